@@ -1,0 +1,136 @@
+package lwm2m
+
+import "strings"
+
+// Operations says what a management server may do with a resource. The
+// bootstrap interface is not bound by it.
+type Operations uint8
+
+// The operations of a resource definition.
+const (
+	OpRead Operations = 1 << iota
+	OpWrite
+	OpExecute
+)
+
+// Has reports whether all operations of o are allowed.
+func (ops Operations) Has(o Operations) bool { return ops&o == o }
+
+// String is "R", "RW", "E", or "-" for none.
+func (ops Operations) String() string {
+	var b strings.Builder
+	for i, letter := range []byte("RWE") {
+		if ops.Has(1 << i) {
+			b.WriteByte(letter)
+		}
+	}
+	if b.Len() == 0 {
+		return "-"
+	}
+	return b.String()
+}
+
+// Range bounds a numeric value, or the length in bytes of a String or Opaque,
+// both ends included. The zero Range means no bound.
+type Range struct {
+	Min, Max int64
+}
+
+// ResourceDef defines one resource of an object.
+type ResourceDef struct {
+	ID         uint16
+	Name       string
+	Kind       Kind
+	Operations Operations
+	Multiple   bool
+	Mandatory  bool
+	Range      Range
+}
+
+// Check tells whether v fits the definition. An empty String or Opaque always
+// does: servers write it for "not set". The error is a [*RangeError].
+func (d ResourceDef) Check(v Value) error {
+	if v.Kind() == d.Kind && d.inRange(v) {
+		return nil
+	}
+	return &RangeError{Resource: d.ID, Name: d.Name, Kind: d.Kind, Got: v.Kind(), Range: d.Range}
+}
+
+func (d ResourceDef) inRange(v Value) bool {
+	if d.Range == (Range{}) {
+		return true
+	}
+	n := int64(v.Size())
+	switch v.Kind() {
+	case KindString, KindOpaque, KindCoreLink:
+		if n == 0 {
+			return true
+		}
+	case KindFloat:
+		f := v.Float64()
+		return f >= float64(d.Range.Min) && f <= float64(d.Range.Max)
+	default:
+		i, ok := v.exactInt()
+		if !ok {
+			return false
+		}
+		n = i
+	}
+	return n >= d.Range.Min && n <= d.Range.Max
+}
+
+// ObjectDef defines one object. Resources are sorted by ID once it is in a
+// [Registry].
+type ObjectDef struct {
+	ID        uint16
+	Name      string
+	Version   string // "1.0" when empty
+	Multiple  bool
+	Mandatory bool
+	Resources []ResourceDef
+}
+
+// Resource finds a definition by resource ID. The resources must be sorted.
+func (o *ObjectDef) Resource(id uint16) (ResourceDef, bool) {
+	at, found := find(o.Resources, id)
+	if !found {
+		return ResourceDef{}, false
+	}
+	return o.Resources[at], true
+}
+
+// Registry holds object definitions. It cannot be changed once made and may be
+// shared between goroutines. A nil Registry defines nothing.
+type Registry struct {
+	objects map[uint16]*ObjectDef
+}
+
+// NewRegistry makes a registry of copies of the definitions; of two with the
+// same object ID the last stays.
+func NewRegistry(defs ...ObjectDef) *Registry {
+	r := &Registry{objects: make(map[uint16]*ObjectDef, len(defs))}
+	for _, d := range defs {
+		d.Resources = sorted(d.Resources, func(rd ResourceDef) ResourceDef { return rd })
+		r.objects[d.ID] = &d
+	}
+	return r
+}
+
+// Object finds a definition by object ID. The result must not be changed.
+func (r *Registry) Object(id uint16) (*ObjectDef, bool) {
+	if r == nil {
+		return nil, false
+	}
+	d, found := r.objects[id]
+	return d, found
+}
+
+// Resource finds the definition of the resource that a path of three or four
+// segments names.
+func (r *Registry) Resource(path Path) (ResourceDef, bool) {
+	d, found := r.Object(path.Object())
+	if !found || path.Len() < 3 {
+		return ResourceDef{}, false
+	}
+	return d.Resource(path.Resource())
+}

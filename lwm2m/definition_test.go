@@ -1,0 +1,78 @@
+package lwm2m
+
+import (
+	"errors"
+	"math"
+	"testing"
+)
+
+func TestRegistry(t *testing.T) {
+	defs := []ResourceDef{{ID: 7, Name: "b"}, {ID: 1, Name: "a"}}
+	reg := NewRegistry(ObjectDef{ID: 3, Resources: defs}, ObjectDef{ID: 4, Name: "first"}, ObjectDef{ID: 4, Name: "last"})
+	defs[0].Name = "changed"
+
+	o, found := reg.Object(3)
+	if !found || o.Resources[0].ID != 1 || o.Resources[1].Name != "b" {
+		t.Errorf("Object(3) = %v", o)
+	}
+	if o, _ := reg.Object(4); o.Name != "last" {
+		t.Errorf("Object(4) = %v", o)
+	}
+	if d, found := reg.Resource(PathOf(3, 9, 7)); !found || d.Name != "b" {
+		t.Errorf("Resource(/3/9/7) = %v", d)
+	}
+	for _, p := range []Path{{}, PathOf(3), PathOf(3, 7), PathOf(3, 0, 2), PathOf(5, 0, 1)} {
+		if _, found := reg.Resource(p); found {
+			t.Errorf("Resource(%v) found", p)
+		}
+	}
+	if _, found := (*Registry)(nil).Object(3); found {
+		t.Error("a nil registry defines something")
+	}
+}
+
+func TestOperations(t *testing.T) {
+	for want, ops := range map[string]Operations{"-": 0, "R": OpRead, "RW": OpRead | OpWrite, "E": OpExecute} {
+		if ops.String() != want {
+			t.Errorf("String() = %q, want %q", ops, want)
+		}
+	}
+	if !(OpRead | OpWrite).Has(OpWrite) || OpRead.Has(OpRead|OpWrite) {
+		t.Error("Has")
+	}
+}
+
+func TestCheck(t *testing.T) {
+	r := Range{Min: 1, Max: 10}
+	for _, tc := range []struct {
+		kind Kind
+		r    Range
+		v    Value
+		ok   bool
+	}{
+		{KindInteger, r, Integer(1), true},
+		{KindInteger, r, Integer(10), true},
+		{KindInteger, r, Integer(0), false},
+		{KindInteger, r, Integer(11), false},
+		{KindInteger, Range{}, Integer(math.MinInt64), true},
+		{KindInteger, r, Unsigned(5), false},
+		{KindUnsigned, r, Unsigned(math.MaxUint64), false},
+		{KindUnsigned, r, Unsigned(10), true},
+		{KindFloat, r, Float(9.5), true},
+		{KindFloat, r, Float(math.NaN()), false},
+		{KindFloat, r, Float(10.5), false},
+		{KindString, r, String("x"), true},
+		{KindString, r, String("eleven chars"), false},
+		{KindString, r, String(""), true},
+		{KindOpaque, Range{Min: 6, Max: 6}, Opaque(nil), true},
+		{KindOpaque, Range{Min: 6, Max: 6}, Opaque(make([]byte, 5)), false},
+		{KindBoolean, Range{}, Boolean(true), true},
+		{KindBoolean, Range{}, Value{}, false},
+	} {
+		err := ResourceDef{ID: 4, Name: "x", Kind: tc.kind, Range: tc.r}.Check(tc.v)
+		var re *RangeError
+		if (err == nil) != tc.ok || (err != nil && !errors.As(err, &re)) {
+			t.Errorf("Check(%#v) against %v %v = %v", tc.v, tc.kind, tc.r, err)
+		}
+	}
+}

@@ -1,0 +1,13 @@
+// Package lwm2m is the LwM2M protocol without I/O: paths, scalar values, the
+// object model, and the definitions that say which type a resource has. The
+// payload codecs live below it (tlv, senml, linkformat), server URIs in uri,
+// and the definitions of the OMA core objects in objects.
+//
+// Everything here is a plain value or owned by whoever made it: no goroutine,
+// lock, clock or global state. A [Tree] is not safe for concurrent use; hand
+// over a [Tree.Clone]. Values never show opaque content when printed, because
+// keys travel as opaque resources.
+//
+// Section numbers are those of OMA-TS-LightweightM2M_Core-V1_1_1 unless another
+// document is named.
+package lwm2m

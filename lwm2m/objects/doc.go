@@ -1,0 +1,39 @@
+// Package objects holds the definitions of the OMA objects that every client has
+// (Appendix E of OMA-TS-LightweightM2M_Core-V1_1_1, with the resources that
+// version 1.2 of each object adds), and names for their IDs.
+//
+// The operations are those of a management server. On the Security object it has
+// none: only the bootstrap interface touches it.
+package objects
+
+import "github.com/holdfast-iot/holdfast/lwm2m"
+
+// Object IDs.
+const (
+	Security      = 0
+	Server        = 1
+	AccessControl = 2
+	Device        = 3
+	OSCORE        = 21
+)
+
+// Operations as the tables of the specification combine them.
+const (
+	readOnly  = lwm2m.OpRead
+	readWrite = lwm2m.OpRead | lwm2m.OpWrite
+	execute   = lwm2m.OpExecute
+)
+
+// Values of /0/x/2, Security Mode.
+const (
+	ModePSK   = 0 // pre-shared key
+	ModeRPK   = 1 // raw public key
+	ModeX509  = 2 // certificate
+	ModeNoSec = 3
+	ModeEST   = 4 // certificate enrolled with EST
+)
+
+// Core is a new registry of the Security, Server and Device objects.
+func Core() *lwm2m.Registry {
+	return lwm2m.NewRegistry(SecurityDef(), ServerDef(), DeviceDef())
+}

@@ -1,0 +1,73 @@
+package objects
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+func TestCoreIsComplete(t *testing.T) {
+	reg := Core()
+	for _, tc := range []struct {
+		id        uint16
+		last      uint16
+		multiple  bool
+		mandatory []uint16
+	}{
+		{Security, 30, true, []uint16{0, 1, 2, 3, 4, 5}},
+		{Server, 27, true, []uint16{0, 1, 6, 7, 8}},
+		{Device, 22, false, []uint16{4, 11, 16}},
+	} {
+		o, found := reg.Object(tc.id)
+		if !found || o.ID != tc.id || o.Multiple != tc.multiple || !o.Mandatory || o.Version != "1.2" {
+			t.Fatalf("object %d: %+v", tc.id, o)
+		}
+		var mandatory []uint16
+		for i, r := range o.Resources {
+			if r.ID != uint16(i) || r.Name == "" {
+				t.Errorf("/%d/x/%d stands at place %d", tc.id, r.ID, i)
+			}
+			if r.Mandatory {
+				mandatory = append(mandatory, r.ID)
+			}
+		}
+		if len(o.Resources) != int(tc.last)+1 || !slices.Equal(mandatory, tc.mandatory) {
+			t.Errorf("object %d: %d resources, mandatory %v", tc.id, len(o.Resources), mandatory)
+		}
+	}
+}
+
+func TestExecutablesHaveNoType(t *testing.T) {
+	for _, d := range []lwm2m.ObjectDef{SecurityDef(), ServerDef(), DeviceDef()} {
+		for _, r := range d.Resources {
+			if (r.Operations == lwm2m.OpExecute) != (r.Kind == lwm2m.KindNone) {
+				t.Errorf("/%d/x/%d: %v, %v", d.ID, r.ID, r.Operations, r.Kind)
+			}
+			if d.ID == Security && r.Operations != 0 {
+				t.Errorf("/0/x/%d is open to management servers", r.ID)
+			}
+		}
+	}
+}
+
+// A sample across kinds, operations, multiplicity and ranges.
+func TestDefinitions(t *testing.T) {
+	for _, want := range []struct {
+		object uint16
+		lwm2m.ResourceDef
+	}{
+		{Security, lwm2m.ResourceDef{ID: 2, Name: "Security Mode", Kind: lwm2m.KindInteger, Mandatory: true, Range: lwm2m.Range{Max: 4}}},
+		{Security, lwm2m.ResourceDef{ID: 8, Name: "SMS Binding Secret Key(s)", Kind: lwm2m.KindOpaque, Range: lwm2m.Range{Min: 16, Max: 48}}},
+		{Security, lwm2m.ResourceDef{ID: 16, Name: "DTLS/TLS Ciphersuite", Kind: lwm2m.KindUnsigned, Multiple: true}},
+		{Server, lwm2m.ResourceDef{ID: 12, Name: "Last Bootstrapped", Kind: lwm2m.KindTime, Operations: lwm2m.OpRead}},
+		{Server, lwm2m.ResourceDef{ID: 23, Name: "Mute Send", Kind: lwm2m.KindBoolean, Operations: lwm2m.OpRead | lwm2m.OpWrite}},
+		{Device, lwm2m.ResourceDef{ID: 11, Name: "Error Code", Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead, Multiple: true, Mandatory: true, Range: lwm2m.Range{Max: 32}}},
+		{Device, lwm2m.ResourceDef{ID: 22, Name: "ExtDevInfo", Kind: lwm2m.KindObjectLink, Operations: lwm2m.OpRead, Multiple: true}},
+	} {
+		got, _ := Core().Resource(lwm2m.PathOf(want.object, 0, want.ID))
+		if got != want.ResourceDef {
+			t.Errorf("/%d/x/%d:\n got %+v\nwant %+v", want.object, want.ID, got, want.ResourceDef)
+		}
+	}
+}

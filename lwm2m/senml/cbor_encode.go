@@ -1,0 +1,80 @@
+package senml
+
+import (
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// cborRecord is a record as it is written: at most one value field is set.
+type cborRecord struct {
+	BaseName string  `cbor:"-2,keyasint,omitempty"`
+	Name     string  `cbor:"0,keyasint,omitempty"`
+	Number   any     `cbor:"2,keyasint,omitempty"`
+	Text     *string `cbor:"3,keyasint,omitempty"`
+	Boolean  *bool   `cbor:"4,keyasint,omitempty"`
+	Data     *[]byte `cbor:"8,keyasint,omitempty"`
+	Link     *string `cbor:"vlo,omitempty"`
+}
+
+// EncodeCBOR encodes the nodes of target, in their order, with target as the
+// base name of the first record. SenML has no form for an instance or a multiple
+// resource without content: those are left out. Nodes outside target and values
+// without content (KindNone) are a [*lwm2m.EncodeError].
+func EncodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
+	if err := checkNodes(formatCBOR, target, p.Nodes); err != nil {
+		return nil, err
+	}
+	names := namesFor(target, p.Nodes)
+	records := make([]cborRecord, len(p.Nodes))
+	for i, n := range p.Nodes {
+		records[i].Name = names.relative(n.Path)
+		records[i].setValue(n.Value)
+	}
+	if len(records) > 0 {
+		records[0].BaseName = names.base
+	}
+	return encMode.Marshal(records)
+}
+
+// encMode keeps the width that shortest chose, for NaN and infinities too.
+var encMode = newEncMode(cbor.EncOptions{
+	NaNConvert: cbor.NaNConvertNone,
+	InfConvert: cbor.InfConvertNone,
+})
+
+func newEncMode(o cbor.EncOptions) cbor.EncMode {
+	mode, err := o.EncMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return mode
+}
+
+func (r *cborRecord) setValue(v lwm2m.Value) {
+	switch v.Kind() {
+	case lwm2m.KindString, lwm2m.KindCoreLink:
+		r.Text = new(v.Text())
+	case lwm2m.KindInteger, lwm2m.KindTime:
+		r.Number = v.Int()
+	case lwm2m.KindUnsigned:
+		r.Number = v.Uint()
+	case lwm2m.KindFloat:
+		r.Number = shortest(v.Float64())
+	case lwm2m.KindBoolean:
+		r.Boolean = new(v.Bool())
+	case lwm2m.KindOpaque:
+		r.Data = new(v.Bytes())
+	case lwm2m.KindObjectLink:
+		r.Link = new(v.String())
+	}
+}
+
+// shortest is a float32 where that loses nothing. Half floats are left alone:
+// small decoders do not read them.
+func shortest(f float64) any {
+	if narrow := float32(f); float64(narrow) == f {
+		return narrow
+	}
+	return f
+}
