@@ -1,0 +1,115 @@
+// Package core is the contract between an actor's pure core (machine.go) and
+// its thin shell (actor.go).
+//
+// A core is a value with one method, Step: what happened goes in, what is to
+// be done comes out. A core starts no goroutine, takes no lock, does no I/O,
+// reads no clock and draws no global random number; that is what lets a test
+// drive a week of retries in a millisecond and assert every instant. The shell
+// (internal/actorkit) carries the effects out, strictly in order.
+//
+// The package owns the vocabulary that all cores share. Effects that only one
+// actor understands live beside that actor's machine and embed [Marker].
+package core
+
+import "time"
+
+// Machine is the pure core of one actor.
+type Machine interface {
+	// Step takes one input, at the instant now, and returns what is to be
+	// done about it, in order. Inputs are the values of package messages,
+	// [Expired], [Persisted] and [PersistFailed]; an input that a machine
+	// does not know is ignored.
+	Step(now time.Time, in any) []Effect
+}
+
+// Effect is something that the shell does on behalf of its machine.
+type Effect interface{ effect() }
+
+// Marker makes a struct that embeds it an Effect. Actors embed it in the
+// effects that only their own shell understands.
+type Marker struct{}
+
+func (Marker) effect() {}
+
+// Role names an addressee from a machine's point of view. The shell knows
+// which actor fills the role in the present incarnation.
+type Role uint8
+
+// The roles of the supervision tree (DESIGN.md section 3).
+const (
+	// Supervisor is the actor that owns every delay above CoAP.
+	Supervisor Role = iota + 1
+	// Network is the network actor of the same link.
+	Network
+	// Link is the coapresend actor of the same link.
+	Link
+	// Owner is the actor for whose sake the link exists: bootstrap or
+	// registration.
+	Owner
+	// Handler serves the requests that the peer sends: bootstrap on a
+	// bootstrap link, management on a management link.
+	Handler
+	// Management is the shared management actor.
+	Management
+	// Store is the one writer of the state directory.
+	Store
+)
+
+// String returns the role's name, for logs and test failures.
+func (r Role) String() string {
+	names := [...]string{"none", "supervisor", "network", "coapresend", "owner", "handler", "management", "store"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return "unknown"
+}
+
+// Tell sends Message to the actor in the role To. It never blocks.
+type Tell struct {
+	Marker
+	To      Role
+	Message any
+}
+
+// Timer names one timer of one machine. A machine may derive names from keys
+// ("resend/3"); the set must stay bounded.
+type Timer string
+
+// SetTimer arms a timer, replacing one of the same name. The shell feeds
+// [Expired] back after the duration After; negative durations count as 0.
+type SetTimer struct {
+	Marker
+	Timer Timer
+	After time.Duration
+}
+
+// StopTimer disarms a timer. An expiry that is already on its way is dropped
+// by the shell, so that a machine never sees a timer that it stopped.
+type StopTimer struct {
+	Marker
+	Timer Timer
+}
+
+// Expired is the input that a due timer makes. The shell has already dropped
+// stale generations.
+type Expired struct{ Timer Timer }
+
+// Persist writes one record of the store. The effects that follow it in the
+// same batch, and all later batches of the machine, wait until [Persisted] or
+// [PersistFailed] with the same token has come back (persist before send).
+type Persist struct {
+	Marker
+	Token  uint64 // chosen by the machine; returned in the answer
+	Record string // the record's name in the store
+	Data   []byte // the whole new content
+}
+
+// Persisted is the input that says that a record is durable.
+type Persisted struct{ Token uint64 }
+
+// PersistFailed is the input that says that a record could not be made
+// durable; the former content is still in place.
+type PersistFailed struct {
+	Token uint64
+	Err   error
+}

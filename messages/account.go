@@ -1,0 +1,113 @@
+package messages
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+)
+
+// AccountID names a server account within one client: the short server ID of
+// a management server (1 to 65534), or 0 for the bootstrap server.
+type AccountID uint16
+
+// BootstrapAccount is the account of the bootstrap server.
+const BootstrapAccount AccountID = 0
+
+// String returns "bootstrap" or "server N", for logs and test failures.
+func (id AccountID) String() string {
+	if id == BootstrapAccount {
+		return "bootstrap"
+	}
+	return "server " + strconv.Itoa(int(id))
+}
+
+// SecurityMode is the value of resource /0/x/2.
+type SecurityMode uint8
+
+// Security modes (LwM2M Core, Security object). Raw public keys and EST are
+// recognised, so that they can be refused by name.
+const (
+	SecurityPSK   SecurityMode = 0
+	SecurityRPK   SecurityMode = 1
+	SecurityX509  SecurityMode = 2
+	SecurityNoSec SecurityMode = 3
+	SecurityEST   SecurityMode = 4
+)
+
+// String returns the mode as the configuration writes it.
+func (m SecurityMode) String() string {
+	switch m {
+	case SecurityPSK:
+		return "psk"
+	case SecurityRPK:
+		return "rpk"
+	case SecurityX509:
+		return "x509"
+	case SecurityNoSec:
+		return "nosec"
+	case SecurityEST:
+		return "est"
+	}
+	return "mode " + strconv.Itoa(int(m))
+}
+
+// CertificateUsage is the value of resource /0/x/15 (RFC 6698 section 2.1.1).
+type CertificateUsage uint8
+
+// Certificate usages. First light supports UsageTrustAnchor and
+// UsageServerCertificate.
+const (
+	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA
+	UsageCertConstraint    CertificateUsage = 1 // PKIX-EE
+	UsageTrustAnchor       CertificateUsage = 2 // DANE-TA: resource 4 is the only trust anchor, the name is checked
+	UsageServerCertificate CertificateUsage = 3 // DANE-EE: the leaf equals resource 4; the default
+)
+
+// Secret is key material. It prints as its length only, however it is
+// printed.
+type Secret []byte
+
+// String returns the length, never the content.
+func (s Secret) String() string { return fmt.Sprintf("[%d secret bytes]", len(s)) }
+
+// GoString returns the same as String, for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// Format makes every verb print what String returns.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// MarshalJSON writes what String returns, so that a secret that reaches an
+// event or a log as JSON shows nothing.
+func (s Secret) MarshalJSON() ([]byte, error) { return strconv.AppendQuote(nil, s.String()), nil }
+
+// Credentials are what an account's (D)TLS session needs.
+type Credentials struct {
+	Mode SecurityMode
+
+	Identity string // PSK identity, UTF-8, at most 128 bytes
+	Key      Secret // PSK key
+
+	Certificate [][]byte // own certificate chain, DER, leaf first
+	PrivateKey  Secret   // PKCS #8 or SEC 1, DER
+
+	Usage CertificateUsage // what ServerCertificates means
+	// ServerCertificates are trust anchors (usage 2) or the server's own
+	// certificate (usage 3), DER. Never empty with X.509.
+	ServerCertificates [][]byte
+	ServerName         string // SNI and the name to verify; empty: the URI's host
+}
+
+// Account is one server account as the supervisor hands it to the actors of
+// an incarnation: the Security instance and, for a management server, the
+// Server instance, validated and decoded.
+type Account struct {
+	ID               AccountID
+	SecurityInstance uint16
+	ServerInstance   uint16 // meaningless for the bootstrap account
+	URI              uri.URI
+	Credentials      Credentials
+	Lifetime         time.Duration // registration lifetime, whole seconds; 0 is infinite
+	HoldOff          time.Duration // /0/x/11, a floor of the first bootstrap attempt
+}

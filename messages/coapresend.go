@@ -1,0 +1,120 @@
+package messages
+
+// Request asks coapresend for one confirmable exchange (RFC 7252 section 4).
+// Owner to coapresend. It is answered by exactly one [Response] or
+// [RequestFailed] with the same ID, unless the link goes first. With Stream,
+// a [ResponseBlock] comes for every part of a block-wise body, and the
+// Response carries no payload.
+type Request struct {
+	Epoch         Epoch
+	ID            uint64 // chosen by the requester, unique within the epoch
+	Code          CoAPCode
+	Path          []string // Uri-Path, one segment each, verbatim
+	Query         []string // Uri-Query, one "key=value" each, not escaped
+	ContentFormat *Format
+	Accept        *Format
+	Echo          []byte // RFC 9175, when repeating a challenged request
+	Payload       []byte // sent by Block1 when larger than one block
+	Stream        bool
+}
+
+// Response is the answer to a [Request]. Coapresend to requester.
+type Response struct {
+	Epoch         Epoch
+	ID            uint64
+	Code          CoAPCode
+	LocationPath  []string // verbatim, option by option
+	ContentFormat *Format
+	MaxAge        *uint32 // seconds
+	ETag          []byte
+	Echo          []byte
+	Payload       []byte // reassembled from Block2 when need be
+}
+
+// ResponseBlock is one part of a body that is streamed (Block2). Coapresend
+// to requester, in order, without gaps, before the [Response].
+type ResponseBlock struct {
+	Epoch  Epoch
+	ID     uint64
+	Offset uint64 // bytes
+	Data   []byte
+}
+
+// RequestFailure says why an exchange brought no response.
+type RequestFailure uint8
+
+// The ways in which an exchange fails.
+const (
+	Exhausted  RequestFailure = iota + 1 // all resends unanswered, or no separate response within EXCHANGE_LIFETIME
+	Reset                                // the peer answered RST
+	TooLarge                             // the body exceeds a declared limit
+	Broken                               // block-wise transfer broken beyond repair (ETag changed three times, wrong block)
+	QueueFull                            // more requests wait than the declared limit
+	Unsendable                           // the request cannot be encoded: a segment above 255 bytes, too many options
+)
+
+// String returns the reason in a few words.
+func (r RequestFailure) String() string {
+	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests", "request cannot be encoded"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return names[0]
+}
+
+// RequestFailed reports that a [Request] brought no response. Coapresend to
+// requester.
+type RequestFailed struct {
+	Epoch  Epoch
+	ID     uint64
+	Reason RequestFailure
+}
+
+// Inbound is a request of the peer, deduplicated and, unless streamed,
+// reassembled. Coapresend to handler, which answers with exactly one [Reply]
+// with the same ID.
+type Inbound struct {
+	Account       AccountID
+	Epoch         Epoch
+	ID            uint64
+	Code          CoAPCode
+	Path          []string
+	Query         []string
+	ContentFormat *Format
+	Accept        *Format
+	Observe       *uint32
+	Payload       []byte
+}
+
+// InboundBlock is one part of a request body on a path whose handler takes
+// streams (Block1). Coapresend to handler, in order, without gaps; the
+// handler acknowledges each but the last with a [Reply] of code Continue, or
+// ends the transfer with any other code. The last part has More false and is
+// answered like an [Inbound].
+type InboundBlock struct {
+	Inbound
+	Transfer uint64 // the same for all parts of one body, unique within the epoch
+	Offset   uint64 // bytes; 0 begins a body
+	More     bool
+}
+
+// Reply answers an [Inbound] or [InboundBlock]. Handler to coapresend, which
+// caches it for duplicates and cuts it into blocks when need be.
+type Reply struct {
+	Epoch         Epoch
+	ID            uint64
+	Code          CoAPCode
+	LocationPath  []string
+	ContentFormat *Format
+	MaxAge        *uint32
+	Payload       []byte
+}
+
+// Malformed reports an undecodable message of the configured server, which
+// was dropped. Coapresend to supervisor, which limits the events.
+type Malformed struct {
+	Account AccountID
+	Epoch   Epoch
+	Cause   error
+	Reset   bool // it was confirmable and has been answered RST
+}

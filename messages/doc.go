@@ -1,0 +1,20 @@
+// Package messages is the vocabulary of the runtime: what its actors say to
+// each other, as plain values, with one file per actor that owns the words.
+//
+//	supervisor.go    what starts, stops and steers the runtime, and crashes
+//	network.go       a link's birth, its datagrams and its death
+//	coapresend.go    requests and responses over one link
+//	bootstrap.go     a bootstrap session and what it delivered
+//	registration.go  Register, Update, de-register
+//	management.go    requests of management servers on the object model
+//	store.go         records of the state directory
+//	account.go       server accounts and their credentials
+//	failure.go       what can go wrong: classes, phases, the failure value
+//	codes.go         the error codes that an application sees
+//	event.go         the events that an application sees
+//	coap.go          the CoAP code and content-format registries
+//
+// Nothing here imports the actor library, does I/O or keeps state. Every
+// message that depends on a link carries the link's [Epoch]; receivers drop
+// what comes from an older one.
+package messages

@@ -1,0 +1,83 @@
+package messages
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+)
+
+// Connect asks network for a link: resolve, open a socket, shake hands.
+// Supervisor to network, once per incarnation.
+type Connect struct {
+	Account     AccountID
+	Epoch       Epoch
+	URI         uri.URI
+	Credentials Credentials
+	// Deadline ends the attempt. A try that resolves to k > 1 addresses takes
+	// at most (Deadline - now) / k, at least 10 s, and leaves the rest to the
+	// other addresses; LinkUp.Deadline and the handshake obey that share.
+	// When Addresses is set, Deadline is the share already.
+	Deadline time.Time
+	// Addresses, when not empty, are those that this attempt has resolved
+	// already; network does not resolve again within one attempt.
+	Addresses []netip.AddrPort
+	// After is the address that the last try went to; network takes the one
+	// that follows it, so that a black hole cannot hide a good address.
+	After netip.AddrPort
+}
+
+// Stage is how far a link has come.
+type Stage uint8
+
+// The stages of a link.
+const (
+	StageResolving Stage = iota + 1
+	StageConnecting
+	StageUp
+)
+
+// Progress tells the supervisor how far a link has come. Network to
+// supervisor. Addresses and Chosen are set from StageConnecting on.
+type Progress struct {
+	Account   AccountID
+	Epoch     Epoch
+	Stage     Stage
+	Addresses []netip.AddrPort
+	Chosen    netip.AddrPort
+}
+
+// LinkUp says that datagrams can be exchanged. Network to coapresend and
+// owner.
+type LinkUp struct {
+	Account AccountID
+	Epoch   Epoch
+	Remote  netip.AddrPort
+	// Secured is false on NoSec, where message IDs and tokens are all that
+	// protects an exchange.
+	Secured bool
+	// Deadline is the end of this address's share of the attempt's budget.
+	Deadline time.Time
+}
+
+// LinkLost says that the link could not be made, or is gone. Network to
+// owner, at most once per epoch; the owner adds its phase and reports to the
+// supervisor, so that one failed attempt makes one error.
+type LinkLost struct{ Failure Failure }
+
+// Transmit sends one datagram. Coapresend to network. The receiver keeps
+// Data; the sender must not write to it again.
+type Transmit struct {
+	Epoch Epoch
+	Data  []byte
+}
+
+// Datagram is one datagram from the peer, decrypted. Network to coapresend.
+// This is the one message that a full mailbox may drop: UDP may lose it too.
+type Datagram struct {
+	Epoch Epoch
+	Data  []byte
+}
+
+// Disconnect closes the link for good. Supervisor to network.
+type Disconnect struct{ Epoch Epoch }

@@ -1,0 +1,82 @@
+package messages
+
+import "time"
+
+// State is what the client is about, as events and Status name it.
+type State string
+
+// The states (CONTRACT.md, Events).
+const (
+	StateStarting      State = "starting"
+	StateResolving     State = "resolving"
+	StateConnecting    State = "connecting"
+	StateBootstrapping State = "bootstrapping"
+	StateRegistering   State = "registering"
+	StateRegistered    State = "registered"
+	StateWaiting       State = "waiting"
+	StatePaused        State = "paused"
+	StateStopping      State = "stopping"
+	StateStopped       State = "stopped"
+)
+
+// Start begins the client's life. Facade to supervisor, once.
+type Start struct{}
+
+// Stop ends it: de-register, tear down, report. Facade to supervisor. The
+// de-registration has until Deadline.
+type Stop struct{ Deadline time.Time }
+
+// Stopped answers [Stop]. Supervisor to facade.
+type Stopped struct {
+	// Code is 0 when every server was left in order,
+	// ConnectNotRegistered when there was nothing to de-register, or
+	// ConnectorUnregistrationFailed.
+	Code  ErrorCode
+	Cause error
+}
+
+// NetworkUp is a hint that the network is back: it ends the present waits, at
+// most once in 5 s. Facade to supervisor.
+type NetworkUp struct{}
+
+// Woke says that the machine was suspended for a while, during which Go's
+// monotonic clock stood still. Timers that would have been due end at once.
+// Clock watch to supervisor.
+type Woke struct{ Slept time.Duration }
+
+// UpdateRequest asks for a registration update of every registered server.
+// Facade to supervisor.
+type UpdateRequest struct {
+	// Answer receives 0 or ConnectNotAllowed, exactly once; it has room for
+	// one value.
+	Answer chan<- ErrorCode
+}
+
+// Crashed reports that an actor panicked and was stopped. Supervision to
+// supervisor.
+type Crashed struct {
+	Actor   string // role and account, for people
+	Account AccountID
+	Epoch   Epoch
+	Shared  bool // a sibling that all accounts share
+	Reason  error
+}
+
+// ConnectionStatus is a snapshot of one server account.
+type ConnectionStatus struct {
+	Account      AccountID
+	Server       string // URI
+	State        State
+	Failures     uint64 // consecutive failed attempts
+	NextAttempt  time.Time
+	LastError    *Event
+	Location     string
+	Lifetime     time.Duration
+	RegisteredAt time.Time
+}
+
+// Snapshot is what Status returns. Supervisor to facade.
+type Snapshot struct {
+	State       State
+	Connections []ConnectionStatus
+}
