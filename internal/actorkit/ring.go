@@ -1,0 +1,52 @@
+package actorkit
+
+const (
+	// ringFirst is the capacity after the first push; a power of two.
+	ringFirst = 4
+	// ringKeep is the largest capacity that an empty ring keeps. A burst
+	// must not pin its memory in an actor that is idle again.
+	ringKeep = 64
+)
+
+// ring is a FIFO queue that grows on demand. The zero value is empty and holds
+// no memory. It is not safe for concurrent use.
+type ring struct {
+	buf   []any // length is 0 or a power of two
+	head  int   // index of the oldest element
+	count int
+}
+
+// push appends v.
+func (r *ring) push(v any) {
+	if r.count == len(r.buf) {
+		r.grow()
+	}
+	r.buf[(r.head+r.count)&(len(r.buf)-1)] = v
+	r.count++
+}
+
+// pop removes and returns the oldest element.
+func (r *ring) pop() (v any, ok bool) {
+	if r.count == 0 {
+		return nil, false
+	}
+	v = r.buf[r.head]
+	r.buf[r.head] = nil // release the message
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.count--
+	if r.count == 0 && len(r.buf) > ringKeep {
+		*r = ring{}
+	}
+	return v, true
+}
+
+// at returns the i-th oldest element, 0 <= i < count.
+func (r *ring) at(i int) any { return r.buf[(r.head+i)&(len(r.buf)-1)] }
+
+func (r *ring) grow() {
+	buf := make([]any, max(ringFirst, 2*len(r.buf)))
+	for i := range r.count {
+		buf[i] = r.at(i)
+	}
+	r.buf, r.head = buf, 0
+}

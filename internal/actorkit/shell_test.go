@@ -1,0 +1,363 @@
+package actorkit
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/rs/zerolog"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+)
+
+// note is an effect of the test actors: write text to the log.
+type note struct {
+	core.Marker
+	text string
+}
+
+// feed is an effect that makes the executor give another input.
+type feed struct {
+	core.Marker
+	input any
+}
+
+// unknown is an effect that no one handles.
+type unknown struct{ core.Marker }
+
+// script is an input that brings its effects along.
+type script []core.Effect
+
+// stage is an actor whose machine does what its inputs say. It writes inputs
+// and effects down, each with the instant.
+type stage struct {
+	log   *journal[string]
+	began time.Time
+	shell *Shell
+}
+
+func newStage(log *journal[string], began time.Time, route func(core.Role) *actor.PID) actor.Producer {
+	return func() actor.Actor {
+		s := &stage{log: log, began: began}
+		s.shell = NewShell(ShellOptions{Machine: s, Executor: s, Route: route})
+		return s
+	}
+}
+
+func (s *stage) Receive(ctx actor.Context) { s.shell.Receive(ctx) }
+
+func (s *stage) Step(now time.Time, input any) []core.Effect {
+	if effects, ok := input.(script); ok {
+		return effects
+	}
+	s.write(now, "in %T%v", input, input)
+	return nil
+}
+
+func (s *stage) Run(ctx actor.Context, effect core.Effect) bool {
+	switch effect := effect.(type) {
+	case note:
+		s.write(time.Now(), "%s", effect.text)
+	case core.Persist:
+		s.write(time.Now(), "persist %d", effect.Token)
+	case feed:
+		s.shell.Input(ctx, effect.input)
+		s.write(time.Now(), "fed")
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *stage) write(now time.Time, format string, args ...any) {
+	s.log.add(fmt.Sprintf("%v ", now.Sub(s.began)) + fmt.Sprintf(format, args...))
+}
+
+// play spawns a stage, sends it the steps, a time.Duration being a pause, and
+// compares the log.
+func play(t *testing.T, steps []any, want ...string) {
+	t.Helper()
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		var log journal[string]
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
+		for _, step := range steps {
+			if pause, ok := step.(time.Duration); ok {
+				time.Sleep(pause)
+				continue
+			}
+			system.Root.Send(pid, step)
+		}
+		poison(t, system, pid)
+		if got := log.list(); !slices.Equal(got, want) {
+			t.Errorf("got\n%q\nwant\n%q", got, want)
+		}
+	})
+}
+
+func TestShellRunsEffectsInOrder(t *testing.T) {
+	play(t, []any{script{note{text: "a"}, note{text: "b"}}, script{note{text: "c"}}, "hello"},
+		"0s a", "0s b", "0s c", "0s in stringhello")
+}
+
+func TestShellHoldsEffectsUntilPersisted(t *testing.T) {
+	for name, step := range map[string]struct {
+		answer any
+		shown  string
+	}{
+		"persisted": {core.Persisted{Token: 1}, "in core.Persisted{1}"},
+		"failed": {
+			core.PersistFailed{Token: 1, Err: errors.New("full")},
+			"in core.PersistFailed{1 full}",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, []any{
+				script{note{text: "before"}, core.Persist{Token: 1}, note{text: "behind"}},
+				script{note{text: "later batch"}},
+				"input", time.Second, step.answer, script{note{text: "free"}},
+			},
+				"0s before", "0s persist 1", "0s in stringinput",
+				"1s behind", "1s later batch", "1s "+step.shown, "1s free")
+		})
+	}
+}
+
+func TestShellHoldsAgainAtTheNextPersist(t *testing.T) {
+	play(t, []any{
+		script{core.Persist{Token: 1}, note{text: "a"}, core.Persist{Token: 2}, note{text: "b"}},
+		script{core.Persist{Token: 3}, note{text: "c"}},
+		time.Second, core.Persisted{Token: 1},
+		time.Second, core.Persisted{Token: 2},
+		time.Second, core.Persisted{Token: 3},
+	},
+		"0s persist 1",
+		"1s a", "1s persist 2", "1s in core.Persisted{1}",
+		"2s b", "2s persist 3", "2s in core.Persisted{2}",
+		"3s c", "3s in core.Persisted{3}")
+}
+
+func TestShellDropsAnswersThatItDoesNotAwait(t *testing.T) {
+	play(t, []any{
+		core.Persisted{Token: 9},
+		script{core.Persist{Token: 1}, note{text: "a"}},
+		core.Persisted{Token: 2}, core.PersistFailed{Token: 3},
+		core.Persisted{Token: 1}, core.Persisted{Token: 1},
+	},
+		"0s persist 1", "0s a", "0s in core.Persisted{1}")
+}
+
+func TestShellDoesNotWaitForTheStoreForEver(t *testing.T) {
+	play(t, []any{
+		script{core.Persist{Token: 1}, note{text: "a"}},
+		time.Minute, core.Persisted{Token: 1},
+	},
+		"0s persist 1", "30s a", "30s in core.PersistFailed{1 no answer from the store}")
+}
+
+func TestShellTimers(t *testing.T) {
+	set := func(name core.Timer, after time.Duration) core.Effect {
+		return core.SetTimer{Timer: name, After: after}
+	}
+	play(t, []any{
+		script{set("a", time.Second), set("b", 2*time.Second), set("c", 3*time.Second), set("d", -1)},
+		script{core.StopTimer{Timer: "b"}, set("c", 4*time.Second), core.StopTimer{Timer: "never set"}},
+		time.Minute,
+	},
+		"0s in core.Expired{d}", "1s in core.Expired{a}", "4s in core.Expired{c}")
+}
+
+// TestShellNeverShowsATimerThatTheMachineStopped: the effect that stops it may
+// still wait for the store when it expires.
+func TestShellNeverShowsATimerThatTheMachineStopped(t *testing.T) {
+	play(t, []any{
+		script{
+			core.SetTimer{Timer: "a", After: time.Second},
+			core.SetTimer{Timer: "b", After: time.Second},
+			core.SetTimer{Timer: "c", After: time.Second},
+		},
+		script{
+			core.Persist{Token: 1}, core.StopTimer{Timer: "a"},
+			core.SetTimer{Timer: "b", After: 5 * time.Second},
+		},
+		2 * time.Second, core.Persisted{Token: 1}, time.Minute,
+	},
+		"0s persist 1", "1s in core.Expired{c}", "2s in core.Persisted{1}", "7s in core.Expired{b}")
+}
+
+func TestShellKeepsOrderWhenAnExecutorGivesInput(t *testing.T) {
+	play(t, []any{
+		script{feed{input: script{note{text: "nested"}}}, note{text: "first"}},
+	},
+		"0s fed", "0s first", "0s nested")
+}
+
+func TestShellIgnoresTheLifecycle(t *testing.T) {
+	play(t, []any{&actor.DeadLetterResponse{}, &actor.Terminated{}})
+}
+
+func TestShellTellsByRole(t *testing.T) {
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		var log journal[string]
+		var heard journal[any]
+		link := system.Root.Spawn(Props(fn(func(ctx actor.Context) {
+			if text, ok := ctx.Message().(string); ok {
+				heard.add(text)
+			}
+		}), PropsOptions{}))
+		route := func(role core.Role) *actor.PID {
+			if role == core.Link {
+				return link
+			}
+			return nil
+		}
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), route), PropsOptions{}))
+		system.Root.Send(pid, script{
+			core.Tell{To: core.Link, Message: "one"},
+			core.Tell{To: core.Network, Message: "lost"},
+			core.Tell{To: core.Link, Message: "two"},
+			note{text: "done"},
+		})
+		poison(t, system, pid, link)
+		if want := []any{"one", "two"}; !slices.Equal(heard.list(), want) {
+			t.Errorf("heard %v, want %v", heard.list(), want)
+		}
+		if want := []string{"0s done"}; !slices.Equal(log.list(), want) {
+			t.Errorf("log %v, want %v", log.list(), want)
+		}
+	})
+}
+
+func TestShellPanicsOverAnUnknownEffect(t *testing.T) {
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		var log journal[string]
+		var crashes journal[*Crash]
+		guardian := NewGuardian(GuardianOptions{
+			OnCrash: func(_ *actor.PID, crash *Crash, _ time.Duration, _ bool) { crashes.add(crash) },
+		})
+		root := system.Root.Copy().WithGuardian(guardian)
+		pid := root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
+		system.Root.Send(pid, script{unknown{}})
+		system.Root.Send(pid, script{note{text: "next incarnation"}})
+		time.Sleep(time.Second)
+		var unhandled *UnhandledEffect
+		if len(crashes.list()) != 1 || !errors.As(crashes.list()[0], &unhandled) {
+			t.Fatalf("crashes %v", crashes.list())
+		}
+		if want := "no one handles the effect actorkit.unknown"; unhandled.Error() != want {
+			t.Errorf("Error() = %q, want %q", unhandled, want)
+		}
+		if want := []string{"100ms next incarnation"}; !slices.Equal(log.list(), want) {
+			t.Errorf("log %v, want %v", log.list(), want)
+		}
+		poison(t, system, pid)
+	})
+}
+
+func TestShellClosesWithItsActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log journal[string]
+		var deadLetters journal[any]
+		system := NewSystem(zerolog.Nop())
+		system.EventStream.Subscribe(func(event any) {
+			if letter, ok := event.(*actor.DeadLetterEvent); ok {
+				deadLetters.add(letter.Message)
+			}
+		})
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
+		system.Root.Send(pid, script{
+			core.SetTimer{Timer: "a", After: time.Second}, core.Persist{Token: 1}, note{text: "held"},
+		})
+		poison(t, system, pid)
+		time.Sleep(time.Hour)
+		if len(deadLetters.list()) != 0 {
+			t.Errorf("timers went on: %v", deadLetters.list())
+		}
+		if want := []string{"0s persist 1"}; !slices.Equal(log.list(), want) {
+			t.Errorf("log %v, want %v", log.list(), want)
+		}
+		Shutdown(system)
+		time.Sleep(2 * time.Second)
+	})
+}
+
+// TestShellKeepsTheOrderOfAllEffects sends batches of random notes and
+// persists while the store answers after random times: the notes come out as
+// they went in.
+func TestShellKeepsTheOrderOfAllEffects(t *testing.T) {
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		random := rand.New(rand.NewPCG(3, 4))
+		store := &slowStore{system: system}
+		pid := system.Root.Spawn(Props(func() actor.Actor { return newOrderStage(store) }, PropsOptions{}))
+		want := 0
+		for range 500 {
+			var batch script
+			for range random.IntN(5) {
+				if random.IntN(3) == 0 {
+					batch = append(batch, core.Persist{Token: uint64(want)})
+				} else {
+					batch = append(batch, note{text: fmt.Sprint(want)})
+					want++
+				}
+			}
+			system.Root.Send(pid, batch)
+			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		poison(t, system, pid)
+		if len(store.notes) != want || store.waiting != 0 {
+			t.Fatalf("%d notes, %d effects waiting, want %d and 0", len(store.notes), store.waiting, want)
+		}
+		for i, text := range store.notes {
+			if text != fmt.Sprint(i) {
+				t.Fatalf("note %d is %s", i, text)
+			}
+		}
+	})
+}
+
+// slowStore is an Executor that answers a persist after up to 20 ms.
+type slowStore struct {
+	system  *actor.ActorSystem
+	notes   []string
+	waiting int
+}
+
+// orderStage is the actor around it; its inputs are scripts.
+type orderStage struct {
+	store *slowStore
+	shell *Shell
+}
+
+func newOrderStage(store *slowStore) *orderStage {
+	s := &orderStage{store: store}
+	s.shell = NewShell(ShellOptions{Machine: s, Executor: store})
+	return s
+}
+
+func (s *orderStage) Receive(ctx actor.Context) {
+	s.shell.Receive(ctx)
+	s.store.waiting = s.shell.Waiting()
+}
+
+func (*orderStage) Step(_ time.Time, input any) []core.Effect {
+	effects, _ := input.(script)
+	return effects
+}
+
+func (s *slowStore) Run(ctx actor.Context, effect core.Effect) bool {
+	switch effect := effect.(type) {
+	case note:
+		s.notes = append(s.notes, effect.text)
+	case core.Persist:
+		self := ctx.Self()
+		time.AfterFunc(time.Duration(len(s.notes)%20)*time.Millisecond, func() {
+			s.system.Root.Send(self, core.Persisted{Token: effect.Token})
+		})
+	}
+	return true
+}

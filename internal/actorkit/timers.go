@@ -1,0 +1,81 @@
+package actorkit
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// Expired is the message that a due timer sends to its actor.
+type Expired struct {
+	// Key names the timer.
+	Key any
+	// Generation is the number of the Set that armed it.
+	Generation uint64
+
+	owner *Timers
+}
+
+// Timers are the named one-shot timers of one incarnation of an actor. Each
+// Set begins a new generation, so that a tick which was already in the mailbox
+// when its timer was stopped, set again, or left behind by an earlier
+// incarnation is known to be stale. They hold no goroutine.
+//
+// All methods belong to the actor's goroutine.
+type Timers struct {
+	system     *actor.ActorSystem
+	self       *actor.PID
+	generation uint64
+	armed      map[any]armedTimer
+}
+
+type armedTimer struct {
+	timer      *time.Timer
+	generation uint64
+}
+
+// NewTimers returns the timers of the actor self.
+func NewTimers(system *actor.ActorSystem, self *actor.PID) *Timers {
+	return &Timers{system: system, self: self, armed: make(map[any]armedTimer)}
+}
+
+// Set arms the timer key, replacing one of the same name: after d, Expired is
+// sent to the actor. A negative d counts as 0. The key must be comparable.
+func (t *Timers) Set(key any, d time.Duration) {
+	t.Stop(key)
+	t.generation++
+	expired := Expired{Key: key, Generation: t.generation, owner: t}
+	timer := time.AfterFunc(max(0, d), func() { t.system.Root.Send(t.self, expired) })
+	t.armed[key] = armedTimer{timer: timer, generation: t.generation}
+}
+
+// Stop disarms the timer key, if it is armed. An Expired that is already on
+// its way will not be fresh.
+func (t *Timers) Stop(key any) {
+	if armed, ok := t.armed[key]; ok {
+		armed.timer.Stop()
+		delete(t.armed, key)
+	}
+}
+
+// StopAll disarms all timers.
+func (t *Timers) StopAll() {
+	for _, armed := range t.armed {
+		armed.timer.Stop()
+	}
+	clear(t.armed)
+}
+
+// Fresh reports whether the expiry belongs to the current generation of its
+// timer, and uses it up: it is true once per Set.
+func (t *Timers) Fresh(expired Expired) bool {
+	armed, ok := t.armed[expired.Key]
+	if !ok || expired.owner != t || armed.generation != expired.Generation {
+		return false
+	}
+	delete(t.armed, expired.Key)
+	return true
+}
+
+// Len returns the number of armed timers.
+func (t *Timers) Len() int { return len(t.armed) }
