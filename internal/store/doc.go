@@ -1,0 +1,66 @@
+// Package store keeps the credentials and the state of one client in a
+// directory, its state_dir. It is bytes in, bytes out: a record is an opaque
+// []byte under a name such as "credentials" or "state", and every Save makes a
+// new generation of it.
+//
+// What it promises:
+//
+//   - A Save is atomic and durable. After a crash at any instant, power loss
+//     included, Load returns either the former generation or the new one,
+//     whole. Once Save has returned nil, Load returns the new one.
+//   - After a failed Save the former generation is still the current one, and
+//     no temporary file is left. The exception is a medium that fails twice,
+//     in the sync of the directory and then in taking the new file back; the
+//     next Load then tells which generation holds.
+//   - The current generation and the one before it are kept. When the current
+//     one turns out damaged, Load falls back and says so.
+//   - One process, and one Store within it, owns the directory at a time.
+//   - Nothing here retries, waits (but for the lock in Open) or remembers a
+//     failure: once the disk is good again the next call works. That includes a
+//     directory that was taken away and put back, with another lock file or
+//     without one. A missing directory is not made again by Save: it may be
+//     the mount point of a medium that is absent.
+//
+// # Files
+//
+//	lock                          held with flock(2) or LockFileEx; names its holder
+//	NAME.GENERATION.rec           a record (format.go); GENERATION has 20 digits
+//	NAME.GENERATION.tmp           a Save in progress, or interrupted: never read,
+//	                              removed by the next Save or Delete
+//	NAME.GENERATION.damaged       evidence: what was found under NAME.GENERATION.rec
+//
+// Files have mode 0600 and directories made here 0700. A directory that exists
+// keeps its mode: state_dir may have been pointed at a shared one, and changing
+// that would break others. Windows has no such modes; there the directory's
+// access control list is the administrator's matter.
+//
+// # Damage
+//
+// A file is damaged when it is no intact record of that name and generation:
+// truncated, altered, of an unknown version, above the size limit, not a
+// regular file, or owned by somebody who is neither root, this user nor the
+// directory's owner. A file that could not be read (EIO, EACCES) is unreadable
+// instead: it may be fine tomorrow. Load falls back past both.
+//
+// A damaged file is never overwritten, and stays under its name until the next
+// successful Save or a Delete, which rename it to .damaged, once. At most four
+// of these are kept for a name: the first for ever, as the one nearest to the
+// cause, and the three latest. An unreadable file is left where it is by Save;
+// Delete sets it aside too, so that a factory reset cannot be undone by a
+// medium that recovers. Files set aside are not seen by Load.
+//
+// The checksum finds accidents. It is not a signature: who may write to the
+// directory may forge a record.
+//
+// # Ownership
+//
+// The store owns every file in the directory whose name has one of the forms
+// above, and touches no other. A Store is meant for one owner, the actor
+// "store"; its methods are safe for concurrent use, and block for as long as
+// the disk does. The file system is reached only through FS.
+//
+// The atomic replacement is written here and not taken from
+// github.com/google/renameio: a package that calls the os package itself
+// leaves no seam for injecting faults between its steps, does not sync the
+// directory, and does not build on Windows.
+package store

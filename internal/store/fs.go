@@ -1,0 +1,126 @@
+package store
+
+import (
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/gofrs/flock"
+)
+
+// FS is the file system as far as the store uses it. It exists so that tests
+// can make any step fail, or crash between any two. Paths are absolute. The
+// methods mean what those of the same name in package os do, with the
+// differences given.
+type FS interface {
+	Stat(path string) (fs.FileInfo, error)
+	Mkdir(path string, perm fs.FileMode) error
+	// OpenFile opens a file without following a symbolic link in the last
+	// element of path, and without waiting for the other end of a fifo. The
+	// caller looks at the file's Stat before it reads. A symbolic link is
+	// refused with DamageNotRegular.
+	OpenFile(path string, flag int, perm fs.FileMode) (File, error)
+	// Rename replaces newpath atomically, should it exist.
+	Rename(oldpath, newpath string) error
+	Remove(path string) error
+	// ReadDir returns the names in a directory, in any order.
+	ReadDir(path string) ([]string, error)
+	// SyncDir makes the directory's entries durable. It does nothing where
+	// the system has no such operation.
+	SyncDir(path string) error
+	// TryLock takes the exclusive lock that the file at path stands for, making
+	// the file when it is missing. It does not wait: it returns false when
+	// another Lock, of this process or another, holds it.
+	TryLock(path string) (Lock, bool, error)
+}
+
+// File is an open file. *os.File is one.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+	Chmod(mode fs.FileMode) error
+	Sync() error
+}
+
+// Lock is a lock taken by FS.TryLock.
+type Lock interface {
+	// Held reports whether the lock still guards the path it was taken on: the
+	// file may have been removed or replaced, so that others can lock anew.
+	Held() bool
+	Unlock() error
+}
+
+// osFS is the real file system.
+type osFS struct{}
+
+func (osFS) Stat(path string) (fs.FileInfo, error)     { return os.Stat(path) }
+func (osFS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
+func (osFS) Rename(oldpath, newpath string) error      { return os.Rename(oldpath, newpath) }
+func (osFS) Remove(path string) error                  { return os.Remove(path) }
+func (osFS) SyncDir(path string) error                 { return syncDir(path) }
+
+func (osFS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
+	f, err := openNoFollow(path, flag, perm)
+	if err != nil {
+		return nil, err // not f: a nil *os.File would make a non-nil File
+	}
+	return f, nil
+}
+
+func (osFS) ReadDir(path string) ([]string, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+func (osFS) TryLock(path string) (Lock, bool, error) {
+	l := &osLock{path: path, flock: flock.New(path,
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|openFlags), flock.SetPermissions(fileMode))}
+	taken, err := l.flock.TryLock()
+	if err != nil || !taken {
+		return nil, false, err
+	}
+	if err := l.check(); err != nil {
+		_ = l.Unlock()
+		return nil, false, err
+	}
+	if !l.Held() { // replaced between opening and locking: somebody may hold the new one
+		_ = l.Unlock()
+		return nil, false, nil
+	}
+	return l, true, nil
+}
+
+// osLock is a lock held by gofrs/flock: flock(2) on Unix, which belongs to the
+// open file and so excludes another Store in this process as well.
+type osLock struct {
+	path  string
+	flock *flock.Flock
+}
+
+func (l *osLock) check() error {
+	fi, err := l.flock.Stat()
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return DamageNotRegular
+	}
+	return nil
+}
+
+func (l *osLock) Held() bool {
+	mine, err := l.flock.Stat()
+	if err != nil {
+		return false
+	}
+	current, err := os.Lstat(l.path)
+	return err == nil && os.SameFile(mine, current)
+}
+
+func (l *osLock) Unlock() error { return l.flock.Unlock() }

@@ -1,0 +1,26 @@
+//go:build !unix
+
+package store
+
+import (
+	"io/fs"
+	"os"
+)
+
+// openFlags is empty: these systems have no equivalent of O_NOFOLLOW.
+const openFlags = 0
+
+// openNoFollow looks before it opens. A link put in place between the two
+// would be followed; creating one takes a privilege on Windows.
+func openNoFollow(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	if fi, err := os.Lstat(path); err == nil && !fi.Mode().IsRegular() {
+		return nil, DamageNotRegular
+	}
+	return os.OpenFile(path, flag, perm)
+}
+
+// syncDir does nothing: NTFS journals its directories, and offers no call.
+func syncDir(string) error { return nil }
+
+// ownerTrusted leaves ownership to the directory's access control list.
+func ownerTrusted(_, _ fs.FileInfo) bool { return true }

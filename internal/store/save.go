@@ -1,0 +1,149 @@
+package store
+
+import (
+	"bytes"
+	"os"
+)
+
+// Save stores data as the next generation of the named record and returns its
+// number. When it returns nil the record is on the medium. Then it removes the
+// generations before the former one, and sets damaged files aside; trouble
+// with that is left for the next Save. It does not sync that either: a power
+// loss may bring an old file back, until the next Save, and does no harm.
+//
+// The error is a *WriteError. The former generation then still is the current
+// one (see the package comment), and the next Save starts from scratch.
+func (s *Store) Save(name string, data []byte) (generation uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.checkSave(name, data); err != nil {
+		return 0, err
+	}
+	l, err := s.begin(name)
+	if err != nil {
+		return 0, err
+	}
+	if l.last >= generationMax {
+		return 0, &WriteError{Op: "check", Path: s.dir, Err: errGenerations}
+	}
+	generation = l.last + 1
+	if err := s.write(name, generation, data); err != nil {
+		return 0, err
+	}
+	s.tidy(name, l)
+	return generation, nil
+}
+
+func (s *Store) checkSave(name string, data []byte) error {
+	err := s.usable(name)
+	if err == nil && int64(len(data)) > s.maxRecord {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return &WriteError{Op: "check", Path: s.dir, Err: err}
+	}
+	return nil
+}
+
+// begin makes sure that the directory is there and ours, and clears away what
+// an interrupted Save left.
+func (s *Store) begin(name string) (listing, error) {
+	if err := s.ensureLock(); err != nil {
+		return listing{}, err
+	}
+	l, err := s.list(name)
+	if err != nil {
+		return listing{}, &WriteError{Op: "list", Path: s.dir, Err: err}
+	}
+	for _, e := range l.temps {
+		_ = s.fs.Remove(s.path(e.file)) // what stays is skipped: its number is counted in l.last
+	}
+	return l, nil
+}
+
+// ensureLock takes the lock anew when the directory, or the lock file in it,
+// is not the one that Open locked: somebody else may have locked the new one.
+func (s *Store) ensureLock() error {
+	if s.lock.Held() {
+		return nil
+	}
+	path := s.path(lockFile)
+	lock, taken, err := s.fs.TryLock(path)
+	switch {
+	case err != nil:
+		return &WriteError{Op: "lock", Path: path, Err: cause(err)}
+	case !taken:
+		return &WriteError{Op: "lock", Path: path, Err: lockedError(s.fs, s.dir, nil)}
+	}
+	_ = s.lock.Unlock()
+	s.lock = lock
+	writeOwner(s.fs, path)
+	return nil
+}
+
+// write puts a generation in place, or leaves no trace of it.
+func (s *Store) write(name string, generation uint64, data []byte) error {
+	temp := s.path(newEntry(name, generation, extTemp).file)
+	final := s.path(newEntry(name, generation, extRecord).file)
+	err := s.stage(temp, encode(name, generation, data))
+	if err == nil {
+		err = s.publish(temp, final)
+	}
+	if err != nil {
+		s.undo(temp, final)
+	}
+	return err
+}
+
+// stage writes a temporary file, makes it durable and reads it back.
+func (s *Store) stage(path string, raw []byte) error {
+	f, err := s.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return &WriteError{Op: "create", Path: path, Err: cause(err)}
+	}
+	if op, err := fill(f, raw); err != nil {
+		return &WriteError{Op: op, Path: path, Err: cause(err)}
+	}
+	back, err := s.readFile(path)
+	if err == nil && !bytes.Equal(back, raw) {
+		err = errReadBack
+	}
+	if err != nil {
+		return &WriteError{Op: "verify", Path: path, Err: err}
+	}
+	return nil
+}
+
+// fill writes, syncs and closes f; op names the step that failed.
+func fill(f File, raw []byte) (op string, err error) {
+	if _, err = f.WriteAt(raw, 0); err != nil {
+		_ = f.Close()
+		return "write", err
+	}
+	if err = f.Sync(); err != nil {
+		_ = f.Close()
+		return "sync", err
+	}
+	return "close", f.Close()
+}
+
+// publish gives a staged file its final name, durably. The number is new, so
+// nothing is overwritten.
+func (s *Store) publish(temp, final string) error {
+	if err := s.fs.Rename(temp, final); err != nil {
+		return &WriteError{Op: "rename", Path: final, Err: cause(err)}
+	}
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return &WriteError{Op: "sync-dir", Path: s.dir, Err: cause(err)}
+	}
+	return nil
+}
+
+// undo removes both names of a generation that is not to be. A rename may have
+// happened though it reported an error. The sync keeps a power loss from
+// bringing the file back.
+func (s *Store) undo(temp, final string) {
+	_ = s.fs.Remove(temp)
+	_ = s.fs.Remove(final)
+	_ = s.fs.SyncDir(s.dir)
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const (
+	dirMode  fs.FileMode = 0o700
+	fileMode fs.FileMode = 0o600
+
+	defaultMaxRecord = 1 << 20
+	largestMaxRecord = 1 << 30
+)
+
+// Options say where and how a Store keeps its records.
+type Options struct {
+	// Dir is the state directory. It is made, with its parents, when missing.
+	Dir string
+	// LockTimeout bounds how long Open waits for another holder of the
+	// directory to let go. 0 and less mean 5 s.
+	LockTimeout time.Duration
+	// MaxRecord bounds the length of a record, in bytes. 0 and less mean 1 MiB;
+	// more than 1 GiB means 1 GiB.
+	MaxRecord int64
+	// FS is the file system; nil means the real one.
+	FS FS
+}
+
+func (o Options) withDefaults() Options {
+	if o.LockTimeout <= 0 {
+		o.LockTimeout = defaultLockTimeout
+	}
+	if o.MaxRecord <= 0 {
+		o.MaxRecord = defaultMaxRecord
+	}
+	o.MaxRecord = min(o.MaxRecord, largestMaxRecord)
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	return o
+}
+
+// Store keeps named records in a directory that it holds locked.
+type Store struct {
+	fs        FS
+	dir       string // absolute
+	maxRecord int64
+
+	mu     sync.Mutex
+	lock   Lock
+	closed bool
+}
+
+// Open makes the directory when it is missing and locks it. It reads no
+// record: an unreadable one is no reason not to start, and shows in Load.
+//
+// The error is a *LockedError when the directory stayed in use until
+// LockTimeout or the end of ctx, and an *IOError when the directory cannot be
+// made or locked, or ctx was done to begin with.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o = o.withDefaults()
+	dir, err := resolveDir(o.Dir)
+	if err != nil {
+		return nil, &IOError{Op: "open", Path: o.Dir, Err: err}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, &IOError{Op: "open", Path: dir, Err: err}
+	}
+	if err := makeDir(o.FS, dir); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(ctx, o.FS, dir, o.LockTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord, lock: lock}, nil
+}
+
+// resolveDir makes the directory independent of the working directory.
+func resolveDir(dir string) (string, error) {
+	if dir == "" {
+		return "", errNoDir
+	}
+	return filepath.Abs(dir)
+}
+
+// makeDir makes a directory and its parents, durably: a record is only as safe
+// as the path to it.
+func makeDir(fsys FS, dir string) error {
+	err := requireDir(fsys, dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent == dir {
+		return err
+	}
+	if err := makeDir(fsys, parent); err != nil {
+		return err
+	}
+	if err := fsys.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return &IOError{Op: "mkdir", Path: dir, Err: cause(err)}
+	}
+	if err := fsys.SyncDir(parent); err != nil {
+		return &IOError{Op: "mkdir", Path: dir, Err: cause(err)}
+	}
+	return requireDir(fsys, dir)
+}
+
+func requireDir(fsys FS, dir string) error {
+	fi, err := fsys.Stat(dir)
+	if err != nil {
+		return &IOError{Op: "stat", Path: dir, Err: cause(err)}
+	}
+	if !fi.IsDir() {
+		return &IOError{Op: "open", Path: dir, Err: errNotDir}
+	}
+	return nil
+}
+
+// Close releases the directory. Every later Load, Save and Delete fails with
+// ErrClosed; a second Close does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if err := s.lock.Unlock(); err != nil {
+		return &IOError{Op: "unlock", Path: s.path(lockFile), Err: cause(err)}
+	}
+	return nil
+}
+
+func (s *Store) path(file string) string { return filepath.Join(s.dir, file) }
+
+// usable says whether a call on the named record may go ahead.
+func (s *Store) usable(name string) error {
+	switch {
+	case s.closed:
+		return ErrClosed
+	case !validName(name):
+		return ErrInvalidName
+	}
+	return nil
+}
+
+func (s *Store) list(name string) (listing, error) {
+	files, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return listing{}, cause(err)
+	}
+	return newListing(name, files), nil
+}
