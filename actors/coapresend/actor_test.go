@@ -1,0 +1,126 @@
+package coapresend
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// witness fills every role beside the actor under test and writes down what it
+// is told.
+type witness struct {
+	mu    sync.Mutex
+	began time.Time
+	lines []string
+}
+
+func (w *witness) Receive(ctx actor.Context) {
+	switch message := ctx.Message().(type) {
+	case messages.Transmit, messages.Response, messages.RequestFailed, messages.Inbound, messages.Malformed:
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began), render(message)))
+	}
+}
+
+func (w *witness) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lines
+}
+
+// TestActor drives the actor in a bubble: effects reach their roles, timers
+// run, and nothing is left behind.
+func TestActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		system := actorkit.NewSystem(zerolog.Nop())
+		w := &witness{began: time.Now()}
+		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
+		link := system.Root.Spawn(Props(ActorConfig{
+			Config: Config{Epoch: epoch, Account: 1},
+			Rand:   &testRand{},
+			Route:  func(core.Role) *actor.PID { return other },
+		}, actorkit.PropsOptions{}))
+
+		system.Root.Send(link, messages.LinkUp{Epoch: epoch})
+		system.Root.Send(link, messages.Request{Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"a"}})
+		system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(post(9))})
+		time.Sleep(3 * time.Second)
+		system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(coap.Reset(100))})
+		system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: []byte("x")})
+		synctest.Wait()
+
+		want := []string{
+			"0s send CON 0.01 mid=100 token=01 /a",
+			"0s inbound 0.02 /a",
+			"1s send ACK 0.00 mid=9",
+			"2s send CON 0.01 mid=100 token=01 /a",
+			"3s failed 1 reset by the peer",
+			"3s malformed (shorter than a header) reset=false",
+		}
+		if diff := cmp.Diff(want, w.seen()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		endSystem(t, system, link, other)
+	})
+}
+
+func endSystem(t *testing.T, system *actor.ActorSystem, pids ...*actor.PID) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := actorkit.PoisonInOrder(ctx, system, pids...); err != nil {
+		t.Error(err)
+	}
+	actorkit.Shutdown(system)
+	time.Sleep(2 * time.Second)
+}
+
+// TestSystemRand: tokens are 8 bytes and do not repeat; draws stay in range.
+func TestSystemRand(t *testing.T) {
+	var r SystemRand
+	seen := map[string]bool{}
+	mids := map[uint16]bool{}
+	for range 1000 {
+		token := r.Token()
+		if len(token) != 8 || seen[string(token)] {
+			t.Fatalf("token %x", token)
+		}
+		seen[string(token)] = true
+		mids[r.MID()] = true
+		if f := r.Float64(); f < 0 || f >= 1 {
+			t.Fatalf("drew %v", f)
+		}
+	}
+	if len(mids) < 900 {
+		t.Errorf("1000 message IDs, of which %d differ", len(mids))
+	}
+}
+
+// TestStatesHaveNames: every state prints, and so does what is none.
+func TestStatesHaveNames(t *testing.T) {
+	for _, s := range []fmt.Stringer{exWaiting, exSent, exAcknowledged, enWorking, enAcknowledged, enDone, callSending, callFetching} {
+		if s.String() == "invalid" {
+			t.Errorf("%T has a state without a name", s)
+		}
+	}
+	for _, s := range []fmt.Stringer{exAcknowledged + 1, enDone + 1, callFetching + 1} {
+		if s.String() != "invalid" {
+			t.Errorf("%T has a name for a state that does not exist", s)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package coapresend
+
+import (
+	"bytes"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// callState is how far a request of ours has come. One exchange at a time
+// works for a call; a body takes one per block, each with a new token and a
+// new message ID (RFC 7959 section 2.4, RFC 9175 section 4).
+//
+//	callSending ---> callFetching ---> over
+//	     |  ^ |           |               ^
+//	     |  +-+ next      | body changed: |
+//	     |      block     | begin again   |
+//	     |                +---> callSending
+//	     +--------------------------------+
+//	       response of one block, or failure
+type callState uint8
+
+const (
+	callSending  callState = iota // the request, or a block of its payload, is on its way
+	callFetching                  // a later block of the response is asked for
+)
+
+// String returns the state's name, for test failures.
+func (s callState) String() string {
+	names := [...]string{"sending", "fetching"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// call is one messages.Request, from its acceptance to its Response or
+// RequestFailed.
+type call struct {
+	request messages.Request
+	state   callState
+	out     sending
+	in      fetching
+}
+
+// open accepts a request of the owner.
+func (m *Machine) open(request messages.Request) {
+	if request.Epoch != m.cfg.Epoch {
+		return
+	}
+	c := &call{request: request, out: sending{szx: m.cfg.szx()}}
+	m.calls++
+	if m.calls > m.cfg.MaxQueue+m.cfg.NStart {
+		m.fail(c, messages.QueueFull)
+		return
+	}
+	m.sendPayload(c, false)
+}
+
+// answered is called with the response to the exchange that c waits for.
+func (m *Machine) answered(c *call, msg coap.Message) {
+	if c.state == callSending {
+		m.payloadAnswered(c, msg)
+	} else {
+		m.laterBlock(c, msg)
+	}
+}
+
+// fail ends a call without a response.
+func (m *Machine) fail(c *call, reason messages.RequestFailure) {
+	m.calls--
+	m.tell(core.Owner, messages.RequestFailed{Epoch: m.cfg.Epoch, ID: c.request.ID, Reason: reason})
+}
+
+// finish ends a call with its response.
+func (m *Machine) finish(c *call, response messages.Response) {
+	m.calls--
+	m.tell(core.Owner, response)
+}
+
+// exchange sends one message on behalf of c. What continues something that
+// the peer has begun to work on is urgent.
+func (m *Machine) exchange(c *call, msg coap.Message, urgent bool) {
+	msg.Token = m.rnd.Token()
+	m.enqueue(&exchange{message: msg, call: c, urgent: urgent})
+}
+
+// message returns the request with its options, but without payload and what
+// describes the payload.
+func (c *call) message() coap.Message {
+	msg := coap.Message{Code: c.request.Code}
+	msg.AddStrings(coap.URIPath, c.request.Path)
+	msg.AddStrings(coap.URIQuery, c.request.Query)
+	msg.AddFormat(coap.Accept, c.request.Accept)
+	if c.request.Echo != nil {
+		msg.AddOption(coap.Echo, c.request.Echo)
+	}
+	return msg
+}
+
+// response converts a message, without its payload. Option values are copied:
+// they would keep the whole datagram in memory.
+func (c *call) response(msg coap.Message) messages.Response {
+	etag, _ := msg.Bytes(coap.ETag)
+	echo, _ := msg.Bytes(coap.Echo)
+	return messages.Response{
+		Epoch:         c.request.Epoch,
+		ID:            c.request.ID,
+		Code:          msg.Code,
+		LocationPath:  msg.Strings(coap.LocationPath),
+		ContentFormat: msg.Format(coap.ContentFormat),
+		MaxAge:        msg.OptionalUint(coap.MaxAge),
+		ETag:          bytes.Clone(etag),
+		Echo:          bytes.Clone(echo),
+	}
+}

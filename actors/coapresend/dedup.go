@@ -1,0 +1,132 @@
+package coapresend
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+)
+
+// entryState is what has been done about a message of the peer.
+//
+//	            half of ACK_TIMEOUT has passed
+//	enWorking --------------------------------> enAcknowledged
+//	    |                                             |
+//	    | Reply: piggybacked response,                | Reply: separate
+//	    | or a NON one                                | response
+//	    v                                             v
+//	enDone <------------------------------------------+
+type entryState uint8
+
+const (
+	enWorking      entryState = iota // the handler is at it; nothing has been sent
+	enAcknowledged                   // the handler is at it; an empty ACK has been sent
+	enDone                           // answered
+)
+
+// String returns the state's name, for test failures.
+func (s entryState) String() string {
+	names := [...]string{"working", "acknowledged", "done"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// entry remembers one message of the peer, so that its duplicates are not
+// taken for new ones (RFC 7252 section 4.5). A message with the same ID and
+// other content is a duplicate too.
+type entry struct {
+	mid         uint16
+	confirmable bool
+	state       entryState
+	token       []byte
+	expires     time.Time
+	answer      []byte // what a duplicate of a CON is answered with; nil for nothing
+	job         *job   // what the handler was asked; nil when it was not, or has answered
+}
+
+func (e *entry) deadline() time.Time { return e.expires }
+
+// remembered returns the entry of a message ID, or nil.
+func (m *Machine) remembered(mid uint16) *entry {
+	for i, e := range m.entries {
+		if e.mid != mid {
+			continue
+		}
+		if m.now.Before(e.expires) {
+			return e
+		}
+		m.forget(i)
+		return nil
+	}
+	return nil
+}
+
+// remember makes an entry for a message that is none's duplicate. It returns
+// nil when the cache is full of requests that the handler is still at.
+func (m *Machine) remember(msg coap.Message) *entry {
+	if len(m.entries) >= m.cfg.DedupEntries && !m.evict() {
+		return nil
+	}
+	e := &entry{
+		mid:         msg.MID,
+		confirmable: msg.Type == coap.CON,
+		token:       bytes.Clone(msg.Token), // a part of the datagram would keep all of it
+		expires:     m.now.Add(m.lifetime(msg.Type)),
+	}
+	m.entries = append(m.entries, e)
+	m.sweepLater()
+	return e
+}
+
+func (m *Machine) lifetime(t coap.Type) time.Duration {
+	if t == coap.CON {
+		return m.cfg.ExchangeLifetime()
+	}
+	return m.cfg.NonLifetime()
+}
+
+// evict makes room by forgetting the oldest entry that is answered. One that
+// is not would be executed twice.
+func (m *Machine) evict() bool {
+	for i, e := range m.entries {
+		if e.job == nil || !m.now.Before(e.expires) {
+			m.forget(i)
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Machine) forget(i int) {
+	m.stopServing(m.entries[i])
+	m.entries = slices.Delete(m.entries, i, i+1)
+}
+
+// expireEntries forgets the entries that have expired. A handler that has not
+// answered by then answers in vain.
+func (m *Machine) expireEntries() {
+	for _, e := range m.entries {
+		if !m.now.Before(e.expires) {
+			m.stopServing(e)
+		}
+	}
+	m.entries = expire(m.entries, m.now)
+}
+
+// stopServing stops the timer that waits for the handler, if it runs.
+func (m *Machine) stopServing(e *entry) {
+	if e.job != nil && e.confirmable && e.state == enWorking {
+		m.stopTimer(serveTimer(e.mid))
+	}
+}
+
+// repeat answers a duplicate as the first was answered. A NON is not answered
+// again (RFC 7252 section 4.5).
+func (m *Machine) repeat(e *entry) {
+	if e.confirmable && e.answer != nil {
+		m.transmit(e.answer)
+	}
+}

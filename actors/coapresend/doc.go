@@ -1,0 +1,27 @@
+// Package coapresend is the CoAP message layer of one link (RFC 7252 section
+// 4, RFC 7959): confirmable exchanges with their resends, message IDs and
+// tokens, matching, deduplication, separate responses, and block-wise transfer
+// in both directions. What an exchange comes to reaches the owner of the link
+// as a value; requests of the peer reach the handler once, however often the
+// network delivers them.
+//
+// [Machine] is the pure core and holds everything; actor.go is its shell. The
+// state lives as long as the link's epoch: a new link begins with a new
+// machine, and nothing is carried over. Nobody outside may keep or touch it;
+// the package is internal to the runtime and is talked to by the words of
+// messages/coapresend.go.
+//
+//	machine.go    inputs and effects
+//	config.go     parameters and the times derived from them
+//	exchange.go   confirmable messages of ours: queue, resends, acknowledgement
+//	mid.go        message IDs
+//	receive.go    datagrams: what they are and where they go
+//	dedup.go      messages of the peer that were seen already
+//	call.go       requests of ours
+//	upload.go     ... whose payload is larger than a block (Block1)
+//	download.go   ... whose response is larger than a block (Block2)
+//	serve.go      requests of the peer, and our replies
+//	inblock.go    ... whose payload comes block by block (Block1)
+//	outblock.go   ... whose reply is larger than a block (Block2)
+//	timers.go     the names of the timers
+package coapresend

@@ -1,0 +1,142 @@
+package coapresend
+
+import (
+	"bytes"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// fetching is how far the body of a response has come (RFC 7959 section 2.4).
+// Nothing is allocated before it has arrived; Size2 is not looked at.
+type fetching struct {
+	response messages.Response // from the first block
+	received int               // bytes
+	body     []byte            // what was received, unless it is streamed
+	changes  int               // how often the body has changed under our hands
+}
+
+// firstBlock is called with the response to the request proper: all there is,
+// or the first block of it.
+func (m *Machine) firstBlock(c *call, msg coap.Message) {
+	c.in = fetching{response: c.response(msg), changes: c.in.changes}
+	block, ok := msg.Block(coap.Block2)
+	if !ok {
+		m.whole(c, msg)
+		return
+	}
+	if block.Num != 0 {
+		m.fail(c, messages.Broken)
+		return
+	}
+	m.takeBlock(c, msg, block)
+}
+
+// whole finishes a call whose response is one message.
+func (m *Machine) whole(c *call, msg coap.Message) {
+	if c.request.Stream && msg.Code.IsSuccess() {
+		m.tellPart(c, msg.Payload)
+	} else {
+		c.in.response.Payload = msg.Payload
+	}
+	m.finish(c, c.in.response)
+}
+
+// laterBlock is called with the response to the request for a later block.
+func (m *Machine) laterBlock(c *call, msg coap.Message) {
+	if !msg.Code.IsSuccess() {
+		response := c.response(msg)
+		response.Payload = msg.Payload
+		m.finish(c, response)
+		return
+	}
+	etag, _ := msg.Bytes(coap.ETag)
+	if !bytes.Equal(etag, c.in.response.ETag) {
+		m.changed(c)
+		return
+	}
+	block, ok := msg.Block(coap.Block2)
+	if !ok || block.Offset() != c.in.received || msg.Code != c.in.response.Code {
+		m.fail(c, messages.Broken)
+		return
+	}
+	m.takeBlock(c, msg, block)
+}
+
+// takeBlock takes the block that was due, and asks for the next.
+func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
+	switch {
+	case !wellSized(block, msg.Payload):
+		m.fail(c, messages.Broken)
+		return
+	case !c.request.Stream && c.in.received+len(msg.Payload) > m.cfg.MaxBody:
+		m.fail(c, messages.TooLarge)
+		return
+	}
+	m.takePart(c, msg.Payload)
+	if !block.More {
+		c.in.response.Payload = c.in.body
+		m.finish(c, c.in.response)
+		return
+	}
+	m.fetch(c, min(block.SZX, m.cfg.szx()))
+}
+
+func (m *Machine) takePart(c *call, part []byte) {
+	if c.request.Stream {
+		m.tellPart(c, part)
+	} else {
+		c.in.body = append(c.in.body, part...)
+	}
+	c.in.received += len(part)
+}
+
+func (m *Machine) tellPart(c *call, part []byte) {
+	if len(part) > 0 {
+		m.tell(core.Owner, messages.ResponseBlock{
+			Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part,
+		})
+	}
+}
+
+// fetch asks for the block that begins where the body ends so far.
+func (m *Machine) fetch(c *call, szx uint8) {
+	block, ok := coap.At(c.in.received, false, szx)
+	if !ok {
+		m.fail(c, messages.TooLarge)
+		return
+	}
+	c.state = callFetching
+	msg := c.message()
+	if c.request.Code == messages.FETCH && !c.blockwise() {
+		// The payload is part of what a FETCH asks for (RFC 8132
+		// section 2.3).
+		msg.AddFormat(coap.ContentFormat, c.request.ContentFormat)
+		msg.Payload = c.request.Payload
+	}
+	msg.AddBlock(coap.Block2, block)
+	m.exchange(c, msg, true)
+}
+
+// changed begins again when the entity tag says that the body is another one
+// (RFC 7959 section 2.4). What was streamed cannot be taken back, and what is
+// not safe to repeat is not repeated.
+func (m *Machine) changed(c *call) {
+	c.in.changes++
+	safe := c.request.Code == messages.GET || c.request.Code == messages.FETCH
+	if c.request.Stream || !safe || c.in.changes > maxChanges {
+		m.fail(c, messages.Broken)
+		return
+	}
+	m.sendPayload(c, true)
+}
+
+// wellSized reports whether a payload is as long as its block option says
+// (RFC 7959 section 2.2): exactly one block when more follow, else at most one.
+func wellSized(block coap.Block, payload []byte) bool {
+	if block.SZX > coap.MaxSZX || block.More && len(payload) != block.Size() {
+		return false
+	}
+	return len(payload) <= block.Size()
+}

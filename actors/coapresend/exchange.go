@@ -1,0 +1,192 @@
+package coapresend
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// exchangeState is how far a confirmable message of ours has come.
+//
+//	           a slot is free           empty ACK to a request
+//	exWaiting ----------------> exSent -----------------------> exAcknowledged
+//	                              | |                                 |
+//	          timeout: resend <---+ | response, RST,                  | response, or
+//	     (MAX_RETRANSMIT times)     | ACK to a response, exhausted    | EXCHANGE_LIFETIME
+//	                                v                                 v
+//	                              over                              over
+//
+// A response may overtake the ACK that announces it: it then counts as the
+// ACK (RFC 7252 section 5.3.2).
+type exchangeState uint8
+
+const (
+	exWaiting      exchangeState = iota // in the queue, without message ID
+	exSent                              // on its way; occupies a slot of NSTART
+	exAcknowledged                      // the peer has the request; its separate response is to come
+)
+
+// String returns the state's name, for test failures.
+func (s exchangeState) String() string {
+	names := [...]string{"waiting", "sent", "acknowledged"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// exchange is one confirmable message of ours and what is expected in return:
+// a request, or a separate response (RFC 7252 section 5.2.2).
+type exchange struct {
+	state    exchangeState
+	message  coap.Message  // complete once it is sent; then it keeps header and token only
+	datagram []byte        // the bytes that are sent and resent
+	timeout  time.Duration // until the next resend, or until giving up
+	resends  int
+	call     *call // whose request this is; nil for a separate response
+	urgent   bool  // goes before what is not: responses, and the next blocks of what has begun
+}
+
+// enqueue sends x as soon as NSTART allows.
+func (m *Machine) enqueue(x *exchange) {
+	at := len(m.queue)
+	if x.urgent {
+		at = slices.IndexFunc(m.queue, func(other *exchange) bool { return !other.urgent })
+		if at < 0 {
+			at = len(m.queue)
+		}
+	}
+	m.queue = slices.Insert(m.queue, at, x)
+	m.pump()
+}
+
+// pump sends what waits, as far as NSTART allows (RFC 7252 section 4.7).
+func (m *Machine) pump() {
+	for m.up && len(m.queue) > 0 && m.inFlight() < m.cfg.NStart {
+		x := m.queue[0]
+		m.queue = slices.Delete(m.queue, 0, 1)
+		m.send(x)
+	}
+	if len(m.queue) == 0 {
+		m.queue = nil
+	}
+}
+
+// inFlight counts what occupies a slot of NSTART: confirmable messages that
+// are not acknowledged.
+func (m *Machine) inFlight() int {
+	n := 0
+	for _, x := range m.active {
+		if x.state == exSent {
+			n++
+		}
+	}
+	return n
+}
+
+// send transmits x for the first time (RFC 7252 section 4.2).
+func (m *Machine) send(x *exchange) {
+	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd)
+	if !ok {
+		m.abandon(x, messages.QueueFull)
+		return
+	}
+	x.message.Type, x.message.MID = coap.CON, mid
+	datagram, err := coap.Encode(x.message)
+	if err != nil {
+		m.abandon(x, messages.Unsendable)
+		return
+	}
+	x.datagram = datagram
+	x.message.Options, x.message.Payload = nil, nil
+	x.state = exSent
+	x.timeout = m.firstTimeout()
+	m.active = append(m.active, x)
+	m.transmit(x.datagram)
+	m.setTimer(sendTimer(mid), x.timeout)
+}
+
+// firstTimeout draws from [ACK_TIMEOUT, ACK_TIMEOUT * ACK_RANDOM_FACTOR].
+func (m *Machine) firstTimeout() time.Duration {
+	spread := float64(m.cfg.AckTimeout) * (m.cfg.AckRandomFactor - 1)
+	return m.cfg.AckTimeout + time.Duration(m.rnd.Float64()*spread)
+}
+
+// sendExpired is called when an answer is overdue.
+func (m *Machine) sendExpired(mid uint16) {
+	x := m.activeMID(mid)
+	if x == nil {
+		return
+	}
+	if x.state == exAcknowledged || x.resends == m.cfg.resends() {
+		m.drop(x)
+		m.abandon(x, messages.Exhausted)
+		m.pump()
+		return
+	}
+	x.resends++
+	x.timeout *= 2
+	m.transmit(x.datagram)
+	m.setTimer(sendTimer(mid), x.timeout)
+}
+
+// acknowledged is called when an empty ACK came: nothing is resent any more.
+func (m *Machine) acknowledged(mid uint16) {
+	x := m.activeMID(mid)
+	if x == nil || x.state != exSent {
+		return
+	}
+	if x.call == nil {
+		m.over(x)
+	} else {
+		x.state = exAcknowledged
+		x.datagram = nil
+		m.setTimer(sendTimer(mid), m.cfg.ExchangeLifetime())
+	}
+	m.pump()
+}
+
+// reset is called when a RST came. Only a message that is outstanding can be
+// rejected; anything else is stray or forged.
+func (m *Machine) reset(mid uint16) {
+	x := m.activeMID(mid)
+	if x == nil || x.state != exSent {
+		return
+	}
+	m.over(x)
+	m.abandon(x, messages.Reset)
+	m.pump()
+}
+
+// abandon tells the owner that a request brings no response. Of a separate
+// response nobody hears: the peer that wants it asks again.
+func (m *Machine) abandon(x *exchange, reason messages.RequestFailure) {
+	if x.call != nil {
+		m.fail(x.call, reason)
+	}
+}
+
+// over ends an exchange whose timer runs.
+func (m *Machine) over(x *exchange) {
+	m.stopTimer(sendTimer(x.message.MID))
+	m.drop(x)
+}
+
+func (m *Machine) drop(x *exchange) {
+	at := slices.Index(m.active, x)
+	m.active = slices.Delete(m.active, at, at+1)
+	if len(m.active) == 0 {
+		m.active = nil
+	}
+}
+
+func (m *Machine) activeMID(mid uint16) *exchange {
+	for _, x := range m.active {
+		if x.message.MID == mid {
+			return x
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package coapresend
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Rand is the randomness that a machine draws.
+type Rand interface {
+	// Float64 returns a number from [0, 1). It decides how far the first
+	// resend of an exchange is put off.
+	Float64() float64
+	// MID returns the first message ID of a link. It should not be
+	// predictable (RFC 7252 section 11.4).
+	MID() uint16
+	// Token returns a new token of 8 unpredictable bytes. The machine keeps
+	// it.
+	Token() []byte
+}
+
+// Machine is the message layer of one link, a core.Machine.
+//
+// Inputs: messages.LinkUp, messages.Datagram, messages.Request,
+// messages.Reply, core.Expired. Effects: core.Tell of messages.Transmit to
+// core.Network; messages.Response, ResponseBlock and RequestFailed to
+// core.Owner; messages.Inbound and InboundBlock to core.Handler;
+// messages.Malformed to core.Supervisor; and timers.
+type Machine struct {
+	cfg Config
+	rnd Rand
+
+	// Of the present step.
+	now     time.Time
+	effects []core.Effect
+
+	up       bool // requests wait until the link is up
+	mids     midSource
+	queue    []*exchange // confirmable messages that wait for a slot
+	active   []*exchange // those that are sent and not over
+	calls    int         // requests of ours that are neither answered nor failed
+	entries  []*entry    // messages of the peer that are remembered, oldest first
+	uploads  []*upload   // bodies that the peer is sending, oldest first
+	bodies   []*body     // replies of ours larger than a block, oldest first
+	lastID   uint64      // of the requests handed to the handler, and of transfers
+	sweeping bool        // the sweep timer is set
+}
+
+// New returns the machine of one link. Fields of cfg that are zero or out of
+// range get their defaults.
+func New(cfg Config, rnd Rand) *Machine {
+	return &Machine{cfg: cfg.withDefaults(), rnd: rnd}
+}
+
+// Step implements core.Machine. Inputs of another epoch, and unknown ones, are
+// dropped.
+func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	m.now = now
+	switch in := in.(type) {
+	case messages.LinkUp:
+		m.linkUp(in)
+	case messages.Datagram:
+		m.datagram(in)
+	case messages.Request:
+		m.open(in)
+	case messages.Reply:
+		m.reply(in)
+	case core.Expired:
+		m.expired(in.Timer)
+	}
+	effects := m.effects
+	m.effects = nil
+	return effects
+}
+
+func (m *Machine) linkUp(in messages.LinkUp) {
+	if in.Epoch != m.cfg.Epoch {
+		return
+	}
+	m.up = true
+	m.pump()
+}
+
+func (m *Machine) expired(timer core.Timer) {
+	if timer == sweepTimer {
+		m.sweep()
+	} else if mid, ok := timerMID(timer, sendPrefix); ok {
+		m.sendExpired(mid)
+	} else if mid, ok := timerMID(timer, servePrefix); ok {
+		m.serveExpired(mid)
+	}
+}
+
+// sweep forgets what has outlived its purpose, and comes again while anything
+// is left that will. Lookups compare times themselves, so that the sweep only
+// has to free memory.
+func (m *Machine) sweep() {
+	m.sweeping = false
+	m.expireEntries()
+	m.uploads = expire(m.uploads, m.now)
+	m.bodies = expire(m.bodies, m.now)
+	if next, ok := m.nextDeadline(); ok {
+		m.sweeping = true
+		m.setTimer(sweepTimer, max(next.Sub(m.now), m.cfg.ExchangeLifetime()/sweepsPerLifetime))
+	}
+}
+
+// sweepLater makes sure that a sweep comes after something was stored.
+func (m *Machine) sweepLater() {
+	if !m.sweeping {
+		m.sweeping = true
+		m.setTimer(sweepTimer, m.cfg.ExchangeLifetime())
+	}
+}
+
+// nextDeadline returns when the next of what is remembered ends, if anything
+// is.
+func (m *Machine) nextDeadline() (next time.Time, ok bool) {
+	consider := func(t mortal) {
+		if d := t.deadline(); !ok || d.Before(next) {
+			next, ok = d, true
+		}
+	}
+	for _, e := range m.entries {
+		consider(e)
+	}
+	for _, u := range m.uploads {
+		consider(u)
+	}
+	for _, b := range m.bodies {
+		consider(b)
+	}
+	return next, ok
+}
+
+func (m *Machine) setTimer(timer core.Timer, after time.Duration) {
+	m.do(core.SetTimer{Timer: timer, After: after})
+}
+
+func (m *Machine) stopTimer(timer core.Timer) { m.do(core.StopTimer{Timer: timer}) }
+
+func (m *Machine) transmit(datagram []byte) {
+	m.tell(core.Network, messages.Transmit{Epoch: m.cfg.Epoch, Data: datagram})
+}
+
+func (m *Machine) tell(to core.Role, message any) {
+	m.do(core.Tell{To: to, Message: message})
+}
+
+func (m *Machine) do(effect core.Effect) { m.effects = append(m.effects, effect) }
+
+// mortal is what ends at a fixed time.
+type mortal interface{ deadline() time.Time }
+
+// expire returns those of all that live on at the instant now, in their order,
+// in the same memory.
+func expire[T mortal](all []T, now time.Time) []T {
+	alive := all[:0]
+	for _, t := range all {
+		if now.Before(t.deadline()) {
+			alive = append(alive, t)
+		}
+	}
+	clear(all[len(alive):])
+	if len(alive) == 0 {
+		return nil
+	}
+	return alive
+}

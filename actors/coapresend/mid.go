@@ -1,0 +1,53 @@
+package coapresend
+
+import "time"
+
+// midSource hands out message IDs: a random first one, then one after the
+// other, none a second time within the given lifetime (RFC 7252 section 4.4).
+//
+// It does not remember every ID, but how many had been handed out at a few
+// instants: what was handed out before the oldest of them is free again.
+type midSource struct {
+	first uint16
+	count uint64 // handed out so far
+	marks []midMark
+}
+
+// midMark says that the IDs from a count on may be in use until an instant.
+type midMark struct {
+	count  uint64
+	opened time.Time
+}
+
+const (
+	midSpace = 1 << 16 // how many message IDs there are
+	midMarks = 64      // marks per lifetime, which bounds their number
+)
+
+// next returns a message ID that was not used within lifetime before now. It
+// is not ok when all are in use.
+func (s *midSource) next(now time.Time, lifetime time.Duration, rnd Rand) (mid uint16, ok bool) {
+	if s.count == 0 {
+		s.first = rnd.MID()
+	}
+	grain := lifetime / midMarks
+	s.free(now, lifetime+grain)
+	if len(s.marks) == 0 || !now.Before(s.marks[len(s.marks)-1].opened.Add(grain)) {
+		s.marks = append(s.marks, midMark{count: s.count, opened: now})
+	}
+	if s.count-s.marks[0].count >= midSpace {
+		return 0, false
+	}
+	mid = s.first + uint16(s.count)
+	s.count++
+	return mid, true
+}
+
+// free drops the marks of which every ID is at least a lifetime old.
+func (s *midSource) free(now time.Time, after time.Duration) {
+	drop := 0
+	for drop < len(s.marks) && !now.Before(s.marks[drop].opened.Add(after)) {
+		drop++
+	}
+	s.marks = append(s.marks[:0], s.marks[drop:]...)
+}

@@ -1,0 +1,105 @@
+package coapresend
+
+import (
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+const etagLength = 8 // bytes, the most that RFC 7252 section 5.10.6 allows
+
+// body is a reply that may be larger than a block. If it is, it is kept, so
+// that later blocks come from the same representation and the handler is not
+// asked again (RFC 7959 section 2.4).
+type body struct {
+	key     string
+	reply   messages.Reply
+	expires time.Time
+}
+
+func newBody(key string, reply messages.Reply) *body { return &body{key: key, reply: reply} }
+
+func (b *body) deadline() time.Time { return b.expires }
+
+// needsBlocks reports whether the reply cannot be sent whole, given the block
+// that the peer asks for and our own size exponent.
+func (b *body) needsBlocks(asked coap.Block, szx uint8) bool {
+	return asked.Num > 0 || len(b.reply.Payload) > 1<<(min(asked.SZX, szx)+4)
+}
+
+// whole returns the response with all of the payload.
+func (b *body) whole() coap.Message {
+	msg := coap.Message{Code: b.reply.Code, Payload: b.reply.Payload}
+	msg.AddStrings(coap.LocationPath, b.reply.LocationPath)
+	msg.AddFormat(coap.ContentFormat, b.reply.ContentFormat)
+	if b.reply.MaxAge != nil {
+		msg.AddUint(coap.MaxAge, *b.reply.MaxAge)
+	}
+	return msg
+}
+
+// cut returns the block that begins where the asked one does, of the smaller of
+// both sizes. A block beyond the end is 4.00 (RFC 7959 section 2.4).
+func (b *body) cut(asked coap.Block, szx uint8) coap.Message {
+	offset, szx := asked.Offset(), min(asked.SZX, szx)
+	size := len(b.reply.Payload)
+	end := min(offset+1<<(szx+4), size)
+	block, ok := coap.At(offset, end < size, szx)
+	if !ok || offset > 0 && offset >= size {
+		return coap.Message{Code: messages.BadRequest}
+	}
+	msg := b.whole()
+	msg.Payload = b.reply.Payload[offset:end]
+	msg.AddOption(coap.ETag, b.etag())
+	msg.AddBlock(coap.Block2, block)
+	if block.Num == 0 {
+		msg.AddUint(coap.Size2, uint32(size))
+	}
+	return msg
+}
+
+// etag is computed from the content, so that it is equal whenever that is.
+func (b *body) etag() []byte {
+	sum := sha256.Sum256(b.reply.Payload)
+	return sum[:etagLength]
+}
+
+// outBlock is called for a request for a later block of a reply. Without the
+// body, only what is safe to repeat is asked of the handler again.
+func (m *Machine) outBlock(e *entry, msg coap.Message, block coap.Block) {
+	if b := m.keptBody(bodyKey(msg)); b != nil {
+		m.keep(b)
+		m.answer(e, b.cut(block, m.cfg.szx()))
+		return
+	}
+	if msg.Code != messages.GET && msg.Code != messages.FETCH {
+		m.answerCode(e, messages.RequestEntityIncomplete)
+		return
+	}
+	m.deliver(e, msg, &job{block2: block})
+}
+
+// keep keeps a body until EXCHANGE_LIFETIME after this, its latest use, in
+// place of an older one for the same request. When too many are kept the one
+// that has not been used for longest goes.
+func (m *Machine) keep(b *body) {
+	m.bodies = slices.DeleteFunc(m.bodies, func(other *body) bool { return other.key == b.key })
+	if len(m.bodies) >= maxBodies {
+		m.bodies = slices.Delete(m.bodies, 0, 1)
+	}
+	b.expires = m.now.Add(m.cfg.ExchangeLifetime())
+	m.bodies = append(m.bodies, b)
+	m.sweepLater()
+}
+
+func (m *Machine) keptBody(key string) *body {
+	for _, b := range m.bodies {
+		if b.key == key && m.now.Before(b.expires) {
+			return b
+		}
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package coapresend
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// job is a request that the handler is at, and what its reply needs.
+type job struct {
+	id     uint64
+	key    string      // of the reply's body, see bodyKey
+	block2 coap.Block  // what the peer asks for; block 0 of our size when it does not say
+	block1 *coap.Block // the block of the request that is answered, if it came in blocks
+	upload *upload     // the streamed body that goes on after this part
+}
+
+// request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2).
+func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
+	if e := m.remembered(msg.MID); e != nil {
+		m.repeat(e)
+		return
+	}
+	e := m.remember(msg)
+	switch {
+	case e == nil:
+		m.refuse(msg)
+	case fault != nil && !e.confirmable:
+		m.reject(fault)
+	case fault != nil:
+		m.answerCode(e, messages.BadOption)
+	case msg.Has(coap.ProxyURI) || msg.Has(coap.ProxyScheme):
+		m.answerCode(e, messages.ProxyingNotSupported)
+	case msg.Code > messages.IPATCH:
+		m.answerCode(e, messages.MethodNotAllowed)
+	default:
+		m.serve(e, msg)
+	}
+}
+
+// refuse answers a request that cannot be remembered. It is not executed, so
+// that its duplicates do no harm.
+func (m *Machine) refuse(msg coap.Message) {
+	if msg.Type == coap.CON {
+		m.transmit(mustEncode(coap.Message{
+			Type: coap.ACK, Code: messages.ServiceUnavailable, MID: msg.MID, Token: msg.Token,
+		}))
+	}
+}
+
+// serve is called for a request that is new and understood.
+func (m *Machine) serve(e *entry, msg coap.Message) {
+	block2, ok := msg.Block(coap.Block2)
+	if !ok {
+		block2 = coap.Block{SZX: m.cfg.szx()}
+	}
+	block1, inBlocks := msg.Block(coap.Block1)
+	switch {
+	case block2.SZX > coap.MaxSZX:
+		m.answerCode(e, messages.BadRequest)
+	case inBlocks:
+		m.inBlock(e, msg, block1, block2)
+	case block2.Num > 0:
+		m.outBlock(e, msg, block2)
+	case m.streams(msg):
+		m.deliverPart(e, msg, &job{block2: block2}, m.newID(), 0, false)
+	default:
+		m.deliver(e, msg, &job{block2: block2})
+	}
+}
+
+// deliver hands a request to the handler.
+func (m *Machine) deliver(e *entry, msg coap.Message, j *job) {
+	m.tell(core.Handler, m.inbound(e, msg, j))
+}
+
+// inbound makes j the job of e and returns what the handler gets to see of it.
+func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
+	j.id = m.newID()
+	j.key = bodyKey(msg)
+	e.job = j
+	if e.confirmable {
+		m.setTimer(serveTimer(e.mid), m.cfg.ackDelay())
+	}
+	return messages.Inbound{
+		Account:       m.cfg.Account,
+		Epoch:         m.cfg.Epoch,
+		ID:            j.id,
+		Code:          msg.Code,
+		Path:          msg.Path(),
+		Query:         msg.Query(),
+		ContentFormat: msg.Format(coap.ContentFormat),
+		Accept:        msg.Format(coap.Accept),
+		Observe:       msg.OptionalUint(coap.Observe),
+		Payload:       msg.Payload,
+	}
+}
+
+func (m *Machine) newID() uint64 {
+	m.lastID++
+	return m.lastID
+}
+
+// serveExpired is called when the handler is slow: the request is acknowledged
+// now, and its response will come separately (RFC 7252 section 5.2.2).
+func (m *Machine) serveExpired(mid uint16) {
+	e := m.remembered(mid)
+	if e == nil || e.job == nil || e.state != enWorking {
+		return
+	}
+	e.state = enAcknowledged
+	e.answer = mustEncode(coap.EmptyACK(mid))
+	m.transmit(e.answer)
+}
+
+// reply is called with the handler's answer. One that comes too late, or
+// twice, is dropped.
+func (m *Machine) reply(in messages.Reply) {
+	if in.Epoch != m.cfg.Epoch {
+		return
+	}
+	at := slices.IndexFunc(m.entries, func(e *entry) bool { return e.job != nil && e.job.id == in.ID })
+	if at < 0 || !m.now.Before(m.entries[at].expires) {
+		return
+	}
+	e := m.entries[at]
+	if u := e.job.upload; u != nil {
+		m.partReplied(e, u, in)
+		return
+	}
+	m.answer(e, m.replyMessage(e.job, in))
+}
+
+// replyMessage returns the response that a reply makes, cut to one block when
+// need be.
+func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
+	if !in.Code.IsSuccess() && in.Code.Class() < 4 || in.Code == messages.Continue {
+		// Nothing that a request may be answered with: a fault of the
+		// handler.
+		in = messages.Reply{Code: messages.InternalServerError}
+	}
+	b := newBody(j.key, in)
+	msg := b.whole()
+	if b.needsBlocks(j.block2, m.cfg.szx()) {
+		m.keep(b)
+		msg = b.cut(j.block2, m.cfg.szx())
+	}
+	if j.block1 != nil {
+		msg.AddBlock(coap.Block1, *j.block1)
+	}
+	return msg
+}
+
+// answerCode answers with a bare code.
+func (m *Machine) answerCode(e *entry, code messages.CoAPCode) {
+	m.answer(e, coap.Message{Code: code})
+}
+
+// answer sends the response to the request that e remembers: piggybacked on
+// the ACK, separately when that has gone already, as NON to a NON (RFC 7252
+// section 5.2).
+func (m *Machine) answer(e *entry, msg coap.Message) {
+	acknowledged := e.state == enAcknowledged
+	m.stopServing(e)
+	e.state, e.job = enDone, nil
+	msg.Token = e.token
+	msg = sendable(msg)
+	switch {
+	case !e.confirmable:
+		m.answerNON(msg)
+	case acknowledged:
+		m.enqueue(&exchange{message: msg, urgent: true})
+	default:
+		msg.Type, msg.MID = coap.ACK, e.mid
+		e.answer = mustEncode(msg)
+		m.transmit(e.answer)
+	}
+}
+
+// answerNON sends a response that is not resent. When no message ID is free it
+// is lost, as it may be on its way.
+func (m *Machine) answerNON(msg coap.Message) {
+	if mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd); ok {
+		msg.Type, msg.MID = coap.NON, mid
+		m.transmit(mustEncode(msg))
+	}
+}
+
+// sendable returns the response itself, or 5.00 for one that cannot be encoded
+// because the handler's Location-Path does not fit.
+func sendable(msg coap.Message) coap.Message {
+	if _, err := coap.Encode(msg); err != nil {
+		return coap.Message{Code: messages.InternalServerError, Token: msg.Token}
+	}
+	return msg
+}
+
+// pathKey identifies a resource of ours: its segments, quoted, so that no two
+// paths have the same.
+func pathKey(path []string) string { return fmt.Sprintf("%q", path) }
+
+// bodyKey identifies what a request asks for, so that a request for a later
+// block finds the body that the first was cut from.
+func bodyKey(msg coap.Message) string {
+	var key strings.Builder
+	fmt.Fprintf(&key, "%d %q %q", msg.Code, msg.Path(), msg.Query())
+	if accept := msg.Format(coap.Accept); accept != nil {
+		fmt.Fprintf(&key, " %d", *accept)
+	}
+	if msg.Code == messages.FETCH {
+		fmt.Fprintf(&key, " %x", sha256.Sum256(msg.Payload))
+	}
+	return key.String()
+}

@@ -1,0 +1,109 @@
+package coap
+
+import (
+	"encoding/binary"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/udp/coder"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+const (
+	headerSize    = 4
+	payloadMarker = 0xff
+)
+
+// Decode reads one datagram. Token, option values and payload of the message
+// share data's memory, so data must not be written to afterwards.
+//
+// Options that are elective and either have an illegal length or are repeated
+// against the registry are left out (RFC 7252 sections 5.4.3 and 5.4.5).
+// Errors are of type *FormatError. With the reason CriticalOption, and only
+// then, the message is complete but for the option at fault, so that a request
+// can be answered 4.02; with all others it is zero.
+func Decode(data []byte) (Message, error) {
+	header, reason := decodeHeader(data)
+	if reason != 0 {
+		return Message{}, header.formatError(reason, 0)
+	}
+	s := scanner{rest: data[headerSize+len(header.Token):]}
+	if reason := s.scan(); reason != 0 {
+		return Message{}, header.formatError(reason, s.number())
+	}
+	m, ok := decodeLenient(data, s.options)
+	if !ok {
+		return Message{}, header.formatError(CodecRefused, 0)
+	}
+	if s.fault != 0 {
+		return m, header.formatError(CriticalOption, s.fault)
+	}
+	return m, nil
+}
+
+// decodeHeader reads header and token. As far as it gets, the fields are set
+// also when there is a reason to reject the message.
+func decodeHeader(data []byte) (Message, Reason) {
+	if len(data) < headerSize {
+		return Message{}, TooShort
+	}
+	if data[0]>>6 != 1 {
+		return Message{}, BadVersion
+	}
+	m := Message{
+		Type: Type(data[0] >> 4 & 3),
+		Code: messages.CoAPCode(data[1]),
+		MID:  binary.BigEndian.Uint16(data[2:4]),
+	}
+	return m.withToken(data)
+}
+
+func (m Message) withToken(data []byte) (Message, Reason) {
+	length := int(data[0] & 0xf)
+	switch {
+	case m.IsEmpty() && len(data) > headerSize, m.IsEmpty() && length > 0:
+		return m, NotEmpty
+	case length > MaxTokenLength:
+		return m, BadTokenLength
+	case reservedClass(m.Code):
+		return m, ReservedClass
+	case !combines(m.Type, m.Code):
+		return m, BadCombination
+	case len(data) < headerSize+length:
+		return m, Truncated
+	}
+	m.Token = data[headerSize : headerSize+length]
+	return m, 0
+}
+
+// decodeLenient runs the codec on what the strict check has let through and
+// converts its result, leaving out elective occurrences that break the
+// registry.
+func decodeLenient(data []byte, count int) (Message, bool) {
+	lenient := message.Message{Options: make(message.Options, 0, count)}
+	if _, err := coder.DefaultCoder.Decode(data, &lenient); err != nil {
+		return Message{}, false
+	}
+	m := Message{
+		Type:    Type(lenient.Type),
+		Code:    messages.CoAPCode(lenient.Code),
+		MID:     uint16(lenient.MessageID),
+		Token:   lenient.Token,
+		Payload: lenient.Payload,
+	}
+	if count > 0 {
+		m.Options = convertOptions(make([]Option, 0, count), lenient.Options)
+	}
+	return m, true
+}
+
+func convertOptions(to []Option, from message.Options) []Option {
+	for i, o := range from {
+		number := uint16(o.ID)
+		repeated := i > 0 && from[i-1].ID == o.ID
+		if acceptable(number, len(o.Value), repeated) {
+			to = append(to, Option{Number: number, Value: o.Value})
+		}
+	}
+	return to
+}
