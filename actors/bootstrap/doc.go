@@ -1,0 +1,20 @@
+// Package bootstrap runs one client-initiated bootstrap session over one link
+// (LwM2M Core section 6.1): it sends the Bootstrap-Request, serves what the
+// server then writes, reads and deletes, and judges the result at
+// Bootstrap-Finish. There is one incarnation per link epoch.
+//
+// A session is a transaction. The server works on a copy of objects 0 and 1;
+// nothing leaves that copy until it has passed the consistency check and is
+// durable, and the answer to Finish is sent only then. Whatever ends a session
+// earlier ends the copy with it: the client is what it was before. The
+// bootstrap account itself is spared by every operation, so that no server can
+// lock a device out of its own recovery.
+//
+// The package never waits in order to try again: what fails goes to the
+// supervisor as a value, which owns every delay above CoAP. The one repetition
+// that happens here is a new exchange after exhausted resends of the
+// Bootstrap-Request, while the attempt's budget lasts.
+//
+// It is internal to the runtime: only actors/supervisor starts it. Nothing in
+// it may be touched from outside except through messages.
+package bootstrap

@@ -1,0 +1,289 @@
+package bootstrap
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// State is what a bootstrap incarnation is about.
+//
+//	       BeginBootstrap           LinkUp               2.04
+//	idle ────────────────▶ connecting ─────▶ requesting ─────▶ open ─┐ operations,
+//	                                          ▲  │  │           ▲ └──┘ Finish: 4.06
+//	             4.15, resends exhausted,     └──┘  │ Finish    │
+//	             Echo challenge                     ▼           │ Finish
+//	                                            persisting ◀────┘
+//	                                                │ Persisted: 2.04
+//	                                                ▼
+//	                                              done
+//
+//	connecting, requesting ── budget spent ──────────────▶ failed
+//	requesting ── refused, RST ──────────────────────────▶ failed
+//	open ── 247 s without an operation ──────────────────▶ failed
+//	persisting ── PersistFailed: 5.00 ───────────────────▶ failed
+//	connecting, requesting, open ── LinkLost ────────────▶ failed
+//
+// Datagrams may overtake each other, so operations are served from the moment
+// the request is sent. They do not stand in for its answer: until that has
+// come, the attempt's budget runs. A Finish does.
+//
+// A link that is lost while persisting changes nothing: the server has
+// finished, and what it wrote is about to be durable.
+type State uint8
+
+// The states.
+const (
+	Idle State = iota
+	Connecting
+	Requesting
+	Open
+	Persisting
+	Done
+	Failed
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	names := [...]string{"idle", "connecting", "requesting", "open", "persisting", "done", "failed"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// Timers of the machine. Persisting needs none: the shell answers a write that
+// the store does not.
+const (
+	timerAttempt core.Timer = "attempt" // the attempt's budget, until the request is answered
+	timerSilence core.Timer = "silence" // since the last operation
+)
+
+// DefaultSilence is EXCHANGE_LIFETIME of RFC 7252 section 4.8.2 at the default
+// parameters: how long a server may be silent within a session (LwM2M Core
+// section 6.1.7).
+const DefaultSilence = 247 * time.Second
+
+// connectGrace is how long after the deadline the budget ends while network
+// still connects: network reports the finer cause at the deadline itself, and
+// this timer only makes sure that no lost message strands the attempt.
+const connectGrace = 5 * time.Second
+
+// Config is what does not change from one incarnation to the next.
+type Config struct {
+	// Silence is how long after its last operation a server is given up:
+	// EXCHANGE_LIFETIME at the CoAP parameters in use. 0 means
+	// DefaultSilence.
+	Silence time.Duration
+	// MaxBytes bounds one payload and, in the form in which they are stored,
+	// objects 0 and 1 as a whole. 0 means lwm2m.DefaultMaxBytes, 64 KiB.
+	MaxBytes int
+}
+
+func (c Config) orDefault() Config {
+	return Config{
+		Silence:  cmp.Or(c.Silence, DefaultSilence),
+		MaxBytes: cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes),
+	}
+}
+
+// Machine is the pure core. It implements core.Machine.
+type Machine struct {
+	config   Config
+	state    State
+	begin    messages.BeginBootstrap
+	deadline time.Time
+
+	request uint64           // ID of the Bootstrap-Request that is under way
+	last    messages.Request // that request
+	plain   bool             // no preferred format: the server does not know pct
+	echoed  bool             // this request has been repeated with an Echo option
+
+	session *transaction
+	finish  uint64      // ID of the Finish that waits for the store
+	result  *lwm2m.Tree // what is being stored
+	refused error       // why the last Finish was refused; nil when none was
+}
+
+// New returns a machine that waits for BeginBootstrap.
+func New(config Config) *Machine { return &Machine{config: config.orDefault()} }
+
+// State returns the present state, for probes and tests.
+func (m *Machine) State() State { return m.state }
+
+// Step implements core.Machine.
+func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	switch in := in.(type) {
+	case messages.BeginBootstrap:
+		return m.start(now, in)
+	case core.Expired:
+		return m.expired(in)
+	case core.Persisted:
+		return m.persisted(in)
+	case core.PersistFailed:
+		return m.persistFailed(in)
+	default:
+		return m.fromLink(now, in)
+	}
+}
+
+// fromLink takes what the link brings, unless it is from an older one.
+func (m *Machine) fromLink(now time.Time, in any) []core.Effect {
+	switch in := in.(type) {
+	case messages.LinkUp:
+		if in.Epoch == m.begin.Epoch {
+			return m.linkUp(now, in)
+		}
+	case messages.LinkLost:
+		if in.Failure.Epoch == m.begin.Epoch {
+			return m.linkLost(in)
+		}
+	case messages.Response:
+		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+			return m.response(in)
+		}
+	case messages.RequestFailed:
+		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+			return m.requestFailed(now, in)
+		}
+	case messages.Inbound:
+		if in.Epoch == m.begin.Epoch {
+			return m.inbound(now, in)
+		}
+	}
+	return nil
+}
+
+func (m *Machine) start(now time.Time, in messages.BeginBootstrap) []core.Effect {
+	if m.state != Idle {
+		return nil
+	}
+	m.begin, m.deadline, m.state = in, in.Deadline, Connecting
+	m.begin.Tree = in.Tree.Clone() // the sender may go on with its own
+	m.plain = in.Version == version10
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
+}
+
+func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	if !in.Deadline.IsZero() {
+		m.deadline = in.Deadline
+	}
+	timer := core.SetTimer{Timer: timerAttempt, After: m.deadline.Sub(now)}
+	return append([]core.Effect{timer}, m.sendRequest()...)
+}
+
+func (m *Machine) linkLost(in messages.LinkLost) []core.Effect {
+	switch m.state {
+	case Connecting, Requesting, Open:
+		f := in.Failure
+		if f.Detail == "" && m.refused != nil {
+			f.Detail = "after Bootstrap-Finish was refused: " + m.refused.Error()
+		}
+		return m.fail(f)
+	}
+	return nil
+}
+
+func (m *Machine) expired(in core.Expired) []core.Effect {
+	switch {
+	case in.Timer == timerAttempt && (m.state == Connecting || m.state == Requesting):
+		return m.fail(messages.Failure{Class: messages.ClassTimeout})
+	case in.Timer == timerSilence && m.state == Open:
+		return m.fail(m.silence())
+	}
+	return nil
+}
+
+// silence names the cause that helps most: a server that was told what is
+// wrong with its configuration and did not repair it is no silent server.
+func (m *Machine) silence() messages.Failure {
+	if m.refused != nil {
+		return messages.Failure{Class: messages.ClassBootstrapData, Cause: m.refused}
+	}
+	return messages.Failure{Class: messages.ClassBootstrapSilence}
+}
+
+// inbound serves one request of the server. Every request gets exactly one
+// answer, whatever the state.
+func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
+	switch {
+	case m.state != Requesting && m.state != Open:
+		return []core.Effect{m.reply(in.ID, refuse(messages.MethodNotAllowed, "no bootstrap session is open"))}
+	case isFinish(in):
+		return m.finished(now, in)
+	}
+	answer := m.session.serve(in)
+	effects := []core.Effect{m.reply(in.ID, answer)}
+	if answer.code == messages.RequestEntityTooLarge {
+		return append(effects, m.fail(messages.Failure{Class: messages.ClassBudget, Cause: errBudget})...)
+	}
+	return append(effects, m.heard()...)
+}
+
+// heard begins the wait for the next operation anew.
+func (m *Machine) heard() []core.Effect {
+	if m.state != Open {
+		return nil
+	}
+	return []core.Effect{core.SetTimer{Timer: timerSilence, After: m.config.Silence}}
+}
+
+// finished handles Bootstrap-Finish: a configuration that does not hold
+// together is refused, and the server may repair it; one that does is stored
+// before the answer leaves.
+func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
+	if err := m.session.check(now); err != nil {
+		m.refused = err
+		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard()...)
+	}
+	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerSilence}}
+	if m.state == Requesting { // the server's yes got lost or is late
+		effects = append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))
+	}
+	m.state, m.finish, m.result = Persisting, in.ID, m.session.complete(now)
+	return append(effects, core.Persist{
+		Token:  in.ID,
+		Record: messages.RecordCredentials,
+		Data:   accounts.Encode(m.result),
+	})
+}
+
+func (m *Machine) persisted(in core.Persisted) []core.Effect {
+	if m.state != Persisting || in.Token != m.finish {
+		return nil
+	}
+	m.state, m.session = Done, nil
+	return []core.Effect{
+		m.reply(m.finish, done(messages.Changed)),
+		m.tell(messages.Bootstrapped{Epoch: m.begin.Epoch, Tree: m.result.Clone()}),
+	}
+}
+
+func (m *Machine) persistFailed(in core.PersistFailed) []core.Effect {
+	if m.state != Persisting || in.Token != m.finish {
+		return nil
+	}
+	effects := []core.Effect{m.reply(m.finish, refuse(messages.InternalServerError, "the credentials could not be stored"))}
+	return append(effects, m.fail(messages.Failure{Class: messages.ClassStoreWrite, Cause: in.Err})...)
+}
+
+func (m *Machine) reply(id uint64, a answer) core.Effect {
+	return core.Tell{To: core.Link, Message: messages.Reply{
+		Epoch:         m.begin.Epoch,
+		ID:            id,
+		Code:          a.code,
+		ContentFormat: a.format,
+		Payload:       a.payload,
+	}}
+}
+
+func (m *Machine) tell(message any) core.Effect {
+	return core.Tell{To: core.Supervisor, Message: message}
+}

@@ -1,0 +1,67 @@
+package bootstrap
+
+import (
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/senml"
+	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// discover is Bootstrap-Discover (section 6.1.7), on the root or an object.
+// Object 3 exists, but bootstrap has no business in it.
+func (t *transaction) discover(path lwm2m.Path) answer {
+	if path.Len() > 1 {
+		return notAllowed
+	}
+	tree := t.work.Clone()
+	tree.PutObject(objects.Security)
+	tree.PutObject(objects.Server)
+	tree.PutInstance(objects.Device, lwm2m.Instance{})
+	if path.Len() == 1 && !slices.Contains(tree.Objects(), path.Object()) {
+		return refuse(messages.NotFound, "no such object")
+	}
+	links, err := linkformat.EncodeBootstrapDiscover(t.version, path, tree, registry)
+	if err != nil {
+		return refuse(messages.InternalServerError, err.Error())
+	}
+	return content(messages.FormatLinkFormat, links)
+}
+
+// read is Bootstrap-Read (section 6.1.7): since LwM2M 1.1, and only of the
+// Server and Access Control objects. There is no Access Control object here.
+func (t *transaction) read(path lwm2m.Path, accept *messages.Format) answer {
+	readable := path.Object() == objects.Server || path.Object() == objects.AccessControl
+	if t.version == version10 || path.Len() < 1 || path.Len() > 2 || !readable {
+		return notAllowed
+	}
+	payload, found := t.work.Payload(path)
+	if !found && path != lwm2m.PathOf(objects.Server) {
+		return refuse(messages.NotFound, "no such object or instance")
+	}
+	format := t.format
+	if accept != nil {
+		format = *accept
+	}
+	return encode(format, path, payload)
+}
+
+func encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) answer {
+	var data []byte
+	var err error
+	switch format {
+	case messages.FormatTLV:
+		data, err = tlv.Encode(path, p)
+	case messages.FormatSenMLCBOR:
+		data, err = senml.EncodeCBOR(path, p)
+	default:
+		return refuse(messages.NotAcceptable, "only TLV and SenML CBOR can be had")
+	}
+	if err != nil {
+		return refuse(messages.InternalServerError, err.Error())
+	}
+	return content(format, data)
+}

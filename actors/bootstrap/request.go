@@ -1,0 +1,130 @@
+package bootstrap
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// version10 is the LwM2M version that knows neither a preferred content format
+// nor Bootstrap-Read.
+const version10 = "1.0"
+
+// bs is the path of Bootstrap-Request and Bootstrap-Finish.
+const bs = "bs"
+
+// noDetails stands for the empty diagnostic payload of a 4.00, by which some
+// servers tell of certificates that they do not want.
+const noDetails = "no details"
+
+// errBudget is the cause of a failure of class budget.
+var errBudget = errors.New("the bootstrap exceeds the limit for credentials")
+
+// sendRequest sends a Bootstrap-Request (LwM2M Core section 6.1.7) in a new
+// exchange, whose operations start from the configuration as it was.
+func (m *Machine) sendRequest() []core.Effect {
+	m.state, m.echoed = Requesting, false
+	m.session = newTransaction(m.begin, m.config.MaxBytes, m.plain)
+	query := append(slices.Clone(m.begin.Account.URI.Query), "ep="+m.begin.Endpoint)
+	if !m.plain {
+		query = append(query, "pct="+strconv.Itoa(int(messages.FormatSenMLCBOR)))
+	}
+	return m.send(messages.Request{
+		Code:  messages.POST,
+		Path:  append(slices.Clone(m.begin.Account.URI.Path), bs),
+		Query: query,
+	})
+}
+
+// send hands a request to coapresend under a new ID, so that an answer to the
+// former one is dropped.
+func (m *Machine) send(r messages.Request) []core.Effect {
+	m.request++
+	r.Epoch, r.ID = m.begin.Epoch, m.request
+	m.last = r
+	return []core.Effect{core.Tell{To: core.Link, Message: r}}
+}
+
+// repeatWithEcho answers a freshness challenge, once (RFC 9175 section 2.3).
+func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
+	m.echoed = true
+	r := m.last
+	r.Echo = slices.Clone(echo)
+	return m.send(r)
+}
+
+// response judges the answer to the Bootstrap-Request.
+func (m *Machine) response(in messages.Response) []core.Effect {
+	switch {
+	case m.state != Requesting:
+		return nil
+	case in.Code == messages.Changed:
+		return m.opened()
+	case in.Code == messages.UnsupportedFormat && !m.plain:
+		m.plain = true
+		return m.sendRequest()
+	case in.Code == messages.Unauthorized && len(in.Echo) > 0 && !m.echoed:
+		return m.repeatWithEcho(in.Echo)
+	}
+	return m.fail(rejected(in))
+}
+
+func (m *Machine) opened() []core.Effect {
+	m.state = Open
+	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
+	effects = append(effects, m.heard()...)
+	return append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))
+}
+
+// requestFailed judges an exchange that brought no answer. Exhausted resends
+// end one exchange, not the attempt: while its budget lasts another follows,
+// with a new message ID and token.
+func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core.Effect {
+	switch {
+	case m.state != Requesting:
+		return nil
+	case in.Reason == messages.Exhausted && now.Before(m.deadline):
+		return m.sendRequest()
+	}
+	return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+}
+
+func failureClass(r messages.RequestFailure) messages.Class {
+	switch r {
+	case messages.Exhausted:
+		return messages.ClassTimeout
+	case messages.Reset:
+		return messages.ClassReset
+	case messages.TooLarge, messages.QueueFull:
+		return messages.ClassBudget
+	}
+	return messages.ClassBadAnswer
+}
+
+// rejected makes a failure of an answer that is no 2.04.
+func rejected(in messages.Response) messages.Failure {
+	f := messages.Failure{Class: messages.ClassRejected, Answer: in.Code, Detail: messages.Diagnostic(in.Payload)}
+	if f.Detail == "" && in.Code == messages.BadRequest {
+		f.Detail = noDetails
+	}
+	if in.MaxAge != nil {
+		f.MaxAge = new(time.Duration(*in.MaxAge) * time.Second)
+	}
+	return f
+}
+
+// fail ends the incarnation with one report. The copy that the server worked
+// on is dropped: that is the whole rollback.
+func (m *Machine) fail(f messages.Failure) []core.Effect {
+	f.Phase, f.Account, f.Epoch = messages.PhaseBootstrap, m.begin.Account.ID, m.begin.Epoch
+	m.state, m.session, m.result = Failed, nil, nil
+	return []core.Effect{
+		core.StopTimer{Timer: timerAttempt},
+		core.StopTimer{Timer: timerSilence},
+		m.tell(messages.Failed{Failure: f}),
+	}
+}

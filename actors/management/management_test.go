@@ -1,0 +1,353 @@
+package management
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+const secret = "secretkey"
+
+// model has the bootstrap account at /0/0, server 1 at /0/1 and /1/0, and
+// server 2 at /0/2 and /1/5.
+func model(bootstrap bool) *lwm2m.Tree {
+	tree := lwm2m.NewTree()
+	for inst := range uint16(3) {
+		tree.PutInstance(0, lwm2m.Instance{ID: inst, Resources: []lwm2m.Resource{
+			{ID: 0, Value: lwm2m.String("coaps://h")},
+			{ID: 1, Value: lwm2m.Boolean(bootstrap && inst == 0)},
+			{ID: 5, Value: lwm2m.Opaque([]byte(secret))},
+		}})
+	}
+	for ssid, inst := range map[int64]uint16{1: 0, 2: 5} {
+		tree.PutInstance(1, lwm2m.Instance{ID: inst, Resources: []lwm2m.Resource{
+			{ID: 0, Value: lwm2m.Integer(ssid)},
+			{ID: 1, Value: lwm2m.Integer(86400)},
+			{ID: 6, Value: lwm2m.Boolean(true)},
+			{ID: 7, Value: lwm2m.String("U")},
+		}})
+	}
+	return tree
+}
+
+func machine(bootstrap bool) *Machine {
+	m := New(Config{Device: Device{Manufacturer: "Holdfast", Serial: "0001"}})
+	m.Step(now, messages.ModelChanged{Tree: model(bootstrap)})
+	return m
+}
+
+// request is the input of most tests: from server 1.
+func request(code messages.CoAPCode, path string) messages.Inbound {
+	in := messages.Inbound{Account: 1, Epoch: 4, ID: 17, Code: code}
+	if path != "/" {
+		in.Path = strings.Split(strings.TrimPrefix(path, "/"), "/")
+	}
+	return in
+}
+
+func accepting(path string, f messages.Format) messages.Inbound {
+	in := request(messages.GET, path)
+	in.Accept = &f
+	return in
+}
+
+func withBody(in messages.Inbound, f messages.Format, body string) messages.Inbound {
+	in.ContentFormat, in.Payload = &f, []byte(body)
+	return in
+}
+
+// ask returns the one reply to a request, and what follows it.
+func ask(t testing.TB, m *Machine, in messages.Inbound) (messages.Reply, []core.Effect) {
+	t.Helper()
+	effects := m.Step(now, in)
+	tell, ok := effects[0].(core.Tell)
+	if !ok || tell.To != core.Link {
+		t.Fatalf("the first effect is %v", effects[0])
+	}
+	reply := tell.Message.(messages.Reply)
+	if reply.Epoch != in.Epoch || reply.ID != in.ID {
+		t.Fatalf("the reply is to %d/%d", reply.Epoch, reply.ID)
+	}
+	return reply, effects[1:]
+}
+
+const (
+	text   = messages.FormatText
+	opaque = messages.FormatOpaque
+	links  = messages.FormatLinkFormat
+	tlvF   = messages.FormatTLV
+	cborF  = messages.FormatSenMLCBOR
+)
+
+// One line per rule of protocol pages 2.1 to 2.3, for this build's model.
+func TestCodes(t *testing.T) {
+	get, put, post, del := messages.GET, messages.PUT, messages.POST, messages.DELETE
+	for _, c := range []struct {
+		name string
+		in   messages.Inbound
+		want messages.CoAPCode
+	}{
+		{"read object", request(get, "/1"), messages.Content},
+		{"read own instance", request(get, "/1/0"), messages.Content},
+		{"read resource", request(get, "/1/0/1"), messages.Content},
+		{"read resource instance", request(get, "/3/0/11/0"), messages.Content},
+		{"read device", request(get, "/3/0"), messages.Content},
+		{"read as TLV", accepting("/3", tlvF), messages.Content},
+		{"read as SenML CBOR", accepting("/3", cborF), messages.Content},
+		{"read single as text", accepting("/3/0/0", text), messages.Content},
+		{"read instance of multiple as text", accepting("/3/0/11/0", text), messages.Content},
+		{"read multiple as text", accepting("/3/0/11", text), messages.NotAcceptable},
+		{"read instance as text", accepting("/3/0", text), messages.NotAcceptable},
+		{"read string as opaque", accepting("/3/0/0", opaque), messages.NotAcceptable},
+		{"read as JSON", accepting("/3/0", messages.FormatJSON), messages.NotAcceptable},
+		{"read another server's instance", request(get, "/1/5"), messages.Unauthorized},
+		{"read another server's resource", request(get, "/1/5/0"), messages.Unauthorized},
+		{"read unknown object", request(get, "/4711"), messages.NotFound},
+		{"read unknown instance", request(get, "/3/1"), messages.NotFound},
+		{"read unset resource", request(get, "/3/0/1"), messages.NotFound},
+		{"read unknown resource", request(get, "/3/0/4711"), messages.NotFound},
+		{"read unknown resource instance", request(get, "/3/0/11/1"), messages.NotFound},
+		{"read instance of a single resource", request(get, "/3/0/0/0"), messages.NotFound},
+		{"read executable", request(get, "/1/0/8"), messages.MethodNotAllowed},
+		{"read unsupported mandatory", request(get, "/3/0/4"), messages.MethodNotAllowed},
+		{"read instance of an executable", request(get, "/1/0/8/0"), messages.NotFound},
+		{"read root", request(get, "/"), messages.BadRequest},
+		{"read below the model", request(get, "/1/2/3/4/5"), messages.BadRequest},
+		{"read by name", request(get, "/device"), messages.BadRequest},
+		{"read reserved", request(get, "/65535"), messages.BadRequest},
+
+		{"security object read", request(get, "/0"), messages.Unauthorized},
+		{"security instance read", request(get, "/0/0"), messages.Unauthorized},
+		{"security key read", request(get, "/0/1/5"), messages.Unauthorized},
+		{"security unknown instance", request(get, "/0/9"), messages.Unauthorized},
+		{"security discover", accepting("/0", links), messages.Unauthorized},
+		{"security write", withBody(request(put, "/0/1"), tlvF, ""), messages.Unauthorized},
+		{"security delete", request(del, "/0/1"), messages.Unauthorized},
+		{"security create", request(post, "/0"), messages.Unauthorized},
+		{"security fetch", request(messages.FETCH, "/0"), messages.Unauthorized},
+		{"OSCORE object", request(get, "/21/0"), messages.Unauthorized},
+
+		{"bootstrap finish", request(post, "/bs"), messages.MethodNotAllowed},
+		{"bootstrap delete", request(del, "/"), messages.MethodNotAllowed},
+		{"bootstrap write", withBody(request(put, "/1/0"), tlvF, ""), messages.MethodNotAllowed},
+
+		{"discover object", accepting("/3", links), messages.Content},
+		{"discover instance", accepting("/1/0", links), messages.Content},
+		{"discover resource", accepting("/3/0/11", links), messages.Content},
+		{"discover resource instance", accepting("/3/0/11/0", links), messages.MethodNotAllowed},
+		{"discover root", accepting("/", links), messages.BadRequest},
+		{"discover another server's instance", accepting("/1/5", links), messages.Unauthorized},
+
+		{"execute update trigger", request(post, "/1/0/8"), messages.Changed},
+		{"execute with arguments", withBody(request(post, "/1/0/8"), text, "0='1',2"), messages.Changed},
+		{"execute bootstrap trigger", request(post, "/1/0/9"), messages.Changed},
+		{"execute another server's", request(post, "/1/5/8"), messages.Unauthorized},
+		{"execute disable", request(post, "/1/0/4"), messages.NotFound},
+		{"execute reboot", request(post, "/3/0/4"), messages.MethodNotAllowed},
+		{"execute factory reset", request(post, "/3/0/5"), messages.NotFound},
+		{"execute readable", request(post, "/3/0/0"), messages.MethodNotAllowed},
+		{"execute in TLV", withBody(request(post, "/1/0/8"), tlvF, ""), messages.UnsupportedFormat},
+		{"execute with garbage", withBody(request(post, "/1/0/8"), text, "0='"), messages.BadRequest},
+
+		{"write instance", withBody(request(put, "/3/0"), tlvF, ""), messages.MethodNotAllowed},
+		{"write resource", withBody(request(put, "/1/0/1"), text, "60"), messages.MethodNotAllowed},
+		{"write partially", withBody(request(post, "/1/0"), tlvF, ""), messages.MethodNotAllowed},
+		{"write attributes", request(put, "/1/0/1"), messages.MethodNotAllowed},
+		{"write executable", withBody(request(put, "/1/0/8"), text, ""), messages.MethodNotAllowed},
+		{"write unknown instance", withBody(request(put, "/3/7"), tlvF, ""), messages.NotFound},
+		{"create", withBody(request(post, "/3"), tlvF, ""), messages.MethodNotAllowed},
+		{"create unknown object", withBody(request(post, "/4711"), tlvF, ""), messages.NotFound},
+		{"delete device", request(del, "/3/0"), messages.MethodNotAllowed},
+		{"delete own account", request(del, "/1/0"), messages.MethodNotAllowed},
+		{"delete object", request(del, "/1"), messages.MethodNotAllowed},
+		{"fetch", request(messages.FETCH, "/"), messages.MethodNotAllowed},
+		{"ipatch", request(messages.IPATCH, "/"), messages.MethodNotAllowed},
+		{"unknown method", request(messages.CoAPCode(31), "/3/0"), messages.MethodNotAllowed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			reply, rest := ask(t, machine(true), c.in)
+			if reply.Code != c.want {
+				t.Errorf("got %v %s, want %v", reply.Code, reply.Payload, c.want)
+			}
+			if len(rest) > 0 && reply.Code != messages.Changed {
+				t.Errorf("refused, and yet %v", rest)
+			}
+		})
+	}
+}
+
+func TestContents(t *testing.T) {
+	for _, c := range []struct {
+		path   string
+		format messages.Format
+		want   string
+	}{
+		{"/3/0/0", text, "Holdfast"},
+		{"/3/0/2", text, "0001"},
+		{"/3/0/13", text, "1767323045"},
+		{"/3/0/16", text, "U"},
+		{"/3/0/11/0", text, "0"},
+		{"/1/0/1", text, "86400"},
+		{"/1/0/6", text, "1"},
+		{"/3/0/11", tlvF, "\x83\x0b\x41\x00\x00"},
+		{"/1/0", tlvF, "\xc1\x00\x01\xc4\x01\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
+		{"/1", tlvF, "\x08\x00\x0f\xc1\x00\x01\xc4\x01\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
+		{"/1/0/7", cborF, "\x81\xa2\x21f/1/0/7\x03aU"},
+		{"/1", links, "</1>,</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
+		{"/1/0", links, "</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
+		{"/1/0/8", links, "</1/0/8>"},
+		{"/3", links, "</3>,</3/0>,</3/0/0>,</3/0/2>,</3/0/11>;dim=1,</3/0/13>,</3/0/16>"},
+		{"/3/0/11", links, "</3/0/11>;dim=1"},
+	} {
+		reply, _ := ask(t, machine(true), accepting(c.path, c.format))
+		if string(reply.Payload) != c.want || reply.ContentFormat == nil || *reply.ContentFormat != c.format {
+			t.Errorf("%s in format %d: %v %q, want %q", c.path, c.format, reply.Code, reply.Payload, c.want)
+		}
+	}
+}
+
+// Without Accept a server gets TLV, and says so.
+func TestDefaultFormat(t *testing.T) {
+	reply, _ := ask(t, machine(true), request(messages.GET, "/3/0/0"))
+	if *reply.ContentFormat != tlvF || string(reply.Payload) != "\xc8\x00\x08Holdfast" {
+		t.Errorf("format %d, %q", *reply.ContentFormat, reply.Payload)
+	}
+}
+
+// Observe is answered as a plain Read.
+func TestObserveIsARead(t *testing.T) {
+	in := request(messages.GET, "/3/0/0")
+	in.Observe = new(uint32(0))
+	if reply, _ := ask(t, machine(true), in); reply.Code != messages.Content {
+		t.Errorf("got %v", reply.Code)
+	}
+}
+
+// The trigger follows the answer, and names who asked.
+func TestTriggers(t *testing.T) {
+	for path, want := range map[string]any{
+		"/1/0/8": messages.UpdateTriggered{Account: 1, Epoch: 4},
+		"/1/0/9": messages.BootstrapTriggered{Account: 1, Epoch: 4},
+	} {
+		reply, rest := ask(t, machine(true), request(messages.POST, path))
+		if reply.Code != messages.Changed || len(rest) != 1 {
+			t.Fatalf("%s: %v, then %v", path, reply.Code, rest)
+		}
+		if tell := rest[0].(core.Tell); tell.To != core.Supervisor || tell.Message != want {
+			t.Errorf("%s: %v", path, tell)
+		}
+	}
+}
+
+func TestNoBootstrapAccount(t *testing.T) {
+	m := machine(false)
+	if reply, rest := ask(t, m, request(messages.POST, "/1/0/9")); reply.Code != messages.MethodNotAllowed || len(rest) > 0 {
+		t.Errorf("trigger: %v, then %v", reply.Code, rest)
+	}
+	if reply, _ := ask(t, m, accepting("/1/0", links)); bytes.Contains(reply.Payload, []byte("/1/0/9")) {
+		t.Errorf("discover: %s", reply.Payload)
+	}
+}
+
+// Every server sees its own account.
+func TestServersSeeTheirOwn(t *testing.T) {
+	in := accepting("/1", links)
+	in.Account = 2
+	reply, _ := ask(t, machine(true), in)
+	if got := string(reply.Payload); !strings.HasPrefix(got, "</1>,</1/5>") || strings.Contains(got, "/1/0") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Before the first ModelChanged, and for an account that is gone, the object
+// is there and empty.
+func TestEmptyModel(t *testing.T) {
+	m := New(Config{})
+	reply, _ := ask(t, m, request(messages.GET, "/1"))
+	if reply.Code != messages.Content || len(reply.Payload) > 0 {
+		t.Errorf("got %v %q", reply.Code, reply.Payload)
+	}
+	if reply, _ := ask(t, m, request(messages.GET, "/1/0")); reply.Code != messages.NotFound {
+		t.Errorf("got %v", reply.Code)
+	}
+	// The manufacturer is always shown.
+	if reply, _ := ask(t, m, accepting("/3/0/0", text)); reply.Code != messages.Content {
+		t.Errorf("got %v", reply.Code)
+	}
+}
+
+// The machine keeps a copy of the model.
+func TestModelIsCopied(t *testing.T) {
+	tree := model(true)
+	m := New(Config{})
+	m.Step(now, messages.ModelChanged{Tree: tree})
+	tree.DeleteObject(1)
+	if reply, _ := ask(t, m, request(messages.GET, "/1/0")); reply.Code != messages.Content {
+		t.Errorf("got %v", reply.Code)
+	}
+	if effects := m.Step(now, struct{}{}); len(effects) > 0 {
+		t.Errorf("an unknown input does %v", effects)
+	}
+}
+
+func TestObjectEntries(t *testing.T) {
+	entries := ObjectEntries(model(true))
+	if len(entries) != 2 || entries[0].ID != 1 || entries[1].ID != 3 {
+		t.Fatalf("got %v", entries)
+	}
+	if got := entries[0].Instances; len(got) != 2 || got[0] != 0 || got[1] != 5 {
+		t.Errorf("/1 has %v", got)
+	}
+}
+
+func TestText(t *testing.T) {
+	for want, v := range map[string]lwm2m.Value{
+		"x": lwm2m.String("x"), "-1": lwm2m.Integer(-1), "7": lwm2m.Unsigned(7), "1": lwm2m.Boolean(true),
+		"0": lwm2m.Boolean(false), "0.000001": lwm2m.Float(1e-6), "AP8=": lwm2m.Opaque([]byte{0, 255}),
+		"66:0": lwm2m.ObjectLink(66, 0), "</1>": lwm2m.CoreLink("</1>"), "86400": lwm2m.Time(time.Unix(86400, 0)),
+	} {
+		if got := plainText(v); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, good := range []string{"", "0", "5", "0='10',2", "0,1,2,3,4,5,6,7,8,9", "1=''", "1='a,b=c!#&(~'"} {
+		if !validArguments([]byte(good)) {
+			t.Errorf("refused %q", good)
+		}
+	}
+	for _, bad := range []string{
+		"a", ",", "0,", "0,,1", "00", "0,0", "10", "0=", "0='", "0='x", "0=x", "0='x'y", "0=''1", "0='a b'",
+		`0='"'`, `0='\'`, "0=' '", "0='\x7f'", "0='\xff'", "'", "-1", "0 ,1",
+	} {
+		if validArguments([]byte(bad)) {
+			t.Errorf("accepted %q", bad)
+		}
+	}
+}
+
+// Nothing that a server sends can stop the actor, keep it from answering once,
+// or show a key.
+func FuzzInbound(f *testing.F) {
+	f.Add(uint8(messages.GET), "3/0", uint16(tlvF), []byte(nil))
+	f.Add(uint8(messages.GET), "0", uint16(links), []byte(nil))
+	f.Add(uint8(messages.POST), "1/0/8", uint16(0), []byte("0='1'"))
+	f.Add(uint8(messages.PUT), "1/0/1", uint16(0), []byte("60"))
+	f.Fuzz(func(t *testing.T, code uint8, path string, accept uint16, payload []byte) {
+		in := messages.Inbound{Account: 1, Code: messages.CoAPCode(code), Path: strings.Split(path, "/"), Payload: payload}
+		in.Accept = new(messages.Format(accept))
+		reply, _ := ask(t, machine(true), in)
+		if bytes.Contains(reply.Payload, []byte(secret)) && !strings.Contains(path, secret) {
+			t.Fatal("an answer shows a key")
+		}
+	})
+}

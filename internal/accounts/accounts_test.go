@@ -1,0 +1,104 @@
+package accounts
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func TestToTreeAndBack(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	infinite := nosecAccount(t, 9)
+	infinite.Lifetime = 0
+	for name, accts := range map[string][]messages.Account{
+		"none":                     nil,
+		"bootstrap only":           {bootstrapAccount(t)},
+		"management only":          {pskAccount(t, 1)},
+		"both":                     {bootstrapAccount(t), x509Account(t, 1, set)},
+		"several":                  {bootstrapAccount(t), nosecAccount(t, 2), pskAccount(t, 65534)},
+		"infinite lifetime":        {infinite},
+		"X.509 chain and anchors":  {x509Account(t, 1, set)},
+		"bootstrap server by name": {x509Account(t, 0, set)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := renumber(accts)
+			for i := range want {
+				if want[i].ID == messages.BootstrapAccount {
+					want[i].Lifetime = 0
+				}
+			}
+			got, errs := FromTree(ToTree(accts))
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			if !reflect.DeepEqual(got, want) && len(want) > 0 {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// The layout is that of DESIGN.md section 5, wherever the bootstrap account
+// stands in the list.
+func TestToTreeLayout(t *testing.T) {
+	both := ToTree([]messages.Account{nosecAccount(t, 1), bootstrapAccount(t)})
+	if got := both.Instances(0); !slices.Equal(got, []uint16{0, 1}) {
+		t.Errorf("security instances %v", got)
+	}
+	if v, _ := both.Value(mustPath("/0/0/1")); v != lwm2m.Boolean(true) {
+		t.Error("/0/0 is not the bootstrap account")
+	}
+	if got := both.Instances(1); !slices.Equal(got, []uint16{0}) {
+		t.Errorf("server instances %v", got)
+	}
+	alone := ToTree([]messages.Account{nosecAccount(t, 1)})
+	if v, _ := alone.Value(mustPath("/0/0/10")); v != lwm2m.Integer(1) {
+		t.Error("/0/0 is not the management account")
+	}
+}
+
+func TestFromTreeKeepsTheUsable(t *testing.T) {
+	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, 1), nosecAccount(t, 2)})
+	drop(tree, "/0/1/0")
+	got, errs := FromTree(tree)
+	if len(got) != 2 || got[0].ID != 0 || got[1].ID != 2 || len(errs) != 1 {
+		t.Errorf("accounts %v, errors %v", got, errs)
+	}
+}
+
+func TestDurationsAreClamped(t *testing.T) {
+	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, 1)})
+	put(tree, "/0/0/11", lwm2m.Integer(1<<62))
+	put(tree, "/1/0/1", lwm2m.Integer(1<<62))
+	got, errs := FromTree(tree)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if got[0].HoldOff != 7*24*time.Hour {
+		t.Errorf("hold-off %v", got[0].HoldOff)
+	}
+	if l := got[1].Lifetime; l != 9223372036*time.Second {
+		t.Errorf("lifetime %v", l)
+	}
+}
+
+// Servers send all of resources 0 to 12 of a Security instance, those that do
+// not apply without content.
+func TestEmptyResourcesMeanNothing(t *testing.T) {
+	tree := ToTree([]messages.Account{pskAccount(t, 1)})
+	for _, path := range []string{"/0/0/4", "/0/0/7", "/0/0/8"} {
+		put(tree, path, lwm2m.Opaque(nil))
+	}
+	put(tree, "/0/0/9", lwm2m.String(""))
+	put(tree, "/0/0/6", lwm2m.Integer(0))
+	put(tree, "/0/0/11", lwm2m.Integer(0))
+	put(tree, "/0/0/12", lwm2m.Integer(0))
+	if err := Check(tree); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,94 @@
+package accounts
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// ToTree makes objects 0 and 1 of configured accounts. The bootstrap account,
+// if there is one, is /0/0; the management accounts follow in their order, with
+// Server instances from /1/0 on. The accounts' own instance numbers are not
+// looked at; [FromTree] returns the accounts with those that were given out.
+func ToTree(accts []messages.Account) *lwm2m.Tree {
+	tree := lwm2m.NewTree()
+	tree.PutObject(objects.Security)
+	tree.PutObject(objects.Server)
+	ordered := slices.Clone(accts)
+	slices.SortStableFunc(ordered, bootstrapFirst)
+	server := uint16(0)
+	for i, a := range ordered {
+		tree.PutInstance(objects.Security, security(uint16(i), a))
+		if a.ID != messages.BootstrapAccount {
+			tree.PutInstance(objects.Server, serverInstance(server, a))
+			server++
+		}
+	}
+	return tree
+}
+
+func bootstrapFirst(a, b messages.Account) int {
+	switch aIs, bIs := a.ID == messages.BootstrapAccount, b.ID == messages.BootstrapAccount; {
+	case aIs == bIs:
+		return 0
+	case aIs:
+		return -1
+	default:
+		return 1
+	}
+}
+
+func security(inst uint16, a messages.Account) lwm2m.Instance {
+	identity, server, secret := material(a.Credentials)
+	resources := []lwm2m.Resource{
+		{ID: objects.SecurityServerURI, Value: lwm2m.String(a.URI.String())},
+		{ID: objects.SecurityBootstrapServer, Value: lwm2m.Boolean(a.ID == messages.BootstrapAccount)},
+		{ID: objects.SecurityMode, Value: lwm2m.Integer(int64(a.Credentials.Mode))},
+		{ID: objects.SecurityPublicKeyOrIdentity, Value: lwm2m.Opaque(identity)},
+		{ID: objects.SecurityServerPublicKey, Value: lwm2m.Opaque(server)},
+		{ID: objects.SecuritySecretKey, Value: lwm2m.Opaque(secret)},
+	}
+	return lwm2m.Instance{ID: inst, Resources: append(resources, optionalSecurity(a)...)}
+}
+
+// material returns the contents of resources 3, 4 and 5.
+func material(c messages.Credentials) (identity, server, secret []byte) {
+	switch c.Mode {
+	case messages.SecurityPSK:
+		return []byte(c.Identity), nil, c.Key
+	case messages.SecurityX509:
+		return slices.Concat(c.Certificate...), slices.Concat(c.ServerCertificates...), c.PrivateKey
+	}
+	return nil, nil, nil
+}
+
+func optionalSecurity(a messages.Account) []lwm2m.Resource {
+	var resources []lwm2m.Resource
+	add := func(id uint16, v lwm2m.Value) {
+		resources = append(resources, lwm2m.Resource{ID: id, Value: v})
+	}
+	if a.ID != messages.BootstrapAccount {
+		add(objects.SecurityShortServerID, lwm2m.Integer(int64(a.ID)))
+	} else if a.HoldOff > 0 {
+		add(objects.SecurityClientHoldOffTime, lwm2m.Integer(int64(a.HoldOff/time.Second)))
+	}
+	if a.Credentials.ServerName != "" {
+		add(objects.SecuritySNI, lwm2m.String(a.Credentials.ServerName))
+	}
+	if a.Credentials.Mode == messages.SecurityX509 {
+		add(objects.SecurityCertificateUsage, lwm2m.Unsigned(uint64(a.Credentials.Usage)))
+	}
+	return resources
+}
+
+func serverInstance(inst uint16, a messages.Account) lwm2m.Instance {
+	return lwm2m.Instance{ID: inst, Resources: []lwm2m.Resource{
+		{ID: objects.ServerShortServerID, Value: lwm2m.Integer(int64(a.ID))},
+		{ID: objects.ServerLifetime, Value: lwm2m.Integer(int64(a.Lifetime / time.Second))},
+		{ID: objects.ServerNotificationStoring, Value: lwm2m.Boolean(true)},
+		{ID: objects.ServerBinding, Value: lwm2m.String("U")},
+	}}
+}

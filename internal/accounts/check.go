@@ -1,0 +1,70 @@
+package accounts
+
+import (
+	"crypto/x509"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Check tells whether objects 0 and 1 are a configuration that the client can
+// work with (LwM2M Core section 6.1.6): every Security
+// instance is a usable account, at most one of them the bootstrap server's and
+// at least one a management server's. A Server instance that no account refers
+// to does no harm. The error is of type [Faults].
+func Check(tree *lwm2m.Tree) error {
+	accts, faults := fromTree(tree)
+	if len(faults) == 0 && !hasManagement(accts) {
+		faults = Faults{{Path: lwm2m.PathOf(objects.Security), Reason: ReasonNoManagement}}
+	}
+	return faults.orNil()
+}
+
+func hasManagement(accts []messages.Account) bool {
+	return len(accts) > 0 && accts[len(accts)-1].ID != messages.BootstrapAccount
+}
+
+// CheckExpiry finds accounts whose own certificate has expired at now. A
+// certificate that is not valid yet passes: a device without a clock of its own
+// starts in the past. The error is of type [Faults].
+func CheckExpiry(tree *lwm2m.Tree, now time.Time) error {
+	accts, _ := fromTree(tree)
+	var faults Faults
+	for _, a := range accts {
+		if expired(a.Credentials.Certificate, now) {
+			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityPublicKeyOrIdentity)
+			faults = append(faults, &Fault{Path: path, Reason: ReasonCertificateExpired})
+		}
+	}
+	return faults.orNil()
+}
+
+func expired(chain [][]byte, now time.Time) bool {
+	for _, der := range chain {
+		if c, err := x509.ParseCertificate(der); err == nil && now.After(c.NotAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckDowngrade finds management accounts that were secured before and are
+// NoSec after, under the same short server ID. The error is of type [Faults].
+func CheckDowngrade(before, after *lwm2m.Tree) error {
+	former, _ := fromTree(before)
+	secured := make(map[messages.AccountID]bool)
+	for _, a := range former {
+		secured[a.ID] = a.Credentials.Mode != messages.SecurityNoSec
+	}
+	var faults Faults
+	accts, _ := fromTree(after)
+	for _, a := range accts {
+		if secured[a.ID] && a.Credentials.Mode == messages.SecurityNoSec {
+			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityMode)
+			faults = append(faults, &Fault{Path: path, Reason: ReasonDowngrade})
+		}
+	}
+	return faults.orNil()
+}

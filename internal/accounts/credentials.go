@@ -1,0 +1,159 @@
+package accounts
+
+import (
+	"crypto"
+	"crypto/x509"
+	"unicode/utf8"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Bounds of credentials: what RFC 7925 section 4.2 asks of a PSK identity and
+// key, and the longest chain that a handshake of ours sends or takes.
+const (
+	maxIdentity     = 128 // bytes
+	maxKey          = 64  // bytes
+	maxCertificates = 10
+)
+
+// credentials reads what the security mode needs; servers fill the resources
+// that it does not need with anything.
+func (r *reader) credentials(mode int64) messages.Credentials {
+	switch mode {
+	case objects.ModeNoSec:
+		return messages.Credentials{Mode: messages.SecurityNoSec}
+	case objects.ModePSK:
+		return r.psk()
+	case objects.ModeX509:
+		return r.x509()
+	case objects.ModeRPK:
+		r.fault(objects.SecurityMode, ReasonRPK, nil)
+	case objects.ModeEST:
+		r.fault(objects.SecurityMode, ReasonEST, nil)
+	default:
+		r.fault(objects.SecurityMode, ReasonMode, nil)
+	}
+	return messages.Credentials{}
+}
+
+func (r *reader) psk() messages.Credentials {
+	identity := r.bytes(objects.SecurityPublicKeyOrIdentity)
+	if !utf8.Valid(identity) {
+		r.fault(objects.SecurityPublicKeyOrIdentity, ReasonUTF8, nil)
+	}
+	if len(identity) > maxIdentity {
+		r.fault(objects.SecurityPublicKeyOrIdentity, ReasonTooLong, nil)
+	}
+	key := r.bytes(objects.SecuritySecretKey)
+	if len(key) > maxKey {
+		r.fault(objects.SecuritySecretKey, ReasonTooLong, nil)
+	}
+	return messages.Credentials{
+		Mode:       messages.SecurityPSK,
+		Identity:   string(identity),
+		Key:        key,
+		ServerName: r.serverName(),
+	}
+}
+
+func (r *reader) x509() messages.Credentials {
+	chain := r.certificates(objects.SecurityPublicKeyOrIdentity)
+	return messages.Credentials{
+		Mode:               messages.SecurityX509,
+		Certificate:        raw(chain),
+		PrivateKey:         r.privateKey(chain),
+		Usage:              r.usage(),
+		ServerCertificates: raw(r.certificates(objects.SecurityServerPublicKey)),
+		ServerName:         r.serverName(),
+	}
+}
+
+func (r *reader) serverName() string {
+	return r.optional(objects.SecuritySNI, lwm2m.KindString).Text()
+}
+
+// certificates reads concatenated DER certificates: one in most cases, a chain
+// or several anchors where a configuration names a PEM file of many.
+func (r *reader) certificates(id uint16) []*x509.Certificate {
+	der := r.bytes(id)
+	if len(der) == 0 {
+		return nil
+	}
+	certs, err := x509.ParseCertificates(der)
+	switch {
+	case err != nil:
+		r.fault(id, ReasonCertificate, err)
+	case len(certs) > maxCertificates:
+		r.fault(id, ReasonTooLong, nil)
+	default:
+		return certs
+	}
+	return nil
+}
+
+func raw(certs []*x509.Certificate) [][]byte {
+	var der [][]byte
+	for _, c := range certs {
+		der = append(der, c.Raw)
+	}
+	return der
+}
+
+// privateKey reads the key and holds it against the leaf. The parser's error
+// is not kept: it speaks of secret bytes.
+func (r *reader) privateKey(chain []*x509.Certificate) messages.Secret {
+	der := r.bytes(objects.SecuritySecretKey)
+	if len(der) == 0 {
+		return nil
+	}
+	public, ok := parsePrivateKey(der)
+	switch {
+	case !ok:
+		r.fault(objects.SecuritySecretKey, ReasonPrivateKey, nil)
+	case len(chain) > 0 && !public.Equal(chain[0].PublicKey):
+		r.fault(objects.SecuritySecretKey, ReasonKeyMismatch, nil)
+	}
+	return der
+}
+
+// publicKey is what the public keys of the standard library implement.
+type publicKey interface{ Equal(crypto.PublicKey) bool }
+
+// parsePrivateKey returns the public half of a key in PKCS #8 or SEC 1.
+func parsePrivateKey(der []byte) (publicKey, bool) {
+	var key any
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		if key, err = x509.ParseECPrivateKey(der); err != nil {
+			return nil, false
+		}
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, false
+	}
+	public, ok := signer.Public().(publicKey)
+	return public, ok
+}
+
+// usage reads /0/x/15, whose default is 3, and refuses what would need more
+// than one comparison: PKIX usages and hashes in place of certificates.
+func (r *reader) usage() messages.CertificateUsage {
+	if r.optional(objects.SecurityMatchingType, lwm2m.KindUnsigned).Uint() != 0 {
+		r.fault(objects.SecurityMatchingType, ReasonMatchingType, nil)
+	}
+	if _, found := r.inst.Resource(objects.SecurityCertificateUsage); !found {
+		return messages.UsageServerCertificate
+	}
+	v := r.optional(objects.SecurityCertificateUsage, lwm2m.KindUnsigned)
+	switch v {
+	case lwm2m.Unsigned(uint64(messages.UsageTrustAnchor)):
+		return messages.UsageTrustAnchor
+	case lwm2m.Unsigned(uint64(messages.UsageServerCertificate)), lwm2m.Value{}:
+		return messages.UsageServerCertificate
+	}
+	r.fault(objects.SecurityCertificateUsage, ReasonUsage, nil)
+	return messages.UsageServerCertificate
+}

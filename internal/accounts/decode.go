@@ -1,0 +1,166 @@
+package accounts
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Bounds of durations that a server writes, in seconds.
+const (
+	// maxHoldOff is a week: the most that a server may put off a device
+	// (DESIGN.md section 4).
+	maxHoldOff = 7 * 24 * 60 * 60
+	// maxLifetime is what a time.Duration holds, 292 years.
+	maxLifetime = math.MaxInt64 / int64(time.Second)
+)
+
+// FromTree reads the accounts of objects 0 and 1: those that can be used, the
+// bootstrap account first and the others by short server ID, and what is wrong
+// with the rest. Every error is a [*Fault]. Of two accounts with one short
+// server ID, and of two bootstrap accounts, that of the lower instance counts.
+func FromTree(tree *lwm2m.Tree) ([]messages.Account, []error) {
+	accts, faults := fromTree(tree)
+	if len(faults) == 0 {
+		return accts, nil
+	}
+	return accts, faults.Unwrap()
+}
+
+func fromTree(tree *lwm2m.Tree) ([]messages.Account, Faults) {
+	var accts []messages.Account
+	var faults Faults
+	seen := make(map[messages.AccountID]bool)
+	for _, inst := range tree.Instances(objects.Security) {
+		a, wrong := account(tree, inst)
+		if len(wrong) == 0 && seen[a.ID] {
+			wrong = Faults{duplicate(a)}
+		}
+		if len(wrong) > 0 {
+			faults = append(faults, wrong...)
+			continue
+		}
+		seen[a.ID] = true
+		accts = append(accts, a)
+	}
+	slices.SortFunc(accts, func(a, b messages.Account) int { return cmp.Compare(a.ID, b.ID) })
+	return accts, faults
+}
+
+func duplicate(a messages.Account) *Fault {
+	security := lwm2m.PathOf(objects.Security, a.SecurityInstance)
+	if a.ID == messages.BootstrapAccount {
+		return &Fault{Path: security.Child(objects.SecurityBootstrapServer), Reason: ReasonSecondBootstrap}
+	}
+	return &Fault{Path: security.Child(objects.SecurityShortServerID), Reason: ReasonDuplicate}
+}
+
+// account reads one Security instance and, for a management account, the
+// Server instance that belongs to it.
+func account(tree *lwm2m.Tree, inst uint16) (messages.Account, Faults) {
+	r := newReader(tree, objects.Security, inst)
+	address := r.need(objects.SecurityServerURI, lwm2m.KindString)
+	bootstrap := r.need(objects.SecurityBootstrapServer, lwm2m.KindBoolean)
+	mode := r.need(objects.SecurityMode, lwm2m.KindInteger)
+	if !r.ok() {
+		return messages.Account{}, r.faults
+	}
+	a := messages.Account{SecurityInstance: inst}
+	a.URI = r.uri(address.Text(), mode.Int() != objects.ModeNoSec)
+	a.Credentials = r.credentials(mode.Int())
+	if bootstrap.Bool() {
+		a.HoldOff = r.holdOff()
+		return a, r.faults
+	}
+	a.ID = r.shortServerID()
+	if !r.ok() {
+		return a, r.faults
+	}
+	return a, readServer(tree, &a)
+}
+
+// uri reads the server URI; secured is what the security mode asks for.
+func (r *reader) uri(text string, secured bool) uri.URI {
+	if text == "" {
+		r.fault(objects.SecurityServerURI, ReasonEmpty, nil)
+		return uri.URI{}
+	}
+	u, err := uri.Parse(text)
+	if err != nil {
+		r.fault(objects.SecurityServerURI, ReasonURI, err)
+		return uri.URI{}
+	}
+	if u.Secure() != secured {
+		r.fault(objects.SecurityServerURI, ReasonScheme, nil)
+	}
+	return u
+}
+
+func (r *reader) holdOff() time.Duration {
+	seconds := r.optional(objects.SecurityClientHoldOffTime, lwm2m.KindInteger).Int()
+	if seconds < 0 {
+		r.fault(objects.SecurityClientHoldOffTime, ReasonRange, nil)
+		return 0
+	}
+	return time.Duration(min(seconds, maxHoldOff)) * time.Second
+}
+
+func (r *reader) shortServerID() messages.AccountID {
+	before := len(r.faults)
+	id := r.need(objects.SecurityShortServerID, lwm2m.KindInteger).Int()
+	if len(r.faults) == before && (id < 1 || id >= lwm2m.MaxID) {
+		r.fault(objects.SecurityShortServerID, ReasonRange, nil)
+	}
+	return messages.AccountID(id)
+}
+
+// readServer completes a management account from its Server instance. The
+// Registration Update Trigger (/1/x/8) is mandatory too, but an executable
+// resource is never stored.
+func readServer(tree *lwm2m.Tree, a *messages.Account) Faults {
+	inst, fault := serverOf(tree, a)
+	if fault != nil {
+		return Faults{fault}
+	}
+	r := newReader(tree, objects.Server, inst)
+	a.ServerInstance = inst
+	a.Lifetime = r.lifetime()
+	r.need(objects.ServerNotificationStoring, lwm2m.KindBoolean)
+	r.need(objects.ServerBinding, lwm2m.KindString)
+	return r.faults
+}
+
+// serverOf finds the one Server instance with the account's short server ID.
+func serverOf(tree *lwm2m.Tree, a *messages.Account) (uint16, *Fault) {
+	var found []uint16
+	for _, inst := range tree.Instances(objects.Server) {
+		id, ok := tree.Value(lwm2m.PathOf(objects.Server, inst, objects.ServerShortServerID))
+		if ok && id.Kind() == lwm2m.KindInteger && id.Int() == int64(a.ID) {
+			found = append(found, inst)
+		}
+	}
+	switch len(found) {
+	case 0:
+		path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityShortServerID)
+		return 0, &Fault{Path: path, Reason: ReasonNoServer}
+	case 1:
+		return found[0], nil
+	}
+	return 0, &Fault{Path: lwm2m.PathOf(objects.Server, found[1], objects.ServerShortServerID), Reason: ReasonDuplicate}
+}
+
+// lifetime reads /1/x/1; 0 is infinite.
+func (r *reader) lifetime() time.Duration {
+	seconds := r.need(objects.ServerLifetime, lwm2m.KindInteger).Int()
+	if seconds < 0 {
+		r.fault(objects.ServerLifetime, ReasonRange, nil)
+		return 0
+	}
+	return time.Duration(min(seconds, maxLifetime)) * time.Second
+}

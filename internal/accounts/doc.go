@@ -1,0 +1,14 @@
+// Package accounts translates server accounts between the three forms that
+// they have: objects 0 and 1 of the object model, [messages.Account] as the
+// actors use it, and the record of the store.
+//
+//	FromTree, ToTree           object model <-> accounts
+//	Check, CheckExpiry,        is this set of accounts fit for use, and may it
+//	CheckDowngrade             replace the former one
+//	Encode, Decode             object model <-> record "credentials"
+//
+// There is one reading of an account, that of [FromTree]; [Check] is built on
+// it, so that what a bootstrap accepts is what a start can use. Everything is
+// pure: no I/O, clock or state. Errors name a path and a reason, never the
+// value: values are keys.
+package accounts

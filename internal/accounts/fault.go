@@ -1,0 +1,82 @@
+package accounts
+
+import (
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// Reason says what is wrong with a node of objects 0 and 1.
+type Reason string
+
+// The reasons of a [Fault].
+const (
+	ReasonMissing            Reason = "is missing"
+	ReasonEmpty              Reason = "is empty"
+	ReasonType               Reason = "has the wrong type"
+	ReasonRange              Reason = "is out of range"
+	ReasonTooLong            Reason = "is too long"
+	ReasonURI                Reason = "is not a usable server URI"
+	ReasonScheme             Reason = "does not fit the security mode: coaps needs keys, coap has none"
+	ReasonMode               Reason = "is an unknown security mode"
+	ReasonRPK                Reason = "asks for raw public keys, which are not supported"
+	ReasonEST                Reason = "asks for enrolment over EST, which is not supported"
+	ReasonUTF8               Reason = "is not UTF-8"
+	ReasonCertificate        Reason = "is not a chain of DER certificates"
+	ReasonPrivateKey         Reason = "is not a private key in PKCS #8 or SEC 1"
+	ReasonKeyMismatch        Reason = "does not belong to the certificate"
+	ReasonUsage              Reason = "is a certificate usage that is not supported"
+	ReasonMatchingType       Reason = "is a matching type that is not supported"
+	ReasonDuplicate          Reason = "is used by another account"
+	ReasonSecondBootstrap    Reason = "makes a second bootstrap account"
+	ReasonNoServer           Reason = "has no Server instance"
+	ReasonNoManagement       Reason = "holds no management account"
+	ReasonCertificateExpired Reason = "holds an expired certificate"
+	ReasonDowngrade          Reason = "replaces a secured account by one without security"
+)
+
+// Fault is one reason why an account cannot be used.
+type Fault struct {
+	Path   lwm2m.Path // the object, instance or resource at fault
+	Reason Reason
+	Cause  error // what a parser said, when that shows no secret; may be nil
+}
+
+// Error names the path and the reason.
+func (f *Fault) Error() string {
+	if f.Cause != nil {
+		return fmt.Sprintf("%s %s: %s", f.Path, string(f.Reason), f.Cause)
+	}
+	return f.Path.String() + " " + string(f.Reason)
+}
+
+// Unwrap returns the cause.
+func (f *Fault) Unwrap() error { return f.Cause }
+
+// Faults is the error of the checks: everything that is wrong, at least one.
+type Faults []*Fault
+
+// Error shows the first fault and counts the others.
+func (f Faults) Error() string {
+	if len(f) == 1 {
+		return f[0].Error()
+	}
+	return fmt.Sprintf("%s (and %d more)", f[0], len(f)-1)
+}
+
+// Unwrap returns the faults.
+func (f Faults) Unwrap() []error {
+	errs := make([]error, len(f))
+	for i, fault := range f {
+		errs[i] = fault
+	}
+	return errs
+}
+
+// orNil turns no faults into a nil error.
+func (f Faults) orNil() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
+}
