@@ -1,0 +1,87 @@
+package lwm2mtest
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// AccountConfig describes a management server account, for
+// [AccountConfig.Writes]. Which keys are set decides the security mode: a PSK
+// key makes it PSK, a certificate X.509, neither NoSec.
+type AccountConfig struct {
+	SecurityInstance uint16        // of object 0; 0 means 1, as /0/0 is the bootstrap account
+	ServerInstance   uint16        // of object 1
+	URI              string        // "coaps://host:port"
+	ShortServerID    uint16        // 0 means 1
+	Lifetime         time.Duration // whole seconds; 0 means 86400 s
+	Binding          string        // empty means "U"
+
+	PSKIdentity string
+	PSKKey      messages.Secret
+
+	Certificate       []byte          // the client's, DER
+	PrivateKey        messages.Secret // the client's, PKCS #8 or SEC 1, DER
+	ServerCertificate []byte          // DER: what CertificateUsage says
+	// CertificateUsage is resource 15. Nil leaves it out, which means 3, the
+	// server's own certificate.
+	CertificateUsage *messages.CertificateUsage
+
+	// Format of the encoding. Nil takes the format that the client prefers.
+	Format *messages.Format
+}
+
+// Writes returns the Bootstrap-Writes of the account: its Security instance
+// and its Server instance.
+func (a AccountConfig) Writes() []BootstrapWrite {
+	security := lwm2m.PathOf(objects.Security, cmp.Or(a.SecurityInstance, 1))
+	server := lwm2m.PathOf(objects.Server, a.ServerInstance)
+	return []BootstrapWrite{
+		{Path: security.String(), Nodes: a.securityNodes(security), Format: a.Format},
+		{Path: server.String(), Nodes: a.serverNodes(server), Format: a.Format},
+	}
+}
+
+func (a AccountConfig) securityNodes(at lwm2m.Path) []lwm2m.Node {
+	mode, identity, peer, secret := a.keys()
+	nodes := []lwm2m.Node{
+		{Path: at.Child(objects.SecurityServerURI), Value: lwm2m.String(a.URI)},
+		{Path: at.Child(objects.SecurityBootstrapServer), Value: lwm2m.Boolean(false)},
+		{Path: at.Child(objects.SecurityMode), Value: lwm2m.Integer(int64(mode))},
+		{Path: at.Child(objects.SecurityPublicKeyOrIdentity), Value: lwm2m.Opaque(identity)},
+		{Path: at.Child(objects.SecurityServerPublicKey), Value: lwm2m.Opaque(peer)},
+		{Path: at.Child(objects.SecuritySecretKey), Value: lwm2m.Opaque(secret)},
+		{Path: at.Child(objects.SecurityShortServerID), Value: lwm2m.Integer(a.shortServerID())},
+	}
+	if a.CertificateUsage != nil {
+		usage := lwm2m.Unsigned(uint64(*a.CertificateUsage))
+		nodes = append(nodes, lwm2m.Node{Path: at.Child(objects.SecurityCertificateUsage), Value: usage})
+	}
+	return nodes
+}
+
+// keys returns the mode and resources 3, 4 and 5.
+func (a AccountConfig) keys() (mode messages.SecurityMode, identity, peer, secret []byte) {
+	switch {
+	case a.PSKKey != nil:
+		return messages.SecurityPSK, []byte(a.PSKIdentity), nil, a.PSKKey
+	case a.Certificate != nil:
+		return messages.SecurityX509, a.Certificate, a.ServerCertificate, a.PrivateKey
+	}
+	return messages.SecurityNoSec, nil, nil, nil
+}
+
+func (a AccountConfig) serverNodes(at lwm2m.Path) []lwm2m.Node {
+	lifetime := int64(cmp.Or(a.Lifetime, defaultLifetime) / time.Second)
+	return []lwm2m.Node{
+		{Path: at.Child(objects.ServerShortServerID), Value: lwm2m.Integer(a.shortServerID())},
+		{Path: at.Child(objects.ServerLifetime), Value: lwm2m.Integer(lifetime)},
+		{Path: at.Child(objects.ServerNotificationStoring), Value: lwm2m.Boolean(true)},
+		{Path: at.Child(objects.ServerBinding), Value: lwm2m.String(cmp.Or(a.Binding, "U"))},
+	}
+}
+
+func (a AccountConfig) shortServerID() int64 { return int64(cmp.Or(a.ShortServerID, 1)) }

@@ -1,0 +1,235 @@
+package lwm2mtest
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/senml"
+	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// operation is one bootstrap operation as a client sees it.
+type operation struct {
+	Method messages.CoAPCode
+	Path   string
+}
+
+// serveBootstrap answers bootstrap operations with success until the server
+// falls silent, and returns them with their messages.
+func (c *client) serveBootstrap() (ops []operation, requests []coap.Message) {
+	for {
+		m, err := c.read(10 * time.Minute)
+		if err != nil {
+			return ops, requests
+		}
+		ops = append(ops, operation{m.Code, "/" + strings.Join(m.Path(), "/")})
+		requests = append(requests, m)
+		success := map[messages.CoAPCode]messages.CoAPCode{
+			messages.GET: messages.Content, messages.PUT: messages.Changed,
+			messages.POST: messages.Changed, messages.DELETE: messages.Deleted,
+		}
+		c.answerWith(m, success[m.Code], nil)
+	}
+}
+
+func (c *client) bootstrapRequest(query ...string) coap.Message {
+	return c.message(messages.POST, []string{"bs"}, query, "")
+}
+
+var account = AccountConfig{URI: "coaps://10.0.0.2:5684", PSKIdentity: "gw", PSKKey: []byte{1, 2, 3, 4}, Lifetime: time.Hour}
+
+func TestBootstrapSequence(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("gw", BootstrapConfig{Discover: []string{"/"}, Delete: []string{"/0", "/1"}, Writes: account.Writes(), Read: []string{"/1"}})
+		c := r.dial(5684)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), messages.Changed)
+		ops, requests := c.serveBootstrap()
+		want := []operation{
+			{messages.GET, "/"}, {messages.DELETE, "/0"}, {messages.DELETE, "/1"},
+			{messages.PUT, "/0/1"}, {messages.PUT, "/1/0"}, {messages.GET, "/1"}, {messages.POST, "/bs"},
+		}
+		if diff := cmp.Diff(want, ops); diff != "" {
+			t.Fatal(diff)
+		}
+		assertAccount(t, requests[3], requests[4])
+		result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
+		if err != nil || result.Err != nil || len(result.Steps) != 7 || result.Steps[6].Response.Code != messages.Changed {
+			t.Errorf("result %+v, %v", result, err)
+		}
+	})
+}
+
+// assertAccount decodes the writes of the account.
+func assertAccount(t *testing.T, security, server coap.Message) {
+	t.Helper()
+	decode := tlv.Decode
+	if *security.Format(coap.ContentFormat) == messages.FormatSenMLCBOR {
+		decode = senml.DecodeCBOR
+	}
+	registry := objects.Core()
+	sec := must(decode(lwm2m.PathOf(0, 1), security.Payload, registry))(t).Tree()
+	srv := must(decode(lwm2m.PathOf(1, 0), server.Payload, registry))(t).Tree()
+	uri, _ := sec.Resource(lwm2m.PathOf(0, 1, objects.SecurityServerURI))
+	key, _ := sec.Resource(lwm2m.PathOf(0, 1, objects.SecuritySecretKey))
+	lifetime, _ := srv.Resource(lwm2m.PathOf(1, 0, objects.ServerLifetime))
+	if uri.Value.Text() != account.URI || string(key.Value.Bytes()) != string(account.PSKKey) || lifetime.Value.Int() != 3600 {
+		t.Errorf("URI %v, key %v, lifetime %v", uri.Value, key.Value, lifetime.Value)
+	}
+}
+
+func TestBootstrapHonoursPreferredFormat(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("", BootstrapConfig{Writes: account.Writes()})
+		c := r.dial(5684)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=110")), messages.UnsupportedFormat)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=112")), messages.Changed)
+		_, requests := c.serveBootstrap()
+		if f := requests[0].Format(coap.ContentFormat); f == nil || *f != messages.FormatSenMLCBOR {
+			t.Fatalf("format %v", f)
+		}
+		assertAccount(t, requests[0], requests[1])
+	})
+}
+
+func TestBootstrapRefusesUnknownEndpoints(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("other", BootstrapConfig{})
+		c := r.dial(5684)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), messages.BadRequest)
+		assertCode(t, c.ask(c.bootstrapRequest()), messages.BadRequest)
+		assertCode(t, c.ask(c.registerMessage("gw")), messages.NotFound)
+		if got := len(r.server.Requests("gw", BootstrapRequest)); got != 1 {
+			t.Errorf("%d requests", got)
+		}
+	})
+}
+
+func TestBootstrapStopsAtRefusal(t *testing.T) {
+	for _, keepGoing := range []bool{false, true} {
+		serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+			r.server.SetBootstrap("gw", BootstrapConfig{Writes: account.Writes(), KeepGoing: keepGoing})
+			c := r.dial(5684)
+			c.ask(c.bootstrapRequest("ep=gw"))
+			c.answerWith(c.next(), messages.BadRequest, nil)
+			ops, _ := c.serveBootstrap()
+			result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed *BootstrapError
+			if keepGoing != (len(ops) == 2 && result.Err == nil) || keepGoing == errors.As(result.Err, &failed) {
+				t.Errorf("keep going %v: %v, %v", keepGoing, ops, result.Err)
+			}
+		})
+	}
+}
+
+func TestBootstrapTimesOut(t *testing.T) {
+	serverBubble(t, ServerOptions{MaxRetransmit: -1}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("gw", BootstrapConfig{})
+		c := r.dial(5684)
+		c.ask(c.bootstrapRequest("ep=gw"))
+		result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
+		if err != nil || !errors.Is(result.Err, ErrTimeout) || result.Ended.Sub(result.Started) > 3*time.Second {
+			t.Errorf("result %+v, %v", result, err)
+		}
+	})
+}
+
+func TestBootstrapHoldsBeforeFinish(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		release := make(chan struct{})
+		r.server.SetBootstrap("gw", BootstrapConfig{Writes: account.Writes(), Before: func(ctx context.Context, step BootstrapStep) error {
+			if step.Kind != StepFinish {
+				return nil
+			}
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		}})
+		time.AfterFunc(time.Minute, func() { close(release) })
+		c := r.dial(5684)
+		c.ask(c.bootstrapRequest("ep=gw"))
+		c.serveBootstrap()
+		result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
+		if err != nil || result.Err != nil || result.Ended.Sub(r.start) != time.Minute {
+			t.Errorf("result %+v, %v", result, err)
+		}
+	})
+}
+
+var errKilled = errors.New("killed")
+
+func TestBootstrapAbandonedAndNoFinish(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("gw", BootstrapConfig{Before: func(context.Context, BootstrapStep) error { return errKilled }})
+		c := r.dial(5684)
+		c.ask(c.bootstrapRequest("ep=gw"))
+		c.silence()
+		r.server.SetBootstrap("gw", BootstrapConfig{Delete: []string{"/"}, NoFinish: true})
+		c.ask(c.bootstrapRequest("ep=gw"))
+		ops, _ := c.serveBootstrap()
+		if diff := cmp.Diff([]operation{{messages.DELETE, "/"}}, ops); diff != "" {
+			t.Error(diff)
+		}
+		results := r.server.Bootstraps("gw")
+		if len(results) != 2 || results[0].Err != errKilled || results[1].Err != nil {
+			t.Errorf("results %+v", results)
+		}
+	})
+}
+
+func TestBootstrapTwice(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("gw", BootstrapConfig{Delete: []string{"/1"}, Twice: true})
+		c := r.dial(5684)
+		c.ask(c.bootstrapRequest("ep=gw"))
+		first, second := c.next(), c.next()
+		if diff := cmp.Diff(first, second); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestBootstrapEndsWithServer(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.server.SetBootstrap("gw", BootstrapConfig{Delete: []string{"/1"}})
+		c := r.dial(5684)
+		c.ask(c.bootstrapRequest("ep=gw"))
+		synctest.Wait()
+		if err := r.server.Close(); err != nil {
+			t.Error(err)
+		}
+		if results := r.server.Bootstraps("gw"); len(results) != 1 || !errors.Is(results[0].Err, ErrClosed) {
+			t.Errorf("results %+v", results)
+		}
+	})
+}
+
+func TestAccountModes(t *testing.T) {
+	usage := messages.UsageTrustAnchor
+	for want, a := range map[int64]AccountConfig{
+		0: {PSKKey: []byte{1}},
+		2: {Certificate: []byte{1}, PrivateKey: []byte{2}, ServerCertificate: []byte{3}, CertificateUsage: &usage},
+		3: {},
+	} {
+		tree := lwm2m.Payload{Nodes: a.Writes()[0].Nodes}.Tree()
+		mode, _ := tree.Resource(lwm2m.PathOf(0, 1, objects.SecurityMode))
+		got, has := tree.Resource(lwm2m.PathOf(0, 1, objects.SecurityCertificateUsage))
+		if mode.Value.Int() != want || has != (want == 2) || (has && got.Value.Uint() != 2) {
+			t.Errorf("mode %v, usage %v", mode.Value, got.Value)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package lwm2mtest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// call is one request of a client on its way through the server.
+type call struct {
+	peer     *peer
+	request  coap.Message
+	body     []byte
+	kind     Kind
+	endpoint string
+	key      string // of the location that an Update or de-registration names
+	location string // for the history
+}
+
+// handle processes a complete request and answers it. The lock is held.
+func (s *Server) handle(b *batch, r *reply, body []byte) {
+	c := s.classify(r.peer, r.request)
+	c.body = body
+	f := s.behaviour(c.endpoint, c.kind)
+	var a answer
+	if f.processes() {
+		a = s.process(c)
+	}
+	s.record(Record{
+		Kind: c.kind, Endpoint: c.endpoint, Location: c.location, Query: r.request.Query(), Payload: body,
+		Remote: r.peer.remote, Identity: r.peer.identity, Answer: f.answered(a),
+	})
+	r.give(b, a, f)
+	if c.kind == BootstrapRequest && a.code == messages.Changed {
+		s.startBootstrap(b, c)
+	}
+}
+
+// classify tells what a request is and whose. The lock is held.
+func (s *Server) classify(p *peer, m coap.Message) *call {
+	c := &call{peer: p, request: m, kind: Other}
+	path := m.Path()
+	last := ""
+	if len(path) > 0 {
+		last = path[len(path)-1]
+	}
+	switch {
+	case p.service.bootstrap && m.Code == messages.POST && last == "bs":
+		c.kind, c.endpoint = BootstrapRequest, queryOr(m, "ep", p.identity)
+	case p.service.bootstrap:
+	case m.Code == messages.POST && last == "rd":
+		c.kind, c.endpoint = Register, queryOr(m, "ep", p.identity)
+	case m.Code == messages.POST && last == "dp":
+		c.kind, c.endpoint = Send, s.endpointOf(p)
+	default:
+		s.classifyLocation(c, path)
+	}
+	return c
+}
+
+// classifyLocation recognises Update and de-registration, also of locations
+// that are not, or no longer, known.
+func (s *Server) classifyLocation(c *call, path []string) {
+	key := locationKey(path)
+	r, former := s.registrations[key], s.former[key]
+	if r == nil && former == "" && !slices.Contains(path, "rd") {
+		return
+	}
+	switch c.request.Code {
+	case messages.POST:
+		c.kind = Update
+	case messages.DELETE:
+		c.kind = Deregister
+	default:
+		return
+	}
+	c.key, c.location, c.endpoint = key, strings.Join(path, "/"), former
+	if r != nil {
+		c.endpoint = r.Endpoint
+	}
+}
+
+// endpointOf returns the endpoint that is registered from a peer.
+func (s *Server) endpointOf(p *peer) string {
+	for endpoint, r := range s.endpoints {
+		if r.peer == p {
+			return endpoint
+		}
+	}
+	return ""
+}
+
+// process does what a well-behaved server does. The lock is held.
+func (s *Server) process(c *call) answer {
+	switch c.kind {
+	case Register:
+		return s.register(c)
+	case Update:
+		return s.update(c)
+	case Deregister:
+		return s.deregister(c)
+	case BootstrapRequest:
+		return s.bootstrapRequest(c)
+	case Send:
+		if c.endpoint == "" {
+			return answer{code: messages.NotFound}
+		}
+		return answer{code: messages.Changed}
+	}
+	return answer{code: messages.NotFound}
+}

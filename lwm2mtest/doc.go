@@ -1,0 +1,22 @@
+// Package lwm2mtest provides what a test of an LwM2M client needs besides the
+// client, as net/http/httptest does for HTTP:
+//
+//   - [Network], an in-memory packet network with hosts, UDP sockets, a name
+//     service and faults: latency, loss, duplication, reordering, black holes,
+//     refused ports, unreachable networks, NAT rebinding, and a hook for
+//     faults that depend on a packet's content;
+//   - [Server], a management server and a bootstrap server in one, over any
+//     [net.PacketConn], without security or over DTLS with pre-shared keys or
+//     certificates, which can be told to misbehave;
+//   - [Probe], a recorder of the messages that actors receive, with [Expect].
+//
+// Everything runs on the time package, and so within a bubble of
+// testing/synctest, where a week takes a millisecond and instants are asserted
+// exactly. Create a Network and a Server inside the bubble that uses them.
+// Nothing here keeps a goroutine after Close.
+//
+// The package owns both ends' view of the wire but nothing of the client: it
+// must not import the root package nor the actors, so that the server's CoAP
+// logic stays independent of the client's. The server is built for tests and
+// demonstrations, not for hostile networks.
+package lwm2mtest

@@ -1,0 +1,110 @@
+package lwm2mtest
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+)
+
+// exchange is one confirmable message of the server that waits for its
+// acknowledgement, and, if it is a request, for its response (RFC 7252
+// section 4.2).
+type exchange struct {
+	mid      uint16
+	token    string // empty for a separate response, which expects none
+	datagram []byte
+	resends  int
+	timeout  time.Duration
+	timer    *timer
+	done     chan outcome // nil for a separate response; holds one
+}
+
+// outcome is how an exchange ended.
+type outcome struct {
+	message coap.Message
+	err     error
+}
+
+// start sends a confirmable message. Message ID and type are set here. With
+// twice, it goes out twice, as if the network had duplicated it.
+func (p *peer) start(b *batch, m coap.Message, twice bool) *exchange {
+	m.Type, m.MID = coap.CON, p.mid()
+	x := &exchange{mid: m.MID, done: make(chan outcome, 1)}
+	data, err := coap.Encode(m)
+	if err == nil {
+		err = p.gone
+	}
+	if err != nil {
+		x.done <- outcome{err: err}
+		return x
+	}
+	p.byMID[x.mid] = x
+	if m.IsRequest() {
+		x.token = string(m.Token)
+		p.byToken[x.token] = x
+	}
+	x.datagram = data
+	p.send(b, data)
+	if twice {
+		p.send(b, data)
+	}
+	// ACK_RANDOM_FACTOR 1.5, drawn once per exchange.
+	x.timeout = time.Duration(float64(p.server.opts.AckTimeout) * (1 + p.server.rng.Float64()/2))
+	x.timer = p.server.after(x.timeout, func(b *batch) { p.resend(b, x) })
+	return x
+}
+
+// resend sends the same datagram again, or gives up.
+func (p *peer) resend(b *batch, x *exchange) {
+	if x.resends == p.server.opts.MaxRetransmit {
+		p.finish(x, coap.Message{}, ErrTimeout)
+		return
+	}
+	x.resends++
+	x.timeout *= 2
+	p.send(b, x.datagram)
+	x.timer = p.server.after(x.timeout, func(b *batch) { p.resend(b, x) })
+}
+
+// acknowledge ends the resending of a message. A request then waits for its
+// separate response.
+func (p *peer) acknowledge(mid uint16) {
+	x := p.byMID[mid]
+	if x == nil {
+		return
+	}
+	if x.token == "" {
+		p.finish(x, coap.Message{}, nil)
+		return
+	}
+	p.server.stop(x.timer)
+	x.timer = p.server.after(exchangeLifetime, func(*batch) { p.finish(x, coap.Message{}, ErrTimeout) })
+}
+
+// finish ends an exchange; nil and finished ones are fine.
+func (p *peer) finish(x *exchange, m coap.Message, err error) {
+	if x == nil || p.byMID[x.mid] != x {
+		return
+	}
+	p.server.stop(x.timer)
+	delete(p.byMID, x.mid)
+	delete(p.byToken, x.token)
+	x.done <- outcome{message: m, err: err}
+}
+
+// roundTrip sends a request and waits for its response.
+func (p *peer) roundTrip(ctx context.Context, m coap.Message, twice bool) (coap.Message, error) {
+	var x *exchange
+	p.server.locked(func(b *batch) { x = p.start(b, m, twice) })
+	select {
+	case o := <-x.done:
+		return o.message, o.err
+	case <-ctx.Done():
+	}
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	p.finish(x, coap.Message{}, ctx.Err())
+	o := <-x.done
+	return o.message, o.err
+}

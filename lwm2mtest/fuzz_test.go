@@ -1,0 +1,78 @@
+package lwm2mtest
+
+import (
+	"bytes"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// nowhere is a packet connection that sends nothing and receives nothing.
+type nowhere struct{ done chan struct{} }
+
+func (c nowhere) ReadFrom([]byte) (int, net.Addr, error) {
+	<-c.done
+	return 0, nil, net.ErrClosed
+}
+func (c nowhere) WriteTo(data []byte, _ net.Addr) (int, error) { return len(data), nil }
+func (c nowhere) LocalAddr() net.Addr                          { return &net.UDPAddr{} }
+func (c nowhere) SetDeadline(time.Time) error                  { return nil }
+func (c nowhere) SetReadDeadline(time.Time) error              { return nil }
+func (c nowhere) SetWriteDeadline(time.Time) error             { return nil }
+func (c nowhere) Close() error {
+	close(c.done)
+	return nil
+}
+
+// FuzzServerDatagram throws datagrams at the server's message layer.
+func FuzzServerDatagram(f *testing.F) {
+	c := &client{}
+	for _, m := range []coap.Message{
+		c.registerMessage("gw", "lt=60"),
+		c.message(messages.POST, []string{"rd", "1"}, nil, ""),
+		c.message(messages.DELETE, []string{"rd", "1"}, nil, ""),
+		c.message(messages.POST, []string{"bs"}, []string{"ep=gw", "pct=112"}, ""),
+		coap.Reset(1), coap.EmptyACK(2),
+	} {
+		data, err := coap.Encode(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, data)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte) {
+		s := NewServer(ServerOptions{MaxBody: 4096})
+		s.SetBootstrap("", BootstrapConfig{})
+		services := []*Service{
+			s.ServeManagement(nowhere{make(chan struct{})}, NoSec()),
+			s.ServeBootstrap(nowhere{make(chan struct{})}, NoSec()),
+		}
+		for _, data := range [][]byte{first, second, first} {
+			for _, v := range services {
+				s.locked(func(b *batch) { v.dispatch(b, clientAddrPort, bytes.Clone(data)) })
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// FuzzRecords throws datagrams at the demultiplexer of DTLS.
+func FuzzRecords(f *testing.F) {
+	hello := append([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 46, 1, 0, 0, 34, 0, 0, 0, 0, 0, 0, 0, 34, 0xfe, 0xfd}, make([]byte, 32)...)
+	f.Add(hello)
+	f.Add([]byte{recordCID, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add(plainAlert(40, [6]byte{}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if _, ok := parseClientHello(data); ok && data[0] != recordHandshake {
+			t.Error("a ClientHello that is no handshake record")
+		}
+		if !hostile(data) && bytes.HasPrefix(data, []byte{recordCID}) {
+			t.Error("a tls12_cid record passes")
+		}
+	})
+}

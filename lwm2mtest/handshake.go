@@ -1,0 +1,126 @@
+package lwm2mtest
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// DTLS 1.2 record layer (RFC 6347 section 4.1) and ClientHello (4.2.2).
+const (
+	recordHeaderSize    = 13
+	handshakeHeaderSize = 12
+	recordAlert         = 21
+	recordHandshake     = 22
+	recordCID           = 25 // tls12_cid (RFC 9146); never negotiated here
+	helloRequestType    = 1  // ClientHello
+	alertFatal          = 2
+)
+
+// clientRandom identifies a handshake: resends of a ClientHello, and the one
+// with the cookie, carry the same random.
+type clientRandom [32]byte
+
+// clientHello is what the demultiplexer looks at.
+type clientHello struct {
+	random   clientRandom
+	sequence [6]byte // record sequence number
+}
+
+// parseClientHello reports whether the datagram begins with a ClientHello.
+func parseClientHello(data []byte) (clientHello, bool) {
+	const randomAt = recordHeaderSize + handshakeHeaderSize + 2 // after client_version
+	var h clientHello
+	if len(data) < randomAt+len(h.random) || data[0] != recordHandshake || data[recordHeaderSize] != helloRequestType {
+		return h, false
+	}
+	epoch := binary.BigEndian.Uint16(data[3:5])
+	offset := data[recordHeaderSize+6 : recordHeaderSize+9] // fragment_offset
+	if epoch != 0 || offset[0]|offset[1]|offset[2] != 0 {
+		return h, false
+	}
+	copy(h.sequence[:], data[5:11])
+	copy(h.random[:], data[randomAt:])
+	return h, true
+}
+
+// hostile reports whether a datagram has a record of type tls12_cid, which
+// makes pion panic when it is crafted, or a broken record header.
+func hostile(data []byte) bool {
+	for len(data) > 0 {
+		if len(data) < recordHeaderSize || data[0] == recordCID {
+			return true
+		}
+		length := int(binary.BigEndian.Uint16(data[11:13]))
+		if len(data) < recordHeaderSize+length {
+			return true
+		}
+		data = data[recordHeaderSize+length:]
+	}
+	return false
+}
+
+// handshakePolicy says what becomes of new handshakes.
+type handshakePolicy struct {
+	refuse bool
+	ignore bool
+	alert  uint8
+}
+
+// RefuseHandshakes answers every new ClientHello with a fatal alert of that
+// number (RFC 5246 section 7.2), in clear as it must be at that point. Sessions
+// go on.
+func (v *Service) RefuseHandshakes(alert uint8) {
+	v.setPolicy(handshakePolicy{refuse: true, alert: alert})
+}
+
+// IgnoreHandshakes leaves every new ClientHello unanswered. Sessions go on.
+func (v *Service) IgnoreHandshakes() { v.setPolicy(handshakePolicy{ignore: true}) }
+
+// AcceptHandshakes ends RefuseHandshakes and IgnoreHandshakes.
+func (v *Service) AcceptHandshakes() { v.setPolicy(handshakePolicy{}) }
+
+func (v *Service) setPolicy(p handshakePolicy) {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	v.policy = p
+}
+
+// RefuseHandshakes refuses on all services, present and future. See
+// [Service.RefuseHandshakes].
+func (s *Server) RefuseHandshakes(alert uint8) {
+	s.setPolicy(handshakePolicy{refuse: true, alert: alert})
+}
+
+// IgnoreHandshakes ignores handshakes on all services, present and future.
+func (s *Server) IgnoreHandshakes() { s.setPolicy(handshakePolicy{ignore: true}) }
+
+// AcceptHandshakes accepts handshakes on all services, present and future.
+func (s *Server) AcceptHandshakes() { s.setPolicy(handshakePolicy{}) }
+
+func (s *Server) setPolicy(p handshakePolicy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.policy = p
+	for v := range s.services {
+		v.policy = p
+	}
+}
+
+// admit applies the policy to a ClientHello. The lock is held.
+func (v *Service) admit(b *batch, from netip.AddrPort, hello clientHello) bool {
+	p := v.policy
+	if p.refuse {
+		alert := plainAlert(p.alert, hello.sequence)
+		b.add(func() { v.writeTo(alert, from) })
+	}
+	return !p.refuse && !p.ignore
+}
+
+// plainAlert returns a fatal alert record of epoch 0. It takes the sequence
+// number of the record that it answers, as a HelloVerifyRequest does (RFC 6347
+// section 4.2.1), so that it is new to the client's replay window.
+func plainAlert(description uint8, sequence [6]byte) []byte {
+	record := []byte{recordAlert, 0xfe, 0xfd, 0, 0}
+	record = append(record, sequence[:]...)
+	return append(record, 0, 2, alertFatal, description)
+}

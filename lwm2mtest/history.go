@@ -1,0 +1,157 @@
+package lwm2mtest
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Record is one entry of the server's history.
+type Record struct {
+	Time     time.Time
+	Kind     Kind
+	Endpoint string // empty when it could not be told
+	Location string // of the registration concerned, segments joined by "/"
+	Query    []string
+	Payload  []byte
+	Remote   netip.AddrPort
+	Identity string            // proved by DTLS
+	Answer   messages.CoAPCode // Empty when there was none
+}
+
+// record appends to the history. The lock is held.
+func (s *Server) record(r Record) {
+	r.Time = time.Now()
+	s.history = append(s.history, r)
+	s.counts.add(r)
+	s.notify()
+}
+
+// historyCounts counts records by endpoint, where the empty endpoint stands for
+// all, and kind: all of them, and those with a certain answer.
+type historyCounts struct {
+	all      map[countKey]int
+	answered map[countKey]int
+}
+
+// countKey leaves answer Empty in historyCounts.all.
+type countKey struct {
+	endpoint string
+	kind     Kind
+	answer   messages.CoAPCode
+}
+
+func newHistoryCounts() historyCounts {
+	return historyCounts{all: make(map[countKey]int), answered: make(map[countKey]int)}
+}
+
+func (h historyCounts) add(r Record) {
+	h.addFor("", r)
+	if r.Endpoint != "" {
+		h.addFor(r.Endpoint, r)
+	}
+}
+
+func (h historyCounts) addFor(endpoint string, r Record) {
+	h.all[countKey{endpoint: endpoint, kind: r.Kind}]++
+	h.answered[countKey{endpoint: endpoint, kind: r.Kind, answer: r.Answer}]++
+}
+
+// History returns what the server has seen of an endpoint, oldest first; of
+// all, and what belongs to none, when the endpoint is empty.
+func (s *Server) History(endpoint string) []Record {
+	return s.filter(func(r Record) bool { return endpoint == "" || r.Endpoint == endpoint })
+}
+
+// Requests returns the requests of one kind of an endpoint, whatever their
+// answer was; of all endpoints when the endpoint is empty.
+func (s *Server) Requests(endpoint string, kind Kind) []Record {
+	return s.filter(func(r Record) bool {
+		return r.Kind == kind && (endpoint == "" || r.Endpoint == endpoint)
+	})
+}
+
+// Registers returns how many Registers of an endpoint were answered 2.01; of
+// all endpoints when the endpoint is empty.
+func (s *Server) Registers(endpoint string) int {
+	return s.answered(endpoint, Register, messages.Created)
+}
+
+// Updates returns how many Updates of an endpoint were answered 2.04; of all
+// endpoints when the endpoint is empty.
+func (s *Server) Updates(endpoint string) int { return s.answered(endpoint, Update, messages.Changed) }
+
+// Deregisters returns how many de-registrations of an endpoint were answered
+// 2.02; of all endpoints when the endpoint is empty.
+func (s *Server) Deregisters(endpoint string) int {
+	return s.answered(endpoint, Deregister, messages.Deleted)
+}
+
+// Seen returns how many requests of a kind came from an endpoint, whatever
+// their answer; from all when the endpoint is empty.
+func (s *Server) Seen(endpoint string, kind Kind) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts.all[countKey{endpoint: endpoint, kind: kind}]
+}
+
+func (s *Server) answered(endpoint string, kind Kind, code messages.CoAPCode) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts.answered[countKey{endpoint: endpoint, kind: kind, answer: code}]
+}
+
+func (s *Server) filter(keep func(Record) bool) []Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(func(yield func(Record) bool) {
+		for _, r := range s.history {
+			if keep(r) && !yield(r) {
+				return
+			}
+		}
+	})
+}
+
+// Await waits until cond holds. It asks cond now and whenever the server's
+// history, registrations or bootstraps change, without any lock held, and
+// returns the error of ctx when that ends first.
+func (s *Server) Await(ctx context.Context, cond func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if cond() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// WaitRegistered waits until the endpoint is registered.
+func (s *Server) WaitRegistered(ctx context.Context, endpoint string) error {
+	return s.Await(ctx, func() bool { return s.Registered(endpoint) })
+}
+
+// WaitRegisters waits until n Registers of the endpoint were answered 2.01.
+func (s *Server) WaitRegisters(ctx context.Context, endpoint string, n int) error {
+	return s.Await(ctx, func() bool { return s.Registers(endpoint) >= n })
+}
+
+// WaitUpdates waits until n Updates of the endpoint were answered 2.04.
+func (s *Server) WaitUpdates(ctx context.Context, endpoint string, n int) error {
+	return s.Await(ctx, func() bool { return s.Updates(endpoint) >= n })
+}
+
+// WaitRequests waits until n requests of a kind came from the endpoint,
+// whatever their answer.
+func (s *Server) WaitRequests(ctx context.Context, endpoint string, kind Kind, n int) error {
+	return s.Await(ctx, func() bool { return s.Seen(endpoint, kind) >= n })
+}

@@ -1,0 +1,290 @@
+package lwm2mtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func TestServerRegisterUpdateDeregister(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw", "lt=300")
+		if diff := cmp.Diff([]string{"rd", "1"}, location); diff != "" {
+			t.Error(diff)
+		}
+		time.Sleep(time.Minute)
+		assertCode(t, c.ask(c.message(messages.POST, location, []string{"lt=600"}, "")), messages.Changed)
+		reg, ok := r.server.Registration("gw")
+		if !ok || reg.Lifetime != 600*time.Second || string(reg.Objects) != links || reg.Updated != r.start.Add(time.Minute) {
+			t.Errorf("registration %+v", reg)
+		}
+		assertCode(t, c.ask(c.message(messages.DELETE, location, nil, "")), messages.Deleted)
+		if r.server.Registered("gw") || len(r.server.Endpoints()) != 0 || r.server.Deregisters("") != 1 {
+			t.Error("still registered")
+		}
+		assertKinds(t, r.server.History("gw"), Register, Update, Deregister)
+	})
+}
+
+func assertKinds(t *testing.T, records []Record, want ...Kind) {
+	t.Helper()
+	var got []Kind
+	for _, r := range records {
+		got = append(got, r.Kind)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("history %v, want %v", got, want)
+	}
+}
+
+func TestServerHistoryHasWhatWasSent(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		time.Sleep(3 * time.Second)
+		c.register("gw", "lt=60", "b=U")
+		want := []Record{{
+			Time: r.start.Add(3 * time.Second), Kind: Register, Endpoint: "gw", Location: "rd/1",
+			Query: []string{"ep=gw", "lwm2m=1.1", "lt=60", "b=U"}, Payload: []byte(links),
+			Remote: r.Packets()[0].From, Answer: messages.Created,
+		}}
+		if diff := cmp.Diff(want, r.server.History(""), cmpAddr); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestServerLifetimeExpires(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw", "lt=100")
+		time.Sleep(99 * time.Second)
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		if err := r.server.Await(t.Context(), func() bool { return !r.server.Registered("gw") }); err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Since(r.start); got != 199*time.Second {
+			t.Errorf("expired after %v, want 199s", got)
+		}
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.NotFound)
+		assertKinds(t, r.server.History("gw"), Register, Update, Expired, Update)
+	})
+}
+
+func TestServerInfiniteLifetime(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.dial(5683).register("gw", "lt=0")
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		if !r.server.Registered("gw") {
+			t.Error("expired")
+		}
+	})
+}
+
+func TestServerRegisterRefusals(t *testing.T) {
+	serverBubble(t, ServerOptions{Versions: []string{"1.0"}}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		rd := []string{"rd"}
+		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw", "lwm2m=1.1"}, links)), messages.PreconditionFailed)
+		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"lwm2m=1.0"}, links)), messages.BadRequest)
+		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw", "lt=-1"}, links)), messages.BadRequest)
+		for _, objects := range []string{"", "no links", "</0/0>,</1/0>", "</x>"} {
+			assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw"}, objects)), messages.BadRequest)
+		}
+		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw"}, links)), messages.Created)
+		if r.server.Registers("gw") != 1 || r.server.Seen("gw", Register) != 7 || r.server.Seen("", Register) != 8 {
+			t.Errorf("history %v", r.server.History("gw"))
+		}
+	})
+}
+
+func TestServerRegisterReplaces(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		first, second := c.register("gw"), c.register("gw")
+		assertCode(t, c.ask(c.message(messages.POST, first, nil, "")), messages.NotFound)
+		assertCode(t, c.ask(c.message(messages.POST, second, nil, "")), messages.Changed)
+		assertKinds(t, r.server.History("gw"), Register, Register, Update, Update)
+	})
+}
+
+func TestServerOneOptionLocationAndPrefix(t *testing.T) {
+	opts := ServerOptions{Location: func(endpoint string, _ int) []string { return []string{"x/rd/" + endpoint} }}
+	serverBubble(t, opts, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		answer := c.ask(c.message(messages.POST, []string{"tenant", "rd"}, []string{"aid=7", "ep=gw"}, links))
+		location := answer.Strings(coap.LocationPath)
+		if len(location) != 1 || location[0] != "x/rd/gw" {
+			t.Fatalf("location %q", location)
+		}
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		assertCode(t, c.ask(c.message(messages.POST, []string{"x", "rd", "gw"}, nil, "")), messages.NotFound)
+	})
+}
+
+func TestServerDeduplicates(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		m := c.registerMessage("gw")
+		first := c.ask(m)
+		time.Sleep(246 * time.Second)
+		if diff := cmp.Diff(first, c.ask(m)); diff != "" {
+			t.Errorf("a duplicate got another answer: %s", diff)
+		}
+		time.Sleep(time.Second)
+		if second := c.ask(m); cmp.Equal(first, second) || r.server.Registers("gw") != 2 {
+			t.Error("after EXCHANGE_LIFETIME a message ID is a new request")
+		}
+	})
+}
+
+func TestServerMessageLayer(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		c.send(coap.Message{Type: coap.CON, MID: 7})
+		if m := c.next(); m.Type != coap.RST || m.MID != 7 {
+			t.Errorf("ping answered %v", m)
+		}
+		must(c.conn.Write([]byte{0x40, 0x01, 0, 9, 0xff}))(t) // marker without payload
+		if m := c.next(); m.Type != coap.RST || m.MID != 9 {
+			t.Errorf("malformed CON answered %v", m)
+		}
+		m := c.message(messages.POST, []string{"rd"}, nil, "")
+		m.AddOption(coap.IfMatch, []byte{1})
+		assertCode(t, c.ask(m), messages.BadOption)
+		c.send(coap.Message{Type: coap.CON, Code: messages.Content, MID: 11, Token: []byte{1, 2}})
+		if m := c.next(); m.Type != coap.RST || m.MID != 11 {
+			t.Errorf("unexpected response answered %v", m)
+		}
+		assertKinds(t, r.server.Requests("", Malformed), Malformed)
+	})
+}
+
+func TestServerOutageKeepsMemory(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw")
+		r.service.Abort()
+		c.send(c.message(messages.POST, location, nil, ""))
+		if _, err := c.read(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("after the service's end: %v", err)
+		}
+		r.restart(NoSec())
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		r.server.Forget()
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.NotFound)
+		assertKinds(t, r.server.History("gw"), Register, Update, Update)
+	})
+}
+
+func TestServerFollowsRebinding(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw")
+		r.terminal.Rebind()
+		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); !errors.Is(err, ErrTimeout) {
+			t.Errorf("through a stale mapping: %v", err)
+		}
+		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		go func() { c.answerWith(c.next(), messages.Content, nil) }()
+		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestServerWaits(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		time.AfterFunc(time.Minute, func() {
+			location := c.register("gw")
+			c.ask(c.message(messages.POST, location, nil, ""))
+		})
+		if err := r.server.WaitRegistered(t.Context(), "gw"); err != nil || time.Since(r.start) != time.Minute {
+			t.Errorf("%v after %v", err, time.Since(r.start))
+		}
+		if err := r.server.WaitUpdates(t.Context(), "gw", 1); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.server.WaitRegisters(ctx, "gw", 2); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestServerAfterClose(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.dial(5683).register("gw")
+		r.server.Abort()
+		if v := r.server.ServeManagement(must(r.host.ListenPacket(1))(t), NoSec()); v.Addr().Port() != 1 {
+			t.Errorf("address %v", v.Addr())
+		}
+		if err := r.server.SendRaw("gw", []byte("x")); err != nil {
+			t.Error(err) // still registered, though nothing is sent
+		}
+		if r.server.Registers("gw") != 1 {
+			t.Error("history is gone")
+		}
+	})
+}
+
+func TestServerAnswersNonConfirmableOnce(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		m := c.registerMessage("gw")
+		m.Type = coap.NON
+		c.send(m)
+		c.send(m)
+		if answer := c.next(); answer.Type != coap.NON || answer.Code != messages.Created {
+			t.Errorf("answer %v", answer)
+		}
+		c.silence()
+	})
+}
+
+func TestServerTakesSend(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		dp := []string{"dp"}
+		assertCode(t, c.ask(c.message(messages.POST, dp, nil, "x")), messages.NotFound)
+		c.register("gw")
+		assertCode(t, c.ask(c.message(messages.POST, dp, nil, "data")), messages.Changed)
+		if got := r.server.Requests("gw", Send); len(got) != 1 || string(got[0].Payload) != "data" {
+			t.Errorf("records %+v", got)
+		}
+	})
+}
+
+func TestServerForgetsIdlePeers(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		first := r.dial(5683)
+		first.register("first", "lt=0")
+		for range sweepAbove - 1 {
+			c := r.dial(5683)
+			c.send(coap.Message{Type: coap.CON, MID: 1})
+			c.next()
+			_ = c.conn.Close()
+		}
+		time.Sleep(exchangeLifetime + time.Second)
+		r.dial(5683).register("gw")
+		r.server.mu.Lock()
+		if got := len(r.service.peers); got != 2 {
+			t.Errorf("%d peers", got)
+		}
+		r.server.mu.Unlock()
+		go func() { first.answerWith(first.next(), messages.Content, nil) }()
+		if _, err := r.server.Read(t.Context(), "first", "/3", messages.FormatTLV); err != nil {
+			t.Errorf("a registered peer was forgotten: %v", err)
+		}
+	})
+}

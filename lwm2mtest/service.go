@@ -1,0 +1,184 @@
+package lwm2mtest
+
+import (
+	"bytes"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Service is one packet connection that a [Server] serves.
+type Service struct {
+	server    *Server
+	pc        net.PacketConn
+	bootstrap bool
+
+	// The server's lock guards the rest.
+	security Security
+	policy   handshakePolicy
+	ended    bool
+	peers    map[netip.AddrPort]*peer    // without DTLS
+	sweepAt  int                         // number of peers at which to look for idle ones
+	sessions map[netip.AddrPort]*session // with DTLS
+}
+
+func newService(s *Server, pc net.PacketConn, security Security, bootstrap bool) *Service {
+	return &Service{
+		server: s, pc: pc, bootstrap: bootstrap, security: security,
+		peers:    make(map[netip.AddrPort]*peer),
+		sessions: make(map[netip.AddrPort]*session),
+	}
+}
+
+// Addr returns the address that the service listens on.
+func (v *Service) Addr() netip.AddrPort {
+	addr, _ := addrPort(v.pc.LocalAddr())
+	return addr
+}
+
+// Close ends the service gracefully: DTLS sessions with close_notify, then
+// the socket. The server's registrations stay.
+func (v *Service) Close() {
+	for _, x := range v.detach() {
+		x.close()
+	}
+	_ = v.pc.Close()
+}
+
+// Abort ends the service as the death of its process does: no close_notify,
+// and the port refuses from now on. The server's registrations stay; call
+// [Server.Forget] if they should not.
+func (v *Service) Abort() {
+	sessions := v.detach()
+	v.server.mu.Lock()
+	for _, x := range sessions {
+		v.drop(x)
+	}
+	v.server.mu.Unlock()
+	_ = v.pc.Close()
+}
+
+// ForgetSessions drops all DTLS sessions without a word, as a server that
+// restarts at once does: records of sessions that it does not know stay
+// unanswered.
+func (v *Service) ForgetSessions() {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	for _, x := range v.sessions {
+		v.drop(x)
+	}
+}
+
+// SetPSK adds or replaces a pre-shared key. Handshakes from now on use it;
+// sessions go on.
+func (v *Service) SetPSK(identity string, key []byte) {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	if v.security.PSK == nil {
+		v.security.PSK = make(map[string]messages.Secret)
+	}
+	v.security.PSK[identity] = bytes.Clone(key)
+}
+
+// RemovePSK makes an identity unknown. Handshakes from now on fail with alert
+// 80, which is what pion sends.
+func (v *Service) RemovePSK(identity string) {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	delete(v.security.PSK, identity)
+}
+
+// SetCertificate replaces the server's certificate. Handshakes from now on
+// use it; sessions go on.
+func (v *Service) SetCertificate(certificate tls.Certificate) {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	v.security.Certificate = &certificate
+}
+
+// detach takes the service off the server, fails its requests and returns its
+// sessions.
+func (v *Service) detach() []*session {
+	v.server.mu.Lock()
+	defer v.server.mu.Unlock()
+	v.ended = true
+	delete(v.server.services, v)
+	for _, p := range v.peers {
+		p.end(ErrClosed)
+	}
+	sessions := make([]*session, 0, len(v.sessions))
+	for _, x := range v.sessions {
+		sessions = append(sessions, x)
+	}
+	return sessions
+}
+
+// run reads datagrams until the socket is closed.
+func (v *Service) run() {
+	buf := make([]byte, maxDatagram)
+	for {
+		n, addr, err := v.pc.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		from, err := addrPort(addr)
+		if err != nil {
+			return
+		}
+		data := bytes.Clone(buf[:n])
+		v.server.locked(func(b *batch) { v.dispatch(b, from, data) })
+	}
+}
+
+// dispatch hands a datagram to its peer or its DTLS session.
+func (v *Service) dispatch(b *batch, from netip.AddrPort, data []byte) {
+	switch {
+	case v.ended:
+	case v.security.secured():
+		v.dispatchRecords(b, from, data)
+	default:
+		v.peer(from).receive(b, data)
+	}
+}
+
+// peer returns the peer at an address of a service without DTLS.
+func (v *Service) peer(from netip.AddrPort) *peer {
+	if p, ok := v.peers[from]; ok {
+		return p
+	}
+	v.sweep()
+	p := newPeer(v, from, "", func(data []byte) { v.writeTo(data, from) })
+	v.peers[from] = p
+	return p
+}
+
+// sweepAbove is the number of peers above which idle ones are looked for.
+const sweepAbove = 1024
+
+// sweep forgets peers that have been idle for longer than any exchange and
+// that no registration needs. It looks at all of them, and so only when their
+// number has doubled.
+func (v *Service) sweep() {
+	if len(v.peers) < max(v.sweepAt, sweepAbove) {
+		return
+	}
+	needed := make(map[*peer]bool)
+	for _, r := range v.server.endpoints {
+		needed[r.peer] = true
+	}
+	for addr, p := range v.peers {
+		if time.Since(p.lastSeen) > exchangeLifetime && len(p.byMID) == 0 && !needed[p] {
+			delete(v.peers, addr)
+		}
+	}
+	v.sweepAt = 2 * len(v.peers)
+}
+
+// writeTo sends a datagram. What the network does not take is lost, like
+// anything on UDP.
+func (v *Service) writeTo(data []byte, to netip.AddrPort) {
+	_, _ = v.pc.WriteTo(data, net.UDPAddrFromAddrPort(to))
+}
