@@ -1,0 +1,27 @@
+package registration
+
+import (
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// supported are the content formats that we announce: those in which a server
+// can read the object model.
+var supported = []uint16{uint16(messages.FormatSenMLCBOR), uint16(messages.FormatTLV)}
+
+// Links returns the object list in the syntax of an LwM2M version (Core
+// section 6.2.1, RFC 6690). It panics on an object version that is not
+// "major.minor": those come from our own registry.
+func Links(version string, objects []messages.ObjectEntry) []byte {
+	list := linkformat.Registration{LwM2M: version, Formats: supported}
+	for _, o := range objects {
+		list.Objects = append(list.Objects, linkformat.ObjectLink{ID: o.ID, Version: o.Version, Instances: o.Instances})
+	}
+	payload, err := linkformat.EncodeRegister(list)
+	if err != nil {
+		panic(fmt.Errorf("registration: the object list cannot be announced: %w", err))
+	}
+	return payload
+}

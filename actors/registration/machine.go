@@ -1,0 +1,221 @@
+package registration
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// State is what a registration incarnation is about.
+//
+//	             BeginRegistration
+//	idle ────────────────────────────▶ connecting
+//	                                       │ LinkUp
+//	            ┌──────────────────────────┴──────────────┐
+//	            ▼ ModeRegister                 ModeUpdate ▼
+//	       registering ◀──────────────────────────── reconnecting
+//	            │ 2.01           4.xx, RST                │ 2.04
+//	            ▼                                         ▼
+//	       registered ◀───────────────────────────────────┘
+//	        │      ▲ 2.04
+//	 Update ▼      │
+//	       updating ──── 4.29, 5.xx ────▶ deferred ── SendUpdate ──▶ updating
+//	            └─────── 4.xx, RST ─────▶ registering
+//
+//	registered, updating, deferred ── Deregister ──▶ deregistering ──▶ done
+//	any state ── LinkLost, silence, budget ──▶ done
+type State uint8
+
+// The states.
+const (
+	Idle State = iota
+	Connecting
+	Registering
+	Reconnecting // the first Update on a new link
+	Registered
+	Updating
+	Deferred // the server put an Update off; the supervisor says when to go on
+	Deregistering
+	Done
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	names := [...]string{"idle", "connecting", "registering", "reconnecting", "registered", "updating", "deferred", "deregistering", "done"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// Timers of the machine.
+const (
+	timerAttempt core.Timer = "attempt" // the attempt's budget
+	timerUpdate  core.Timer = "update"  // the next Update is due
+)
+
+// Config is what does not change from one incarnation to the next.
+type Config struct {
+	// Budget bounds a Register that follows a refused Update on a link that
+	// works; 3 minutes by the seed.
+	Budget time.Duration
+}
+
+// Machine is the pure core. It implements core.Machine.
+type Machine struct {
+	config  Config
+	state   State
+	begin   messages.BeginRegistration
+	known   *messages.Registration // what the server knows of us; nil when it knows nothing
+	objects []messages.ObjectEntry // what to announce from now on
+	life    time.Duration
+
+	request      uint64           // ID of the request that is under way
+	last         messages.Request // that request
+	version      int              // index into begin.Versions
+	sent         messages.Registration
+	echoed       bool // this request has been repeated with an Echo option
+	freshLink    bool // no Register or Update has been accepted on this link yet
+	reregistered bool // a refused Update of this cycle has led to a Register
+}
+
+// New returns a machine that waits for BeginRegistration.
+func New(config Config) *Machine { return &Machine{config: config} }
+
+// State returns the present state, for probes and tests.
+func (m *Machine) State() State { return m.state }
+
+// errNoLocation is the cause of a ClassBadAnswer failure.
+var (
+	errNoLocation = errors.New("the server answered 2.01 without a usable Location-Path")
+	errUnexpected = errors.New("the server's answer does not fit the request")
+)
+
+// Limits of a Location-Path, which is stored and sent back verbatim.
+const (
+	maxLocationSegments = 16
+	maxLocationBytes    = 1024
+)
+
+// connectGrace is how long after the deadline the budget ends while network
+// still connects: network reports the finer cause at the deadline itself, and
+// this timer only makes sure that no lost message strands the attempt.
+const connectGrace = 5 * time.Second
+
+// Step implements core.Machine.
+func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	if m.state == Done {
+		return nil
+	}
+	switch in := in.(type) {
+	case messages.BeginRegistration:
+		return m.start(now, in)
+	case messages.LinkUp:
+		if in.Epoch == m.begin.Epoch {
+			return m.linkUp(now, in)
+		}
+	case messages.LinkLost:
+		if in.Failure.Epoch == m.begin.Epoch {
+			return m.linkLost(in)
+		}
+	case messages.Response:
+		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+			return m.response(now, in)
+		}
+	case messages.RequestFailed:
+		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+			return m.requestFailed(now, in)
+		}
+	case core.Expired:
+		return m.expired(now, in)
+	default:
+		return m.command(now, in)
+	}
+	return nil
+}
+
+// command takes the supervisor's orders.
+func (m *Machine) command(now time.Time, in any) []core.Effect {
+	switch in := in.(type) {
+	case messages.SendUpdate:
+		if in.Epoch == m.begin.Epoch && m.canSend() {
+			return m.update(now, Updating)
+		}
+	case messages.SendRegister:
+		if in.Epoch == m.begin.Epoch && m.canSend() {
+			return m.registerAgain(now)
+		}
+	case messages.ObjectsChanged:
+		if in.Epoch == m.begin.Epoch {
+			return m.changed(now, in)
+		}
+	case messages.Deregister:
+		if in.Epoch == m.begin.Epoch {
+			return m.deregister()
+		}
+	}
+	return nil
+}
+
+func (m *Machine) canSend() bool { return m.state == Registered || m.state == Deferred }
+
+func (m *Machine) start(now time.Time, in messages.BeginRegistration) []core.Effect {
+	if m.state != Idle {
+		return nil
+	}
+	m.begin, m.state, m.freshLink = in, Connecting, true
+	m.objects, m.life = in.Objects, in.Account.Lifetime
+	if in.Mode == messages.ModeUpdate {
+		m.known = in.Previous
+	}
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
+}
+
+func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	deadline := m.begin.Deadline
+	if !in.Deadline.IsZero() {
+		deadline = in.Deadline
+	}
+	effects := []core.Effect{core.SetTimer{Timer: timerAttempt, After: deadline.Sub(now)}}
+	if m.known != nil {
+		return append(effects, m.update(now, Reconnecting)...)
+	}
+	return append(effects, m.register()...)
+}
+
+// changed takes what is to be announced from now on and tells the server, if
+// it knows otherwise.
+func (m *Machine) changed(now time.Time, in messages.ObjectsChanged) []core.Effect {
+	m.objects, m.life = in.Objects, in.Lifetime
+	if m.state != Registered || !m.stale() {
+		return nil
+	}
+	return m.update(now, Updating)
+}
+
+func (m *Machine) expired(now time.Time, in core.Expired) []core.Effect {
+	switch in.Timer {
+	case timerAttempt:
+		return m.budgetSpent()
+	case timerUpdate:
+		if m.state == Registered {
+			m.reregistered = false
+			return m.update(now, Updating)
+		}
+	}
+	return nil
+}
+
+// budgetSpent ends an attempt that nothing explicit has ended.
+func (m *Machine) budgetSpent() []core.Effect {
+	switch m.state {
+	case Connecting, Registering, Reconnecting:
+		return m.fail(messages.Failure{Class: messages.ClassTimeout})
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package registration
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// phase returns what the incarnation was about, as events name it.
+func (m *Machine) phase() messages.Phase {
+	switch m.state {
+	case Registered:
+		return messages.PhaseRegistered
+	case Updating, Deferred, Reconnecting:
+		return messages.PhaseUpdate
+	case Deregistering:
+		return messages.PhaseClose
+	case Connecting:
+		if m.known != nil {
+			return messages.PhaseUpdate
+		}
+	}
+	return messages.PhaseRegister
+}
+
+// fail ends the incarnation with one report.
+func (m *Machine) fail(f messages.Failure) []core.Effect {
+	f.Phase, f.Account, f.Epoch = m.phase(), m.begin.Account.ID, m.begin.Epoch
+	stop := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
+	if m.state == Deregistering {
+		m.state = Done
+		return append(stop, m.tell(messages.Deregistered{Account: f.Account, Epoch: f.Epoch, Failure: &f}))
+	}
+	m.state = Done
+	return append(stop, m.tell(messages.Failed{Failure: f}))
+}
+
+// putOff reports a failed Update on a link that goes on working; the
+// supervisor says when to go on.
+func (m *Machine) putOff(f messages.Failure) []core.Effect {
+	f.Phase, f.Account, f.Epoch = messages.PhaseUpdate, m.begin.Account.ID, m.begin.Epoch
+	m.state = Deferred
+	return []core.Effect{
+		core.StopTimer{Timer: timerAttempt},
+		core.StopTimer{Timer: timerUpdate},
+		m.tell(messages.Failed{Failure: f, LinkUsable: true}),
+	}
+}
+
+func (m *Machine) tell(message any) core.Effect {
+	return core.Tell{To: core.Supervisor, Message: message}
+}
+
+func (m *Machine) linkLost(in messages.LinkLost) []core.Effect { return m.fail(in.Failure) }
+
+// requestFailed judges an exchange that brought no answer.
+func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core.Effect {
+	switch m.state {
+	case Registering:
+		if in.Reason == messages.Exhausted {
+			// The budget is still running: a new exchange, with a new
+			// message ID and token (DESIGN.md section 4).
+			return m.register()
+		}
+		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+	case Reconnecting:
+		if in.Reason == messages.Reset {
+			return m.refused(now, messages.Empty)
+		}
+		if in.Reason == messages.Exhausted {
+			// Silence ends the ladder; the next attempt comes by the policy.
+			return m.fail(messages.Failure{Class: messages.ClassTimeout})
+		}
+		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+	case Updating:
+		if in.Reason == messages.Reset {
+			return m.refused(now, messages.Empty)
+		}
+		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+	case Deregistering:
+		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+	}
+	return nil
+}
+
+func failureClass(r messages.RequestFailure) messages.Class {
+	switch r {
+	case messages.Exhausted:
+		return messages.ClassSilence
+	case messages.Reset:
+		return messages.ClassReset
+	case messages.TooLarge, messages.QueueFull:
+		return messages.ClassBudget
+	}
+	return messages.ClassBadAnswer
+}
+
+func (m *Machine) response(now time.Time, in messages.Response) []core.Effect {
+	if in.Code == messages.Unauthorized && len(in.Echo) > 0 && !m.echoed {
+		return m.repeatWithEcho(in.Echo)
+	}
+	switch m.state {
+	case Registering:
+		return m.registerAnswered(now, in)
+	case Reconnecting, Updating:
+		return m.updateAnswered(now, in)
+	case Deregistering:
+		return m.deregisterAnswered(in)
+	}
+	return nil
+}
+
+// registerAnswered implements the table of LwM2M Core section 6.2.1.
+func (m *Machine) registerAnswered(now time.Time, in messages.Response) []core.Effect {
+	switch {
+	case in.Code == messages.Created:
+		if !usableLocation(in.LocationPath) {
+			return m.fail(messages.Failure{Class: messages.ClassBadAnswer, Cause: errNoLocation})
+		}
+		return m.accepted(now, in.LocationPath, false)
+	case in.Code == messages.PreconditionFailed && m.version+1 < len(m.begin.Versions):
+		m.version++
+		return m.register()
+	case in.Code.Class() >= 4:
+		return m.fail(rejected(in))
+	}
+	return m.fail(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
+}
+
+// updateAnswered implements "An Update that is answered" of DESIGN.md
+// section 5.
+func (m *Machine) updateAnswered(now time.Time, in messages.Response) []core.Effect {
+	switch {
+	case in.Code.IsSuccess():
+		m.reregistered = false
+		return m.accepted(now, m.known.Location, true)
+	case in.Code == messages.TooManyRequests, in.Code == messages.ServiceUnavailable:
+		return m.putOff(rejected(in))
+	case in.Code.Class() == 4:
+		return m.refused(now, in.Code)
+	case in.Code.Class() == 5:
+		return m.putOff(rejected(in))
+	}
+	return m.putOff(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
+}
+
+// refused registers anew at once on the same link, once in an Update cycle;
+// the second time in one cycle it is for the policy to say when. Without that
+// limit a server that says 2.01 and then 4.04 makes a busy loop.
+func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect {
+	m.known = nil
+	if m.reregistered {
+		f := messages.Failure{Class: messages.ClassReset}
+		if answer != messages.Empty {
+			f = messages.Failure{Class: messages.ClassRejected, Answer: answer}
+		}
+		return m.putOff(f)
+	}
+	m.reregistered = true
+	told := m.tell(messages.Reregistering{Account: m.begin.Account.ID, Epoch: m.begin.Epoch, Answer: answer})
+	if m.state == Reconnecting { // the attempt's budget is running already
+		return append([]core.Effect{told}, m.register()...)
+	}
+	return append([]core.Effect{told}, m.registerAgain(now)...)
+}
+
+// accepted records what the server now knows and arms the next Update.
+func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []core.Effect {
+	known := m.sent
+	known.Location, known.Accepted = location, now
+	m.known = &known
+	m.state = Registered
+	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
+	if after, ok := UpdateAfter(known.Lifetime); ok {
+		effects = append(effects, core.SetTimer{Timer: timerUpdate, After: after})
+	}
+	effects = append(effects, m.report(byUpdate))
+	m.freshLink = false
+	if m.stale() { // something changed while the request was under way
+		effects = append(effects, m.update(now, Updating)...)
+	}
+	return effects
+}
+
+// report tells the supervisor: an Update on a link that was registered
+// already is news of another kind than one that ends an outage.
+func (m *Machine) report(byUpdate bool) core.Effect {
+	id, epoch := m.begin.Account.ID, m.begin.Epoch
+	if byUpdate && !m.freshLink {
+		return m.tell(messages.Updated{Account: id, Epoch: epoch, Registration: *m.known})
+	}
+	return m.tell(messages.Registered{Account: id, Epoch: epoch, Registration: *m.known, ByUpdate: byUpdate})
+}
+
+func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
+	if in.Code == messages.Deleted || in.Code == messages.NotFound {
+		m.state = Done
+		return []core.Effect{m.tell(messages.Deregistered{Account: m.begin.Account.ID, Epoch: m.begin.Epoch})}
+	}
+	return m.fail(rejected(in))
+}
+
+func rejected(in messages.Response) messages.Failure {
+	f := messages.Failure{Class: messages.ClassRejected, Answer: in.Code, Detail: messages.Diagnostic(in.Payload)}
+	if in.MaxAge != nil {
+		f.MaxAge = new(time.Duration(*in.MaxAge) * time.Second)
+	}
+	return f
+}
+
+func usableLocation(path []string) bool {
+	total := 0
+	for _, segment := range path {
+		total += len(segment)
+	}
+	return len(path) > 0 && len(path) <= maxLocationSegments && total <= maxLocationBytes
+}

@@ -1,0 +1,142 @@
+package registration
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// maxTransmitWait is MAX_TRANSMIT_WAIT of RFC 7252 section 4.8.2 at the
+// default parameters: an Update that starts this long before the lifetime
+// ends is resent to exhaustion in time.
+const maxTransmitWait = 93 * time.Second
+
+// minUpdate is the shortest time between two Updates.
+const minUpdate = time.Second
+
+// UpdateAfter returns how long after an accepted Register or Update the next
+// Update is sent: at lt/2 when the lifetime is below 186 s, else 93 s before
+// its end, never sooner than 1 s (DESIGN.md section 4). It reports false when
+// the lifetime is infinite (0).
+func UpdateAfter(lifetime time.Duration) (time.Duration, bool) {
+	switch {
+	case lifetime <= 0:
+		return 0, false
+	case lifetime < 2*maxTransmitWait:
+		return max(lifetime/2, minUpdate), true
+	}
+	return lifetime - maxTransmitWait, true
+}
+
+// register sends a Register (LwM2M Core section 6.2.1).
+func (m *Machine) register() []core.Effect {
+	m.state = Registering
+	version := m.begin.Versions[m.version]
+	m.sent = messages.Registration{Version: version, Lifetime: m.life, Objects: m.objects}
+	query := append(slices.Clone(m.begin.Account.URI.Query), "ep="+m.begin.Endpoint, lifetimeQuery(m.life), "lwm2m="+version)
+	if version != "1.0" { // 1.0 has U as its default
+		query = append(query, "b=U")
+	}
+	return m.send(messages.Request{
+		Code:          messages.POST,
+		Path:          append(slices.Clone(m.begin.Account.URI.Path), "rd"),
+		Query:         query,
+		ContentFormat: new(messages.FormatLinkFormat),
+		Payload:       Links(version, m.objects),
+	})
+}
+
+// registerAgain sends a Register on a link that works, with a budget of its
+// own.
+func (m *Machine) registerAgain(now time.Time) []core.Effect {
+	m.known = nil
+	effects := []core.Effect{
+		core.StopTimer{Timer: timerUpdate},
+		core.SetTimer{Timer: timerAttempt, After: m.config.Budget},
+	}
+	return append(effects, m.register()...)
+}
+
+// update sends an Update with what has changed since the server was last told
+// (LwM2M Core section 6.2.2), or a Register where the lifetime has run out.
+func (m *Machine) update(now time.Time, state State) []core.Effect {
+	if m.known == nil {
+		return m.registerAgain(now)
+	}
+	if at, finite := m.known.Expires(); finite && !now.Before(at) {
+		return m.expiredRegistration(now, state)
+	}
+	m.state = state
+	m.sent = *m.known
+	m.sent.Lifetime, m.sent.Objects = m.life, m.objects
+	request := messages.Request{Code: messages.POST, Path: m.known.Location}
+	if m.life != m.known.Lifetime {
+		request.Query = append(request.Query, lifetimeQuery(m.life))
+	}
+	if !sameObjects(m.objects, m.known.Objects) {
+		request.ContentFormat = new(messages.FormatLinkFormat)
+		request.Payload = Links(m.known.Version, m.objects)
+	}
+	return append([]core.Effect{core.StopTimer{Timer: timerUpdate}}, m.send(request)...)
+}
+
+// expiredRegistration registers anew: the server has forgotten us by now.
+func (m *Machine) expiredRegistration(now time.Time, state State) []core.Effect {
+	if state == Reconnecting { // the attempt's budget is running already
+		m.known = nil
+		return m.register()
+	}
+	return m.registerAgain(now)
+}
+
+// deregister sends the DELETE of LwM2M Core section 6.2.3.
+func (m *Machine) deregister() []core.Effect {
+	if m.known == nil {
+		return nil
+	}
+	m.state = Deregistering
+	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
+	return append(effects, m.send(messages.Request{Code: messages.DELETE, Path: m.known.Location})...)
+}
+
+// send hands a request to coapresend under a new ID, so that an answer to the
+// former one is dropped.
+func (m *Machine) send(r messages.Request) []core.Effect {
+	m.echoed = false
+	return m.sendAs(r)
+}
+
+func (m *Machine) sendAs(r messages.Request) []core.Effect {
+	m.request++
+	r.Epoch, r.ID = m.begin.Epoch, m.request
+	m.last = r
+	return []core.Effect{core.Tell{To: core.Link, Message: r}}
+}
+
+// repeatWithEcho answers a freshness challenge, once (RFC 9175 section 2.3).
+func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
+	r := m.last
+	r.Echo = slices.Clone(echo)
+	effects := m.sendAs(r)
+	m.echoed = true
+	return effects
+}
+
+// stale reports whether the server knows something else than what is to be
+// announced.
+func (m *Machine) stale() bool {
+	return m.known != nil && (m.life != m.known.Lifetime || !sameObjects(m.objects, m.known.Objects))
+}
+
+func lifetimeQuery(d time.Duration) string {
+	return "lt=" + strconv.FormatInt(int64(d/time.Second), 10)
+}
+
+func sameObjects(a, b []messages.ObjectEntry) bool {
+	return slices.EqualFunc(a, b, func(x, y messages.ObjectEntry) bool {
+		return x.ID == y.ID && x.Version == y.Version && slices.Equal(x.Instances, y.Instances)
+	})
+}
