@@ -1,0 +1,118 @@
+package network
+
+import (
+	"context"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// mailboxCapacity is how many messages may wait before datagrams to send are
+// dropped.
+const mailboxCapacity = 256
+
+// Config describes the network actor of one incarnation.
+type Config struct {
+	Account   messages.AccountID
+	Epoch     messages.Epoch
+	Transport Transport
+	// Route returns the actor in a role: core.Supervisor, core.Link and
+	// core.Owner are asked for. It is called on any goroutine.
+	Route func(core.Role) *actor.PID
+}
+
+// Props returns the properties of a network actor. The mailbox drops
+// [messages.Transmit] only, when it is full; options may add hooks.
+func Props(config Config, options actorkit.PropsOptions) *actor.Props {
+	options.Mailbox.Capacity = mailboxCapacity
+	options.Mailbox.Droppable = func(msg any) bool {
+		_, datagram := msg.(messages.Transmit)
+		return datagram
+	}
+	return actorkit.Props(func() actor.Actor { return newShell(config) }, options)
+}
+
+// shell runs the machine's effects: everything that may wait runs in a
+// goroutine under ctx, which ends with the link or the actor.
+type shell struct {
+	*actorkit.Shell
+	config Config
+	ctx    context.Context
+	cancel context.CancelFunc
+	runner *runner
+}
+
+func newShell(config Config) *shell {
+	s := &shell{config: config}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
+		Machine:  New(config.Account, config.Epoch),
+		Executor: s,
+		Route:    config.Route,
+	})
+	return s
+}
+
+// Receive implements actor.Actor.
+func (s *shell) Receive(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case *actor.Stopping, *actor.Restarting:
+		s.cancel()
+	}
+	s.Shell.Receive(ctx)
+}
+
+// Run implements actorkit.Executor.
+func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
+	switch effect := effect.(type) {
+	case resolve:
+		go s.lookUp(reporter(ctx), effect)
+	case open:
+		s.runner = newRunner(s.config.Epoch, s.config.Transport, reporter(ctx), s.deliverer(ctx))
+		go s.runner.run(s.ctx, effect)
+	case serve:
+		close(s.runner.serve)
+	case send:
+		s.send(ctx, effect)
+	case shut:
+		s.cancel()
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *shell) lookUp(report func(any), r resolve) {
+	ctx, cancel := context.WithDeadline(s.ctx, r.deadline)
+	defer cancel()
+	addrs, err := s.config.Transport.Lookup(ctx, r.host)
+	if s.ctx.Err() == nil {
+		report(resolved{epoch: s.config.Epoch, addrs: addrs, err: err})
+	}
+}
+
+func (s *shell) send(ctx actor.Context, effect send) {
+	if err := s.runner.write(effect.data); err != nil {
+		ctx.Send(ctx.Self(), broken{epoch: s.config.Epoch, err: err})
+	}
+}
+
+// reporter returns a function that sends inputs to the actor itself, from any
+// goroutine.
+func reporter(ctx actor.Context) func(any) {
+	root, self := ctx.ActorSystem().Root, ctx.Self()
+	return func(input any) { root.Send(self, input) }
+}
+
+// deliverer returns a function that hands datagrams to coapresend.
+func (s *shell) deliverer(ctx actor.Context) func(messages.Datagram) {
+	root := ctx.ActorSystem().Root
+	return func(d messages.Datagram) {
+		if link := s.config.Route(core.Link); link != nil {
+			root.Send(link, d)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package network
+
+import "strconv"
+
+// Alert descriptions that decide a class (RFC 5246 section 7.2, RFC 4279
+// section 2, RFC 8446 section 6).
+const (
+	alertCloseNotify        = 0
+	alertBadRecordMAC       = 20
+	alertNoCertificate      = 41
+	alertBadCertificate     = 42
+	alertUnsupportedCert    = 43
+	alertCertificateRevoked = 44
+	alertCertificateExpired = 45
+	alertCertificateUnknown = 46
+	alertUnknownCA          = 48
+	alertAccessDenied       = 49
+	alertDecryptError       = 51
+	alertUnknownPSKIdentity = 115
+	alertCertificateNeeded  = 116
+)
+
+var alertNames = map[uint8]string{
+	alertCloseNotify:        "close_notify",
+	10:                      "unexpected_message",
+	alertBadRecordMAC:       "bad_record_mac",
+	22:                      "record_overflow",
+	40:                      "handshake_failure",
+	alertNoCertificate:      "no_certificate",
+	alertBadCertificate:     "bad_certificate",
+	alertUnsupportedCert:    "unsupported_certificate",
+	alertCertificateRevoked: "certificate_revoked",
+	alertCertificateExpired: "certificate_expired",
+	alertCertificateUnknown: "certificate_unknown",
+	47:                      "illegal_parameter",
+	alertUnknownCA:          "unknown_ca",
+	alertAccessDenied:       "access_denied",
+	50:                      "decode_error",
+	alertDecryptError:       "decrypt_error",
+	70:                      "protocol_version",
+	71:                      "insufficient_security",
+	80:                      "internal_error",
+	86:                      "inappropriate_fallback",
+	90:                      "user_canceled",
+	100:                     "no_renegotiation",
+	109:                     "missing_extension",
+	110:                     "unsupported_extension",
+	112:                     "unrecognized_name",
+	113:                     "bad_certificate_status_response",
+	alertUnknownPSKIdentity: "unknown_psk_identity",
+	alertCertificateNeeded:  "certificate_required",
+	120:                     "no_application_protocol",
+}
+
+// alertName returns the name that the RFCs give an alert.
+func alertName(number uint8) string {
+	if name, ok := alertNames[number]; ok {
+		return name
+	}
+	return "unassigned " + strconv.Itoa(int(number))
+}
+
+// blamesCredentials reports whether an alert says that the client's own key,
+// identity or certificate is at fault.
+func blamesCredentials(number uint8) bool {
+	switch number {
+	case alertBadRecordMAC, alertBadCertificate, alertUnsupportedCert,
+		alertCertificateRevoked, alertCertificateExpired, alertCertificateUnknown,
+		alertUnknownCA, alertAccessDenied, alertDecryptError,
+		alertUnknownPSKIdentity, alertCertificateNeeded:
+		return true
+	}
+	return false
+}
+
+// blamesServerCertificate reports whether an alert that this side sent says
+// that the server's certificate is at fault.
+func blamesServerCertificate(number uint8) bool {
+	return number == alertNoCertificate || number == alertBadCertificate
+}

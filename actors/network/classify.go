@@ -1,0 +1,132 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"net"
+	"syscall"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// classify turns an error of this package's layers into a failure value. It
+// looks at types and errno values only. Account, phase and epoch are left to
+// the caller. The most specific finding wins: TLS before DNS before socket.
+func classify(err error) messages.Failure {
+	if f, ok := classifyPeer(err); ok {
+		return f
+	}
+	class := messages.ClassUnknown
+	for _, rule := range rules {
+		if rule.matches(err) {
+			class = rule.class
+			break
+		}
+	}
+	return messages.Failure{Class: class, Cause: err}
+}
+
+// classifyPeer handles what the peer or the handshake said.
+func classifyPeer(err error) (messages.Failure, bool) {
+	var (
+		alert     *AlertError
+		handshake *HandshakeError
+		timeout   *HandshakeTimeoutError
+	)
+	switch {
+	case errors.As(err, &alert):
+		number := alert.Number
+		return messages.Failure{Class: alertClass(number), Cause: err, Alert: &number}, true
+	case errors.As(err, &timeout) && timeout.ServerHello:
+		return messages.Failure{Class: messages.ClassHandshakeStalled, Cause: err}, true
+	case errors.As(err, &timeout):
+		return messages.Failure{Class: messages.ClassHandshakeTimeout, Cause: err}, true
+	case errors.As(err, &handshake) && blamesServerCertificate(handshake.Alert):
+		return messages.Failure{Class: messages.ClassServerCertificate, Cause: err}, true
+	}
+	return messages.Failure{}, false
+}
+
+// alertClass sorts the fatal alerts of a peer. Only the supervisor may act on
+// "credentials refused", and only after a second such answer, because an
+// alert during a handshake is forgeable.
+func alertClass(number uint8) messages.Class {
+	switch {
+	case number == alertCloseNotify:
+		return messages.ClassClosed
+	case blamesCredentials(number):
+		return messages.ClassCredentialsRefused
+	}
+	return messages.ClassAlert
+}
+
+// rules are tried in order; the first that matches gives the class.
+var rules = []struct {
+	class   messages.Class
+	matches func(error) bool
+}{
+	{messages.ClassServerCertificate, is[*ServerCertificateError]},
+	{messages.ClassOwnCertificate, is[*OwnCertificateError]},
+	{messages.ClassBadCredentials, is[*CredentialsError]},
+	{messages.ClassConfiguration, is[*SecurityModeError]},
+	{messages.ClassAlert, is[*HandshakeError]},
+	{messages.ClassClosed, is[*ClosedError]},
+	{messages.ClassTimeout, is[*DeadlineError]},
+	{messages.ClassDNS, is[*ResolveError]},
+	{messages.ClassDNS, is[*net.DNSError]},
+	{messages.ClassRefused, isErrno(syscall.ECONNREFUSED)},
+	{messages.ClassUnreachable, isUnreachable},
+	{messages.ClassSocket, is[*SocketError]},
+	{messages.ClassSocket, is[syscall.Errno]},
+	{messages.ClassSocket, is[*net.OpError]},
+	{messages.ClassTimeout, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
+}
+
+// isUnreachable reports an errno that says that no packet reaches the peer: no
+// route, no address to send from, or a route or a firewall that prohibits it.
+func isUnreachable(err error) bool {
+	none := isErrno(syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN,
+		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM)
+	return none(err) || isBlackhole(err)
+}
+
+// isBlackhole reports what Linux answers when a socket is connected over a
+// route of type blackhole. EINVAL means nothing of the kind elsewhere.
+func isBlackhole(err error) bool {
+	var socket *SocketError
+	return errors.As(err, &socket) && socket.Op == opDial && errors.Is(err, syscall.EINVAL)
+}
+
+func is[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+func isErrno(numbers ...error) func(error) bool {
+	return func(err error) bool {
+		for _, number := range numbers {
+			if errors.Is(err, number) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// newResolveError wraps what a resolver said.
+func newResolveError(host string, err error) *ResolveError {
+	return &ResolveError{Host: host, Reason: resolveReason(err), Err: err}
+}
+
+func resolveReason(err error) ResolveReason {
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return ResolveNotFound
+	case errors.As(err, &dns) && dns.IsTimeout, errors.Is(err, context.DeadlineExceeded):
+		return ResolveTimeout
+	case errors.As(err, &dns) && dns.IsTemporary:
+		return ResolveServerFailure
+	}
+	return ResolveFailed
+}

@@ -1,0 +1,251 @@
+package network
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// ResolveReason says why a host could not be resolved.
+type ResolveReason uint8
+
+// The reasons of a [ResolveError].
+const (
+	ResolveFailed        ResolveReason = iota // the resolver could not be asked, or nothing else fits
+	ResolveNotFound                           // the name does not exist (NXDOMAIN), or has no address record
+	ResolveServerFailure                      // a name server failed (SERVFAIL), a later try may succeed
+	ResolveTimeout                            // no name server answered in time
+	ResolveNoAddress                          // addresses came, but a client can send to none of them
+)
+
+// String returns the reason in words.
+func (r ResolveReason) String() string {
+	names := [...]string{"lookup failed", "no such host", "name server failed", "name server timed out", "no usable address"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return "invalid reason"
+}
+
+// ResolveError says that a host name led to no address. Err, when not nil, is
+// what the resolver said; errors.As reaches a *net.DNSError through it.
+type ResolveError struct {
+	Host   string
+	Reason ResolveReason
+	Err    error
+}
+
+// Error returns a sentence for a person.
+func (e *ResolveError) Error() string {
+	return withCause("resolving "+strconv.Quote(e.Host)+": "+e.Reason.String(), e.Err)
+}
+
+// Unwrap returns what the resolver said.
+func (e *ResolveError) Unwrap() error { return e.Err }
+
+// The operations of a [SocketError].
+const (
+	opDial  = "dial"
+	opRead  = "read"
+	opWrite = "write"
+)
+
+// SocketError says that an operation on the link's socket failed. The errno
+// behind Err decides the class; errors.Is reaches it.
+type SocketError struct {
+	Op     string // "dial", "read" or "write"
+	Remote netip.AddrPort
+	Err    error
+}
+
+// Error returns a sentence for a person.
+func (e *SocketError) Error() string {
+	return withCause(e.Op+" "+e.Remote.String(), e.Err)
+}
+
+// Unwrap returns the operation's error.
+func (e *SocketError) Unwrap() error { return e.Err }
+
+// AlertError says that the peer ended the handshake or the session with a
+// fatal alert. Before a handshake is complete an alert is not authenticated:
+// anyone can send one.
+type AlertError struct{ Number uint8 }
+
+// Error names the alert as RFC 5246 section 7.2 does.
+func (e *AlertError) Error() string {
+	return fmt.Sprintf("the server refused with alert %d (%s)", e.Number, alertName(e.Number))
+}
+
+// HandshakeTimeoutError says that a handshake did not finish by its deadline.
+type HandshakeTimeoutError struct {
+	// Datagrams counts what came from the peer's address at all.
+	Datagrams int
+	// ServerHello is true when the peer had begun to answer: a peer that
+	// then falls silent often holds another key.
+	ServerHello bool
+}
+
+// Error returns a sentence for a person.
+func (e *HandshakeTimeoutError) Error() string {
+	switch {
+	case e.ServerHello:
+		return "handshake timed out: the server fell silent after its ServerHello (another key?)"
+	case e.Datagrams > 0:
+		return fmt.Sprintf("handshake timed out: %d datagrams came, but no ServerHello", e.Datagrams)
+	}
+	return "handshake timed out: nothing came back"
+}
+
+// HandshakeError says that this side ended a handshake for a reason other
+// than the server's certificate: no common suite, a message that breaks the
+// protocol.
+type HandshakeError struct {
+	Alert uint8 // the fatal alert that was sent, 0 when none was
+	Err   error
+}
+
+// Error returns a sentence for a person.
+func (e *HandshakeError) Error() string {
+	if e.Alert == 0 {
+		return withCause("handshake failed", e.Err)
+	}
+	return withCause(fmt.Sprintf("handshake ended with our alert %d (%s)", e.Alert, alertName(e.Alert)), e.Err)
+}
+
+// Unwrap returns what the DTLS library said.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// ServerCertificateError says that the server's certificate does not verify.
+// errors.As reaches x509.UnknownAuthorityError, x509.CertificateInvalidError
+// or x509.HostnameError through it.
+type ServerCertificateError struct{ Err error }
+
+// Error returns a sentence for a person.
+func (e *ServerCertificateError) Error() string { return withCause("server certificate", e.Err) }
+
+// Unwrap returns what is wrong with the certificate.
+func (e *ServerCertificateError) Unwrap() error { return e.Err }
+
+// UnexpectedCertificateError says that the server's certificate is not the
+// one that the credentials name (certificate usage 3).
+type UnexpectedCertificateError struct{ Subject string }
+
+// Error returns a sentence for a person.
+func (e *UnexpectedCertificateError) Error() string {
+	return "the server presented another certificate than the stored one: " + strconv.Quote(e.Subject)
+}
+
+// OwnCertificateError says that the client's own certificate is not valid at
+// present, by the local clock. No packet was sent.
+type OwnCertificateError struct {
+	NotBefore, NotAfter time.Time
+	Now                 time.Time
+}
+
+// Error returns a sentence for a person.
+func (e *OwnCertificateError) Error() string {
+	if e.Now.Before(e.NotBefore) {
+		return "own certificate is not valid before " + e.NotBefore.UTC().Format(time.RFC3339)
+	}
+	return "own certificate expired at " + e.NotAfter.UTC().Format(time.RFC3339)
+}
+
+// CredentialsReason says what makes credentials unusable.
+type CredentialsReason uint8
+
+// The reasons of a [CredentialsError].
+const (
+	EmptyKey             CredentialsReason = iota + 1 // no PSK key
+	BadIdentity                                       // PSK identity not UTF-8, or above 128 bytes
+	NoCertificate                                     // no own certificate
+	BadCertificate                                    // own certificate is not an X.509 certificate
+	BadPrivateKey                                     // neither PKCS #8 nor SEC 1, or not an ECDSA key
+	KeyMismatch                                       // the private key is not the certificate's
+	NoServerCertificate                               // nothing to verify the server with
+	BadServerCertificate                              // what is stored is not an X.509 certificate
+	UnsupportedUsage                                  // certificate usage other than 2 and 3
+)
+
+// String returns the reason in words.
+func (r CredentialsReason) String() string {
+	names := [...]string{
+		"", "the PSK key is empty", "the PSK identity is not UTF-8 of at most 128 bytes",
+		"own certificate is missing", "own certificate does not parse", "the private key is not an ECDSA key in PKCS #8 or SEC 1",
+		"the private key does not belong to the certificate", "server certificate is missing", "server certificate does not parse",
+		"only certificate usages 2 and 3 are supported",
+	}
+	if r > 0 && int(r) < len(names) {
+		return names[r]
+	}
+	return "invalid reason"
+}
+
+// CredentialsError says that own credentials cannot be used; no packet was
+// sent. It never holds key material.
+type CredentialsError struct {
+	Reason CredentialsReason
+	Err    error // may be nil
+}
+
+// Error returns a sentence for a person.
+func (e *CredentialsError) Error() string { return withCause(e.Reason.String(), e.Err) }
+
+// Unwrap returns the parser's error, if there is one.
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// SecurityModeError says that a security mode is not supported, or does not
+// go with the URI's scheme. Raw public keys (RFC 7250) belong here.
+type SecurityModeError struct {
+	Mode   messages.SecurityMode
+	Scheme string
+}
+
+// Error returns a sentence for a person.
+func (e *SecurityModeError) Error() string {
+	switch e.Mode {
+	case messages.SecurityRPK:
+		return "raw public keys (security mode 1) are not supported: use psk or x509"
+	case messages.SecurityEST:
+		return "certificate enrolment (security mode 4) is not supported: use psk or x509"
+	}
+	return fmt.Sprintf("security mode %s does not go with the scheme %s", e.Mode, strconv.Quote(e.Scheme))
+}
+
+// ClosedError says that an established DTLS session is over: the peer sent
+// close_notify or a fatal alert, or the session can carry no further record.
+type ClosedError struct{ Err error }
+
+// Error returns a sentence for a person.
+func (e *ClosedError) Error() string { return withCause("the session is closed", e.Err) }
+
+// Unwrap returns what the DTLS library said.
+func (e *ClosedError) Unwrap() error { return e.Err }
+
+// DeadlineError says that a link was not up by its deadline and that nothing
+// explicit had failed until then.
+type DeadlineError struct{ Stage messages.Stage }
+
+// Error returns a sentence for a person.
+func (e *DeadlineError) Error() string {
+	if e.Stage == messages.StageResolving {
+		return "the deadline passed while resolving"
+	}
+	return "the deadline passed while connecting"
+}
+
+func withCause(text string, err error) string {
+	if err == nil {
+		return text
+	}
+	return text + ": " + err.Error()
+}
+
+// chainLengthError says that a peer presented no certificate, or too many.
+type chainLengthError struct{ length int }
+
+func (e *chainLengthError) Error() string {
+	return fmt.Sprintf("the server presented %d certificates, want 1 to %d", e.length, maxPeerChain)
+}

@@ -1,0 +1,313 @@
+package network
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// lookupLimit bounds one DNS lookup, whatever the deadline of the link.
+const lookupLimit = 10 * time.Second
+
+// minShare is the least time that one of several addresses gets (DESIGN.md
+// section 4).
+const minShare = 10 * time.Second
+
+// guardGrace is how long after a stage's own limit the machine waits for the
+// goroutine that should have reported by then, before it gives up on it.
+const guardGrace = 2 * time.Second
+
+// guard is the one timer of a machine: every state that waits is left by it
+// at the latest.
+const guard core.Timer = "guard"
+
+// State is how far a link has come.
+type State uint8
+
+// The states of a link.
+//
+//	        Connect              resolved             connected
+//	Idle ------------> Resolving ---------> Connecting ---------> Up
+//	 |  \                 |                  ^   |                 |
+//	 |   `----------------)------------------'   | failed,         | read or
+//	 |   literal address, |  failed, guard       | guard           | write failed
+//	 |   known addresses  v                      v                 v
+//	 `----------------> Lost <-------------------+-----------------'
+//	   bad credentials
+//
+// Disconnect leads from every state to Lost, and tells nobody. Lost is final.
+const (
+	Idle State = iota
+	Resolving
+	Connecting
+	Up
+	Lost
+)
+
+// String returns the state's name, for logs and test failures.
+func (s State) String() string {
+	names := [...]string{"idle", "resolving", "connecting", "up", "lost"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// Inputs that the shell's own goroutines make. Each carries the epoch of the
+// link that it belongs to.
+type (
+	// resolved is the end of a lookup.
+	resolved struct {
+		epoch messages.Epoch
+		addrs []netip.Addr
+		err   error
+	}
+	// connected says that socket and session are ready.
+	connected struct{ epoch messages.Epoch }
+	// broken says that dialling, the handshake, a read or a write failed.
+	broken struct {
+		epoch messages.Epoch
+		err   error
+	}
+)
+
+// Effects that only this package's shell understands.
+type (
+	// resolve looks host up, until deadline at the latest.
+	resolve struct {
+		core.Marker
+		host     string
+		deadline time.Time
+	}
+	// open dials remote and shakes hands, until deadline at the latest; a
+	// nil security means plain UDP.
+	open struct {
+		core.Marker
+		remote   netip.AddrPort
+		deadline time.Time
+		security *security
+	}
+	// serve begins to read; it comes after the tells of LinkUp, so that no
+	// datagram overtakes them.
+	serve struct{ core.Marker }
+	// send writes one datagram.
+	send struct {
+		core.Marker
+		data []byte
+	}
+	// shut ends the link's goroutines and closes its socket.
+	shut struct{ core.Marker }
+)
+
+// Machine is the pure core of one link. It is not safe for concurrent use.
+type Machine struct {
+	account messages.AccountID
+	epoch   messages.Epoch
+
+	state     State
+	request   messages.Connect
+	security  *security
+	addresses []netip.AddrPort
+	chosen    netip.AddrPort
+}
+
+// New returns the machine of one link of an account. Inputs of another epoch
+// are dropped.
+func New(account messages.AccountID, epoch messages.Epoch) *Machine {
+	return &Machine{account: account, epoch: epoch}
+}
+
+// State returns how far the link has come.
+func (m *Machine) State() State { return m.state }
+
+// Step implements core.Machine.
+func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	if m.state == Lost || !m.current(in) {
+		return nil
+	}
+	switch in := in.(type) {
+	case messages.Connect:
+		return m.connect(now, in)
+	case messages.Transmit:
+		return m.transmit(in)
+	case messages.Disconnect:
+		return m.disconnect()
+	case resolved:
+		return m.resolved(now, in)
+	case connected:
+		return m.connected()
+	case broken:
+		return m.lose(classify(in.err))
+	case core.Expired:
+		return m.overdue()
+	}
+	return nil
+}
+
+// current reports whether an input belongs to this link.
+func (m *Machine) current(in any) bool {
+	switch in := in.(type) {
+	case messages.Connect:
+		return in.Epoch == m.epoch && in.Account == m.account
+	case messages.Transmit:
+		return in.Epoch == m.epoch
+	case messages.Disconnect:
+		return in.Epoch == m.epoch
+	case resolved:
+		return in.epoch == m.epoch
+	case connected:
+		return in.epoch == m.epoch
+	case broken:
+		return in.epoch == m.epoch
+	}
+	return true
+}
+
+// connect checks what can be checked without a packet, then resolves or, when
+// the addresses are known, connects.
+func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
+	if m.state != Idle {
+		return nil
+	}
+	m.request = in
+	m.request.Credentials = messages.Credentials{} // from here on only in m.security
+	prepared, err := newSecurity(in.URI, in.Credentials, now)
+	if err != nil {
+		return m.lose(classify(err))
+	}
+	m.security = prepared
+	if !now.Before(in.Deadline) {
+		return m.lose(classify(&DeadlineError{Stage: messages.StageResolving}))
+	}
+	if len(in.Addresses) > 0 {
+		return m.choose(now, in.Addresses)
+	}
+	if literal, err := netip.ParseAddr(in.URI.Host); err == nil {
+		return m.choose(now, withPort([]netip.Addr{literal}, in.URI.Port))
+	}
+	return m.lookUp(now)
+}
+
+func (m *Machine) lookUp(now time.Time) []core.Effect {
+	m.state = Resolving
+	deadline := earlier(m.request.Deadline, now.Add(lookupLimit))
+	return []core.Effect{
+		m.progress(messages.StageResolving),
+		m.watch(now, deadline),
+		resolve{host: m.request.URI.Host, deadline: deadline},
+	}
+}
+
+func (m *Machine) resolved(now time.Time, in resolved) []core.Effect {
+	if m.state != Resolving {
+		return nil
+	}
+	if in.err != nil {
+		return m.lose(classify(newResolveError(m.request.URI.Host, in.err)))
+	}
+	return m.choose(now, withPort(in.addrs, m.request.URI.Port))
+}
+
+// choose takes the address that follows the last one tried and opens a socket
+// to it.
+func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effect {
+	m.addresses = tidy(candidates)
+	if len(m.addresses) == 0 {
+		return m.lose(classify(&ResolveError{Host: m.request.URI.Host, Reason: ResolveNoAddress}))
+	}
+	m.chosen = follow(m.addresses, m.request.After)
+	m.request.Deadline = m.share(now)
+	m.state = Connecting
+	return []core.Effect{
+		m.progress(messages.StageConnecting),
+		m.watch(now, m.request.Deadline),
+		open{remote: m.chosen, deadline: m.request.Deadline, security: m.security},
+	}
+}
+
+// share returns the end of this address's part of the attempt. Where this try
+// has resolved several, the others get theirs; where the supervisor gave the
+// addresses, the deadline is a share already.
+func (m *Machine) share(now time.Time) time.Time {
+	if len(m.request.Addresses) > 0 || len(m.addresses) < 2 {
+		return m.request.Deadline
+	}
+	each := max(m.request.Deadline.Sub(now)/time.Duration(len(m.addresses)), minShare)
+	return earlier(m.request.Deadline, now.Add(each))
+}
+
+func (m *Machine) connected() []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	m.state = Up
+	up := messages.LinkUp{
+		Account: m.account, Epoch: m.epoch, Remote: m.chosen,
+		Secured: m.security != nil, Deadline: m.request.Deadline,
+	}
+	return []core.Effect{
+		core.StopTimer{Timer: guard},
+		m.progress(messages.StageUp),
+		core.Tell{To: core.Link, Message: up},
+		core.Tell{To: core.Owner, Message: up},
+		serve{},
+	}
+}
+
+// transmit sends a datagram. Before the link is up there is nowhere to send
+// it to, and UDP may lose it.
+func (m *Machine) transmit(in messages.Transmit) []core.Effect {
+	if m.state != Up {
+		return nil
+	}
+	return []core.Effect{send{data: in.Data}}
+}
+
+func (m *Machine) disconnect() []core.Effect {
+	m.forget()
+	return []core.Effect{core.StopTimer{Timer: guard}, shut{}}
+}
+
+// overdue ends a stage whose goroutine has not reported within its own limit.
+func (m *Machine) overdue() []core.Effect {
+	switch m.state {
+	case Resolving:
+		return m.lose(classify(&ResolveError{Host: m.request.URI.Host, Reason: ResolveTimeout}))
+	case Connecting:
+		return m.lose(classify(&DeadlineError{Stage: messages.StageConnecting}))
+	}
+	return nil
+}
+
+// lose ends the link. Lost is final, so the owner is told once.
+func (m *Machine) lose(f messages.Failure) []core.Effect {
+	f.Account, f.Epoch = m.account, m.epoch
+	m.forget()
+	return []core.Effect{
+		core.StopTimer{Timer: guard},
+		shut{},
+		core.Tell{To: core.Owner, Message: messages.LinkLost{Failure: f}},
+	}
+}
+
+// forget enters Lost and drops the credentials, which nobody needs any more.
+func (m *Machine) forget() { m.state, m.security = Lost, nil }
+
+func (m *Machine) progress(stage messages.Stage) core.Effect {
+	return core.Tell{To: core.Supervisor, Message: messages.Progress{
+		Account: m.account, Epoch: m.epoch, Stage: stage, Addresses: m.addresses, Chosen: m.chosen,
+	}}
+}
+
+func (m *Machine) watch(now, deadline time.Time) core.Effect {
+	return core.SetTimer{Timer: guard, After: deadline.Sub(now) + guardGrace}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,159 @@
+package network
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// maxIdentity bounds a PSK identity, in bytes (RFC 4279 section 5.3).
+const maxIdentity = 128
+
+// security is an account's credentials, parsed and checked locally: what one
+// handshake needs. It is immutable.
+//
+// Keys stand behind a function or a pointer: fmt does not call the methods of
+// unexported fields, so that a messages.Secret here would be printed in full.
+type security struct {
+	serverName string // SNI: a DNS name, or empty (RFC 6066 section 3)
+
+	identity string
+	key      func() []byte // the PSK key; nil with a certificate
+
+	certificate *tls.Certificate // nil with PSK
+	server      verifier         // with a certificate
+}
+
+// newSecurity checks credentials against the URI and the clock. It returns
+// nil for a link without DTLS.
+func newSecurity(target uri.URI, c messages.Credentials, now time.Time) (*security, error) {
+	if err := checkMode(target, c.Mode); err != nil {
+		return nil, err
+	}
+	switch c.Mode {
+	case messages.SecurityPSK:
+		return newPSK(target, c)
+	case messages.SecurityX509:
+		return newX509(target, c, now)
+	}
+	return nil, nil
+}
+
+// checkMode refuses unsupported modes, and a secured account on a URI without
+// DTLS: credentials must never be bypassed silently.
+func checkMode(target uri.URI, mode messages.SecurityMode) error {
+	secured := mode == messages.SecurityPSK || mode == messages.SecurityX509
+	if target.Secure() && secured || !target.Secure() && mode == messages.SecurityNoSec {
+		return nil
+	}
+	return &SecurityModeError{Mode: mode, Scheme: target.Scheme}
+}
+
+func newPSK(target uri.URI, c messages.Credentials) (*security, error) {
+	if len(c.Key) == 0 {
+		return nil, &CredentialsError{Reason: EmptyKey}
+	}
+	if len(c.Identity) > maxIdentity || !utf8.ValidString(c.Identity) {
+		return nil, &CredentialsError{Reason: BadIdentity}
+	}
+	return &security{serverName: sni(expectedName(target, c)), identity: c.Identity, key: func() []byte { return c.Key }}, nil
+}
+
+func newX509(target uri.URI, c messages.Credentials, now time.Time) (*security, error) {
+	own, err := parseOwn(c, now)
+	if err != nil {
+		return nil, err
+	}
+	name := expectedName(target, c)
+	server, err := newVerifier(c, name)
+	if err != nil {
+		return nil, err
+	}
+	return &security{serverName: sni(name), certificate: own, server: server}, nil
+}
+
+// expectedName is the name that the server has to prove: /0/x/14 where it is
+// set, else the URI's host.
+func expectedName(target uri.URI, c messages.Credentials) string {
+	name := c.ServerName
+	if name == "" {
+		name = target.Host
+	}
+	return strings.TrimSuffix(name, ".") // a root dot belongs in no certificate
+}
+
+// sni returns the name if a ClientHello may carry it: address literals are
+// not allowed (RFC 6066 section 3).
+func sni(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	return name
+}
+
+// parseOwn reads the client's own chain and key, and makes sure that they
+// belong together and that the leaf is valid now.
+func parseOwn(c messages.Credentials, now time.Time) (*tls.Certificate, error) {
+	leaf, err := parseChain(c.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseKey(c.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	if !key.PublicKey.Equal(leaf.PublicKey) {
+		return nil, &CredentialsError{Reason: KeyMismatch}
+	}
+	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return nil, &OwnCertificateError{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Now: now}
+	}
+	return &tls.Certificate{Certificate: c.Certificate, PrivateKey: key, Leaf: leaf}, nil
+}
+
+func parseChain(chain [][]byte) (leaf *x509.Certificate, err error) {
+	if len(chain) == 0 {
+		return nil, &CredentialsError{Reason: NoCertificate}
+	}
+	for i, der := range chain {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, &CredentialsError{Reason: BadCertificate, Err: err}
+		}
+		if i == 0 {
+			leaf = certificate
+		}
+	}
+	return leaf, nil
+}
+
+// parseKey reads PKCS #8 (RFC 5958) or SEC 1 (RFC 5915). The suites on offer
+// sign with ECDSA, so that other keys cannot be used.
+func parseKey(der messages.Secret) (*ecdsa.PrivateKey, error) {
+	if key, err := x509.ParseECPrivateKey(der); err == nil {
+		return key, nil
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, &CredentialsError{Reason: BadPrivateKey, Err: err}
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, &CredentialsError{Reason: BadPrivateKey, Err: &keyTypeError{key: parsed}}
+	}
+	return key, nil
+}
+
+// keyTypeError names the type of a key that cannot be used.
+type keyTypeError struct{ key crypto.PrivateKey }
+
+func (e *keyTypeError) Error() string { return fmt.Sprintf("the key is a %T", e.key) }

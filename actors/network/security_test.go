@@ -1,0 +1,230 @@
+package network
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func TestOwnCredentialsRefusedLocally(t *testing.T) {
+	set := newSet(t)
+	x509With := func(change func(*messages.Credentials)) messages.Credentials {
+		c := x509Client(t, set, set.Client)
+		change(&c)
+		return c
+	}
+	garbage := [][]byte{[]byte("garbage")}
+	ed := ed25519Key(t)
+	tests := []struct {
+		name        string
+		credentials messages.Credentials
+		reason      CredentialsReason
+	}{
+		{"empty PSK key", messages.Credentials{Mode: messages.SecurityPSK, Identity: "x"}, EmptyKey},
+		{"long PSK identity", messages.Credentials{Mode: messages.SecurityPSK, Identity: strings.Repeat("x", 129), Key: messages.Secret("k")}, BadIdentity},
+		{"PSK identity not UTF-8", messages.Credentials{Mode: messages.SecurityPSK, Identity: "\xff", Key: messages.Secret("k")}, BadIdentity},
+		{"no certificate", x509With(func(c *messages.Credentials) { c.Certificate = nil }), NoCertificate},
+		{"certificate garbage", x509With(func(c *messages.Credentials) { c.Certificate = garbage }), BadCertificate},
+		{"intermediate garbage", x509With(func(c *messages.Credentials) { c.Certificate = append(c.Certificate, garbage...) }), BadCertificate},
+		{"no key", x509With(func(c *messages.Credentials) { c.PrivateKey = nil }), BadPrivateKey},
+		{"key garbage", x509With(func(c *messages.Credentials) { c.PrivateKey = messages.Secret("garbage") }), BadPrivateKey},
+		{"key of another kind", x509With(func(c *messages.Credentials) { c.PrivateKey = ed }), BadPrivateKey},
+		{"key of another certificate", x509With(func(c *messages.Credentials) { c.PrivateKey = x509Client(t, set, set.ClientOtherCA).PrivateKey }), KeyMismatch},
+		{"no server certificate, usage 2", x509With(func(c *messages.Credentials) { c.ServerCertificates = nil }), NoServerCertificate},
+		{"no server certificate, usage 3", x509With(func(c *messages.Credentials) { c.Usage, c.ServerCertificates = 3, nil }), NoServerCertificate},
+		{"server certificate garbage", x509With(func(c *messages.Credentials) { c.ServerCertificates = garbage }), BadServerCertificate},
+		{"usage 0", x509With(func(c *messages.Credentials) { c.Usage = messages.UsageCAConstraint }), UnsupportedUsage},
+		{"usage 1", x509With(func(c *messages.Credentials) { c.Usage = messages.UsageCertConstraint }), UnsupportedUsage},
+		{"usage 9", x509With(func(c *messages.Credentials) { c.Usage = 9 }), UnsupportedUsage},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := newSecurity(parse(t, "coaps://server.test"), test.credentials, time.Now())
+			if got := wantAs[*CredentialsError](t, err).Reason; got != test.reason {
+				t.Errorf("got reason %v, want %v", got, test.reason)
+			}
+			wantClass(t, err, messages.ClassBadCredentials)
+			if text := err.Error(); strings.Contains(text, "garbage") {
+				t.Errorf("the error shows key material: %s", text)
+			}
+		})
+	}
+}
+
+func ed25519Key(t testing.TB) messages.Secret {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// An own certificate out of its time is a local proof.
+func TestOwnCertificateOutOfTime(t *testing.T) {
+	set := newSet(t)
+	leaf := set.Client.Cert
+	for name, at := range map[string]time.Time{
+		"expired":       leaf.NotAfter.Add(time.Second),
+		"not yet valid": leaf.NotBefore.Add(-time.Second),
+	} {
+		_, err := newSecurity(parse(t, "coaps://server.test"), x509Client(t, set, set.Client), at)
+		own := wantAs[*OwnCertificateError](t, err)
+		if own.NotAfter != leaf.NotAfter || own.NotBefore != leaf.NotBefore {
+			t.Errorf("%s: got %+v", name, own)
+		}
+		wantClass(t, err, messages.ClassOwnCertificate)
+	}
+	_, err := newSecurity(parse(t, "coaps://server.test"), x509Client(t, set, set.ClientExpired), time.Now())
+	wantClass(t, err, messages.ClassOwnCertificate)
+}
+
+func TestSEC1KeyIsAccepted(t *testing.T) {
+	set := newSet(t)
+	c := x509Client(t, set, set.Client)
+	der, err := x509.MarshalECPrivateKey(set.Client.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.PrivateKey = der
+	if _, err := newSecurity(parse(t, "coaps://server.test"), c, time.Now()); err != nil {
+		t.Error(err)
+	}
+}
+
+// RFC 6066 section 3: no literals, no root dot.
+func TestServerNameIndication(t *testing.T) {
+	for _, test := range []struct{ target, name, want string }{
+		{"coaps://server.test", "", "server.test"},
+		{"coaps://server.test.", "", "server.test"},
+		{"coaps://192.0.2.1", "", ""},
+		{"coaps://[2001:db8::1]", "", ""},
+		{"coaps://192.0.2.1", "server.test", "server.test"},
+		{"coaps://server.test", "192.0.2.1", ""},
+	} {
+		c := psk()
+		c.ServerName = test.name
+		if got := secure(t, test.target, c).serverName; got != test.want {
+			t.Errorf("%s, %q: SNI %q, want %q", test.target, test.name, got, test.want)
+		}
+	}
+}
+
+// leafFor returns a certificate with these names, of the set's authority.
+func leafFor(t testing.TB, set *testpki.Set, request testpki.Request) *x509.Certificate {
+	t.Helper()
+	leaf, err := set.CA.Issue(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return leaf.Cert
+}
+
+func TestVerifyName(t *testing.T) {
+	set := newSet(t)
+	leaf := leafFor(t, set, testpki.Request{
+		CommonName: "cn.test", DNSNames: []string{"Server.test", "*.wild.test", "192.0.2.2"}, IPs: []net.IP{net.IPv4(192, 0, 2, 1)},
+	})
+	for name, want := range map[string]bool{
+		"server.test": true, "SERVER.TEST": true, "192.0.2.1": true,
+		"other.test": false, "x.wild.test": false, "cn.test": false, "": false,
+		"192.0.2.2": false, "192.0.2.3": false, "2001:db8::1": false, "a.server.test": false,
+	} {
+		if err := verifyName(leaf, name); (err == nil) != want {
+			t.Errorf("%q: got %v, want a match: %v", name, err, want)
+		}
+	}
+}
+
+func TestVerifierBounds(t *testing.T) {
+	set := newSet(t)
+	leaf := set.Server.Cert.Raw
+	long := make([][]byte, maxPeerChain+1)
+	for i := range long {
+		long[i] = leaf
+	}
+	for _, v := range []verifier{
+		&pinned{leaves: [][]byte{leaf}}, &anchored{anchors: set.CA.Pool(), name: testpki.ServerName},
+	} {
+		if err := v.verify([][]byte{leaf}, time.Now()); err != nil {
+			t.Errorf("%T: %v", v, err)
+		}
+		for name, chain := range map[string][][]byte{
+			"none": nil, "too many": long, "garbage": {[]byte("garbage")}, "garbage behind": {leaf, []byte("garbage")},
+		} {
+			if err := v.verify(chain, time.Now()); err == nil {
+				t.Errorf("%T accepts a chain with %s", v, name)
+			} else {
+				wantAs[*ServerCertificateError](t, err)
+			}
+		}
+	}
+}
+
+// The chain may go through an intermediate that the server presents.
+func TestIntermediate(t *testing.T) {
+	set := newSet(t)
+	anchors := x509.NewCertPool()
+	anchors.AddCert(set.CA.Cert)
+	v := &anchored{anchors: anchors, name: testpki.ServerName}
+	chain := [][]byte{set.Server.Cert.Raw, set.OtherCA.Cert.Raw} // a stray one does no harm
+	if err := v.verify(chain, time.Now()); err != nil {
+		t.Error(err)
+	}
+	// an authority that only the server vouches for is none
+	chain = [][]byte{set.ServerOtherCA.Cert.Raw, set.OtherCA.Cert.Raw}
+	wantAs[x509.UnknownAuthorityError](t, v.verify(chain, time.Now()))
+}
+
+// Usage 2 looks at the clock, usage 3 does not (RFC 7671 section 5.1).
+func TestValidity(t *testing.T) {
+	set := newSet(t)
+	chain := [][]byte{set.Server.Cert.Raw}
+	anchor := &anchored{anchors: set.CA.Pool(), name: testpki.ServerName}
+	pin := &pinned{leaves: chain}
+	for _, at := range []time.Time{set.Server.Cert.NotBefore.Add(-time.Second), set.Server.Cert.NotAfter.Add(time.Second)} {
+		if got := wantAs[x509.CertificateInvalidError](t, anchor.verify(chain, at)).Reason; got != x509.Expired {
+			t.Errorf("usage 2 at %v: got reason %v", at, got)
+		}
+		if err := pin.verify(chain, at); err != nil {
+			t.Errorf("usage 3 at %v: %v", at, err)
+		}
+	}
+}
+
+// No way of printing what holds credentials shows a key.
+func TestSecurityPrintsNoKey(t *testing.T) {
+	s := secure(t, "coaps://server.test", psk())
+	m := New(testAccount, testEpoch)
+	m.Step(now, connect(t, "coaps://server.test", func(c *messages.Connect) { c.Credentials = psk() }))
+	decimal := strings.Trim(fmt.Sprint([]byte(psk().Key)), "[]")
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+		for _, value := range []any{s, *s, m, *m, open{security: s}, messages.Connect{Credentials: psk()}} {
+			text := fmt.Sprintf(verb, value)
+			if strings.Contains(text, string(psk().Key)) || strings.Contains(text, decimal) || strings.Contains(text, fmt.Sprintf("%x", []byte(psk().Key))) {
+				t.Errorf("%s of %T shows the key", verb, value)
+			}
+		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := (&keyTypeError{key: key}).Error(); text != "the key is a *ecdsa.PrivateKey" {
+		t.Errorf("got %q", text)
+	}
+}

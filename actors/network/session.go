@@ -1,0 +1,62 @@
+package network
+
+import (
+	"context"
+	"net"
+	"net/netip"
+)
+
+// session carries datagrams between two peers, protected or not. Read may be
+// called by one goroutine at a time; Write and Close by any. Errors end the
+// session, and are of the types of errors.go or *SocketError.
+type session interface {
+	// Read waits for the next datagram and copies it, whole, into buf, which
+	// has readBufferSize bytes.
+	Read(buf []byte) (int, error)
+	// Write sends one datagram; it does not keep it.
+	Write(datagram []byte) error
+	// Close says goodbye to the peer where the protocol has a word for it,
+	// and closes the socket. A blocked Read returns.
+	Close() error
+}
+
+// establish dials remote and, with a security, shakes hands. It is bounded by
+// ctx; nothing is left open when it fails.
+func establish(ctx context.Context, transport Transport, remote netip.AddrPort, s *security) (session, error) {
+	conn, err := transport.Dial(ctx, remote)
+	if err != nil {
+		return nil, &SocketError{Op: opDial, Remote: remote, Err: err}
+	}
+	if s == nil {
+		return &plainSession{conn: conn}, nil
+	}
+	return shakeHands(ctx, conn, s)
+}
+
+// plainSession is UDP without protection (security mode 3).
+type plainSession struct{ conn net.Conn }
+
+func (s *plainSession) Read(buf []byte) (int, error) {
+	n, err := readWhole(s.conn, buf)
+	if err != nil {
+		return 0, newSocketError(opRead, s.conn.RemoteAddr(), err)
+	}
+	return n, nil
+}
+
+func (s *plainSession) Write(datagram []byte) error {
+	if err := writeWhole(s.conn, datagram); err != nil {
+		return newSocketError(opWrite, s.conn.RemoteAddr(), err)
+	}
+	return nil
+}
+
+func (s *plainSession) Close() error { return s.conn.Close() }
+
+func newSocketError(op string, remote net.Addr, err error) *SocketError {
+	e := &SocketError{Op: op, Err: err}
+	if udp, ok := remote.(*net.UDPAddr); ok {
+		e.Remote = udp.AddrPort()
+	}
+	return e
+}
