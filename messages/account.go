@@ -110,4 +110,23 @@ type Account struct {
 	Credentials      Credentials
 	Lifetime         time.Duration // registration lifetime, whole seconds; 0 is infinite
 	HoldOff          time.Duration // /0/x/11, a floor of the first bootstrap attempt
+	Retry            Retry
+}
+
+// Retry holds the resources /1/x/13 to 20, as far as a bootstrap or a server
+// has written them (LwM2M Core section 6.2.1.2); nil means not written.
+type Retry struct {
+	Priority      *uint64        // 13: order among servers, lowest first
+	InitialDelay  *time.Duration // 14: before the first Register after a bootstrap; default 0
+	FailureBlock  *bool          // 15: a failure keeps the servers behind from being tried; default false
+	Bootstrap     *bool          // 16: bootstrap when the registration has failed; default true
+	Count         *uint64        // 17: attempts in a sequence; default 5
+	Timer         *time.Duration // 18: first delay in a sequence; default 60 s
+	SequenceDelay *time.Duration // 19: between sequences; default 24 h
+	SequenceCount *uint64        // 20: sequences; default 1
+}
+
+// Written reports whether any of the retry resources 17 to 20 is there.
+func (r Retry) Written() bool {
+	return r.Count != nil || r.Timer != nil || r.SequenceDelay != nil || r.SequenceCount != nil
 }

@@ -1,25 +1,49 @@
 package messages
 
-// RecordCredentials is the store record that holds objects 0 and 1.
-const RecordCredentials = "credentials"
+import "github.com/holdfast-iot/holdfast/lwm2m"
 
-// Load reads one record. Anyone to store.
-type Load struct {
-	Token  uint64 // chosen by the asker; returned in the answer
-	Record string
+// Records of the store.
+const (
+	// RecordCredentials holds objects 0 and 1 as a bootstrap delivered them.
+	RecordCredentials = "credentials"
+	// RecordFactory holds objects 0 and 1 as the factory provisioned them.
+	RecordFactory = "factory"
+)
+
+// LoadAccounts reads everything that accounts come from, anew each time: what a
+// bootstrap has stored, and the factory's account of the configuration, with
+// every file that it names, or of a provisioned store. Supervisor to store.
+type LoadAccounts struct {
+	Token uint64 // chosen by the asker; returned in the answer
 }
 
-// Loaded answers [Load]. Data is nil when there is no such record.
-type Loaded struct {
-	Token      uint64
-	Record     string
-	Data       []byte
-	Generation uint64
-	// FellBack says that the newest generation was damaged and that Data is
-	// the one before; Damaged names the bad files, which stay as evidence.
+// AccountsLoaded answers [LoadAccounts].
+type AccountsLoaded struct {
+	Token uint64
+	// Stored is the record of credentials; nil when there is none.
+	Stored []byte
+	// FellBack says that the newest generation was damaged and that Stored
+	// is the one before; the bad files stay as evidence.
 	FellBack bool
-	Damaged  []string
-	Err      error
+	// StoredErr says why the record could not be read.
+	StoredErr error
+	// Factory holds objects 0 and 1 of the factory's accounts; nil when it
+	// could not be read.
+	Factory *lwm2m.Tree
+	// FactoryErr says why, and FactoryClass what kind of failure that is:
+	// ClassBadCredentials or ClassStoreRead.
+	FactoryErr   error
+	FactoryClass Class
+}
+
+// ForgetCredentials removes the stored credentials, so that the factory's
+// account counts again. Supervisor to store.
+type ForgetCredentials struct{ Token uint64 }
+
+// CredentialsForgotten answers [ForgetCredentials].
+type CredentialsForgotten struct {
+	Token uint64
+	Err   error
 }
 
 // Save writes one record, whole, as a new generation. Anyone to store, which

@@ -44,11 +44,34 @@ type NetworkUp struct{}
 // Clock watch to supervisor.
 type Woke struct{ Slept time.Duration }
 
-// UpdateRequest asks for a registration update of every registered server.
-// Facade to supervisor.
-type UpdateRequest struct {
-	// Answer receives 0 or ConnectNotAllowed, exactly once; it has room for
-	// one value.
+// Call is what the application, or a person through the control API, asks
+// for.
+type Call uint8
+
+// The calls.
+const (
+	CallUpdate       Call = iota + 1 // a registration update of every registered server
+	CallReconnect                    // end the present waits, as NetworkUp does
+	CallBootstrap                    // a bootstrap now
+	CallFactoryReset                 // back to the factory's account
+	CallPause                        // no traffic until CallResume
+	CallResume
+)
+
+// String returns the call as the control API names it.
+func (c Call) String() string {
+	names := [...]string{"none", "update", "reconnect", "bootstrap", "factory-reset", "pause", "resume"}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return "invalid"
+}
+
+// CallRequest is a [Call] on its way to the supervisor. Answer receives 0, or the
+// code with which the call is refused, exactly once; it has room for one
+// value.
+type CallRequest struct {
+	Call   Call
 	Answer chan<- ErrorCode
 }
 

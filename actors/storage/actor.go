@@ -1,8 +1,8 @@
 // Package storage is the actor in front of the state directory: the one writer
 // of its records (internal/store does the work).
 //
-// It takes messages.Load and messages.Save, one after the other, and answers
-// the sender. The disk is used in a goroutine of its own, so that the actor
+// It takes messages.LoadAccounts, messages.Save and messages.ForgetCredentials,
+// one after the other, and answers the sender. The disk is used in a goroutine of its own, so that the actor
 // never blocks; there is at most one at a time.
 //
 // The package is internal to the runtime: only actors/supervisor starts it.
@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -23,16 +24,26 @@ import (
 type Records interface {
 	Load(name string) (store.Record, error)
 	Save(name string, data []byte) (generation uint64, err error)
+	Delete(name string) error
+}
+
+// Sources are what the actor reads from and writes to.
+type Sources struct {
+	Records Records
+	// Factory reads the factory's accounts anew: the configuration with its
+	// files, or the provisioned record. An error that has a method
+	// Code() messages.ErrorCode is classified by it.
+	Factory func() (*lwm2m.Tree, error)
 }
 
 // Props returns the properties of the storage actor.
-func Props(records Records, options actorkit.PropsOptions) *actor.Props {
-	return actorkit.Props(func() actor.Actor { return &storage{records: records} }, options)
+func Props(sources Sources, options actorkit.PropsOptions) *actor.Props {
+	return actorkit.Props(func() actor.Actor { return &storage{sources: sources} }, options)
 }
 
 // storage implements actor.Actor. Jobs wait in line while one is at the disk.
 type storage struct {
-	records Records
+	sources Sources
 	busy    bool
 	line    []job
 }
@@ -51,7 +62,7 @@ type done struct {
 // Receive implements actor.Actor.
 func (s *storage) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
-	case messages.Load, messages.Save:
+	case messages.LoadAccounts, messages.Save, messages.ForgetCredentials:
 		s.line = append(s.line, job{from: ctx.Sender(), request: message})
 		s.next(ctx)
 	case done:
@@ -70,16 +81,19 @@ func (s *storage) next(ctx actor.Context) {
 	first := s.line[0]
 	s.busy, s.line = true, s.line[1:]
 	root, self := ctx.ActorSystem().Root, ctx.Self()
-	go func() { root.Send(self, done{to: first.from, answer: perform(s.records, first.request)}) }()
+	go func() { root.Send(self, done{to: first.from, answer: s.sources.perform(first.request)}) }()
 }
 
 // perform does one job at the disk.
-func perform(records Records, request any) any {
+func (s Sources) perform(request any) any {
 	switch request := request.(type) {
-	case messages.Load:
-		return load(records, request)
+	case messages.LoadAccounts:
+		return s.load(request)
+	case messages.ForgetCredentials:
+		err := s.Records.Delete(messages.RecordCredentials)
+		return messages.CredentialsForgotten{Token: request.Token, Err: err}
 	case messages.Save:
-		if _, err := records.Save(request.Record, request.Data); err != nil {
+		if _, err := s.Records.Save(request.Record, request.Data); err != nil {
 			return core.PersistFailed{Token: request.Token, Err: err}
 		}
 		return core.Persisted{Token: request.Token}
@@ -87,13 +101,24 @@ func perform(records Records, request any) any {
 	return nil
 }
 
-func load(records Records, request messages.Load) messages.Loaded {
-	answer := messages.Loaded{Token: request.Token, Record: request.Record}
-	record, err := records.Load(request.Record)
-	if errors.Is(err, store.ErrNotExist) {
-		return answer
+func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
+	answer := messages.AccountsLoaded{Token: request.Token}
+	record, err := s.Records.Load(messages.RecordCredentials)
+	if !errors.Is(err, store.ErrNotExist) {
+		answer.Stored, answer.FellBack, answer.StoredErr = record.Data, record.FellBack, err
 	}
-	answer.Data, answer.Generation = record.Data, record.Generation
-	answer.FellBack, answer.Damaged, answer.Err = record.FellBack, record.Damaged, err
+	answer.Factory, answer.FactoryErr = s.Factory()
+	if answer.FactoryErr != nil {
+		answer.Factory, answer.FactoryClass = nil, classOf(answer.FactoryErr)
+	}
 	return answer
+}
+
+// classOf tells a file that could not be read from one that cannot be used.
+func classOf(err error) messages.Class {
+	var coded interface{ Code() messages.ErrorCode }
+	if errors.As(err, &coded) && coded.Code() == messages.ConnectorFailedToReadCredentials {
+		return messages.ClassStoreRead
+	}
+	return messages.ClassBadCredentials
 }

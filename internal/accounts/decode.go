@@ -133,6 +133,7 @@ func readServer(tree *lwm2m.Tree, a *messages.Account) Faults {
 	a.Lifetime = r.lifetime()
 	r.need(objects.ServerNotificationStoring, lwm2m.KindBoolean)
 	r.need(objects.ServerBinding, lwm2m.KindString)
+	a.Retry = r.retry()
 	return r.faults
 }
 

@@ -1,0 +1,282 @@
+package supervisor
+
+import (
+	"strconv"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/actors/bootstrap"
+	"github.com/holdfast-iot/holdfast/actors/coapresend"
+	"github.com/holdfast-iot/holdfast/actors/management"
+	"github.com/holdfast-iot/holdfast/actors/network"
+	"github.com/holdfast-iot/holdfast/actors/registration"
+	"github.com/holdfast-iot/holdfast/actors/storage"
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Runtime is what the shell needs beside the machine's configuration.
+type Runtime struct {
+	Config    Config
+	Transport network.Transport
+	// CoAP configures every link's message layer; account and epoch are set
+	// per incarnation.
+	CoAP       coapresend.Config
+	Rand       coapresend.Rand // safe for concurrent use
+	Bootstrap  bootstrap.Config
+	Management management.Config
+	Storage    storage.Sources
+
+	// Emit, Publish and Finish face the application. They are called on the
+	// supervisor's goroutine and must not block.
+	Emit    func(messages.Event)
+	Publish func(messages.Snapshot)
+	Finish  func(messages.Stopped)
+	// Crash is told of every panic, for the log; it must not block.
+	Crash func(actor string, crash *actorkit.Crash)
+	// Hooks, when not nil, returns the mailbox hooks of a new actor.
+	Hooks func(actor string) *actorkit.Hooks
+}
+
+// Props returns the properties of the supervisor of one client, a root actor.
+func Props(runtime Runtime) *actor.Props {
+	s := &slot{}
+	return actorkit.Props(
+		func() actor.Actor { return newShell(runtime, s) },
+		actorkit.PropsOptions{
+			Mailbox:      actorkit.MailboxOptions{Hooks: runtime.hooks("supervisor")},
+			OnChildCrash: func(child *actor.PID, crash *actorkit.Crash) { s.current.childCrashed(child, crash) },
+		})
+}
+
+// slot is how the supervision strategy, which belongs to the Props, finds the
+// present incarnation of the shell. Both run on the supervisor's goroutine.
+type slot struct{ current *shell }
+
+func (r Runtime) hooks(name string) *actorkit.Hooks {
+	if r.Hooks == nil {
+		return nil
+	}
+	return r.Hooks(name)
+}
+
+// incarnation is the set of actors that serve one account in one epoch. It is
+// complete before the first message is sent to any of them.
+type incarnation struct {
+	account              messages.AccountID
+	network, link, owner *actor.PID
+}
+
+// shell runs the machine's effects.
+type shell struct {
+	*actorkit.Shell
+	runtime      Runtime
+	incarnations map[messages.Epoch]*incarnation
+	management   *actor.PID
+	storage      *actor.PID
+	self         *actor.PID
+	root         *actor.RootContext
+}
+
+func newShell(runtime Runtime, s *slot) *shell {
+	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
+	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
+		Machine: New(runtime.Config), Executor: sh, Route: sh.route,
+	})
+	s.current = sh
+	return sh
+}
+
+// Receive implements actor.Actor.
+func (s *shell) Receive(ctx actor.Context) {
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		s.started(ctx)
+	case *actor.Terminated:
+		s.terminated(ctx, message.Who)
+	}
+	s.Shell.Receive(ctx)
+}
+
+// started spawns the shared siblings and begins the client's life, for the
+// first time or once more after a crash of the supervisor itself.
+func (s *shell) started(ctx actor.Context) {
+	s.self, s.root = ctx.Self(), ctx.ActorSystem().Root
+	s.spawnStorage(ctx)
+	s.spawnManagement(ctx)
+	ctx.Send(ctx.Self(), messages.Start{})
+}
+
+func (s *shell) spawnStorage(ctx actor.Context) {
+	s.storage = ctx.Spawn(storage.Props(s.runtime.Storage, s.options("store")))
+}
+
+func (s *shell) spawnManagement(ctx actor.Context) {
+	s.management = ctx.Spawn(management.Props(s.runtime.Management, s.route, s.options("management")))
+}
+
+func (s *shell) options(name string) actorkit.PropsOptions {
+	return actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: s.runtime.hooks(name)}}
+}
+
+// route serves the supervisor and its shared children.
+func (s *shell) route(role core.Role) *actor.PID {
+	switch role {
+	case core.Supervisor:
+		return s.self
+	case core.Management:
+		return s.management
+	case core.Store:
+		return s.storage
+	}
+	return nil
+}
+
+// Run implements actorkit.Executor.
+func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
+	switch effect := effect.(type) {
+	case Spawn:
+		s.spawn(ctx, effect)
+	case Order:
+		s.order(ctx, effect)
+	case Retire:
+		s.retire(ctx, effect.Epoch)
+	case Respawn:
+		s.respawn(ctx, effect.Role)
+	case Emit:
+		s.runtime.Emit(effect.Event)
+	case Publish:
+		s.runtime.Publish(effect.Snapshot)
+	case Answer:
+		effect.To <- effect.Code // it has room for one value
+	case Finish:
+		s.runtime.Finish(effect.Stopped)
+	default:
+		return false
+	}
+	return true
+}
+
+// spawn starts the actors of an incarnation and wires them to each other.
+func (s *shell) spawn(ctx actor.Context, effect Spawn) {
+	in := &incarnation{account: effect.Account}
+	route := s.wiring(in)
+	suffix := "/" + strconv.Itoa(int(effect.Account))
+	in.network = ctx.Spawn(network.Props(network.Config{
+		Account: effect.Account, Epoch: effect.Epoch, Transport: s.runtime.Transport, Route: route,
+	}, s.options("network"+suffix)))
+	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Route: route}
+	coap.Account, coap.Epoch = effect.Account, effect.Epoch
+	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix)))
+	if effect.Account == messages.BootstrapAccount {
+		in.owner = ctx.Spawn(bootstrap.Props(s.runtime.Bootstrap, route, s.options("bootstrap")))
+	} else {
+		in.owner = ctx.Spawn(registration.Props(registration.Config{Budget: s.runtime.Config.Budget}, route, s.options("registration"+suffix)))
+	}
+	s.incarnations[effect.Epoch] = in
+}
+
+// wiring says who fills which role for the actors of one incarnation.
+func (s *shell) wiring(in *incarnation) func(core.Role) *actor.PID {
+	shared := map[core.Role]*actor.PID{
+		core.Supervisor: s.self, core.Management: s.management, core.Store: s.storage,
+	}
+	return func(role core.Role) *actor.PID {
+		switch role {
+		case core.Network:
+			return in.network
+		case core.Link:
+			return in.link
+		case core.Owner:
+			return in.owner
+		case core.Handler:
+			if in.account == messages.BootstrapAccount {
+				return in.owner
+			}
+			return shared[core.Management]
+		}
+		return shared[role]
+	}
+}
+
+func (s *shell) order(ctx actor.Context, effect Order) {
+	in := s.incarnations[effect.Epoch]
+	if in == nil {
+		return
+	}
+	to := in.owner
+	if effect.To == core.Network {
+		to = in.network
+	}
+	ctx.Request(to, effect.Message)
+}
+
+// retire stops owner and coapresend; network follows when coapresend is gone
+// (terminated), so that a last answer still leaves.
+func (s *shell) retire(ctx actor.Context, epoch messages.Epoch) {
+	in := s.incarnations[epoch]
+	if in == nil {
+		return
+	}
+	ctx.Poison(in.owner)
+	ctx.Poison(in.link)
+}
+
+// terminated ends an incarnation whose coapresend is gone.
+func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
+	for epoch, in := range s.incarnations {
+		if in.link.Equal(who) {
+			ctx.Poison(in.network)
+			delete(s.incarnations, epoch)
+			return
+		}
+	}
+}
+
+func (s *shell) respawn(ctx actor.Context, role core.Role) {
+	if role == core.Store {
+		s.spawnStorage(ctx)
+		return
+	}
+	s.spawnManagement(ctx)
+}
+
+// childCrashed turns a child's panic into a message to the machine.
+func (s *shell) childCrashed(child *actor.PID, crash *actorkit.Crash) {
+	message := messages.Crashed{Reason: crash}
+	switch {
+	case child.Equal(s.management):
+		message.Shared, message.Actor = true, core.Management.String()
+	case child.Equal(s.storage):
+		message.Shared, message.Actor = true, core.Store.String()
+	default:
+		if !s.locate(child, &message) {
+			return
+		}
+	}
+	if s.runtime.Crash != nil {
+		s.runtime.Crash(message.Actor, crash)
+	}
+	s.root.Send(s.self, message)
+}
+
+// locate finds the incarnation that a child belongs to.
+func (s *shell) locate(child *actor.PID, message *messages.Crashed) bool {
+	for epoch, in := range s.incarnations {
+		name := ""
+		switch {
+		case child.Equal(in.network):
+			name = core.Network.String()
+		case child.Equal(in.link):
+			name = core.Link.String()
+		case child.Equal(in.owner):
+			name = core.Owner.String()
+		default:
+			continue
+		}
+		message.Actor, message.Account, message.Epoch = name+" of "+in.account.String(), in.account, epoch
+		return true
+	}
+	return false
+}

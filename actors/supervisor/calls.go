@@ -1,0 +1,156 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// called answers a call of the application or of a person.
+//
+//	                 starting  connecting  registered  waiting  paused  stopping
+//	update              -          -           ok*        -        -        -
+//	reconnect           ok         ok          ok         ok       -        -
+//	bootstrap           -          ok**        ok**       ok*      -        -
+//	pause               ok         ok          ok         ok       -        -
+//	resume              -          -           -          -        ok       -
+//	factory-reset       ok         ok          ok         ok       ok       ok
+//
+//	-   ConnectNotAllowed, and nothing changes
+//	*   unless the server has asked not to be bothered
+//	**  unless a bootstrap is under way, or there is no bootstrap account
+func (m *Machine) called(now time.Time, in messages.CallRequest) {
+	if in.Call == messages.CallFactoryReset {
+		m.factoryReset(in)
+		return
+	}
+	if m.stop == nil && m.state != "" && m.allowed(now, in.Call) {
+		m.do(Answer{To: in.Answer})
+		return
+	}
+	code := messages.ConnectNotAllowed
+	m.do(Answer{To: in.Answer, Code: code}, Emit{Event: messages.Event{
+		Type: messages.EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
+		Action: messages.ActionNone, Detail: in.Call.String() + " is not possible while the client is " + string(m.state),
+		Remedy: remedyNotAllowed,
+	}})
+}
+
+// allowed carries out a call, if the state allows it.
+func (m *Machine) allowed(now time.Time, call messages.Call) bool {
+	if m.paused {
+		return call == messages.CallResume && m.resume(now)
+	}
+	switch call {
+	case messages.CallUpdate:
+		return m.update(now)
+	case messages.CallReconnect:
+		m.networkUp(now)
+		return true
+	case messages.CallBootstrap:
+		return m.bootstrapNow(now)
+	case messages.CallPause:
+		m.pause(now)
+		return true
+	}
+	return false
+}
+
+// update sends an Update to every server that is registered and has not asked
+// not to be bothered.
+func (m *Machine) update(now time.Time) (sent bool) {
+	for _, a := range m.servers() {
+		if a.stage != stageRegistered || now.Before(a.floor) {
+			continue
+		}
+		sent = true
+		if !a.due.IsZero() { // an Update that was put off waits for this
+			m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+			m.due(now, a)
+			continue
+		}
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+	}
+	return sent
+}
+
+// bootstrapNow begins a bootstrap that waits for its delay, or for nothing.
+func (m *Machine) bootstrapNow(now time.Time) bool {
+	b := m.accounts[messages.BootstrapAccount]
+	if b == nil || now.Before(b.floor) || b.stage != stageIdle && b.stage != stageWaiting {
+		return false
+	}
+	m.begin(now, b)
+	return true
+}
+
+// pause takes every link down and forgets every wait. What the servers know of
+// us stays known, and so do the counts.
+func (m *Machine) pause(now time.Time) {
+	m.paused = true
+	m.endLinger()
+	m.do(core.StopTimer{Timer: timerLoad})
+	m.line, m.turn = nil, messages.BootstrapAccount
+	for _, a := range m.everyone() {
+		if a.stage == stageRegistered && a.lostAt.IsZero() {
+			a.lostAt = now
+		}
+		m.retire(a)
+		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		a.stage, a.due, a.intent = stageIdle, time.Time{}, intentAttempt
+	}
+}
+
+// resume begins everything anew, at once; only what a server asked for is
+// still waited for.
+func (m *Machine) resume(now time.Time) bool {
+	m.paused = false
+	if m.tree == nil {
+		m.load()
+		return true
+	}
+	for _, a := range m.everyone() {
+		if now.Before(a.floor) {
+			a.stage = stageWaiting
+			m.wait(now, a, a.floor.Sub(now), intentAttempt)
+		}
+	}
+	m.startIdle(now, false)
+	return true
+}
+
+// factoryReset removes what a bootstrap has stored. It is allowed in every
+// state: it is the last resort of a person.
+func (m *Machine) factoryReset(in messages.CallRequest) {
+	m.loading++
+	m.resets[m.loading] = in.Answer
+	m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: m.loading}})
+}
+
+// forgotten ends a factory reset: everything begins anew from the factory's
+// accounts.
+func (m *Machine) forgotten(in messages.CredentialsForgotten) {
+	answer, ok := m.resets[in.Token]
+	if !ok {
+		return
+	}
+	delete(m.resets, in.Token)
+	if in.Err != nil {
+		f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Cause: in.Err}
+		e := errorEvent(Lookup(&f, false), &f)
+		e.Attempt, e.Action = 1, messages.ActionUser
+		m.do(Answer{To: answer, Code: e.Code}, Emit{Event: e})
+		return
+	}
+	m.do(Answer{To: answer})
+	if m.stop != nil {
+		return
+	}
+	m.endLinger()
+	for _, a := range m.everyone() {
+		m.forget(a)
+	}
+	m.tree, m.loads, m.line, m.turn = nil, 0, nil, messages.BootstrapAccount
+	m.load()
+}

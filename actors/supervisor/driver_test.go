@@ -1,0 +1,297 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+const testR0 = 5 * time.Second
+
+// driver plays the children of a supervisor's machine in virtual time.
+type driver struct {
+	t       *testing.T
+	machine *Machine
+	now     time.Time
+	timers  map[core.Timer]time.Time
+	live    map[messages.Epoch]messages.AccountID
+	orders  []Order
+	events  []messages.Event
+	answers []messages.ErrorCode
+	stopped *messages.Stopped
+	loads   []messages.LoadAccounts
+	resets  []messages.ForgetCredentials
+	factory *lwm2m.Tree
+}
+
+func mustURI(t *testing.T, s string) uri.URI {
+	t.Helper()
+	u, err := uri.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func bootstrapAccount(t *testing.T) messages.Account {
+	return messages.Account{
+		ID: messages.BootstrapAccount, URI: mustURI(t, "coaps://bs.example"),
+		Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw", Key: messages.Secret("0123456789abcdef")},
+	}
+}
+
+func serverAccount(t *testing.T, id messages.AccountID, instance uint16) messages.Account {
+	return messages.Account{
+		ID: id, SecurityInstance: instance, ServerInstance: instance,
+		URI:         mustURI(t, fmt.Sprintf("coaps://dm%d.example", id)),
+		Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw", Key: messages.Secret("fedcba9876543210")},
+		Lifetime:    24 * time.Hour,
+	}
+}
+
+func newDriver(t *testing.T, configured ...messages.Account) *driver {
+	t.Helper()
+	d := &driver{
+		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.AccountID{},
+	}
+	d.factory = accounts.ToTree(configured)
+	d.machine = New(Config{
+		Endpoint: "gw-1", Policy: Policy{Initial: testR0, Max: Week}, Budget: 3 * time.Minute,
+		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second,
+	})
+	return d
+}
+
+// running starts a client whose store is empty.
+func running(t *testing.T, configured ...messages.Account) *driver {
+	t.Helper()
+	d := newDriver(t, configured...)
+	d.step(messages.Start{})
+	d.loaded(nil, nil)
+	return d
+}
+
+func (d *driver) loaded(tree *lwm2m.Tree, err error) {
+	d.t.Helper()
+	answer := messages.AccountsLoaded{Token: d.loads[len(d.loads)-1].Token, StoredErr: err, Factory: d.factory}
+	if tree != nil {
+		answer.Stored = accounts.Encode(tree)
+	}
+	d.step(answer)
+}
+
+func (d *driver) step(in any) {
+	d.t.Helper()
+	for _, effect := range d.machine.Step(d.now, in) {
+		d.note(effect)
+	}
+}
+
+func (d *driver) note(effect core.Effect) {
+	d.t.Helper()
+	switch effect := effect.(type) {
+	case core.SetTimer:
+		d.timers[effect.Timer] = d.now.Add(max(effect.After, 0))
+	case core.StopTimer:
+		delete(d.timers, effect.Timer)
+	case core.Tell:
+		switch message := effect.Message.(type) {
+		case messages.LoadAccounts:
+			d.loads = append(d.loads, message)
+		case messages.ForgetCredentials:
+			d.resets = append(d.resets, message)
+		}
+	case Spawn:
+		d.live[effect.Epoch] = effect.Account
+	case Retire:
+		if _, ok := d.live[effect.Epoch]; !ok {
+			d.t.Fatalf("epoch %d was retired twice or never spawned", effect.Epoch)
+		}
+		delete(d.live, effect.Epoch)
+	case Order:
+		if _, ok := d.live[effect.Epoch]; !ok {
+			d.t.Fatalf("an order for epoch %d, which does not live: %T", effect.Epoch, effect.Message)
+		}
+		d.orders = append(d.orders, effect)
+	case Emit:
+		d.events = append(d.events, effect.Event)
+	case Answer:
+		d.answers = append(d.answers, effect.Code)
+	case Finish:
+		d.stopped = &effect.Stopped
+	case Publish, Respawn:
+	default:
+		d.t.Fatalf("unknown effect %T", effect)
+	}
+}
+
+// epoch returns the one live incarnation of an account.
+func (d *driver) epoch(id messages.AccountID) messages.Epoch {
+	d.t.Helper()
+	var found []messages.Epoch
+	for epoch, account := range d.live {
+		if account == id && epoch != d.machine.lingering {
+			found = append(found, epoch)
+		}
+	}
+	if len(found) != 1 {
+		d.t.Fatalf("%s has %d incarnations", id, len(found))
+	}
+	return found[0]
+}
+
+func (d *driver) idle(id messages.AccountID) bool {
+	for epoch, account := range d.live {
+		if account == id && epoch != d.machine.lingering {
+			return false
+		}
+	}
+	return true
+}
+
+// connected takes the present incarnation as far as the handshake.
+func (d *driver) connected(id messages.AccountID) {
+	d.t.Helper()
+	epoch := d.epoch(id)
+	for _, stage := range []messages.Stage{messages.StageResolving, messages.StageConnecting, messages.StageUp} {
+		d.step(messages.Progress{Account: id, Epoch: epoch, Stage: stage})
+	}
+}
+
+func (d *driver) register(id messages.AccountID) {
+	d.t.Helper()
+	d.connected(id)
+	d.step(messages.Registered{Account: id, Epoch: d.epoch(id), Registration: messages.Registration{
+		Location: []string{"rd", "1"}, Version: "1.1", Lifetime: 24 * time.Hour, Accepted: d.now,
+	}})
+}
+
+// fail ends the present attempt of an account.
+func (d *driver) fail(id messages.AccountID, f messages.Failure) messages.Event {
+	d.t.Helper()
+	return d.report(id, f, false)
+}
+
+func (d *driver) report(id messages.AccountID, f messages.Failure, usable bool) messages.Event {
+	d.t.Helper()
+	before := len(d.errors())
+	f.Account, f.Epoch = id, d.epoch(id)
+	d.step(messages.Failed{Failure: f, LinkUsable: usable})
+	errors := d.errors()
+	if len(errors) != before+1 {
+		d.t.Fatalf("one failed attempt made %d error events", len(errors)-before)
+	}
+	return errors[len(errors)-1]
+}
+
+func (d *driver) errors() []messages.Event {
+	return slices.DeleteFunc(slices.Clone(d.events), func(e messages.Event) bool { return e.Type != messages.EventError })
+}
+
+// wait lets virtual time pass until an account's delay is over, and returns
+// how long that was.
+func (d *driver) wait(id messages.AccountID) time.Duration {
+	d.t.Helper()
+	return d.fire(waitTimer(id))
+}
+
+func (d *driver) fire(timer core.Timer) time.Duration {
+	d.t.Helper()
+	at, armed := d.timers[timer]
+	if !armed {
+		d.t.Fatalf("timer %q is not armed", timer)
+	}
+	passed := at.Sub(d.now)
+	d.now = at
+	delete(d.timers, timer)
+	d.step(core.Expired{Timer: timer})
+	return passed
+}
+
+// call makes a call and returns its answer.
+func (d *driver) call(c messages.Call) messages.ErrorCode {
+	d.t.Helper()
+	before := len(d.answers)
+	d.step(messages.CallRequest{Call: c})
+	if len(d.answers) != before+1 {
+		d.t.Fatalf("%s was answered %d times", c, len(d.answers)-before)
+	}
+	return d.answers[before]
+}
+
+// lastOrder returns the newest order to the owner of an account's incarnation.
+func lastOrder[T any](d *driver) T {
+	d.t.Helper()
+	for _, o := range slices.Backward(d.orders) {
+		if message, ok := o.Message.(T); ok {
+			return message
+		}
+	}
+	var none T
+	d.t.Fatalf("no order %T", none)
+	return none
+}
+
+// states returns the states that were reported, in order.
+func (d *driver) states() string {
+	var names []string
+	for _, e := range d.events {
+		if e.Type == messages.EventState {
+			names = append(names, string(e.State))
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// newest returns the newest event of a type.
+func (d *driver) newest(kind messages.EventType) messages.Event {
+	d.t.Helper()
+	for _, e := range slices.Backward(d.events) {
+		if e.Type == kind {
+			return e
+		}
+	}
+	d.t.Fatalf("no %s event", kind)
+	return messages.Event{}
+}
+
+func (d *driver) bootstrap(trees ...*lwm2m.Tree) {
+	d.t.Helper()
+	d.connected(messages.BootstrapAccount)
+	epoch := d.epoch(messages.BootstrapAccount)
+	d.step(messages.BootstrapStarted{Epoch: epoch})
+	tree := accounts.ToTree([]messages.Account{bootstrapAccount(d.t), serverAccount(d.t, 1, 1)})
+	if len(trees) > 0 {
+		tree = trees[0]
+	}
+	d.step(messages.Bootstrapped{Epoch: epoch, Tree: tree})
+}
+
+func checkEvent(t *testing.T, e messages.Event, code messages.ErrorCode, attempt uint64, action messages.Action, retry time.Duration) {
+	t.Helper()
+	got, _ := e.RetryIn()
+	if e.Code != code || e.Name != code.String() || e.Attempt != attempt || e.Action != action || got != retry {
+		t.Fatalf("event %d %s attempt %d action %s retry %v, want %d attempt %d action %s retry %v\n%+v",
+			e.Code, e.Name, e.Attempt, e.Action, got, code, attempt, action, retry, e)
+	}
+	if e.Remedy == "" || e.Detail == "" || e.Phase == "" {
+		t.Fatalf("remedy, detail or phase is missing: %+v", e)
+	}
+}
+
+// drain notes effects of a method that was called outside a step.
+func (d *driver) drain() {
+	d.t.Helper()
+	for _, effect := range d.machine.effects {
+		d.note(effect)
+	}
+}

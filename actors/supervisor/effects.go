@@ -1,0 +1,60 @@
+package supervisor
+
+import (
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Spawn starts an incarnation: network, coapresend, and bootstrap or
+// registration, wired to each other.
+type Spawn struct {
+	core.Marker
+	Account messages.AccountID
+	Epoch   messages.Epoch
+}
+
+// Order sends Message to one actor of an incarnation.
+type Order struct {
+	core.Marker
+	Epoch   messages.Epoch
+	To      core.Role
+	Message any
+}
+
+// Retire stops an incarnation: owner, coapresend, network.
+type Retire struct {
+	core.Marker
+	Epoch messages.Epoch
+}
+
+// Respawn starts a shared sibling anew.
+type Respawn struct {
+	core.Marker
+	Role core.Role
+}
+
+// Emit hands an event to the application. The sink adds time, number and
+// endpoint.
+type Emit struct {
+	core.Marker
+	Event messages.Event
+}
+
+// Publish makes a snapshot the one that Status returns.
+type Publish struct {
+	core.Marker
+	Snapshot messages.Snapshot
+}
+
+// Answer answers an UpdateRequest.
+type Answer struct {
+	core.Marker
+	To   chan<- messages.ErrorCode
+	Code messages.ErrorCode
+}
+
+// Finish says that the client's life is over.
+type Finish struct {
+	core.Marker
+	Stopped messages.Stopped
+}

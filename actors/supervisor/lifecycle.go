@@ -1,0 +1,338 @@
+package supervisor
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Causes of failures that the supervisor finds itself.
+var (
+	errStranded  = errors.New("the attempt ended without a report")
+	errNoAccount = errors.New("neither the configuration nor the store has a usable account")
+	errFellBack  = errors.New("the newest generation of the credentials is damaged; the one before is used")
+)
+
+func (m *Machine) start() {
+	if m.state != "" {
+		return
+	}
+	m.enter(messages.StateStarting)
+	m.load()
+}
+
+// load reads everything that accounts come from. What a bootstrap has stored
+// wins over the factory's account.
+func (m *Machine) load() {
+	m.loading++
+	m.do(core.StopTimer{Timer: timerLoad}, core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loading}})
+}
+
+// loaded decides with which accounts the client lives. A store that cannot be
+// read is no reason to stay offline: the factory's account does meanwhile, and
+// what is damaged stays where it is.
+func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
+	if in.Token != m.loading || m.stop != nil {
+		return
+	}
+	if in.Factory != nil {
+		m.factory = in.Factory
+	}
+	tree, storedErr := m.stored(in)
+	if tree == nil {
+		tree = m.factory.Clone()
+	}
+	m.adopt(tree)
+	if len(m.accounts) == 0 {
+		m.nothingUsable(now, in, storedErr)
+		return
+	}
+	m.reportLoad(now, in, storedErr)
+	m.startIdle(now, false)
+}
+
+// stored decodes the record of credentials; nil means that none is usable.
+func (m *Machine) stored(in messages.AccountsLoaded) (*lwm2m.Tree, error) {
+	if in.StoredErr != nil || in.Stored == nil {
+		return nil, in.StoredErr
+	}
+	tree, err := accounts.Decode(in.Stored)
+	if err != nil {
+		return nil, err
+	}
+	if err := accounts.Check(m.withFactoryBootstrap(tree)); err != nil {
+		return nil, err
+	}
+	return tree, nil
+}
+
+// reportLoad reports what could not be read, while the client goes on with
+// what could; files that the configuration names are looked at again by the
+// policy.
+func (m *Machine) reportLoad(now time.Time, in messages.AccountsLoaded, storedErr error) {
+	if storedErr == nil && in.FellBack {
+		storedErr = errFellBack
+	}
+	if storedErr != nil {
+		m.loadTrouble(messages.ClassStoreRead, storedErr, messages.ActionNone, nil)
+	}
+	if in.FactoryErr == nil {
+		m.loads = 0
+		return
+	}
+	m.loads++
+	m.loadTrouble(in.FactoryClass, in.FactoryErr, messages.ActionUser, new(m.loadAgain()))
+}
+
+// nothingUsable reports, once, why there is no account, and looks again by the
+// policy. No packet leaves.
+func (m *Machine) nothingUsable(now time.Time, in messages.AccountsLoaded, storedErr error) {
+	m.tree = nil
+	m.loads++
+	retry := new(m.loadAgain())
+	switch {
+	case storedErr != nil:
+		m.loadTrouble(messages.ClassStoreRead, storedErr, messages.ActionRetry, retry)
+	case in.FactoryErr != nil:
+		m.loadTrouble(in.FactoryClass, in.FactoryErr, messages.ActionUser, retry)
+	default:
+		m.loadTrouble(messages.ClassBadCredentials, errNoAccount, messages.ActionUser, retry)
+	}
+}
+
+// loadAgain arms the next look at store and files.
+func (m *Machine) loadAgain() time.Duration {
+	delay := m.config.Policy.Delay(m.loads - 1)
+	m.do(core.SetTimer{Timer: timerLoad, After: delay})
+	return delay
+}
+
+// loadTrouble reports a store or a file that cannot be read or used.
+func (m *Machine) loadTrouble(class messages.Class, cause error, action messages.Action, retry *time.Duration) {
+	f := messages.Failure{Class: class, Phase: messages.PhaseStore, Cause: cause}
+	e := errorEvent(Lookup(&f, false), &f)
+	e.Attempt, e.Action = max(m.loads, 1), action
+	if retry != nil {
+		e.RetryInMS = new(retry.Milliseconds())
+	}
+	m.do(Emit{Event: e})
+}
+
+// adopt makes tree the object model in force, with the factory's bootstrap
+// account in the place of the stored one: a bootstrap never writes that.
+func (m *Machine) adopt(tree *lwm2m.Tree) {
+	m.tree = m.withFactoryBootstrap(tree)
+	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
+	for _, acct := range decoded {
+		if known := m.accounts[acct.ID]; known != nil {
+			known.Account = acct
+			continue
+		}
+		m.accounts[acct.ID] = &account{Account: acct}
+	}
+	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+}
+
+// withFactoryBootstrap returns tree with the factory's bootstrap account,
+// where there is one.
+func (m *Machine) withFactoryBootstrap(tree *lwm2m.Tree) *lwm2m.Tree {
+	merged := tree.Clone()
+	for _, id := range m.factory.Instances(objects.Security) {
+		if bootstrapInstance(m.factory, id) {
+			instance, _ := m.factory.Instance(objects.Security, id)
+			merged.PutInstance(objects.Security, instance)
+		}
+	}
+	return merged
+}
+
+func bootstrapInstance(tree *lwm2m.Tree, id uint16) bool {
+	r, ok := tree.Resource(lwm2m.PathOf(objects.Security, id, objects.SecurityBootstrapServer))
+	return ok && r.Value.Bool()
+}
+
+// startIdle begins what nothing has been begun for: the management accounts, in
+// their order, or a bootstrap where there is none.
+func (m *Machine) startIdle(now time.Time, bootstrapped bool) {
+	if m.paused {
+		return
+	}
+	servers := m.servers()
+	if len(servers) > 0 {
+		m.startServers(now, servers, bootstrapped)
+		return
+	}
+	if b := m.accounts[messages.BootstrapAccount]; b != nil && b.ready() {
+		m.startAfter(now, b, m.holdOff(b, 0))
+	}
+}
+
+// ready reports whether an account waits for nobody but us.
+func (a *account) ready() bool {
+	return a.stage == stageIdle || a.stage == stageWaiting && a.intent == intentReload && a.due.IsZero()
+}
+
+// startServers begins every management account: those without a priority at
+// once, the others one after the other (/1/x/13).
+func (m *Machine) startServers(now time.Time, servers []*account, bootstrapped bool) {
+	m.line, m.turn, m.unproven = nil, messages.BootstrapAccount, bootstrapped
+	for _, a := range servers {
+		switch {
+		case !a.ready():
+		case a.Retry.Priority == nil:
+			m.startAfter(now, a, m.initialDelay(a))
+		default:
+			m.line = append(m.line, a.ID)
+		}
+	}
+	slices.SortStableFunc(m.line, func(x, y messages.AccountID) int {
+		return cmp.Compare(*m.accounts[x].Retry.Priority, *m.accounts[y].Retry.Priority)
+	})
+	m.nextInLine(now)
+}
+
+// nextInLine begins the next of the ordered accounts.
+func (m *Machine) nextInLine(now time.Time) {
+	if len(m.line) == 0 {
+		m.turn = messages.BootstrapAccount
+		return
+	}
+	m.turn, m.line = m.line[0], m.line[1:]
+	if a := m.accounts[m.turn]; a != nil {
+		m.startAfter(now, a, m.initialDelay(a))
+	}
+}
+
+// initialDelay is /1/x/14, which counts until the first success after a
+// bootstrap.
+func (m *Machine) initialDelay(a *account) time.Duration {
+	if !m.unproven {
+		return 0
+	}
+	return min(or(a.Retry.InitialDelay, 0), Week)
+}
+
+func (m *Machine) startAfter(now time.Time, a *account, delay time.Duration) {
+	if delay <= 0 {
+		m.begin(now, a)
+		return
+	}
+	a.stage = stageWaiting
+	m.wait(now, a, delay, intentAttempt)
+}
+
+// lineMoves lets the next ordered account begin when the one whose turn it is
+// has succeeded, or has failed and does not block the others (/1/x/15).
+func (m *Machine) lineMoves(now time.Time, a *account, succeeded bool) {
+	if succeeded {
+		m.unproven = false
+	}
+	if a.ID != m.turn || a.bootstrap() {
+		return
+	}
+	if succeeded || !or(a.Retry.FailureBlock, false) {
+		m.nextInLine(now)
+	}
+}
+
+// objects returns what a Register announces: objects 1 and 3; object 0 stands
+// in no link list.
+func (m *Machine) objects() []messages.ObjectEntry {
+	return []messages.ObjectEntry{
+		{ID: 1, Instances: m.tree.Instances(1)},
+		{ID: 3, Instances: []uint16{0}},
+	}
+}
+
+// stopAll ends the client's life: what is registered is de-registered, the
+// rest is torn down.
+func (m *Machine) stopAll(now time.Time, in messages.Stop) {
+	if m.stop != nil {
+		return
+	}
+	m.stop = &messages.Stopped{Code: messages.ConnectNotRegistered}
+	m.enter(messages.StateStopping)
+	m.endLinger()
+	m.do(core.StopTimer{Timer: timerLoad})
+	leaving := false
+	for _, a := range m.everyone() {
+		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		if a.stage == stageRegistered {
+			a.stage, leaving = stageLeaving, true
+			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.Deregister{Epoch: a.epoch}})
+			continue
+		}
+		m.retire(a)
+		a.stage = stageIdle
+	}
+	if !leaving {
+		m.do(Emit{Event: messages.Event{
+			Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(),
+			Phase: messages.PhaseClose.String(), Action: messages.ActionNone,
+			Detail: "there was no registration to end",
+		}})
+		m.finish()
+		return
+	}
+	m.stop.Code = 0
+	m.do(core.SetTimer{Timer: timerStop, After: in.Deadline.Sub(now)})
+}
+
+func (m *Machine) deregistered(in messages.Deregistered) {
+	a := m.live(in.Epoch)
+	if a == nil || a.stage != stageLeaving {
+		return
+	}
+	if in.Failure != nil {
+		m.failedWhileLeaving(a, *in.Failure)
+		return
+	}
+	m.do(Emit{Event: messages.Event{Type: messages.EventUnregistered, Server: a.server()}})
+	m.left(a)
+}
+
+// failedWhileLeaving reports code 14: the tear-down goes on all the same.
+func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
+	if a.stage != stageLeaving {
+		return
+	}
+	m.stop.Code, m.stop.Cause = messages.ConnectorUnregistrationFailed, &f
+	m.do(Emit{Event: messages.Event{
+		Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(), Server: a.server(),
+		Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone, Detail: f.Error(),
+		CoAP: answerText(f.Answer), Remedy: "Nothing needs to be done: the server forgets the registration when its lifetime ends.",
+	}})
+	m.left(a)
+}
+
+func (m *Machine) left(a *account) {
+	a.stage = stageIdle
+	m.retire(a)
+	for _, other := range m.servers() {
+		if other.stage == stageLeaving {
+			return
+		}
+	}
+	m.finish()
+}
+
+// stopOverdue ends the wait for the answers to de-registrations.
+func (m *Machine) stopOverdue() {
+	for _, a := range m.servers() {
+		if a.stage == stageLeaving {
+			m.failedWhileLeaving(a, messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose})
+		}
+	}
+}
+
+func (m *Machine) finish() {
+	m.enter(messages.StateStopped)
+	m.do(core.StopTimer{Timer: timerStop}, Finish{Stopped: *m.stop})
+}

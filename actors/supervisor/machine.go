@@ -1,0 +1,252 @@
+package supervisor
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Config is what the supervisor of one client is told.
+type Config struct {
+	Endpoint string
+	// Policy is the seed's: r0, and the cap of every policy.
+	Policy     Policy
+	PolicyKind PolicyKind
+	// Budget bounds one attempt: registration_timeout, 3 minutes by the seed.
+	Budget time.Duration
+	// Versions are the LwM2M versions to offer, highest first.
+	Versions []string
+	// Linger is how long a finished bootstrap link stays, to answer a Finish
+	// that is resent because our 2.04 was lost: MAX_TRANSMIT_WAIT.
+	Linger time.Duration
+}
+
+// Machine is the pure core. It implements core.Machine.
+type Machine struct {
+	config   Config
+	state    messages.State
+	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
+	tree     *lwm2m.Tree // objects 0 and 1 in force; nil when no account is usable
+	accounts map[messages.AccountID]*account
+	epoch    messages.Epoch // of the newest incarnation
+
+	loading uint64 // token of the newest LoadAccounts
+	loads   uint64 // consecutive failures to read
+	resets  map[uint64]chan<- messages.ErrorCode
+	paused  bool
+	line    []messages.AccountID // ordered accounts that have not begun
+	turn    messages.AccountID   // the ordered account whose turn it is; 0 for none
+	// unproven says that nobody has registered since the last bootstrap.
+	unproven   bool
+	lingering  messages.Epoch
+	hinted     time.Time // the last network hint that was heeded
+	malformed  time.Time // the last event about an undecodable message
+	crashes    map[core.Role]*actorkit.Decay
+	crashDelay time.Duration     // floor of the delay after the crash under way
+	stop       *messages.Stopped // set while stopping
+	effects    []core.Effect     // of the step under way
+}
+
+// New returns a machine that waits for Start.
+func New(config Config) *Machine {
+	return &Machine{
+		config: config, factory: lwm2m.NewTree(), accounts: map[messages.AccountID]*account{},
+		resets: map[uint64]chan<- messages.ErrorCode{}, crashes: map[core.Role]*actorkit.Decay{},
+	}
+}
+
+// Timers of the machine, beside wait/N and guard/N of account N.
+const (
+	timerLoad   core.Timer = "load"
+	timerLinger core.Timer = "linger"
+	timerStop   core.Timer = "stop"
+)
+
+func waitTimer(id messages.AccountID) core.Timer {
+	return core.Timer("wait/" + strconv.Itoa(int(id)))
+}
+
+func guardTimer(id messages.AccountID) core.Timer {
+	return core.Timer("guard/" + strconv.Itoa(int(id)))
+}
+
+// Limits of the supervisor's own.
+const (
+	// hintInterval is the least time between two heeded network hints.
+	hintInterval = 5 * time.Second
+	// malformedInterval is the least time between two events about
+	// undecodable messages.
+	malformedInterval = time.Second
+	// guardGrace is how long after an attempt's budget an incarnation that
+	// has said nothing is given up: no lost message may strand an account.
+	guardGrace = 30 * time.Second
+)
+
+// Step implements core.Machine.
+func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	m.effects = nil
+	if m.state == messages.StateStopped {
+		return nil
+	}
+	m.dispatch(now, in)
+	m.settle()
+	return m.effects
+}
+
+func (m *Machine) dispatch(now time.Time, in any) {
+	switch in := in.(type) {
+	case messages.Start:
+		m.start()
+	case messages.AccountsLoaded:
+		m.loaded(now, in)
+	case messages.CredentialsForgotten:
+		m.forgotten(in)
+	case messages.Progress:
+		m.progress(in)
+	case messages.Failed:
+		m.failed(now, in)
+	case messages.Registered:
+		m.registered(now, in)
+	case messages.Updated:
+		m.updated(in)
+	case messages.Reregistering:
+		m.reregistering(in)
+	case messages.BootstrapStarted:
+		m.bootstrapStarted(in)
+	case messages.Bootstrapped:
+		m.bootstrapped(now, in)
+	case messages.Malformed:
+		m.undecodable(now, in)
+	case messages.Crashed:
+		m.crashed(now, in)
+	case core.Expired:
+		m.expired(now, in.Timer)
+	default:
+		m.call(now, in)
+	}
+}
+
+// call takes what comes from the facade and, through management, from servers.
+func (m *Machine) call(now time.Time, in any) {
+	switch in := in.(type) {
+	case messages.NetworkUp:
+		m.networkUp(now)
+	case messages.Woke:
+		m.woke(now, in)
+	case messages.CallRequest:
+		m.called(now, in)
+	case messages.UpdateTriggered:
+		m.updateTriggered(in)
+	case messages.BootstrapTriggered:
+		m.beginBootstrap(now)
+	case messages.Stop:
+		m.stopAll(now, in)
+	case messages.Deregistered:
+		m.deregistered(in)
+	}
+}
+
+func (m *Machine) do(effects ...core.Effect) { m.effects = append(m.effects, effects...) }
+
+// settle reports a change of the client's state and publishes a snapshot, once
+// a step.
+func (m *Machine) settle() {
+	if m.stop == nil && m.state != "" {
+		m.enter(m.overall())
+	}
+	if len(m.effects) > 0 {
+		m.do(Publish{Snapshot: m.snapshot()})
+	}
+}
+
+// enter reports a change of the client's state.
+func (m *Machine) enter(s messages.State) {
+	if s == m.state {
+		return
+	}
+	event := messages.Event{Type: messages.EventState, State: s, Previous: m.state}
+	if a := m.leading(); a != nil {
+		event.Server = a.server()
+	}
+	m.state = s
+	m.do(Emit{Event: event})
+}
+
+// overall derives the client's state from its accounts': registered when every
+// management account is; else what the account says that is furthest from it.
+func (m *Machine) overall() messages.State {
+	if m.paused {
+		return messages.StatePaused
+	}
+	if a := m.leading(); a != nil {
+		return a.state()
+	}
+	if m.loads > 0 {
+		return messages.StateWaiting
+	}
+	return messages.StateStarting
+}
+
+// leading returns the account that the client's state is about: a bootstrap
+// under way while nobody is registered, else the first management account that
+// is not registered, else the first one.
+func (m *Machine) leading() *account {
+	servers := m.servers()
+	bootstrap := m.accounts[messages.BootstrapAccount]
+	busy := bootstrap != nil && bootstrap.stage != stageIdle
+	for _, a := range servers {
+		if a.stage != stageRegistered {
+			if busy && (a.stage == stageWaiting || a.stage == stageIdle) {
+				return bootstrap
+			}
+			return a
+		}
+	}
+	if len(servers) > 0 {
+		return servers[0]
+	}
+	return bootstrap
+}
+
+// servers returns the management accounts in the order of their short server
+// IDs.
+func (m *Machine) servers() []*account {
+	all := slices.Collect(maps.Values(m.accounts))
+	all = slices.DeleteFunc(all, (*account).bootstrap)
+	slices.SortFunc(all, byID)
+	return all
+}
+
+func (m *Machine) everyone() []*account {
+	all := slices.Collect(maps.Values(m.accounts))
+	slices.SortFunc(all, byID)
+	return all
+}
+
+func byID(a, b *account) int { return cmp.Compare(a.ID, b.ID) }
+
+// live returns the account whose present incarnation has the epoch, or nil:
+// what comes from an older one is dropped here.
+func (m *Machine) live(epoch messages.Epoch) *account {
+	for _, a := range m.accounts {
+		if a.epoch == epoch && epoch != 0 {
+			return a
+		}
+	}
+	return nil
+}
+
+func (m *Machine) snapshot() messages.Snapshot {
+	s := messages.Snapshot{State: m.state}
+	for _, a := range m.everyone() {
+		s.Connections = append(s.Connections, a.status())
+	}
+	return s
+}

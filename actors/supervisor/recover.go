@@ -1,0 +1,241 @@
+package supervisor
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// recoverFrom does what the recovery table says about a failed attempt, and
+// reports it in exactly one event.
+func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usable bool) {
+	if m.stop != nil {
+		m.failedWhileLeaving(a, f)
+		return
+	}
+	row := Lookup(&f, a.twice(&f))
+	a.failures++
+	a.last = &f
+	if a.lostAt.IsZero() && a.registration != nil && !usable {
+		a.lostAt = now
+	}
+	delay, exhausted := m.schedule(a).Delay(a.failures - 1)
+	step := m.feasible(row.Step, a, usable)
+	if exhausted && step == Retry && m.mayBootstrap(a) {
+		step = Bootstrap
+	}
+	delay = m.floored(a, step, &f, delay)
+	if step == RetryRegister || step == RepeatRegister || step == Bootstrap {
+		a.registration = nil
+	}
+	m.report(a, row, step, &f, delay)
+	m.carryOut(now, a, step, delay, floorOf(&f))
+	if a.bootstrap() {
+		m.resumeServers(now)
+	}
+	if _, oma := m.schedule(a).(Sequences); exhausted || !oma {
+		m.lineMoves(now, a, false)
+	}
+}
+
+// feasible replaces a step that the present situation does not allow.
+func (m *Machine) feasible(step Step, a *account, usable bool) Step {
+	switch {
+	case step == Bootstrap && !m.mayBootstrap(a):
+		return Retry
+	case step == RepeatUpdate && !usable:
+		return Retry
+	case step == RepeatRegister && !usable:
+		return RetryRegister
+	}
+	return step
+}
+
+// floored applies the floors to the schedule's delay: what the server asked
+// for, the bootstrap hold-off time, and the decay of crashes.
+func (m *Machine) floored(a *account, step Step, f *messages.Failure, delay time.Duration) time.Duration {
+	if step == Ladder {
+		return 0
+	}
+	floor := floorOf(f)
+	if a.bootstrap() {
+		floor = max(floor, m.holdOff(a, a.failures))
+	}
+	if step == Bootstrap {
+		b := m.accounts[messages.BootstrapAccount]
+		floor = max(floor, m.holdOff(b, b.failures))
+	}
+	if f.Class == messages.ClassCrash {
+		floor = max(floor, m.crashDelay)
+	}
+	return Floored(delay, floor)
+}
+
+func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor time.Duration) {
+	a.floor = time.Time{}
+	if floor > 0 {
+		a.floor = now.Add(floor)
+	}
+	switch step {
+	case Ladder:
+		m.begin(now, a)
+	case RepeatUpdate:
+		m.keepLink(a)
+		m.wait(now, a, delay, intentRepeatUpdate)
+	case RepeatRegister:
+		m.keepLink(a)
+		m.wait(now, a, delay, intentRepeatRegister)
+	case Bootstrap:
+		m.retire(a)
+		a.stage = stageWaiting
+		m.wait(now, a, delay, intentBootstrap)
+	case Reload:
+		m.retire(a)
+		a.stage = stageWaiting
+		m.wait(now, a, delay, intentReload)
+	default:
+		m.retire(a)
+		a.stage = stageWaiting
+		m.wait(now, a, delay, intentAttempt)
+	}
+}
+
+// keepLink lets the incarnation go on; it waits for an order.
+func (m *Machine) keepLink(a *account) {
+	if a.stage != stageRegistered {
+		a.stage = stageWaiting
+	}
+	m.do(core.StopTimer{Timer: guardTimer(a.ID)})
+}
+
+func (m *Machine) wait(now time.Time, a *account, delay time.Duration, i intent) {
+	a.intent, a.due = i, now.Add(delay)
+	m.do(core.SetTimer{Timer: waitTimer(a.ID), After: delay})
+}
+
+// resumeServers lets the management accounts that wait for a bootstrap try
+// once more themselves, by their own policy: a bootstrap server that is gone
+// must not keep us from a management server that is back.
+func (m *Machine) resumeServers(now time.Time) {
+	for _, a := range m.servers() {
+		if a.stage == stageWaiting && a.due.IsZero() && a.failures > 0 {
+			m.wait(now, a, m.config.Policy.Delay(a.failures-1), intentAttempt)
+		}
+	}
+}
+
+// expired takes a timer that is due.
+func (m *Machine) expired(now time.Time, timer core.Timer) {
+	switch timer {
+	case timerLoad:
+		if !m.paused {
+			m.load()
+		}
+	case timerLinger:
+		m.endLinger()
+	case timerStop:
+		m.stopOverdue()
+	default:
+		m.accountTimer(now, timer)
+	}
+}
+
+func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
+	kind, number, _ := strings.Cut(string(timer), "/")
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil {
+		m.respawn(timer)
+		return
+	}
+	a := m.accounts[messages.AccountID(n)]
+	if a == nil {
+		return
+	}
+	if kind == "guard" {
+		m.failed(now, messages.Failed{Failure: messages.Failure{
+			Class: messages.ClassUnknown, Phase: a.phase(), Account: a.ID, Epoch: a.epoch, Cause: errStranded,
+		}})
+		return
+	}
+	m.due(now, a)
+}
+
+// due does what an account has been waiting for.
+func (m *Machine) due(now time.Time, a *account) {
+	a.due, a.floor = time.Time{}, time.Time{}
+	switch a.intent {
+	case intentRepeatUpdate:
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+	case intentRepeatRegister:
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendRegister{Epoch: a.epoch}})
+	case intentBootstrap:
+		m.beginBootstrap(now)
+		if b := m.accounts[messages.BootstrapAccount]; b == nil || b.stage == stageWaiting {
+			m.resumeServers(now) // a bootstrap waits for its own delay already
+		}
+	case intentReload:
+		m.load()
+	default:
+		m.attempt(now, a)
+	}
+}
+
+// attempt begins an attempt, unless a bootstrap is under way that will replace
+// the account: then its outcome decides.
+func (m *Machine) attempt(now time.Time, a *account) {
+	if b := m.accounts[messages.BootstrapAccount]; !a.bootstrap() && b != nil && b.epoch != 0 {
+		return
+	}
+	m.begin(now, a)
+}
+
+// networkUp ends the present waits; what a server asked for is kept.
+func (m *Machine) networkUp(now time.Time) {
+	if m.paused || m.stop != nil || !m.hinted.IsZero() && now.Sub(m.hinted) < hintInterval {
+		return
+	}
+	m.hinted = now
+	for _, a := range m.everyone() {
+		m.hurry(now, a, a.floor)
+	}
+	if m.loads > 0 {
+		m.load()
+	}
+}
+
+// woke takes the time that the machine slept off every wait.
+func (m *Machine) woke(now time.Time, in messages.Woke) {
+	if m.paused || m.stop != nil {
+		return
+	}
+	for _, a := range m.everyone() {
+		if a.stage == stageRegistered && a.due.IsZero() {
+			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+			continue
+		}
+		if !a.floor.IsZero() {
+			a.floor = a.floor.Add(-in.Slept)
+		}
+		m.hurry(now, a, a.due.Add(-in.Slept))
+	}
+}
+
+// hurry moves the end of an account's wait forward to until, or to now.
+func (m *Machine) hurry(now time.Time, a *account, until time.Time) {
+	if a.due.IsZero() || !a.due.After(until) {
+		return
+	}
+	if until.After(now) {
+		m.wait(now, a, until.Sub(now), a.intent)
+		return
+	}
+	m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+	m.due(now, a)
+}
+
+func (a *account) succeed() {
+	a.failures, a.last, a.worst, a.lostAt, a.floor = 0, nil, nil, time.Time{}, time.Time{}
+}

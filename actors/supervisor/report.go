@@ -1,0 +1,165 @@
+package supervisor
+
+import (
+	"strings"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// report emits the one event of a failed attempt.
+func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, delay time.Duration) {
+	e := errorEvent(row, f)
+	e.Server, e.Attempt, e.Action = a.server(), a.failures, actionOf(step, a)
+	e.RetryInMS = new(delay.Milliseconds())
+	a.lastSaid = &e
+	m.do(Emit{Event: e})
+}
+
+func errorEvent(row Row, f *messages.Failure) messages.Event {
+	return messages.Event{
+		Type: messages.EventError, Code: row.Code, Name: row.Code.String(), Phase: f.Phase.String(),
+		Detail: f.Error(), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: row.Remedy,
+	}
+}
+
+// actionOf names a step as events do.
+func actionOf(step Step, a *account) messages.Action {
+	switch step {
+	case Bootstrap:
+		return messages.ActionBootstrap
+	case RepeatRegister:
+		return messages.ActionRegister
+	case RetryRegister:
+		if a.bootstrap() {
+			return messages.ActionRetry
+		}
+		return messages.ActionRegister
+	case Ignore:
+		return messages.ActionIgnore
+	}
+	return messages.ActionRetry
+}
+
+func answerText(c messages.CoAPCode) string {
+	if c == messages.Empty {
+		return ""
+	}
+	return c.String()
+}
+
+// undecodable reports an undecodable message, at most once a second; the link
+// goes on.
+func (m *Machine) undecodable(now time.Time, in messages.Malformed) {
+	a := m.live(in.Epoch)
+	if a == nil || !m.malformed.IsZero() && now.Sub(m.malformed) < malformedInterval {
+		return
+	}
+	m.malformed = now
+	f := messages.Failure{Class: messages.ClassMalformed, Phase: a.phase(), Account: a.ID, Cause: in.Cause}
+	e := errorEvent(Lookup(&f, false), &f)
+	e.Server, e.Attempt, e.Action = a.server(), 1, messages.ActionIgnore
+	m.do(Emit{Event: e})
+}
+
+// phase returns what an account is about, for reports that do not come from
+// its owner.
+func (a *account) phase() messages.Phase {
+	switch {
+	case a.bootstrap():
+		return messages.PhaseBootstrap
+	case a.stage == stageRegistered:
+		return messages.PhaseRegistered
+	case a.stage == stageLeaving:
+		return messages.PhaseClose
+	}
+	return messages.PhaseRegister
+}
+
+func (a *account) status() messages.ConnectionStatus {
+	s := messages.ConnectionStatus{
+		Account: a.ID, Server: a.server(), State: a.state(), Failures: a.failures,
+		NextAttempt: a.due, LastError: a.lastSaid,
+	}
+	if a.registration != nil {
+		s.Location = location(a.registration)
+		s.Lifetime, s.RegisteredAt = a.registration.Lifetime, a.registration.Accepted
+	}
+	return s
+}
+
+func location(r *messages.Registration) string { return "/" + strings.Join(r.Location, "/") }
+
+// updateTriggered takes /1/x/8 from a server.
+func (m *Machine) updateTriggered(in messages.UpdateTriggered) {
+	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+	}
+}
+
+// crashed takes an actor that panicked: an incarnation is replaced whole,
+// since nothing in it outlives its link; a shared sibling alone. The decay of
+// crashes slows a crash loop down also when every cycle of it registers.
+func (m *Machine) crashed(now time.Time, in messages.Crashed) {
+	if in.Shared {
+		m.sharedCrashed(now, in)
+		return
+	}
+	a := m.live(in.Epoch)
+	if a == nil || m.stop != nil {
+		return
+	}
+	a.crashes.Min, a.crashes.Max, a.crashes.HalfLife = crashMin, m.config.Policy.Max, crashHalfLife
+	delay, repeated := a.crashes.Next(now)
+	m.crashDelay = delay
+	if repeated {
+		a.registration = nil // what was restored may be what crashes it
+		m.do(Emit{Event: degradedEvent(in, uint64(a.crashes.Score(now)))})
+	}
+	m.failed(now, messages.Failed{Failure: messages.Failure{
+		Class: messages.ClassCrash, Phase: a.phase(), Account: a.ID, Epoch: in.Epoch, Cause: in.Reason,
+	}})
+}
+
+// sharedCrashed respawns a shared sibling after a delay that decays.
+func (m *Machine) sharedCrashed(now time.Time, in messages.Crashed) {
+	role := sharedRole(in.Actor)
+	if m.crashes[role] == nil {
+		m.crashes[role] = &actorkit.Decay{}
+	}
+	delay, repeated := m.crashes[role].Next(now)
+	m.do(core.SetTimer{Timer: core.Timer("respawn/" + role.String()), After: delay})
+	if repeated {
+		m.do(Emit{Event: degradedEvent(in, uint64(m.crashes[role].Score(now)))})
+	}
+}
+
+// Decay of the crashes of an account's actors: two within an hour count more
+// than one.
+const (
+	crashMin      = time.Second
+	crashHalfLife = time.Hour
+)
+
+func sharedRole(actor string) core.Role {
+	if actor == core.Store.String() {
+		return core.Store
+	}
+	return core.Management
+}
+
+// respawn starts a shared sibling anew and tells it what it has to know.
+func (m *Machine) respawn(timer core.Timer) {
+	_, actor, _ := strings.Cut(string(timer), "/")
+	role := sharedRole(actor)
+	m.do(Respawn{Role: role})
+	if role == core.Management && m.tree != nil {
+		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+	}
+}
+
+func degradedEvent(in messages.Crashed, restarts uint64) messages.Event {
+	return messages.Event{Type: messages.EventDegraded, Actor: in.Actor, Restarts: restarts, Detail: in.Reason.Error()}
+}

@@ -1,0 +1,176 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Step is what the supervisor does about a failure.
+type Step uint8
+
+// The steps.
+const (
+	// Retry starts a fresh incarnation after the policy's delay: an Update
+	// where a Location is known and the lifetime lasts, else a Register; a
+	// bootstrap on the bootstrap account.
+	Retry Step = iota + 1
+	// RetryRegister is Retry without the Location.
+	RetryRegister
+	// Ladder starts a fresh incarnation at once, one Update on a new link
+	// (DESIGN.md section 5, Silence).
+	Ladder
+	// Bootstrap asks the bootstrap server for new credentials after the
+	// policy's delay, keeping the old until the new are stored; without a
+	// bootstrap account it is Retry.
+	Bootstrap
+	// RepeatUpdate keeps link and Location and repeats the Update after the
+	// policy's delay or the server's floor.
+	RepeatUpdate
+	// RepeatRegister keeps the link and registers anew after the policy's
+	// delay.
+	RepeatRegister
+	// Reload is Retry, with store and named files read anew before.
+	Reload
+	// Ignore changes nothing.
+	Ignore
+)
+
+// Row is one line of the recovery table: which failures it is for, how they
+// are reported, and what is done. The first row that matches wins.
+type Row struct {
+	Class   messages.Class
+	Phases  []messages.Phase    // empty: every phase
+	Answers []messages.CoAPCode // empty: every answer
+	// Twice restricts the row to the second of two consecutive attempts
+	// that end with the same class: a single alert is forgeable, a single
+	// silence may be loss.
+	Twice  bool
+	Code   messages.ErrorCode
+	Step   Step
+	Remedy string // what a person can do, in our words
+}
+
+// Remedies, by cause.
+const (
+	remedyNetwork     = "Check that the server's address and port can be reached from this network, and that no firewall rejects UDP. The client goes on trying."
+	remedyTimeout     = "Check that the server is running and that UDP datagrams pass in both directions. The client goes on trying."
+	remedyServerBusy  = "Nothing needs to be done: the server asked for a pause and the client keeps it."
+	remedyServer      = "Look at the server's log: it answers with an error. The client goes on trying."
+	remedyParameters  = "Check the endpoint name, the account and the server's URI with whoever runs the server. The client asks for new credentials or goes on trying."
+	remedyBootstrap   = "Check on the bootstrap server that this endpoint is known, that its certificate or key is enabled, and that the account's device quota is not used up. The client goes on trying and connects as soon as there is room."
+	remedyBootstrapIn = "Look at what the bootstrap server writes: the accounts that it delivered cannot be used. The former accounts stay in use."
+	remedyCertificate = "Check the server's certificate against the configured trust, its names and its validity, and check this machine's clock."
+	remedyOwn         = "The server does not accept this device's credentials, or they have expired. The client bootstraps for new ones where it can; else provision new ones."
+	remedySuite       = "Compare the cipher suites and the certificate types that server and client support."
+	remedyDNS         = "Check the server's host name and this machine's resolver. The client goes on resolving."
+	remedyStore       = "Check the disk under the state directory: space, permissions, file-system errors. What was stored before stays in use."
+	remedyRead        = "Check the disk under the state directory. Damaged files are kept for inspection; the previous good generation is used where there is one."
+	remedyFactory     = "The credentials cannot be used. Correct the files that the configuration names, or go back to the factory credentials, then try again."
+	remedyParse       = "The server, or something that pretends to be it, sends messages that are not CoAP. Compare the two CoAP implementations."
+	remedyMemory      = "Raise the limit that the message names, or have the server send less."
+	remedyNotAllowed  = "Wait for the state that the call needs; the events tell it."
+	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
+)
+
+// table is the recovery table of DESIGN.md section 5, in order of matching.
+var table = []Row{
+	{Class: messages.ClassDNS, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyDNS},
+	{Class: messages.ClassRefused, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
+	{Class: messages.ClassUnreachable, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
+	{Class: messages.ClassSocket, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
+	{Class: messages.ClassClosed, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassClosed, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
+
+	{Class: messages.ClassHandshakeTimeout, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
+	{Class: messages.ClassHandshakeStalled, Twice: true, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
+	{Class: messages.ClassHandshakeStalled, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
+	{Class: messages.ClassCredentialsRefused, Twice: true, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
+	{Class: messages.ClassCredentialsRefused, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyOwn},
+	{Class: messages.ClassOwnCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
+	{Class: messages.ClassAlert, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedySuite},
+	{Class: messages.ClassServerCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyCertificate},
+	{Class: messages.ClassBadCredentials, Code: messages.ConnectorInvalidCredentials, Step: Reload, Remedy: remedyFactory},
+
+	{Class: messages.ClassTimeout, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
+	{Class: messages.ClassSilence, Phases: []messages.Phase{messages.PhaseUpdate, messages.PhaseRegistered}, Code: messages.ConnectNetworkError, Step: Ladder, Remedy: remedyNetwork},
+	{Class: messages.ClassSilence, Phases: []messages.Phase{messages.PhaseClose}, Code: messages.ConnectorUnregistrationFailed, Step: Ignore, Remedy: remedyNetwork},
+	{Class: messages.ClassSilence, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
+
+	{Class: messages.ClassReset, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassReset, Phases: []messages.Phase{messages.PhaseUpdate}, Code: messages.ConnectNetworkError, Step: RepeatRegister, Remedy: remedyServer},
+	{Class: messages.ClassReset, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyServer},
+
+	{Class: messages.ClassRejected, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassRejected, Answers: overloaded, Phases: []messages.Phase{messages.PhaseUpdate}, Code: messages.ConnectNetworkError, Step: RepeatUpdate, Remedy: remedyServerBusy},
+	{Class: messages.ClassRejected, Answers: overloaded, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyServerBusy},
+	{Class: messages.ClassRejected, Answers: refusedParameters, Phases: []messages.Phase{messages.PhaseRegister}, Code: messages.ConnectInvalidParameters, Step: Bootstrap, Remedy: remedyParameters},
+	{Class: messages.ClassRejected, Answers: serverErrors, Phases: []messages.Phase{messages.PhaseUpdate}, Twice: true, Code: messages.ConnectNetworkError, Step: RepeatRegister, Remedy: remedyServer},
+	{Class: messages.ClassRejected, Answers: serverErrors, Phases: []messages.Phase{messages.PhaseUpdate}, Code: messages.ConnectNetworkError, Step: RepeatUpdate, Remedy: remedyServer},
+	{Class: messages.ClassRejected, Phases: []messages.Phase{messages.PhaseUpdate}, Code: messages.ConnectNetworkError, Step: RepeatRegister, Remedy: remedyServer},
+	{Class: messages.ClassRejected, Code: messages.ConnectNetworkError, Step: RetryRegister, Remedy: remedyServer},
+
+	{Class: messages.ClassBadAnswer, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassBadAnswer, Phases: []messages.Phase{messages.PhaseUpdate}, Code: messages.ConnectResponseParseFailed, Step: RepeatRegister, Remedy: remedyParse},
+	{Class: messages.ClassBadAnswer, Code: messages.ConnectResponseParseFailed, Step: RetryRegister, Remedy: remedyParse},
+	{Class: messages.ClassMalformed, Code: messages.ConnectResponseParseFailed, Step: Ignore, Remedy: remedyParse},
+
+	{Class: messages.ClassBootstrapSilence, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassBootstrapData, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrapIn},
+	{Class: messages.ClassStoreWrite, Code: messages.ConnectorFailedToStoreCredentials, Step: Retry, Remedy: remedyStore},
+	{Class: messages.ClassStoreRead, Code: messages.ConnectorFailedToReadCredentials, Step: Retry, Remedy: remedyRead},
+	{Class: messages.ClassBudget, Code: messages.ConnectMemoryConnectFail, Step: Retry, Remedy: remedyMemory},
+	{Class: messages.ClassConfiguration, Code: messages.ConnectInvalidParameters, Step: Ignore, Remedy: remedyParameters},
+	{Class: messages.ClassCrash, Code: messages.ConnectUnknownError, Step: Retry, Remedy: remedyUnknown},
+	{Class: messages.ClassUnknown, Code: messages.ConnectUnknownError, Step: Retry, Remedy: remedyUnknown},
+}
+
+// Groups of answers that share a recovery.
+var (
+	overloaded        = []messages.CoAPCode{messages.TooManyRequests, messages.ServiceUnavailable}
+	refusedParameters = []messages.CoAPCode{messages.BadRequest, messages.Forbidden, messages.PreconditionFailed}
+	serverErrors      = answersOfClass(5)
+)
+
+func answersOfClass(class uint8) []messages.CoAPCode {
+	codes := make([]messages.CoAPCode, 32)
+	for detail := range codes {
+		codes[detail] = messages.NewCoAPCode(class, uint8(detail))
+	}
+	return codes
+}
+
+// Table returns a copy of the recovery table, for the documentation and its
+// test.
+func Table() []Row { return slices.Clone(table) }
+
+// Lookup returns the row for a failure. twice says that the attempt before
+// ended with the same class. Every class has a row without conditions, so that
+// there always is one.
+func Lookup(f *messages.Failure, twice bool) Row {
+	i := slices.IndexFunc(table, func(r Row) bool { return r.matches(f, twice) })
+	if i < 0 {
+		return table[len(table)-1]
+	}
+	return table[i]
+}
+
+func (r Row) matches(f *messages.Failure, twice bool) bool {
+	return r.Class == f.Class &&
+		(len(r.Phases) == 0 || slices.Contains(r.Phases, f.Phase)) &&
+		(len(r.Answers) == 0 || slices.Contains(r.Answers, f.Answer)) &&
+		(!r.Twice || twice)
+}
+
+// floorOf returns what a server has asked for with an answer of the overload
+// kind, or 0. Max-Age 0 means a second at least, lest it makes a busy loop.
+func floorOf(f *messages.Failure) (floor time.Duration) {
+	if f.Class != messages.ClassRejected || !slices.Contains(overloaded, f.Answer) {
+		return 0
+	}
+	if f.MaxAge == nil {
+		return DefaultFloor
+	}
+	return max(*f.MaxAge, time.Second)
+}
