@@ -1,0 +1,220 @@
+package architecture
+
+import (
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+)
+
+var importRules = []rule{
+	{
+		name: "dependencies",
+		remedy: "reach the dependency through the package that owns it; a new one, or a new place, " +
+			"is a decision: write it to docs/adr and to the table in imports_test.go",
+		check: checkDependencies,
+		refused: []sample{
+			{"actors/network/machine.go": imports("github.com/asynkron/protoactor-go/actor")},
+			{"events.go": imports("github.com/asynkron/protoactor-go/actor")},
+			{"internal/testpki/leaf.go": imports("github.com/pion/dtls/v2")},
+			{"interop/peer/session.go": imports("github.com/pion/dtls/v2")},
+			{"actors/network/dtls.go": imports("github.com/pion/dtls/v3")},
+			{"actors/coapresend/call.go": imports("github.com/plgd-dev/go-coap/v3/message")},
+			{"internal/coap/decode.go": imports("github.com/plgd-dev/go-coap/v3/message/pool")},
+			{"internal/coap/decode_test.go": imports("github.com/plgd-dev/go-coap/v3/udp/client")},
+			{"lwm2m/path.go": imports("pgregory.net/rapid")},
+			{"config.go": imports("example.org/unknown")},
+			{"config_test.go": imports("example.org/unknown")},
+			{"config.go": "package holdfast\nimport . \"time\"\n"},
+		},
+		accepted: []sample{
+			{"actors/network/actor.go": imports("context", "github.com/asynkron/protoactor-go/actor")},
+			{"actors/network/machine_test.go": imports("github.com/asynkron/protoactor-go/actor")},
+			{"interop/peer/dtls_test.go": imports("github.com/pion/dtls/v2")},
+			{"internal/coap/decode.go": imports("github.com/plgd-dev/go-coap/v3/udp/coder")},
+			{"lwm2m/path_test.go": imports("pgregory.net/rapid", self+"/lwm2m")},
+		},
+	},
+	{
+		name: "layers",
+		remedy: "let the message go the other way, or move what both need further down; " +
+			"DESIGN.md 2 says which room may know which",
+		check: checkLayers,
+		refused: []sample{
+			{"cmd/holdfast/main.go": imports(self + "/internal/store")},
+			{"cmd/holdfast/main.go": imports(self + "/messages")},
+			{"lwm2mtest/server.go": imports(self)},
+			{"lwm2mtest/server.go": imports(self + "/actors/network")},
+			{"messages/event.go": imports(self + "/internal/core")},
+			{"messages/event.go": imports(self + "/actors/network")},
+			{"lwm2m/tlv/entry.go": imports(self + "/messages")},
+			{"actors/bootstrap/machine.go": imports(self + "/actors/network")},
+			{"internal/core/core.go": imports(self + "/actors/network")},
+			{"client.go": imports(self + "/lwm2mtest")},
+			{"somewhere/new.go": imports(self + "/lwm2m")},
+		},
+		accepted: []sample{
+			{"cmd/holdfast/main.go": imports("os", self, self+"/lwm2mtest")},
+			{"lwm2mtest/server.go": imports(self+"/internal/coap", self+"/messages")},
+			{"messages/event.go": imports(self+"/lwm2m", self+"/lwm2m/uri")},
+			{"actors/supervisor/actor.go": imports(self + "/actors/network")},
+			{"actors/network/machine_test.go": imports(self + "/lwm2mtest")},
+		},
+	},
+}
+
+// imports returns the text of a file with these imports.
+func imports(paths ...string) string {
+	return "package p\nimport (\n\t_ \"" + strings.Join(paths, "\"\n\t_ \"") + "\"\n)\n"
+}
+
+// dependency says where a module that is not ours may be imported.
+type dependency struct {
+	module string // the import path begins with it
+	// packages are the only ones to be imported; none means all of them.
+	packages []string
+	files    []string // patterns of shipped files
+	tests    []string // patterns of test files
+}
+
+var everywhere = []string{"..."}
+
+// dependencies keeps what is foreign in few places (DESIGN.md 2).
+var dependencies = []dependency{
+	{
+		// actorkit keeps its traps away from everybody; an actor's shell is an
+		// actor; runtime.go and client.go hold the actor system and the PID of
+		// the supervisor, the two ends that a facade cannot do without; probes
+		// of lwm2mtest may name actors.
+		module: "github.com/asynkron/protoactor-go",
+		files:  []string{"internal/actorkit/*.go", "actors/*/actor.go", "runtime.go", "client.go", "lwm2mtest/*.go"},
+		tests:  everywhere,
+	},
+	{
+		// The codec only: message/pool and all that stands on it link dtls/v3.
+		module: "github.com/plgd-dev/go-coap",
+		packages: []string{
+			"github.com/plgd-dev/go-coap/v3/message",
+			"github.com/plgd-dev/go-coap/v3/message/codes",
+			"github.com/plgd-dev/go-coap/v3/udp/coder",
+		},
+		files: []string{"internal/coap/*.go"},
+		tests: []string{"internal/coap/*.go"},
+	},
+	{
+		module: "github.com/pion/dtls/v2",
+		files:  []string{"actors/network/*.go", "lwm2mtest/*.go"},
+		tests:  []string{"actors/network/*.go", "lwm2mtest/*.go", "interop/peer/*.go"},
+	},
+	{
+		// pion's logger is what silences it.
+		module: "github.com/pion/logging",
+		files:  []string{"actors/network/*.go", "lwm2mtest/*.go"},
+		tests:  []string{"actors/network/*.go", "lwm2mtest/*.go"},
+	},
+	{module: "github.com/pion/transport/v3", tests: []string{"actors/network/*.go", "lwm2mtest/*.go"}},
+	{
+		module: "github.com/rs/zerolog",
+		files:  []string{"*.go", "internal/actorkit/*.go", "cmd/holdfast/*.go"},
+		tests:  everywhere,
+	},
+	{module: "github.com/goccy/go-yaml", files: []string{"config*.go"}, tests: []string{"*.go"}},
+	{
+		module: "github.com/fxamacker/cbor/v2",
+		files:  []string{"lwm2m/...", "internal/accounts/*.go"},
+		tests:  []string{"lwm2m/...", "internal/accounts/*.go"},
+	},
+	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
+	// The clock that goes on while the machine is suspended.
+	{module: "golang.org/x/sys", files: []string{"suspend_*.go"}, tests: []string{"internal/store/*.go"}},
+	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},
+	{module: "github.com/google/go-cmp", tests: everywhere},
+	{module: "go.uber.org/goleak", tests: everywhere},
+	{module: "pgregory.net/rapid", tests: everywhere},
+}
+
+func checkDependencies(m *module) (faults []fault) {
+	for _, s := range m.sources {
+		for _, spec := range s.file.Imports {
+			name := imported(spec)
+			if spec.Name != nil && spec.Name.Name == "." {
+				faults = append(faults, faultf("%s imports %s with a dot, which hides from these rules what is used of it", s.at(spec), name))
+			}
+			if isForeign(name) && !allowed(s, name) {
+				faults = append(faults, faultf("%s imports %s", s.at(spec), name))
+			}
+		}
+	}
+	return faults
+}
+
+// isForeign reports whether an import path is neither ours nor the standard
+// library's, whose paths begin with a word without a dot.
+func isForeign(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return strings.Contains(first, ".") && !below(self, name)
+}
+
+// below reports whether a path is that of a module or package, or of one below
+// it.
+func below(parent, name string) bool {
+	return name == parent || strings.HasPrefix(name, parent+"/")
+}
+
+func allowed(s *source, name string) bool {
+	i := slices.IndexFunc(dependencies, func(d dependency) bool { return below(d.module, name) })
+	if i < 0 {
+		return false
+	}
+	d := dependencies[i]
+	if len(d.packages) > 0 && !slices.Contains(d.packages, name) {
+		return false
+	}
+	if s.isTest() {
+		return matchesAny(d.tests, s.path)
+	}
+	return matchesAny(d.files, s.path)
+}
+
+// layer says which packages of this module the shipped files of some may
+// import. Test files may look further.
+type layer struct {
+	packages []string // patterns of directories, "." for the root
+	may      []string // patterns of directories
+}
+
+// layers goes from the bottom to the top; the first that matches counts.
+var layers = []layer{
+	{[]string{"lwm2m", "lwm2m/..."}, []string{"lwm2m", "lwm2m/..."}},
+	{[]string{"messages"}, []string{"lwm2m", "lwm2m/..."}},
+	{[]string{"internal/..."}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	// The server's logic must stay independent of the client's.
+	{[]string{"lwm2mtest"}, []string{"internal/coap", "internal/testpki", "messages", "lwm2m", "lwm2m/..."}},
+	// The supervisor starts its siblings; these know each other by messages.
+	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	{[]string{"."}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	// Faults of the demo are made in the network, the server, the
+	// configuration or real files, never inside the client.
+	{[]string{"cmd/holdfast"}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
+	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
+	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},
+	{[]string{"scripts/..."}, nil},
+}
+
+func checkLayers(m *module) (faults []fault) {
+	for _, s := range m.shipped() {
+		for _, spec := range s.file.Imports {
+			if name := imported(spec); below(self, name) && !mayImport(s, spec) {
+				faults = append(faults, faultf("%s imports %s", s.at(spec), name))
+			}
+		}
+	}
+	return faults
+}
+
+func mayImport(s *source, spec *ast.ImportSpec) bool {
+	target := path.Clean("./" + strings.TrimPrefix(imported(spec), self))
+	i := slices.IndexFunc(layers, func(l layer) bool { return matchesAny(l.packages, s.directory()) })
+	return i >= 0 && matchesAny(layers[i].may, target)
+}
