@@ -6,7 +6,11 @@
 // none: only the bootstrap interface touches it.
 package objects
 
-import "github.com/holdfast-iot/holdfast/lwm2m"
+import (
+	"math"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
 
 // Object IDs.
 const (
@@ -23,6 +27,10 @@ const (
 	readWrite = lwm2m.OpRead | lwm2m.OpWrite
 	execute   = lwm2m.OpExecute
 )
+
+// notNegative is the range of times in seconds: the specification has no end
+// of it, and no meaning for a negative one.
+var notNegative = lwm2m.Range{Max: math.MaxInt64}
 
 // Values of /0/x/2, Security Mode.
 const (

@@ -1,6 +1,7 @@
 package objects
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -68,6 +69,20 @@ func TestDefinitions(t *testing.T) {
 		got, _ := Core().Resource(lwm2m.PathOf(want.object, 0, want.ID))
 		if got != want.ResourceDef {
 			t.Errorf("/%d/x/%d:\n got %+v\nwant %+v", want.object, want.ID, got, want.ResourceDef)
+		}
+	}
+}
+
+// No time may be negative.
+func TestTimesAreNotNegative(t *testing.T) {
+	for object, ids := range map[uint16][]uint16{Security: {11, 12}, Server: {1, 2, 3, 5}} {
+		for _, id := range ids {
+			def, _ := Core().Resource(lwm2m.PathOf(object, 0, id))
+			for n, ok := range map[int64]bool{math.MinInt64: false, -1: false, 0: true, math.MaxInt64: true} {
+				if err := def.Check(lwm2m.Integer(n)); (err == nil) != ok {
+					t.Errorf("/%d/x/%d = %d: %v", object, id, n, err)
+				}
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package senml
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -51,7 +52,25 @@ func drawTree(t *rapid.T) *lwm2m.Tree {
 	return tree
 }
 
+// codec is one representation.
+type codec struct {
+	name   string
+	encode func(lwm2m.Path, lwm2m.Payload) ([]byte, error)
+	decode func(lwm2m.Path, []byte, *lwm2m.Registry) (lwm2m.Payload, error)
+}
+
+var codecs = []codec{
+	{"cbor", EncodeCBOR, DecodeCBOR},
+	{"json", EncodeJSON, DecodeJSON},
+}
+
 func TestRoundTrip(t *testing.T) {
+	for _, c := range codecs {
+		t.Run(c.name, func(t *testing.T) { roundTrip(t, c) })
+	}
+}
+
+func roundTrip(t *testing.T, c codec) {
 	reg := testRegistry()
 	rapid.Check(t, func(t *rapid.T) {
 		tree := drawTree(t)
@@ -59,11 +78,11 @@ func TestRoundTrip(t *testing.T) {
 		leaf := rapid.SampledFrom(all.Nodes).Draw(t, "node").Path
 		target := leaf.Prefix(rapid.IntRange(0, 4).Draw(t, "length"))
 		want, _ := tree.Payload(target)
-		b, err := EncodeCBOR(target, want)
+		b, err := c.encode(target, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := DecodeCBOR(target, b, reg)
+		got, err := c.decode(target, b, reg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,6 +90,47 @@ func TestRoundTrip(t *testing.T) {
 			t.Fatalf("%v: %v became %v", target, want, got)
 		}
 	})
+}
+
+func FuzzDecodeJSON(f *testing.F) {
+	for _, seed := range []string{
+		"[]", jsonExample, "[{}]", "null", `[{"n":"/3/0/9","v":-0.5e1}]`, `[{"x":[{"y":[1e400]}]}]`,
+		`[{"n":"/3/0/6/0","vd":"-_8","bver":10}]`, `[{"vs":"\ud83d\ude00"}]`, `[{"n":"/77/0/1","v":1E19}]`,
+	} {
+		for level := range uint8(5) {
+			f.Add(level, []byte(seed))
+		}
+	}
+	reg := testRegistry()
+	f.Fuzz(func(t *testing.T, level uint8, data []byte) {
+		target := lwm2m.PathOf(3, 0, 6, 0).Prefix(int(level % 5))
+		p, err := DecodeJSON(target, data, reg)
+		if err == nil && !json.Valid(data) {
+			t.Fatalf("%q is no JSON", data)
+		}
+		holds(t, codecs[1], target, p, err)
+	})
+}
+
+// holds checks what every decoder promises: a typed error, or a payload that can
+// be encoded and decoded again.
+func holds(t *testing.T, c codec, target lwm2m.Path, p lwm2m.Payload, err error) {
+	t.Helper()
+	var de *lwm2m.DecodeError
+	if err != nil {
+		if !errors.As(err, &de) {
+			t.Fatalf("untyped error %T", err)
+		}
+		return
+	}
+	b, err := c.encode(target, p)
+	if err != nil {
+		t.Fatalf("decoded but cannot be encoded: %v", err)
+	}
+	q, err := c.decode(target, b, testRegistry())
+	if err != nil || !slices.Equal(p.Nodes, q.Nodes) {
+		t.Fatalf("decodes to %v, which encodes as %q: %v, %v", p, b, q, err)
+	}
 }
 
 func FuzzDecodeCBOR(f *testing.F) {
@@ -83,21 +143,7 @@ func FuzzDecodeCBOR(f *testing.F) {
 	f.Fuzz(func(t *testing.T, level uint8, data []byte) {
 		target := lwm2m.PathOf(3, 0, 6, 0).Prefix(int(level % 5))
 		p, err := DecodeCBOR(target, data, reg)
-		var de *lwm2m.DecodeError
-		if err != nil {
-			if !errors.As(err, &de) {
-				t.Fatalf("untyped error %T", err)
-			}
-			return
-		}
-		b, err := EncodeCBOR(target, p)
-		if err != nil {
-			t.Fatalf("decoded but cannot be encoded: %v", err)
-		}
-		q, err := DecodeCBOR(target, b, reg)
-		if err != nil || !slices.Equal(p.Nodes, q.Nodes) {
-			t.Fatalf("%x decodes to %v, which encodes as %x: %v, %v", data, p, b, q, err)
-		}
+		holds(t, codecs[0], target, p, err)
 	})
 }
 

@@ -1,0 +1,80 @@
+package senml
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// jsonRecord is a record as it is written: at most one value field is set.
+type jsonRecord struct {
+	BaseName string      `json:"bn,omitempty"`
+	Name     string      `json:"n,omitempty"`
+	Number   json.Number `json:"v,omitempty"`
+	Text     *string     `json:"vs,omitempty"`
+	Boolean  *bool       `json:"vb,omitempty"`
+	Data     *string     `json:"vd,omitempty"`
+	Link     *string     `json:"vlo,omitempty"`
+}
+
+// EncodeJSON encodes as [EncodeCBOR] does. What JSON cannot carry, NaN, the
+// infinities and text that is not UTF-8, is a [*lwm2m.EncodeError] too.
+func EncodeJSON(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
+	if err := checkNodes(formatJSON, target, p.Nodes); err != nil {
+		return nil, err
+	}
+	names := namesFor(target, p.Nodes)
+	records := make([]jsonRecord, len(p.Nodes))
+	for i, n := range p.Nodes {
+		records[i].Name = names.relative(n.Path)
+		if !records[i].setValue(n.Value) {
+			return nil, &lwm2m.EncodeError{
+				Format: formatJSON, Path: n.Path, Reason: lwm2m.ReasonMismatch, Detail: "no value of JSON",
+			}
+		}
+	}
+	if len(records) > 0 {
+		records[0].BaseName = names.base
+	}
+	return marshal(records)
+}
+
+// marshal leaves <, > and & as they are: a Corelnk is full of them.
+func marshal(records []jsonRecord) ([]byte, error) {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(records); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), nil
+}
+
+// setValue reports false for what JSON cannot carry.
+func (r *jsonRecord) setValue(v lwm2m.Value) bool {
+	switch v.Kind() {
+	case lwm2m.KindString, lwm2m.KindCoreLink:
+		r.Text = new(v.Text())
+		return utf8.ValidString(v.Text())
+	case lwm2m.KindInteger, lwm2m.KindTime:
+		r.Number = json.Number(strconv.FormatInt(v.Int(), 10))
+	case lwm2m.KindUnsigned:
+		r.Number = json.Number(strconv.FormatUint(v.Uint(), 10))
+	case lwm2m.KindFloat:
+		f := v.Float64()
+		r.Number = json.Number(strconv.FormatFloat(f, 'g', -1, 64))
+		return !math.IsNaN(f) && !math.IsInf(f, 0)
+	case lwm2m.KindBoolean:
+		r.Boolean = new(v.Bool())
+	case lwm2m.KindOpaque:
+		r.Data = new(base64.RawURLEncoding.EncodeToString(v.Bytes()))
+	case lwm2m.KindObjectLink:
+		r.Link = new(v.String())
+	}
+	return true
+}

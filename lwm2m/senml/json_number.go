@@ -1,0 +1,62 @@
+package senml
+
+import (
+	"math"
+	"math/big"
+	"regexp"
+	"strconv"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// numberGrammar is that of RFC 8259 section 6.
+var numberGrammar = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([-+]?[0-9]+))?`)
+
+// maxDigits bounds the length of a number in bytes, and so the work; the longest
+// that float64 needs in the shortest form has 24.
+const maxDigits = 400
+
+// number reads a number. What follows it is for the caller to judge.
+func (s *scanner) number() (any, fault) {
+	found := numberGrammar.FindSubmatch(s.data[s.at:])
+	if found == nil {
+		s.at++ // a sign alone
+		return nil, s.malformed()
+	}
+	text, exponent := string(found[0]), string(found[1])
+	s.at += len(text)
+	s.space()
+	if len(text) > maxDigits {
+		return nil, fault{lwm2m.ReasonValue, "number too long"}
+	}
+	if e, err := strconv.Atoi(exponent); exponent != "" && (err != nil || e > maxExponent || e < -maxExponent) {
+		return nil, fault{lwm2m.ReasonValue, "number out of range"}
+	}
+	v, ok := numberOf(text)
+	if !ok {
+		return nil, fault{lwm2m.ReasonValue, "number out of range"}
+	}
+	return v, noFault
+}
+
+// numberOf gives a number as the CBOR library would: an int64 when it is
+// negative and an integer, a uint64 when it is another integer, else a float64.
+// It is not ok when there is no such float64, or only rounding makes it an
+// integer: it would pass for one where an integer is wanted.
+func numberOf(text string) (any, bool) {
+	exact, ok := new(big.Rat).SetString(text)
+	switch {
+	case !ok:
+		return nil, false
+	case exact.Sign() == 0 && text[0] == '-':
+		return math.Copysign(0, -1), true
+	case exact.IsInt() && exact.Num().IsUint64():
+		return exact.Num().Uint64(), true
+	case exact.IsInt() && exact.Num().IsInt64():
+		return exact.Num().Int64(), true
+	}
+	nearest, _ := exact.Float64()
+	_, notInt := lwm2m.Float(nearest).As(lwm2m.KindInteger)
+	_, notUint := lwm2m.Float(nearest).As(lwm2m.KindUnsigned)
+	return nearest, notInt != nil && notUint != nil && !math.IsInf(nearest, 0)
+}
