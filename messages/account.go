@@ -107,10 +107,13 @@ type Account struct {
 	SecurityInstance uint16
 	ServerInstance   uint16 // meaningless for the bootstrap account
 	URI              uri.URI
-	Credentials      Credentials
-	Lifetime         time.Duration // registration lifetime, whole seconds; 0 is infinite
-	HoldOff          time.Duration // /0/x/11, a floor of the first bootstrap attempt
-	Retry            Retry
+	// Server is the URI as it was written, for events; empty: URI's normal
+	// form.
+	Server      string
+	Credentials Credentials
+	Lifetime    time.Duration // registration lifetime, whole seconds; 0 is infinite
+	HoldOff     time.Duration // /0/x/11, a floor of the first bootstrap attempt
+	Retry       Retry
 }
 
 // Retry holds the resources /1/x/13 to 20, as far as a bootstrap or a server

@@ -49,13 +49,13 @@ const (
 	Reset                                // the peer answered RST
 	TooLarge                             // the body exceeds a declared limit
 	Broken                               // block-wise transfer broken beyond repair (ETag changed three times, wrong block)
-	QueueFull                            // more requests wait than the declared limit
+	QueueFull                            // more requests wait than limits.queued_messages
 	Unsendable                           // the request cannot be encoded: a segment above 255 bytes, too many options
 )
 
 // String returns the reason in a few words.
 func (r RequestFailure) String() string {
-	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests", "request cannot be encoded"}
+	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests (limits.queued_messages)", "request cannot be encoded"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -108,6 +108,13 @@ type Reply struct {
 	ContentFormat *Format
 	MaxAge        *uint32
 	Payload       []byte
+}
+
+// BodyRefused reports that a request body of the peer exceeded the link's limit
+// and was answered 4.13 without being handed over. Coapresend to handler.
+type BodyRefused struct {
+	Account AccountID
+	Epoch   Epoch
 }
 
 // Malformed reports an undecodable message of the configured server, which

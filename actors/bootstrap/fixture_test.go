@@ -138,6 +138,8 @@ func encodeBody(format messages.Format, target lwm2m.Path, p lwm2m.Payload) []by
 		data, err = tlv.Encode(target, p)
 	case messages.FormatSenMLCBOR:
 		data, err = senml.EncodeCBOR(target, p)
+	case messages.FormatSenMLJSON:
+		data, err = senml.EncodeJSON(target, p)
 	}
 	if err != nil {
 		panic(err)

@@ -154,6 +154,10 @@ func (m *Machine) fromLink(now time.Time, in any) []core.Effect {
 		if in.Epoch == m.begin.Epoch {
 			return m.inbound(now, in)
 		}
+	case messages.BodyRefused:
+		if in.Epoch == m.begin.Epoch && (m.state == Requesting || m.state == Open) {
+			return m.fail(messages.Failure{Class: messages.ClassBudget, Cause: errBudget})
+		}
 	}
 	return nil
 }

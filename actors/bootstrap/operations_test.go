@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -41,6 +42,7 @@ const (
 	text  = messages.FormatText
 	tlvF  = messages.FormatTLV
 	cborF = messages.FormatSenMLCBOR
+	jsonF = messages.FormatSenMLJSON
 	links = messages.FormatLinkFormat
 )
 
@@ -92,6 +94,7 @@ func TestOperations(t *testing.T) {
 		{"read server instance", inbound(messages.GET, "/1/0"), messages.Content},
 		{"read as TLV", accepting("/1/0", tlvF), messages.Content},
 		{"read as SenML CBOR", accepting("/1", cborF), messages.Content},
+		{"read as SenML JSON", accepting("/1", jsonF), messages.Content},
 		{"read as text", accepting("/1/0", text), messages.NotAcceptable},
 		{"read missing instance", inbound(messages.GET, "/1/9"), messages.NotFound},
 		{"read access control", inbound(messages.GET, "/2"), messages.NotFound},
@@ -111,6 +114,8 @@ func TestOperations(t *testing.T) {
 		{"write opaque", writing("/0/1/5", messages.FormatOpaque, []byte("key")), messages.Changed},
 		{"write base64", writing("/0/1/5", text, []byte("a2V5")), messages.Changed},
 		{"write multiple resource", writing("/1/0/25", tlvF, []byte{0x86, 25, 0x41, 0, '1', 0x41, 1, '2'}), messages.Changed},
+		{"write SenML JSON", writing("/1", jsonF, encodeBody(jsonF, mustPath("/1"), nodes(mustPath("/1/0"), bodies["server-1"]))), messages.Changed},
+		{"write root in JSON", writing("/", jsonF, []byte("[]")), messages.MethodNotAllowed},
 		{"write root", writing("/", cborF, []byte{0x80}), messages.MethodNotAllowed},
 		{"write resource instance", writing("/1/0/25/0", text, []byte("1")), messages.MethodNotAllowed},
 		{"write device", writing("/3/0/14", text, []byte("+01:00")), messages.MethodNotAllowed},
@@ -118,12 +123,16 @@ func TestOperations(t *testing.T) {
 		{"write unknown resource", writing("/1/0/999", text, []byte("1")), messages.NotFound},
 		{"write executable", writing("/1/0/8", text, nil), messages.MethodNotAllowed},
 		{"write without format", inbound(messages.PUT, "/1/0"), messages.UnsupportedFormat},
-		{"write in JSON", writing("/1/0", messages.FormatSenMLJSON, []byte("[]")), messages.UnsupportedFormat},
+		{"write in JSON of LwM2M 1.0", writing("/1/0", messages.FormatJSON, []byte(`{"e":[]}`)), messages.UnsupportedFormat},
 		{"write text to instance", writing("/1/0", text, []byte("1")), messages.UnsupportedFormat},
 		{"write opaque to integer", writing("/1/0/1", messages.FormatOpaque, []byte{1}), messages.UnsupportedFormat},
 		{"write text to multiple", writing("/1/0/25", text, []byte("1.1")), messages.UnsupportedFormat},
 		{"write garbage TLV", writing("/1/0", tlvF, []byte{0xff}), messages.BadRequest},
 		{"write garbage CBOR", writing("/1/0", cborF, []byte{0xff}), messages.BadRequest},
+		{"write garbage JSON", writing("/1/0", jsonF, []byte("[")), messages.BadRequest},
+		{"write a JSON value twice", writing("/1/0", jsonF, []byte(`[{"n":"/1/0/1","v":60,"v":61}]`)), messages.BadRequest},
+		{"write JSON outside the target", writing("/1/0", jsonF, []byte(`[{"bn":"/1/0/../","n":"1/1","v":60}]`)), messages.BadRequest},
+		{"write nothing to a resource in JSON", writing("/1/0/1", jsonF, []byte("[]")), messages.BadRequest},
 		{"write garbage text", writing("/1/0/1", text, []byte("ten")), messages.BadRequest},
 		{"write outside the target", writing("/1/0", cborF, encodeBody(cborF, mustPath("/1/1"), nodes(mustPath("/1/1"), bodies["server-1"]))), messages.BadRequest},
 		{"write nothing to a resource", writing("/1/0/1", cborF, []byte{0x80}), messages.BadRequest},
@@ -215,7 +224,7 @@ func TestWriteReplacesInstances(t *testing.T) {
 
 // Resources that no definition knows are left out of an instance.
 func TestWriteIgnoresUnknownResources(t *testing.T) {
-	for _, format := range []messages.Format{tlvF, cborF} {
+	for _, format := range []messages.Format{tlvF, cborF, jsonF} {
 		s := session(t, "1.1")
 		target := mustPath("/1/5")
 		body := append(server(5, 60), lwm2m.Resource{ID: 4711, Value: lwm2m.String("?")},
@@ -261,10 +270,32 @@ func TestBudgetEndsTheSession(t *testing.T) {
 	}
 }
 
+// A body that the link has refused for the same budget ends the session too;
+// one of an older link, or before the request, does not.
+func TestRefusedBodyEndsTheSession(t *testing.T) {
+	m := New(Config{MaxBytes: 300})
+	m.Step(start, begin("1.1", bareTree()))
+	refused := messages.BodyRefused{Epoch: epoch}
+	if effects := m.Step(start, refused); len(effects) != 0 {
+		t.Errorf("before the link is up: %v", effects)
+	}
+	m.Step(start, messages.LinkUp{Epoch: epoch})
+	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.Changed})
+	if effects := m.Step(start, messages.BodyRefused{Epoch: epoch - 1}); len(effects) != 0 {
+		t.Errorf("of an older link: %v", effects)
+	}
+	if f := failure(t, m.Step(start, refused)); f.Class != messages.ClassBudget || !errors.Is(f.Cause, errBudget) {
+		t.Errorf("failed with %v", f)
+	}
+	if effects := m.Step(start, refused); len(effects) != 0 {
+		t.Errorf("a second time: %v", effects)
+	}
+}
+
 // No answer shows a key: not a read, not a discover, not a refusal.
 func TestAnswersShowNoKey(t *testing.T) {
 	for _, path := range []string{"/", "/0", "/0/0", "/0/0/5", "/0/1", "/1", "/1/0"} {
-		for _, accept := range []messages.Format{tlvF, cborF, links, text, messages.FormatOpaque} {
+		for _, accept := range []messages.Format{tlvF, cborF, jsonF, links, text, messages.FormatOpaque} {
 			s := session(t, "1.1")
 			got := s.serve(accepting(path, accept))
 			if bytes.Contains(got.payload, []byte("bootstrapkey")) || bytes.Contains(got.payload, []byte("oldkey")) {

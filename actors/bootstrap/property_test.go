@@ -93,7 +93,7 @@ func anyOperation(t *rapid.T) messages.Inbound {
 		return inbound(messages.POST, "/bs")
 	case 2:
 		return accepting(rapid.SampledFrom([]string{"/", "/0", "/1", instance}).Draw(t, "target"),
-			rapid.SampledFrom([]messages.Format{tlvF, cborF, links}).Draw(t, "accept"))
+			rapid.SampledFrom([]messages.Format{tlvF, cborF, jsonF, links}).Draw(t, "accept"))
 	case 3:
 		return anyResource(t, instance)
 	case 4:
@@ -105,7 +105,7 @@ func anyOperation(t *rapid.T) messages.Inbound {
 
 func anyInstance(t *rapid.T, object string, names ...string) messages.Inbound {
 	target := mustPath(object + fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "written")))
-	format := rapid.SampledFrom([]messages.Format{tlvF, cborF}).Draw(t, "format")
+	format := rapid.SampledFrom([]messages.Format{tlvF, cborF, jsonF}).Draw(t, "format")
 	body := nodes(target, bodies[rapid.SampledFrom(names).Draw(t, "body")])
 	wrapped := target
 	if rapid.Bool().Draw(t, "object level") {
@@ -126,6 +126,7 @@ func FuzzInbound(f *testing.F) {
 	body := encodeBody(tlvF, mustPath("/0/1"), nodes(mustPath("/0/1"), bodies["psk-123"]))
 	f.Add(uint8(messages.PUT), "0/1", uint16(tlvF), uint16(0), body)
 	f.Add(uint8(messages.PUT), "1", uint16(cborF), uint16(0), []byte{0x80})
+	f.Add(uint8(messages.PUT), "1", uint16(jsonF), uint16(0), []byte(`[{"bn":"/1/0/","n":"1","v":60}]`))
 	f.Add(uint8(messages.PUT), "0/0/1", uint16(text), uint16(0), []byte("0"))
 	f.Add(uint8(messages.GET), "", uint16(0), uint16(links), []byte(nil))
 	f.Add(uint8(messages.DELETE), "0", uint16(0), uint16(0), []byte(nil))

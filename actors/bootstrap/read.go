@@ -57,8 +57,10 @@ func encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) answer {
 		data, err = tlv.Encode(path, p)
 	case messages.FormatSenMLCBOR:
 		data, err = senml.EncodeCBOR(path, p)
+	case messages.FormatSenMLJSON:
+		data, err = senml.EncodeJSON(path, p)
 	default:
-		return refuse(messages.NotAcceptable, "only TLV and SenML CBOR can be had")
+		return refuse(messages.NotAcceptable, "only TLV and SenML can be had")
 	}
 	if err != nil {
 		return refuse(messages.InternalServerError, err.Error())

@@ -22,7 +22,7 @@ const bs = "bs"
 const noDetails = "no details"
 
 // errBudget is the cause of a failure of class budget.
-var errBudget = errors.New("the bootstrap exceeds the limit for credentials")
+var errBudget = errors.New("the bootstrap delivers more than limits.bootstrap_bytes")
 
 // sendRequest sends a Bootstrap-Request (LwM2M Core section 6.1.7) in a new
 // exchange, whose operations start from the configuration as it was.
@@ -90,7 +90,17 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 	case in.Reason == messages.Exhausted && now.Before(m.deadline):
 		return m.sendRequest()
 	}
-	return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+	return m.fail(failureOf(in.Reason))
+}
+
+// failureOf makes a failure of an exchange that brought no answer. A declared
+// limit is named: a person can raise it.
+func failureOf(r messages.RequestFailure) messages.Failure {
+	f := messages.Failure{Class: failureClass(r)}
+	if f.Class == messages.ClassBudget {
+		f.Detail = r.String()
+	}
+	return f
 }
 
 func failureClass(r messages.RequestFailure) messages.Class {

@@ -73,6 +73,8 @@ func (t *transaction) decode(path lwm2m.Path, in messages.Inbound) (lwm2m.Payloa
 		payload, err = tlv.DecodeLimited(path, in.Payload, registry, limits)
 	case messages.FormatSenMLCBOR:
 		payload, err = senml.DecodeCBORLimited(path, in.Payload, registry, limits)
+	case messages.FormatSenMLJSON:
+		payload, err = senml.DecodeJSONLimited(path, in.Payload, registry, limits)
 	case messages.FormatText, messages.FormatOpaque:
 		return decodeSingle(path, *in.ContentFormat, in.Payload)
 	default:

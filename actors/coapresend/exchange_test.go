@@ -267,7 +267,7 @@ func TestQueueFull(t *testing.T) {
 	for id := range uint64(5) {
 		d.get(id)
 	}
-	d.expect("0s send CON 0.01 mid=100 token=01 /a", "0s failed 3 too many queued requests", "0s failed 4 too many queued requests")
+	d.expect("0s send CON 0.01 mid=100 token=01 /a", "0s failed 3 too many queued requests (limits.queued_messages)", "0s failed 4 too many queued requests (limits.queued_messages)")
 	d.peer(message(coap.ACK, messages.Content, 100, token(1)))
 	d.get(5)
 	d.expect("0s response 0 2.05", "0s send CON 0.01 mid=101 token=02 /a")

@@ -146,6 +146,7 @@ func TestInboundTooLarge(t *testing.T) {
 		"0s send ACK 2.31 mid=10 token=01 b1=0/1/1024",
 		"0s send ACK 2.31 mid=11 token=02 b1=1/1/1024",
 		"0s send ACK 4.13 mid=12 token=03 size1=2048",
+		"0s messages.BodyRefused",
 	)
 	if len(d.m.uploads) != 0 {
 		t.Error("the body is kept")
@@ -153,7 +154,7 @@ func TestInboundTooLarge(t *testing.T) {
 	announced := blockOf(3000, 0, uintOption(coap.Size1, 2049))
 	announced.MID = 20
 	d.peer(announced)
-	d.expect("0s send ACK 4.13 mid=20 token=01 size1=2048")
+	d.expect("0s send ACK 4.13 mid=20 token=01 size1=2048", "0s messages.BodyRefused")
 }
 
 // TestInboundBlocksExpire: a body that is not continued is forgotten

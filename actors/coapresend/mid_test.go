@@ -64,5 +64,5 @@ func TestNoMIDLeft(t *testing.T) {
 	d.get(1)
 	d.peer(message(1, messages.GET, 9, nil))
 	d.reply(messages.Content, nil)
-	d.expect("0s failed 1 too many queued requests", "0s inbound 0.01 /")
+	d.expect("0s failed 1 too many queued requests (limits.queued_messages)", "0s inbound 0.01 /")
 }

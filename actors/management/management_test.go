@@ -84,6 +84,7 @@ const (
 	links  = messages.FormatLinkFormat
 	tlvF   = messages.FormatTLV
 	cborF  = messages.FormatSenMLCBOR
+	jsonF  = messages.FormatSenMLJSON
 )
 
 // One line per rule of protocol pages 2.1 to 2.3, for this build's model.
@@ -101,12 +102,13 @@ func TestCodes(t *testing.T) {
 		{"read device", request(get, "/3/0"), messages.Content},
 		{"read as TLV", accepting("/3", tlvF), messages.Content},
 		{"read as SenML CBOR", accepting("/3", cborF), messages.Content},
+		{"read as SenML JSON", accepting("/3", jsonF), messages.Content},
 		{"read single as text", accepting("/3/0/0", text), messages.Content},
 		{"read instance of multiple as text", accepting("/3/0/11/0", text), messages.Content},
 		{"read multiple as text", accepting("/3/0/11", text), messages.NotAcceptable},
 		{"read instance as text", accepting("/3/0", text), messages.NotAcceptable},
 		{"read string as opaque", accepting("/3/0/0", opaque), messages.NotAcceptable},
-		{"read as JSON", accepting("/3/0", messages.FormatJSON), messages.NotAcceptable},
+		{"read as JSON of LwM2M 1.0", accepting("/3/0", messages.FormatJSON), messages.NotAcceptable},
 		{"read another server's instance", request(get, "/1/5"), messages.Unauthorized},
 		{"read another server's resource", request(get, "/1/5/0"), messages.Unauthorized},
 		{"read unknown object", request(get, "/4711"), messages.NotFound},
@@ -200,6 +202,7 @@ func TestContents(t *testing.T) {
 		{"/1/0", tlvF, "\xc1\x00\x01\xc4\x01\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
 		{"/1", tlvF, "\x08\x00\x0f\xc1\x00\x01\xc4\x01\x00\x01\x51\x80\xc1\x06\x01\xc1\x07U"},
 		{"/1/0/7", cborF, "\x81\xa2\x21f/1/0/7\x03aU"},
+		{"/1/0", jsonF, `[{"bn":"/1/0/","n":"0","v":1},{"n":"1","v":86400},{"n":"6","vb":true},{"n":"7","vs":"U"}]`},
 		{"/1", links, "</1>,</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
 		{"/1/0", links, "</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
 		{"/1/0/8", links, "</1/0/8>"},

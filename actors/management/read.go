@@ -36,6 +36,8 @@ func (s session) encode(path lwm2m.Path, p lwm2m.Payload, format messages.Format
 		data, err = tlv.Encode(path, p)
 	case messages.FormatSenMLCBOR:
 		data, err = senml.EncodeCBOR(path, p)
+	case messages.FormatSenMLJSON:
+		data, err = senml.EncodeJSON(path, p)
 	case messages.FormatText, messages.FormatOpaque:
 		return s.encodeSingle(path, format)
 	default:

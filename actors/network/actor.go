@@ -58,21 +58,40 @@ func newShell(config Config) *shell {
 
 // Receive implements actor.Actor.
 func (s *shell) Receive(ctx actor.Context) {
-	switch ctx.Message().(type) {
+	switch message := ctx.Message().(type) {
 	case *actor.Stopping, *actor.Restarting:
 		s.cancel()
+	case *actorkit.Crash:
+		panic(message) // of a goroutine of ours: the actor crashes in its place
 	}
 	s.Shell.Receive(ctx)
+}
+
+// guarded runs work in a goroutine that a panic does not take the process
+// with. It cannot reach pion's own goroutines; the record filter keeps from
+// those what is known to crash them.
+func guarded(ctx actor.Context, what any, work func()) {
+	report := reporter(ctx)
+	go func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				report(actorkit.Recovered(reason, what))
+			}
+		}()
+		work()
+	}()
 }
 
 // Run implements actorkit.Executor.
 func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	switch effect := effect.(type) {
 	case resolve:
-		go s.lookUp(reporter(ctx), effect)
+		report := reporter(ctx)
+		guarded(ctx, effect, func() { s.lookUp(report, effect) })
 	case open:
 		s.runner = newRunner(s.config.Epoch, s.config.Transport, reporter(ctx), s.deliverer(ctx))
-		go s.runner.run(s.ctx, effect)
+		run := s.runner
+		guarded(ctx, effect, func() { run.run(s.ctx, effect) })
 	case serve:
 		close(s.runner.serve)
 	case send:

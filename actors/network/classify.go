@@ -130,3 +130,13 @@ func resolveReason(err error) ResolveReason {
 	}
 	return ResolveFailed
 }
+
+// innermost strips what package net says around an errno: operation and
+// addresses, which the error that holds it has named already.
+func innermost(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}

@@ -63,7 +63,7 @@ type SocketError struct {
 
 // Error returns a sentence for a person.
 func (e *SocketError) Error() string {
-	return withCause(e.Op+" "+e.Remote.String(), e.Err)
+	return withCause(e.Op+" "+e.Remote.String(), innermost(e.Err))
 }
 
 // Unwrap returns the operation's error.

@@ -29,7 +29,12 @@ type System struct {
 
 // Lookup resolves host by DNS and the hosts file (RFC 1035, RFC 3596).
 func (s System) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	return s.resolver().LookupNetIP(ctx, "ip", host)
+	addrs, err := s.resolver().LookupNetIP(ctx, "ip", host)
+	var failed *net.DNSError
+	if s.DNSServer != "" && errors.As(err, &failed) {
+		failed.Server = s.DNSServer // Go names the first one of resolv.conf
+	}
+	return addrs, err
 }
 
 // Dial opens a connected UDP socket on an ephemeral port.

@@ -87,10 +87,11 @@ func New(config Config) *Machine { return &Machine{config: config} }
 // State returns the present state, for probes and tests.
 func (m *Machine) State() State { return m.state }
 
-// errNoLocation is the cause of a ClassBadAnswer failure.
+// Causes of failures that are found here.
 var (
 	errNoLocation = errors.New("the server answered 2.01 without a usable Location-Path")
 	errUnexpected = errors.New("the server's answer does not fit the request")
+	errUnderWay   = errors.New("a Register was under way, and no Location is known to de-register")
 )
 
 // Limits of a Location-Path, which is stored and sent back verbatim.

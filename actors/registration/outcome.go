@@ -63,7 +63,7 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 			// message ID and token (DESIGN.md section 4).
 			return m.register()
 		}
-		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+		return m.fail(failureOf(in.Reason))
 	case Reconnecting:
 		if in.Reason == messages.Reset {
 			return m.refused(now, messages.Empty)
@@ -72,16 +72,26 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 			// Silence ends the ladder; the next attempt comes by the policy.
 			return m.fail(messages.Failure{Class: messages.ClassTimeout})
 		}
-		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+		return m.fail(failureOf(in.Reason))
 	case Updating:
 		if in.Reason == messages.Reset {
 			return m.refused(now, messages.Empty)
 		}
-		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+		return m.fail(failureOf(in.Reason))
 	case Deregistering:
-		return m.fail(messages.Failure{Class: failureClass(in.Reason)})
+		return m.fail(failureOf(in.Reason))
 	}
 	return nil
+}
+
+// failureOf makes a failure of an exchange that brought no answer. A declared
+// limit is named: a person can raise it.
+func failureOf(r messages.RequestFailure) messages.Failure {
+	f := messages.Failure{Class: failureClass(r)}
+	if f.Class == messages.ClassBudget {
+		f.Detail = r.String()
+	}
+	return f
 }
 
 func failureClass(r messages.RequestFailure) messages.Class {
@@ -195,10 +205,14 @@ func (m *Machine) report(byUpdate bool) core.Effect {
 
 func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
 	if in.Code == messages.Deleted || in.Code == messages.NotFound {
-		m.state = Done
-		return []core.Effect{m.tell(messages.Deregistered{Account: m.begin.Account.ID, Epoch: m.begin.Epoch})}
+		return m.deregistered()
 	}
 	return m.fail(rejected(in))
+}
+
+func (m *Machine) deregistered() []core.Effect {
+	m.state = Done
+	return []core.Effect{m.tell(messages.Deregistered{Account: m.begin.Account.ID, Epoch: m.begin.Epoch})}
 }
 
 func rejected(in messages.Response) messages.Failure {

@@ -92,12 +92,18 @@ func (m *Machine) expiredRegistration(now time.Time, state State) []core.Effect 
 	return m.registerAgain(now)
 }
 
-// deregister sends the DELETE of LwM2M Core section 6.2.3.
+// deregister sends the DELETE of LwM2M Core section 6.2.3. Where no Location is
+// known there is none to send, but an answer all the same: the server has
+// forgotten us, or will remember us by a Register that is under way.
 func (m *Machine) deregister() []core.Effect {
-	if m.known == nil {
-		return nil
-	}
+	forgotten := m.state == Deferred
 	m.state = Deregistering
+	switch {
+	case m.known == nil && forgotten:
+		return m.deregistered()
+	case m.known == nil:
+		return m.fail(messages.Failure{Class: messages.ClassUnknown, Cause: errUnderWay})
+	}
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
 	return append(effects, m.send(messages.Request{Code: messages.DELETE, Path: m.known.Location})...)
 }

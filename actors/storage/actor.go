@@ -2,8 +2,10 @@
 // of its records (internal/store does the work).
 //
 // It takes messages.LoadAccounts, messages.Save and messages.ForgetCredentials,
-// one after the other, and answers the sender. The disk is used in a goroutine of its own, so that the actor
-// never blocks; there is at most one at a time.
+// one after the other, and answers the sender. The disk is used in a goroutine
+// of its own, so that the actor never blocks; there is at most one at a time. A
+// panic there is the actor's: what waits in line is lost with it, and whoever
+// asked asks again.
 //
 // The package is internal to the runtime: only actors/supervisor starts it.
 package storage
@@ -57,6 +59,7 @@ type job struct {
 type done struct {
 	to     *actor.PID
 	answer any
+	crash  *actorkit.Crash // the job panicked
 }
 
 // Receive implements actor.Actor.
@@ -65,7 +68,12 @@ func (s *storage) Receive(ctx actor.Context) {
 	case messages.LoadAccounts, messages.Save, messages.ForgetCredentials:
 		s.line = append(s.line, job{from: ctx.Sender(), request: message})
 		s.next(ctx)
+	case messages.Ping:
+		message.Pong()
 	case done:
+		if message.crash != nil {
+			panic(message.crash)
+		}
 		s.busy = false
 		if message.to != nil {
 			ctx.Send(message.to, message.answer)
@@ -81,7 +89,17 @@ func (s *storage) next(ctx actor.Context) {
 	first := s.line[0]
 	s.busy, s.line = true, s.line[1:]
 	root, self := ctx.ActorSystem().Root, ctx.Self()
-	go func() { root.Send(self, done{to: first.from, answer: s.sources.perform(first.request)}) }()
+	go func() { root.Send(self, s.sources.work(first)) }()
+}
+
+// work does one job at the disk and survives it.
+func (s Sources) work(j job) (d done) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			d.crash = actorkit.Recovered(reason, j.request)
+		}
+	}()
+	return done{to: j.from, answer: s.perform(j.request)}
 }
 
 // perform does one job at the disk.

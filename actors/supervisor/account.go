@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -75,7 +76,7 @@ type account struct {
 
 func (a *account) bootstrap() bool { return a.ID == messages.BootstrapAccount }
 
-func (a *account) server() string { return a.URI.String() }
+func (a *account) server() string { return cmp.Or(a.Server, a.URI.String()) }
 
 // twice reports whether f repeats how the attempt before ended. A handshake
 // that fails alike counts whatever it was for.
@@ -87,6 +88,12 @@ func (a *account) twice(f *messages.Failure) bool {
 		return true
 	}
 	return a.last.Phase == f.Phase && floorOf(a.last) == 0 && a.last.Answer.Class() == f.Answer.Class()
+}
+
+// attempting reports whether an attempt is under way: neither a wait on a link
+// that works nor a de-registration is one.
+func (a *account) attempting() bool {
+	return a.stage == stageResolving || a.stage == stageConnecting || a.stage == stageTalking
 }
 
 // hasNextAddress reports whether the present attempt has another address to

@@ -1,7 +1,10 @@
 package supervisor
 
 import (
+	"maps"
+	"slices"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -66,15 +69,19 @@ func (r Runtime) hooks(name string) *actorkit.Hooks {
 type incarnation struct {
 	account              messages.AccountID
 	network, link, owner *actor.PID
+	retired              bool // owner and link have been told to stop
 }
+
+// siblings are the actors that all incarnations share. Those route by them on
+// goroutines of their own, and a sibling that crashed is another actor after.
+type siblings struct{ management, storage atomic.Pointer[actor.PID] }
 
 // shell runs the machine's effects.
 type shell struct {
 	*actorkit.Shell
 	runtime      Runtime
 	incarnations map[messages.Epoch]*incarnation
-	management   *actor.PID
-	storage      *actor.PID
+	siblings     siblings
 	self         *actor.PID
 	root         *actor.RootContext
 }
@@ -95,6 +102,9 @@ func (s *shell) Receive(ctx actor.Context) {
 		s.started(ctx)
 	case *actor.Terminated:
 		s.terminated(ctx, message.Who)
+	case messages.RollCall:
+		message.Answer <- s.rollCall(ctx) // it has room for one value
+		return
 	}
 	s.Shell.Receive(ctx)
 }
@@ -109,26 +119,27 @@ func (s *shell) started(ctx actor.Context) {
 }
 
 func (s *shell) spawnStorage(ctx actor.Context) {
-	s.storage = ctx.Spawn(storage.Props(s.runtime.Storage, s.options("store")))
+	s.siblings.storage.Store(ctx.Spawn(storage.Props(s.runtime.Storage, s.options("store"))))
 }
 
 func (s *shell) spawnManagement(ctx actor.Context) {
-	s.management = ctx.Spawn(management.Props(s.runtime.Management, s.route, s.options("management")))
+	s.siblings.management.Store(ctx.Spawn(management.Props(s.runtime.Management, s.route, s.options("management"))))
 }
 
 func (s *shell) options(name string) actorkit.PropsOptions {
 	return actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: s.runtime.hooks(name)}}
 }
 
-// route serves the supervisor and its shared children.
+// route serves the supervisor and its shared children, on any goroutine: self
+// is known before the first of them is spawned.
 func (s *shell) route(role core.Role) *actor.PID {
 	switch role {
 	case core.Supervisor:
 		return s.self
 	case core.Management:
-		return s.management
+		return s.siblings.management.Load()
 	case core.Store:
-		return s.storage
+		return s.siblings.storage.Load()
 	}
 	return nil
 }
@@ -168,6 +179,9 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	}, s.options("network"+suffix)))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Route: route}
 	coap.Account, coap.Epoch = effect.Account, effect.Epoch
+	if effect.Account == messages.BootstrapAccount { // what a bootstrap may deliver is bounded block by block
+		coap.MaxBody = s.runtime.Bootstrap.MaxBytes
+	}
 	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix)))
 	if effect.Account == messages.BootstrapAccount {
 		in.owner = ctx.Spawn(bootstrap.Props(s.runtime.Bootstrap, route, s.options("bootstrap")))
@@ -179,9 +193,6 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 
 // wiring says who fills which role for the actors of one incarnation.
 func (s *shell) wiring(in *incarnation) func(core.Role) *actor.PID {
-	shared := map[core.Role]*actor.PID{
-		core.Supervisor: s.self, core.Management: s.management, core.Store: s.storage,
-	}
 	return func(role core.Role) *actor.PID {
 		switch role {
 		case core.Network:
@@ -194,9 +205,9 @@ func (s *shell) wiring(in *incarnation) func(core.Role) *actor.PID {
 			if in.account == messages.BootstrapAccount {
 				return in.owner
 			}
-			return shared[core.Management]
+			return s.route(core.Management)
 		}
-		return shared[role]
+		return s.route(role)
 	}
 }
 
@@ -219,19 +230,51 @@ func (s *shell) retire(ctx actor.Context, epoch messages.Epoch) {
 	if in == nil {
 		return
 	}
-	ctx.Poison(in.owner)
+	s.leave(ctx, in)
 	ctx.Poison(in.link)
 }
 
-// terminated ends an incarnation whose coapresend is gone.
+// leave stops the owner of an incarnation, once.
+func (s *shell) leave(ctx actor.Context, in *incarnation) {
+	if !in.retired {
+		in.retired = true
+		ctx.Poison(in.owner)
+	}
+}
+
+// terminated ends an incarnation whose coapresend is gone, be it that it
+// crashed and the machine has not heard of that yet.
 func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 	for epoch, in := range s.incarnations {
 		if in.link.Equal(who) {
+			s.leave(ctx, in)
 			ctx.Poison(in.network)
 			delete(s.incarnations, epoch)
 			return
 		}
 	}
+}
+
+// rollCall pings every actor of the client; the supervisor itself answers by
+// the list.
+func (s *shell) rollCall(ctx actor.Context) []messages.Pinged {
+	list := []messages.Pinged{ping(ctx, "store", s.route(core.Store)), ping(ctx, "management", s.route(core.Management))}
+	for _, epoch := range slices.Sorted(maps.Keys(s.incarnations)) {
+		in := s.incarnations[epoch]
+		suffix := "/" + strconv.Itoa(int(in.account))
+		owner := "registration" + suffix
+		if in.account == messages.BootstrapAccount {
+			owner = "bootstrap"
+		}
+		list = append(list, ping(ctx, "network"+suffix, in.network), ping(ctx, "coapresend"+suffix, in.link), ping(ctx, owner, in.owner))
+	}
+	return list
+}
+
+func ping(ctx actor.Context, name string, pid *actor.PID) messages.Pinged {
+	answer := make(chan struct{}, 1)
+	ctx.Send(pid, messages.Ping{Answer: answer})
+	return messages.Pinged{Actor: name, Answer: answer}
 }
 
 func (s *shell) respawn(ctx actor.Context, role core.Role) {
@@ -246,9 +289,9 @@ func (s *shell) respawn(ctx actor.Context, role core.Role) {
 func (s *shell) childCrashed(child *actor.PID, crash *actorkit.Crash) {
 	message := messages.Crashed{Reason: crash}
 	switch {
-	case child.Equal(s.management):
+	case child.Equal(s.route(core.Management)):
 		message.Shared, message.Actor = true, core.Management.String()
-	case child.Equal(s.storage):
+	case child.Equal(s.route(core.Store)):
 		message.Shared, message.Actor = true, core.Store.String()
 	default:
 		if !s.locate(child, &message) {

@@ -67,6 +67,7 @@ func (m *Machine) progress(in messages.Progress) {
 	if a == nil {
 		return
 	}
+	m.moved = true
 	switch in.Stage {
 	case messages.StageResolving:
 		a.stage = stageResolving
@@ -90,12 +91,13 @@ func (m *Machine) failed(now time.Time, in messages.Failed) {
 		return
 	}
 	if in.LinkUsable {
-		m.recoverFrom(now, a, in.Failure, true)
+		if m.stop == nil { // else the de-registration is under way on this link
+			m.recoverFrom(now, a, in.Failure, true)
+		}
 		return
 	}
-	wasRegistered := a.stage == stageRegistered
 	a.note(in.Failure)
-	if !wasRegistered && a.hasNextAddress(now, &in.Failure) {
+	if a.attempting() && a.hasNextAddress(now, &in.Failure) {
 		m.retire(a)
 		m.spawn(now, a)
 		return
@@ -160,19 +162,35 @@ func (m *Machine) updated(in messages.Updated) {
 
 // reregistering notes that the Location is void; the Register is on its way.
 func (m *Machine) reregistering(in messages.Reregistering) {
-	if a := m.live(in.Epoch); a != nil {
+	if a := m.live(in.Epoch); a != nil && m.stop == nil {
 		a.registration, a.stage = nil, stageTalking
 	}
 }
 
+// bootstrapTriggered takes /1/x/9 from a server. One that does it at every
+// registration gets a bootstrap every r0, and no loop at the speed of the
+// network.
+func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTriggered) {
+	b := m.accounts[messages.BootstrapAccount]
+	if m.live(in.Epoch) == nil || m.stop != nil || b == nil || b.stage != stageIdle {
+		return
+	}
+	rest := b.floor.Sub(now)
+	if !m.triggered.IsZero() {
+		rest = max(rest, m.triggered.Add(m.config.Policy.Initial).Sub(now))
+	}
+	m.triggered = now.Add(max(rest, 0))
+	m.startAfter(now, b, rest)
+}
+
 // beginBootstrap starts a bootstrap, unless one is under way or waits for its
-// own delay.
+// own delay; what the bootstrap server asked for is kept.
 func (m *Machine) beginBootstrap(now time.Time) {
 	b := m.accounts[messages.BootstrapAccount]
 	if b == nil || b.stage != stageIdle {
 		return
 	}
-	m.begin(now, b)
+	m.startAfter(now, b, b.floor.Sub(now))
 }
 
 // settleBootstrap calls a bootstrap that was to be a recovery off, once every
@@ -187,8 +205,9 @@ func (m *Machine) settleBootstrap() {
 			return
 		}
 	}
-	b.stage, b.due = stageIdle, time.Time{}
+	floor := b.floor // what its server asked for counts all the same
 	b.succeed()
+	b.stage, b.due, b.floor = stageIdle, time.Time{}, floor
 	m.do(core.StopTimer{Timer: waitTimer(b.ID)})
 }
 

@@ -90,6 +90,7 @@ func (m *Machine) bootstrapNow(now time.Time) bool {
 func (m *Machine) pause(now time.Time) {
 	m.paused = true
 	m.endLinger()
+	m.lookAt = time.Time{}
 	m.do(core.StopTimer{Timer: timerLoad})
 	m.line, m.turn = nil, messages.BootstrapAccount
 	for _, a := range m.everyone() {
@@ -106,8 +107,10 @@ func (m *Machine) pause(now time.Time) {
 // still waited for.
 func (m *Machine) resume(now time.Time) bool {
 	m.paused = false
+	if m.tree == nil || m.loads > 0 {
+		m.load(now)
+	}
 	if m.tree == nil {
-		m.load()
 		return true
 	}
 	for _, a := range m.everyone() {
@@ -123,14 +126,14 @@ func (m *Machine) resume(now time.Time) bool {
 // factoryReset removes what a bootstrap has stored. It is allowed in every
 // state: it is the last resort of a person.
 func (m *Machine) factoryReset(in messages.CallRequest) {
-	m.loading++
-	m.resets[m.loading] = in.Answer
-	m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: m.loading}})
+	m.reset++
+	m.resets[m.reset] = in.Answer
+	m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: m.reset}})
 }
 
 // forgotten ends a factory reset: everything begins anew from the factory's
 // accounts.
-func (m *Machine) forgotten(in messages.CredentialsForgotten) {
+func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 	answer, ok := m.resets[in.Token]
 	if !ok {
 		return
@@ -152,5 +155,5 @@ func (m *Machine) forgotten(in messages.CredentialsForgotten) {
 		m.forget(a)
 	}
 	m.tree, m.loads, m.line, m.turn = nil, 0, nil, messages.BootstrapAccount
-	m.load()
+	m.load(now)
 }

@@ -46,7 +46,7 @@ type Publish struct {
 	Snapshot messages.Snapshot
 }
 
-// Answer answers an UpdateRequest.
+// Answer answers a messages.CallRequest.
 type Answer struct {
 	core.Marker
 	To   chan<- messages.ErrorCode

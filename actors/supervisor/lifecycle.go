@@ -13,26 +13,47 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
+// loadBound is how long the store has to answer a LoadAccounts.
+const loadBound = 30 * time.Second
+
 // Causes of failures that the supervisor finds itself.
 var (
 	errStranded  = errors.New("the attempt ended without a report")
+	errNoAnswer  = errors.New("the store does not answer")
 	errNoAccount = errors.New("neither the configuration nor the store has a usable account")
 	errFellBack  = errors.New("the newest generation of the credentials is damaged; the one before is used")
 )
 
-func (m *Machine) start() {
+func (m *Machine) start(now time.Time) {
 	if m.state != "" {
 		return
 	}
 	m.enter(messages.StateStarting)
-	m.load()
+	m.load(now)
 }
 
 // load reads everything that accounts come from. What a bootstrap has stored
 // wins over the factory's account.
-func (m *Machine) load() {
+func (m *Machine) load(now time.Time) {
 	m.loading++
-	m.do(core.StopTimer{Timer: timerLoad}, core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loading}})
+	m.asked, m.lookAt = true, time.Time{}
+	m.do(
+		core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loading}},
+		core.SetTimer{Timer: timerLoad, After: loadBound},
+	)
+}
+
+// lookAgain reads once more, or reports that the store has not answered: a
+// lost message or a disk that hangs must not strand the client. An answer that
+// comes late counts, unless a newer one has been asked for.
+func (m *Machine) lookAgain(now time.Time) {
+	if !m.asked {
+		m.load(now)
+		return
+	}
+	m.asked = false
+	m.loads++
+	m.loadTrouble(messages.ClassStoreRead, errNoAnswer, messages.ActionRetry, new(m.loadAgain(now)))
 }
 
 // loaded decides with which accounts the client lives. A store that cannot be
@@ -42,12 +63,18 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	if in.Token != m.loading || m.stop != nil {
 		return
 	}
+	m.asked, m.lookAt = false, time.Time{}
+	m.do(core.StopTimer{Timer: timerLoad})
 	if in.Factory != nil {
 		m.factory = in.Factory
 	}
 	tree, storedErr := m.stored(in)
-	if tree == nil {
-		tree = m.factory.Clone()
+	switch {
+	case tree != nil:
+	case storedErr != nil && m.tree != nil:
+		tree = m.tree // what is in use stays in use
+	default:
+		tree = m.factory
 	}
 	m.adopt(tree)
 	if len(m.accounts) == 0 {
@@ -88,7 +115,7 @@ func (m *Machine) reportLoad(now time.Time, in messages.AccountsLoaded, storedEr
 		return
 	}
 	m.loads++
-	m.loadTrouble(in.FactoryClass, in.FactoryErr, messages.ActionUser, new(m.loadAgain()))
+	m.loadTrouble(in.FactoryClass, in.FactoryErr, messages.ActionUser, new(m.loadAgain(now)))
 }
 
 // nothingUsable reports, once, why there is no account, and looks again by the
@@ -96,7 +123,7 @@ func (m *Machine) reportLoad(now time.Time, in messages.AccountsLoaded, storedEr
 func (m *Machine) nothingUsable(now time.Time, in messages.AccountsLoaded, storedErr error) {
 	m.tree = nil
 	m.loads++
-	retry := new(m.loadAgain())
+	retry := new(m.loadAgain(now))
 	switch {
 	case storedErr != nil:
 		m.loadTrouble(messages.ClassStoreRead, storedErr, messages.ActionRetry, retry)
@@ -108,10 +135,15 @@ func (m *Machine) nothingUsable(now time.Time, in messages.AccountsLoaded, store
 }
 
 // loadAgain arms the next look at store and files.
-func (m *Machine) loadAgain() time.Duration {
+func (m *Machine) loadAgain(now time.Time) time.Duration {
 	delay := m.config.Policy.Delay(m.loads - 1)
-	m.do(core.SetTimer{Timer: timerLoad, After: delay})
+	m.lookIn(now, delay)
 	return delay
+}
+
+func (m *Machine) lookIn(now time.Time, delay time.Duration) {
+	m.lookAt = now.Add(delay)
+	m.do(core.SetTimer{Timer: timerLoad, After: delay})
 }
 
 // loadTrouble reports a store or a file that cannot be read or used.
@@ -165,18 +197,27 @@ func (m *Machine) startIdle(now time.Time, bootstrapped bool) {
 		return
 	}
 	servers := m.servers()
+	b := m.accounts[messages.BootstrapAccount]
+	if b != nil && b.reloaded() {
+		m.begin(now, b)
+	}
 	if len(servers) > 0 {
 		m.startServers(now, servers, bootstrapped)
 		return
 	}
-	if b := m.accounts[messages.BootstrapAccount]; b != nil && b.ready() {
+	if b != nil && b.ready() {
 		m.startAfter(now, b, m.holdOff(b, 0))
 	}
 }
 
 // ready reports whether an account waits for nobody but us.
 func (a *account) ready() bool {
-	return a.stage == stageIdle || a.stage == stageWaiting && a.intent == intentReload && a.due.IsZero()
+	return a.stage == stageIdle || a.reloaded()
+}
+
+// reloaded reports whether an account waits for its credentials to be read.
+func (a *account) reloaded() bool {
+	return a.stage == stageWaiting && a.intent == intentReload && a.due.IsZero()
 }
 
 // startServers begins every management account: those without a priority at
@@ -275,7 +316,7 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 	if !leaving {
 		m.do(Emit{Event: messages.Event{
 			Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(),
-			Phase: messages.PhaseClose.String(), Action: messages.ActionNone,
+			Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone,
 			Detail: "there was no registration to end",
 		}})
 		m.finish()

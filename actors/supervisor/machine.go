@@ -37,8 +37,11 @@ type Machine struct {
 	accounts map[messages.AccountID]*account
 	epoch    messages.Epoch // of the newest incarnation
 
-	loading uint64 // token of the newest LoadAccounts
-	loads   uint64 // consecutive failures to read
+	loading uint64    // token of the newest LoadAccounts
+	loads   uint64    // consecutive failures to read
+	lookAt  time.Time // when store and files are looked at again; zero when that is not planned
+	asked   bool      // a LoadAccounts has not been answered yet
+	reset   uint64    // token of the newest ForgetCredentials
 	resets  map[uint64]chan<- messages.ErrorCode
 	paused  bool
 	line    []messages.AccountID // ordered accounts that have not begun
@@ -47,10 +50,12 @@ type Machine struct {
 	unproven   bool
 	lingering  messages.Epoch
 	hinted     time.Time // the last network hint that was heeded
+	triggered  time.Time // the last bootstrap that a server asked for
 	malformed  time.Time // the last event about an undecodable message
 	crashes    map[core.Role]*actorkit.Decay
 	crashDelay time.Duration     // floor of the delay after the crash under way
 	stop       *messages.Stopped // set while stopping
+	moved      bool              // an account has, though the client's state may be the same
 	effects    []core.Effect     // of the step under way
 }
 
@@ -103,11 +108,11 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) dispatch(now time.Time, in any) {
 	switch in := in.(type) {
 	case messages.Start:
-		m.start()
+		m.start(now)
 	case messages.AccountsLoaded:
 		m.loaded(now, in)
 	case messages.CredentialsForgotten:
-		m.forgotten(in)
+		m.forgotten(now, in)
 	case messages.Progress:
 		m.progress(in)
 	case messages.Failed:
@@ -145,7 +150,7 @@ func (m *Machine) call(now time.Time, in any) {
 	case messages.UpdateTriggered:
 		m.updateTriggered(in)
 	case messages.BootstrapTriggered:
-		m.beginBootstrap(now)
+		m.bootstrapTriggered(now, in)
 	case messages.Stop:
 		m.stopAll(now, in)
 	case messages.Deregistered:
@@ -161,7 +166,8 @@ func (m *Machine) settle() {
 	if m.stop == nil && m.state != "" {
 		m.enter(m.overall())
 	}
-	if len(m.effects) > 0 {
+	if len(m.effects) > 0 || m.moved {
+		m.moved = false
 		m.do(Publish{Snapshot: m.snapshot()})
 	}
 }

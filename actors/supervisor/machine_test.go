@@ -293,6 +293,9 @@ func TestBootstrapAccountIsNeverReplacedByABootstrap(t *testing.T) {
 			t.Fatalf("%+v", e)
 		}
 		d.wait(messages.BootstrapAccount)
+		if attempt > 0 { // refused twice: new ones can only come from files
+			d.loaded(nil, nil)
+		}
 	}
 }
 
@@ -402,26 +405,42 @@ func TestNetworkHintEndsTheWaitButKeepsTheCount(t *testing.T) {
 	}
 }
 
-// Go's monotonic clock stands still while Linux is suspended.
+// Go's monotonic clock stands still while Linux is suspended: what was slept
+// counts as waiting, also for what a server asked for, and waking up is a hint.
 func TestSleepCountsAsWaiting(t *testing.T) {
 	d := running(t, serverAccount(t, 1, 0))
-	for range 8 {
-		d.fail(1, refused)
-		d.wait(1)
-	}
-	d.fail(1, refused) // 1280 s to wait
+	f := rejectedWith(messages.ServiceUnavailable, messages.PhaseRegister)
+	f.MaxAge = new(1280 * time.Second)
+	d.fail(1, f)
 	d.step(messages.Woke{Slept: 1000 * time.Second})
 	if got := d.wait(1); got != 280*time.Second {
 		t.Fatalf("waited %v more", got)
 	}
 	d.fail(1, refused)
-	d.step(messages.Woke{Slept: time.Hour})
+	d.now = d.now.Add(hintInterval)
+	d.step(messages.Woke{Slept: time.Second})
 	if d.idle(1) {
-		t.Fatal("an overdue wait did not end")
+		t.Fatal("the hint was not heeded")
 	}
 	d.register(1)
 	d.step(messages.Woke{Slept: time.Hour})
 	lastOrder[messages.SendUpdate](d)
+}
+
+// A server that executes /1/x/9 at every registration makes no busy loop.
+func TestTriggeredBootstrapsKeepADistance(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
+	d.register(1)
+	d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
+	d.bootstrap()
+	for range 5 {
+		d.register(1)
+		d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
+		if got := d.wait(messages.BootstrapAccount); got != testR0 {
+			t.Fatalf("the next bootstrap came after %v", got)
+		}
+		d.bootstrap()
+	}
 }
 
 func TestUpdateRequest(t *testing.T) {
@@ -451,6 +470,24 @@ func TestStopDeregistersAndReports(t *testing.T) {
 	d.newest(messages.EventUnregistered)
 	if d.machine.state != messages.StateStopped {
 		t.Fatalf("state %s", d.machine.state)
+	}
+}
+
+// The answer to an Update that was under way says nothing about the
+// de-registration behind it.
+func TestRefusedUpdateWhileStoppingIsNoFailedDeregistration(t *testing.T) {
+	d := running(t, serverAccount(t, 1, 0))
+	d.register(1)
+	d.step(messages.Stop{Deadline: d.now.Add(5 * time.Second)})
+	f := rejectedWith(messages.ServiceUnavailable, messages.PhaseUpdate)
+	f.Account, f.Epoch = 1, d.epoch(1)
+	d.step(messages.Failed{Failure: f, LinkUsable: true})
+	if d.stopped != nil || len(d.errors()) != 0 {
+		t.Fatalf("%+v, %+v", d.stopped, d.errors())
+	}
+	d.step(messages.Deregistered{Account: 1, Epoch: d.epoch(1)})
+	if d.stopped == nil || d.stopped.Code != 0 {
+		t.Fatalf("%+v", d.stopped)
 	}
 }
 

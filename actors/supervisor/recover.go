@@ -23,16 +23,20 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 		a.lostAt = now
 	}
 	delay, exhausted := m.schedule(a).Delay(a.failures - 1)
-	step := m.feasible(row.Step, a, usable)
-	if exhausted && step == Retry && m.mayBootstrap(a) {
+	floor := max(floorOf(&f), a.floor.Sub(now)) // one that is pending is kept
+	step := m.feasible(row.Step, a, &f, usable)
+	switch {
+	case exhausted && step == Retry && m.mayBootstrap(a):
 		step = Bootstrap
+	case step == Ladder && floor > 0:
+		step = Retry
 	}
-	delay = m.floored(a, step, &f, delay)
-	if step == RetryRegister || step == RepeatRegister || step == Bootstrap {
+	delay = m.floored(a, step, &f, max(delay, floor))
+	if forgets(step, &f) {
 		a.registration = nil
 	}
 	m.report(a, row, step, &f, delay)
-	m.carryOut(now, a, step, delay, floorOf(&f))
+	m.carryOut(now, a, step, delay, floor)
 	if a.bootstrap() {
 		m.resumeServers(now)
 	}
@@ -41,11 +45,20 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	}
 }
 
+// forgets reports whether the Location is void after f: the server has said so.
+// What happens in a handshake, where an alert is forgeable, costs no Location.
+func forgets(step Step, f *messages.Failure) bool {
+	return step == RetryRegister || step == RepeatRegister || step == Bootstrap && f.Class == messages.ClassRejected
+}
+
 // feasible replaces a step that the present situation does not allow.
-func (m *Machine) feasible(step Step, a *account, usable bool) Step {
+func (m *Machine) feasible(step Step, a *account, f *messages.Failure, usable bool) Step {
 	switch {
 	case step == Bootstrap && !m.mayBootstrap(a):
-		return Retry
+		if f.Class == messages.ClassRejected {
+			return Retry
+		}
+		return Reload // own credentials: new ones can only come from files
 	case step == RepeatUpdate && !usable:
 		return Retry
 	case step == RepeatRegister && !usable:
@@ -54,15 +67,15 @@ func (m *Machine) feasible(step Step, a *account, usable bool) Step {
 	return step
 }
 
-// floored applies the floors to the schedule's delay: what the server asked
-// for, the bootstrap hold-off time, and the decay of crashes.
+// floored applies the floors that are our own to a delay: the bootstrap
+// hold-off time, and the decay of crashes.
 func (m *Machine) floored(a *account, step Step, f *messages.Failure, delay time.Duration) time.Duration {
 	if step == Ladder {
 		return 0
 	}
-	floor := floorOf(f)
+	var floor time.Duration
 	if a.bootstrap() {
-		floor = max(floor, m.holdOff(a, a.failures))
+		floor = m.holdOff(a, a.failures)
 	}
 	if step == Bootstrap {
 		b := m.accounts[messages.BootstrapAccount]
@@ -87,6 +100,7 @@ func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor ti
 		m.wait(now, a, delay, intentRepeatUpdate)
 	case RepeatRegister:
 		m.keepLink(a)
+		a.stage = stageWaiting // the server knows us no longer
 		m.wait(now, a, delay, intentRepeatRegister)
 	case Bootstrap:
 		m.retire(a)
@@ -117,11 +131,18 @@ func (m *Machine) wait(now time.Time, a *account, delay time.Duration, i intent)
 }
 
 // resumeServers lets the management accounts that wait for a bootstrap try
-// once more themselves, by their own policy: a bootstrap server that is gone
-// must not keep us from a management server that is back.
+// once more themselves: a bootstrap server that is gone must not keep us from a
+// management server that is back. Whose delay ended during the bootstrap begins
+// at once: another delay might end during the next one, and so on for ever.
 func (m *Machine) resumeServers(now time.Time) {
 	for _, a := range m.servers() {
-		if a.stage == stageWaiting && a.due.IsZero() && a.failures > 0 {
+		if a.stage != stageWaiting || !a.due.IsZero() || a.epoch != 0 {
+			continue
+		}
+		switch a.intent {
+		case intentAttempt:
+			m.attempt(now, a)
+		case intentBootstrap:
 			m.wait(now, a, m.config.Policy.Delay(a.failures-1), intentAttempt)
 		}
 	}
@@ -132,7 +153,7 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 	switch timer {
 	case timerLoad:
 		if !m.paused {
-			m.load()
+			m.lookAgain(now)
 		}
 	case timerLinger:
 		m.endLinger()
@@ -147,7 +168,7 @@ func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
 	kind, number, _ := strings.Cut(string(timer), "/")
 	n, err := strconv.ParseUint(number, 10, 16)
 	if err != nil {
-		m.respawn(timer)
+		m.respawn(now, timer)
 		return
 	}
 	a := m.accounts[messages.AccountID(n)]
@@ -168,19 +189,27 @@ func (m *Machine) due(now time.Time, a *account) {
 	a.due, a.floor = time.Time{}, time.Time{}
 	switch a.intent {
 	case intentRepeatUpdate:
-		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+		m.useLink(a, messages.SendUpdate{Epoch: a.epoch})
 	case intentRepeatRegister:
-		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendRegister{Epoch: a.epoch}})
+		m.useLink(a, messages.SendRegister{Epoch: a.epoch})
 	case intentBootstrap:
 		m.beginBootstrap(now)
 		if b := m.accounts[messages.BootstrapAccount]; b == nil || b.stage == stageWaiting {
 			m.resumeServers(now) // a bootstrap waits for its own delay already
 		}
 	case intentReload:
-		m.load()
+		m.load(now)
 	default:
 		m.attempt(now, a)
 	}
+}
+
+// useLink ends a wait on a link that works.
+func (m *Machine) useLink(a *account, order any) {
+	if a.stage == stageWaiting {
+		a.stage = stageTalking
+	}
+	m.do(Order{Epoch: a.epoch, To: core.Owner, Message: order})
 }
 
 // attempt begins an attempt, unless a bootstrap is under way that will replace
@@ -201,12 +230,14 @@ func (m *Machine) networkUp(now time.Time) {
 	for _, a := range m.everyone() {
 		m.hurry(now, a, a.floor)
 	}
-	if m.loads > 0 {
-		m.load()
+	if !m.lookAt.IsZero() {
+		m.load(now)
 	}
 }
 
-// woke takes the time that the machine slept off every wait.
+// woke takes the time that the machine slept off what servers asked for, and
+// off every wait; then it is a hint like NetworkUp: after a suspend the network
+// is another one more often than not.
 func (m *Machine) woke(now time.Time, in messages.Woke) {
 	if m.paused || m.stop != nil {
 		return
@@ -221,6 +252,10 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 		}
 		m.hurry(now, a, a.due.Add(-in.Slept))
 	}
+	if !m.lookAt.IsZero() {
+		m.lookIn(now, m.lookAt.Sub(now)-in.Slept)
+	}
+	m.networkUp(now)
 }
 
 // hurry moves the end of an account's wait forward to until, or to now.

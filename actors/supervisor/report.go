@@ -1,6 +1,9 @@
 package supervisor
 
 import (
+	"maps"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +24,17 @@ func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, de
 func errorEvent(row Row, f *messages.Failure) messages.Event {
 	return messages.Event{
 		Type: messages.EventError, Code: row.Code, Name: row.Code.String(), Phase: f.Phase.String(),
-		Detail: f.Error(), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: row.Remedy,
+		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: row.Remedy,
 	}
+}
+
+// oneLine makes one line of a text of several, such as a list of faults.
+func oneLine(text string) string {
+	lines := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' })
+	for i := range lines {
+		lines[i] = strings.TrimSpace(lines[i])
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
 // actionOf names a step as events do.
@@ -90,7 +102,16 @@ func (a *account) status() messages.ConnectionStatus {
 	return s
 }
 
-func location(r *messages.Registration) string { return "/" + strings.Join(r.Location, "/") }
+// location is a Location as a URI writes it (RFC 7252 section 6.5):
+// unambiguous, and without control characters, whatever the server has chosen.
+func location(r *messages.Registration) string {
+	var path strings.Builder
+	for _, segment := range r.Location {
+		path.WriteByte('/')
+		path.WriteString(url.PathEscape(segment))
+	}
+	return path.String()
+}
 
 // updateTriggered takes /1/x/8 from a server.
 func (m *Machine) updateTriggered(in messages.UpdateTriggered) {
@@ -108,13 +129,16 @@ func (m *Machine) crashed(now time.Time, in messages.Crashed) {
 		return
 	}
 	a := m.live(in.Epoch)
-	if a == nil || m.stop != nil {
+	if a == nil {
 		return
 	}
 	a.crashes.Min, a.crashes.Max, a.crashes.HalfLife = crashMin, m.config.Policy.Max, crashHalfLife
 	delay, repeated := a.crashes.Next(now)
 	m.crashDelay = delay
 	if repeated {
+		if a.registration != nil && a.lostAt.IsZero() {
+			a.lostAt = now
+		}
 		a.registration = nil // what was restored may be what crashes it
 		m.do(Emit{Event: degradedEvent(in, uint64(a.crashes.Score(now)))})
 	}
@@ -151,12 +175,25 @@ func sharedRole(actor string) core.Role {
 }
 
 // respawn starts a shared sibling anew and tells it what it has to know.
-func (m *Machine) respawn(timer core.Timer) {
+func (m *Machine) respawn(now time.Time, timer core.Timer) {
 	_, actor, _ := strings.Cut(string(timer), "/")
 	role := sharedRole(actor)
 	m.do(Respawn{Role: role})
-	if role == core.Management && m.tree != nil {
+	switch {
+	case role == core.Store:
+		m.askStoreAgain(now)
+	case m.tree != nil:
 		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+	}
+}
+
+// askStoreAgain repeats what the store may have lost in a crash.
+func (m *Machine) askStoreAgain(now time.Time) {
+	for _, token := range slices.Sorted(maps.Keys(m.resets)) {
+		m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: token}})
+	}
+	if m.asked && m.stop == nil {
+		m.load(now)
 	}
 }
 

@@ -104,10 +104,15 @@ func (s Sequences) last() time.Duration {
 	return s.Max
 }
 
-// ended is the delay after the series is over.
+// ended is the delay after the series is over. A series of one attempt has no
+// delay in itself: refused, bootstrap, refused would be a busy loop, so that it
+// waits from the second time on.
 func (s Sequences) ended(n uint64) (time.Duration, bool) {
-	if !s.Restarts {
+	switch {
+	case !s.Restarts:
 		return s.Max, true
+	case s.total() == 1:
+		return Policy{Initial: s.least(s.First), Max: s.Max}.Delay(n - 1), true
 	}
 	return s.Delay(n % s.total())
 }

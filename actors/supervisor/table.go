@@ -22,8 +22,9 @@ const (
 	// (DESIGN.md section 5, Silence).
 	Ladder
 	// Bootstrap asks the bootstrap server for new credentials after the
-	// policy's delay, keeping the old until the new are stored; without a
-	// bootstrap account it is Retry.
+	// policy's delay, keeping the old until the new are stored. Without a
+	// bootstrap account it is Retry after an answer, and else Reload: new
+	// credentials can only come from files then.
 	Bootstrap
 	// RepeatUpdate keeps link and Location and repeats the Update after the
 	// policy's delay or the server's floor.
@@ -90,7 +91,7 @@ var table = []Row{
 	{Class: messages.ClassCredentialsRefused, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyOwn},
 	{Class: messages.ClassOwnCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
 	{Class: messages.ClassAlert, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedySuite},
-	{Class: messages.ClassServerCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyCertificate},
+	{Class: messages.ClassServerCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Reload, Remedy: remedyCertificate},
 	{Class: messages.ClassBadCredentials, Code: messages.ConnectorInvalidCredentials, Step: Reload, Remedy: remedyFactory},
 
 	{Class: messages.ClassTimeout, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},

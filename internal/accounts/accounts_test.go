@@ -28,6 +28,7 @@ func TestToTreeAndBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want := renumber(accts)
 			for i := range want {
+				want[i].Server = want[i].URI.String()
 				if want[i].ID == messages.BootstrapAccount {
 					want[i].Lifetime = 0
 				}

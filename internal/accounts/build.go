@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -44,7 +45,7 @@ func bootstrapFirst(a, b messages.Account) int {
 func security(inst uint16, a messages.Account) lwm2m.Instance {
 	identity, server, secret := material(a.Credentials)
 	resources := []lwm2m.Resource{
-		{ID: objects.SecurityServerURI, Value: lwm2m.String(a.URI.String())},
+		{ID: objects.SecurityServerURI, Value: lwm2m.String(cmp.Or(a.Server, a.URI.String()))},
 		{ID: objects.SecurityBootstrapServer, Value: lwm2m.Boolean(a.ID == messages.BootstrapAccount)},
 		{ID: objects.SecurityMode, Value: lwm2m.Integer(int64(a.Credentials.Mode))},
 		{ID: objects.SecurityPublicKeyOrIdentity, Value: lwm2m.Opaque(identity)},

@@ -71,7 +71,7 @@ func account(tree *lwm2m.Tree, inst uint16) (messages.Account, Faults) {
 	if !r.ok() {
 		return messages.Account{}, r.faults
 	}
-	a := messages.Account{SecurityInstance: inst}
+	a := messages.Account{SecurityInstance: inst, Server: address.Text()}
 	a.URI = r.uri(address.Text(), mode.Int() != objects.ModeNoSec)
 	a.Credentials = r.credentials(mode.Int())
 	if bootstrap.Bool() {

@@ -33,7 +33,7 @@ func Guard(late func(self *actor.PID, crash *Crash)) actor.ReceiverMiddleware {
 			notePhase(ctx, envelope.Message)
 			defer func() {
 				if reason := recover(); reason != nil {
-					conclude(ctx, newCrash(reason, envelope.Message), late)
+					conclude(ctx, Recovered(reason, envelope.Message), late)
 				}
 			}()
 			next(ctx, envelope)
@@ -61,9 +61,11 @@ func conclude(ctx actor.ReceiverContext, crash *Crash, late func(*actor.PID, *Cr
 	}
 }
 
-// newCrash records the stack of the panic; it must be called by the deferred
-// function that recovered reason.
-func newCrash(reason, message any) *Crash {
+// Recovered makes a Crash, with the stack, of a value that recover returned. It
+// must be called by the deferred function that recovered it. A goroutine that
+// works for an actor gives the Crash to the actor, which panics with it, so
+// that supervision hears of it and the process lives.
+func Recovered(reason, message any) *Crash {
 	if crash, ok := reason.(*Crash); ok {
 		return crash
 	}

@@ -150,7 +150,7 @@ func TestGuardDiscardsAPanicOfItsOwnReport(t *testing.T) {
 
 func TestGuardKeepsTheFirstCrash(t *testing.T) {
 	first := &Crash{Reason: "x", MessageType: "first"}
-	if newCrash(first, "second") != first || AsCrash(first, "second") != first {
+	if Recovered(first, "second") != first || AsCrash(first, "second") != first {
 		t.Error("a Crash was wrapped in a Crash")
 	}
 }
@@ -189,6 +189,6 @@ func TestCrashStackHasNoArguments(t *testing.T) {
 
 //go:noinline
 func panicWithKey(key [4]uint64) (stack []byte) {
-	defer func() { stack = newCrash(recover(), nil).Stack }()
+	defer func() { stack = Recovered(recover(), nil).Stack }()
 	panic(key[0] != 0)
 }

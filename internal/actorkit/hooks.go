@@ -1,12 +1,18 @@
 package actorkit
 
-import "github.com/asynkron/protoactor-go/actor"
+import (
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/ctxext"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+)
 
 // Hooks observe the mailbox of one actor. Any field may be nil, and so may the
 // *Hooks itself. All receive the message itself, without protoactor's envelope;
 // user messages and the lifecycle messages of protoactor (*actor.Started,
 // *actor.Stop, ...) alike. They are called without a lock held, on the sender's
-// goroutine (Posted, Dropped) or on the actor's (Invoked), and must not block.
+// goroutine (Posted, Dropped) or on the actor's (the others), and must not
+// block.
 type Hooks struct {
 	// Posted is called before the message enters the mailbox, so that it
 	// happens before the Invoked of the same message.
@@ -14,6 +20,12 @@ type Hooks struct {
 	// Invoked is called when the actor has handled the message, also when
 	// it panicked over it.
 	Invoked func(msg any)
+	// Invoking is called right before the actor processes the message, inside
+	// its guard: a panic in it is a crash of the actor over that message.
+	Invoking func(msg any)
+	// Effect is called right before the actor's Shell carries an effect out,
+	// inside the guard too.
+	Effect func(effect core.Effect)
 	// Dropped is called after Posted when the mailbox refused the message.
 	Dropped func(msg any)
 }
@@ -34,4 +46,35 @@ func (h *Hooks) dropped(msg any) {
 	if h != nil && h.Dropped != nil {
 		h.Dropped(actor.UnwrapEnvelopeMessage(msg))
 	}
+}
+
+// observed is a receiver middleware that calls Invoking and lets the actor's
+// Shell find the hooks. It belongs inside of Guard.
+func (h *Hooks) observed(next actor.ReceiverFunc) actor.ReceiverFunc {
+	return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
+		if _, first := envelope.Message.(*actor.Started); first {
+			ctx.Set(watched{h})
+		}
+		if h.Invoking != nil {
+			h.Invoking(envelope.Message)
+		}
+		next(ctx, envelope)
+	}
+}
+
+// hooksExtension is where observed keeps the hooks in an actor's context.
+var hooksExtension = ctxext.NextContextExtensionID()
+
+// watched carries an actor's hooks.
+type watched struct{ hooks *Hooks }
+
+// ExtensionID implements ctxext.ContextExtension.
+func (watched) ExtensionID() ctxext.ContextExtensionID { return hooksExtension }
+
+// effectHook returns the Effect hook of the actor of ctx, or nil.
+func effectHook(ctx actor.Context) func(core.Effect) {
+	if w, ok := ctx.Get(hooksExtension).(watched); ok {
+		return w.hooks.Effect
+	}
+	return nil
 }

@@ -19,6 +19,9 @@ func NewLogHandler(logger zerolog.Logger) slog.Handler {
 
 type logHandler struct{ next slog.Handler }
 
+// deadLetter is the text of protoactor's record of a dead letter.
+const deadLetter = "[DeadLetter]"
+
 // Enabled implements slog.Handler.
 func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 	return h.next.Enabled(ctx, level)
@@ -26,7 +29,14 @@ func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h *logHandler) Handle(ctx context.Context, record slog.Record) error {
-	clean := slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+	level := record.Level
+	if record.Message == deadLetter {
+		// A late message of an older epoch is everyday business here.
+		if level = slog.LevelDebug; !h.next.Enabled(ctx, level) {
+			return nil
+		}
+	}
+	clean := slog.NewRecord(record.Time, level, record.Message, record.PC)
 	record.Attrs(func(attr slog.Attr) bool {
 		clean.AddAttrs(withoutContent(attr))
 		return true

@@ -20,8 +20,17 @@ type PropsOptions struct {
 func Props(producer actor.Producer, options PropsOptions, extra ...actor.PropsOption) *actor.Props {
 	props := actor.PropsFromProducer(producer,
 		actor.WithMailbox(Mailbox(options.Mailbox)),
-		actor.WithReceiverMiddleware(Guard(options.OnLatePanic)),
+		actor.WithReceiverMiddleware(middleware(options)...),
 		actor.WithSupervisor(&Strategy{OnCrash: options.OnChildCrash}),
 	)
 	return props.Configure(extra...)
+}
+
+// middleware returns what stands between mailbox and actor, outermost first.
+func middleware(options PropsOptions) []actor.ReceiverMiddleware {
+	chain := []actor.ReceiverMiddleware{Guard(options.OnLatePanic)}
+	if hooks := options.Mailbox.Hooks; hooks != nil {
+		chain = append(chain, hooks.observed)
+	}
+	return chain
 }

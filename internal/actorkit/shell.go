@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // DefaultPersistTimeout is how long a shell waits for the answer to a
@@ -90,7 +91,8 @@ func NewShell(options ShellOptions) *Shell {
 
 // Receive handles the current message of ctx. The messages of protoactor's
 // lifecycle are no inputs: Stopping and Restarting end the shell, the others
-// are ignored; an actor that cares for them looks before it calls Receive.
+// are ignored; an actor that cares for them looks before it calls Receive. A
+// messages.Ping is answered at once, also while effects wait.
 func (s *Shell) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
 	case *actor.Stopping, *actor.Restarting:
@@ -102,6 +104,8 @@ func (s *Shell) Receive(ctx actor.Context) {
 		s.answered(ctx, message.Token, message)
 	case core.PersistFailed:
 		s.answered(ctx, message.Token, message)
+	case messages.Ping:
+		message.Pong()
 	default:
 		s.Input(ctx, message)
 	}
@@ -192,6 +196,9 @@ func (s *Shell) drain(ctx actor.Context) {
 }
 
 func (s *Shell) run(ctx actor.Context, effect core.Effect) {
+	if hook := effectHook(ctx); hook != nil {
+		hook(effect)
+	}
 	switch effect := effect.(type) {
 	case core.Tell:
 		s.tell(ctx, effect)

@@ -12,9 +12,9 @@ import (
 
 const (
 	// DeadLetterInterval is the period of protoactor's dead-letter throttle.
-	// The throttle runs a goroutine for this long after a dead letter; a test
-	// bubble that lets two virtual seconds pass at its end has outlived it.
-	DeadLetterInterval = time.Second
+	// The throttle runs a goroutine for this long after a dead letter, and
+	// nothing can stop it: it is short, so that Settle is.
+	DeadLetterInterval = time.Millisecond
 	// DeadLetterCount is the number of dead letters from which the throttle
 	// is silent for the rest of the period.
 	DeadLetterCount = 3
@@ -61,4 +61,12 @@ func Shutdown(system *actor.ActorSystem) {
 		panic("actorkit: the system was not made by NewSystem")
 	}
 	once.Do(system.Shutdown)
+}
+
+// Settle waits until the goroutine is gone that a dead letter before the call
+// may have started: a message to an actor that has just stopped is one.
+func Settle() {
+	timer := time.NewTimer(2 * DeadLetterInterval)
+	defer timer.Stop()
+	<-timer.C
 }

@@ -125,6 +125,8 @@ var dependencies = []dependency{
 		tests:  []string{"lwm2m/...", "internal/accounts/*.go"},
 	},
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
+	// Metrics of the control API, from a registry of each client's own.
+	{module: "github.com/prometheus/client_golang", files: []string{"metrics*.go"}},
 	// The clock that goes on while the machine is suspended.
 	{module: "golang.org/x/sys", files: []string{"suspend_*.go"}, tests: []string{"internal/store/*.go"}},
 	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},

@@ -1,0 +1,184 @@
+package supervisor
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/recovery.md")
+
+const documentPath = "../../docs/recovery.md"
+
+// docs/recovery.md says what the recovery table says.
+func TestDocumentIsUpToDate(t *testing.T) {
+	want := document()
+	if *update {
+		if err := os.WriteFile(documentPath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(documentPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/recovery.md is out of date: go test ./actors/supervisor -run Document -update")
+	}
+}
+
+func TestEverythingHasItsWords(t *testing.T) {
+	for _, c := range messages.Classes() {
+		if Trigger(c) == "" {
+			t.Errorf("class %s has no trigger text", c)
+		}
+	}
+	for _, code := range messages.ErrorCodes() {
+		if Recovered(code) == "" {
+			t.Errorf("%s does not say what recovered means", code)
+		}
+		if len(rowsOf(code)) == 0 && answers[code] == "" {
+			t.Errorf("%s has neither a row nor an answer", code)
+		}
+	}
+	for _, r := range Table() {
+		if r.Remedy == "" || r.Step.String() == "" {
+			t.Errorf("a row of %s lacks a remedy or an action", r.Code)
+		}
+	}
+}
+
+func rowsOf(code messages.ErrorCode) (rows []Row) {
+	for _, r := range Table() {
+		if r.Code == code {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// document generates docs/recovery.md.
+func document() string {
+	var b strings.Builder
+	b.WriteString(`# Errors and how the client recovers
+
+Generated from the recovery table in ` + "`actors/supervisor`" + `; do not edit. Every failed
+attempt makes exactly one ` + "`error`" + ` event with the number and the name given here.
+
+`)
+	writePolicy(&b)
+	for _, code := range messages.ErrorCodes() {
+		writeCode(&b, code)
+	}
+	writeCells(&b)
+	return b.String()
+}
+
+func writePolicy(b *strings.Builder) {
+	p := Policy{Initial: 5 * time.Second, Max: Week}
+	fmt.Fprintf(b, "## The delays\n\nThe first attempt is made at once. r0 is drawn once, uniformly from 2 s to 10 s; the n-th\n"+
+		"consecutive failure waits min(r0 * 2^n, %.0f h), n from 0, for ever: with r0 = 5 s %s, %s, %s, %s ...\n"+
+		"A registration resets the count and keeps r0. A server that says 4.29 or 5.03 is left alone for its\n"+
+		"Max-Age, %s when it gives none. Crashes of an account's actors wait at least %s, doubled while they repeat.\n"+
+		"A hint that the network is back ends a wait, at most once in %s, and never one that a server asked for.\n\n",
+		Week.Hours(), p.Delay(0), p.Delay(1), p.Delay(2), p.Delay(3), DefaultFloor, crashMin, hintInterval)
+}
+
+func writeCode(b *strings.Builder, code messages.ErrorCode) {
+	fmt.Fprintf(b, "## %d %s\n\n", int(code), code)
+	if text := answers[code]; text != "" {
+		b.WriteString(text + "\n\n")
+	}
+	if at := momentsOf(code); at != "" {
+		fmt.Fprintf(b, "Tested while: %s.\n\n", at)
+	}
+	fmt.Fprintf(b, "Recovered means: %s\n\n", Recovered(code))
+	rows := rowsOf(code)
+	if len(rows) == 0 {
+		return
+	}
+	b.WriteString("| trigger | phase | action | what a person can do |\n|---|---|---|---|\n")
+	for _, r := range rows {
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", triggerOf(r), phasesOf(r), r.Step, r.Remedy)
+	}
+	b.WriteString("\n")
+}
+
+func triggerOf(r Row) string {
+	text := Trigger(r.Class)
+	if len(r.Answers) > 0 {
+		text += " (" + answersOf(r.Answers) + ")"
+	}
+	if r.Twice {
+		text += ", twice running"
+	}
+	return text
+}
+
+// answersOf names single answers, and a whole class as one.
+func answersOf(codes []messages.CoAPCode) string {
+	if len(codes) > 8 {
+		return fmt.Sprintf("%d.xx", codes[0].Class())
+	}
+	var names []string
+	for _, c := range codes {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func phasesOf(r Row) string {
+	if len(r.Phases) == 0 {
+		return "any other"
+	}
+	var names []string
+	for _, p := range r.Phases {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+func momentsOf(code messages.ErrorCode) string {
+	var names []string
+	for _, at := range Moments() {
+		if c, _ := CellOf(code, at, Bootstrapped); c.Reason == NoReason {
+			names = append(names, at.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// writeCells states how much of the matrix is tested, and why the rest cannot
+// occur.
+func writeCells(b *strings.Builder) {
+	b.WriteString("## What is tested\n\nEach error at each moment in each state of the store (fresh, provisioned, bootstrapped) is provoked by\n" +
+		"`TestMatrix`, or has one of the reasons below why it cannot occur.\n\n| moment | tested | cannot occur |\n|---|---|---|\n")
+	tested, impossible := 0, 0
+	for _, at := range Moments() {
+		n, m := countCells(at)
+		tested, impossible = tested+n, impossible+m
+		fmt.Fprintf(b, "| %s | %d | %d |\n", at, n, m)
+	}
+	fmt.Fprintf(b, "| all | %d | %d |\n\n", tested, impossible)
+	for _, r := range Reasons() {
+		fmt.Fprintf(b, "- %s (%d cells)\n", r, countReason(r))
+	}
+}
+
+func countReason(r Reason) (n int) {
+	for _, code := range messages.ErrorCodes() {
+		for _, at := range Moments() {
+			for _, stored := range StoreStates() {
+				if c, _ := CellOf(code, at, stored); c.Reason == r {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}

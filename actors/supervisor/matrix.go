@@ -1,0 +1,268 @@
+package supervisor
+
+import (
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Moment is what the client is about when an error happens, finer than the
+// phase that its event names.
+type Moment uint8
+
+// The moments, in the order in which a client comes by.
+const (
+	// Start is whenever the accounts are read or reset: at the start, by the
+	// policy while they are not usable, and after a factory reset.
+	Start Moment = iota
+	Resolving
+	Handshake           // with the bootstrap or the management server
+	BootstrapRequesting // POST /bs is sent
+	BootstrapWaiting    // it is answered, and no operation has come
+	BootstrapDelete
+	BootstrapWrite
+	BootstrapDiscover
+	BootstrapRead
+	BootstrapFinish
+	BootstrapPersisting // Finish waits for the store
+	Registering
+	RegisteredIdle
+	Updating
+	Closing
+	Notifying
+	Downloading
+	momentCount
+)
+
+// String returns the moment's name in kebab case.
+func (m Moment) String() string {
+	names := [momentCount]string{
+		"start", "resolving", "handshake", "bootstrap-requesting", "bootstrap-waiting", "bootstrap-delete",
+		"bootstrap-write", "bootstrap-discover", "bootstrap-read", "bootstrap-finish", "bootstrap-persisting",
+		"registering", "registered", "updating", "closing", "notifying", "downloading",
+	}
+	if m < momentCount {
+		return names[m]
+	}
+	return "invalid"
+}
+
+// Moments returns every moment, in order.
+func Moments() []Moment { return span(Start, Downloading) }
+
+func span(from, to Moment) []Moment {
+	var all []Moment
+	for m := from; m <= to; m++ {
+		all = append(all, m)
+	}
+	return all
+}
+
+// StoreState is what the state directory holds.
+type StoreState uint8
+
+// The states of the store.
+const (
+	Fresh        StoreState = iota // nothing: the accounts are those of the configuration
+	Provisioned                    // the factory's accounts, and none in the configuration
+	Bootstrapped                   // what a bootstrap delivered
+)
+
+// String returns the state's name.
+func (s StoreState) String() string {
+	names := [...]string{"fresh", "provisioned", "bootstrapped"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "invalid"
+}
+
+// StoreStates returns every state of the store, in order.
+func StoreStates() []StoreState { return []StoreState{Fresh, Provisioned, Bootstrapped} }
+
+// Reason says why an error cannot occur at a moment. The list is closed.
+type Reason uint8
+
+// The reasons.
+const (
+	// NoReason is that of a cell that can occur, and is tested.
+	NoReason Reason = iota
+	NotBuilt
+	NotThen
+	OtherCode
+	NoLink
+	NoAttempt
+	CheckedBefore
+	SmallRequests
+	IsRegistered
+	SharedActor
+	LinkNotNeeded
+)
+
+// String returns the reason as a sentence.
+func (r Reason) String() string {
+	sentences := [...]string{
+		NoReason:      "It can occur.",
+		NotBuilt:      "What it is about does not exist yet.",
+		NotThen:       "What it is about is over, or does not begin, at that moment.",
+		OtherCode:     "The same fault is reported with another code at that moment.",
+		NoLink:        "No message layer runs yet: there is nobody to send or take a message.",
+		NoAttempt:     "No attempt is under way that could fail.",
+		CheckedBefore: "Accounts are checked whole when they are read or delivered: those in use are usable.",
+		SmallRequests: "The client's own requests and answers stay far below every budget.",
+		IsRegistered:  "There is a registration to end, so the call does what it says.",
+		SharedActor:   "An actor that all accounts share is replaced alone, and no attempt fails.",
+		LinkNotNeeded: "The server has finished: a lost link changes nothing any more.",
+	}
+	if int(r) < len(sentences) {
+		return sentences[r]
+	}
+	return "invalid"
+}
+
+// Reasons returns the closed list of reasons, without NoReason.
+func Reasons() []Reason {
+	var all []Reason
+	for r := NotBuilt; r <= LinkNotNeeded; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
+// Cell is one cell of the matrix of errors, moments and states of the store:
+// it is tested, or there is a reason why the error cannot occur.
+type Cell struct {
+	// Test names the test; empty when there is a reason.
+	Test   string
+	Reason Reason
+}
+
+// because gives the reason of some moments of one code.
+type because struct {
+	reason  Reason
+	moments []Moment
+}
+
+// line is one code of the matrix: where it is tested, and why it cannot occur
+// elsewhere. Otherwise holds where no other reason is given.
+type line struct {
+	tested    []Moment
+	because   []because
+	otherwise Reason
+}
+
+// Groups of moments.
+var (
+	operations = span(BootstrapDelete, BootstrapFinish)
+	session    = span(BootstrapWaiting, BootstrapFinish) // the bootstrap server has the word
+	linked     = span(BootstrapRequesting, Closing)
+	unlinked   = span(Start, Handshake)
+)
+
+// matrix is the data of [CellOf]. A code that is missing is not built.
+var matrix = map[messages.ErrorCode]line{
+	messages.ConnectBootstrapFailed: {
+		tested:    append([]Moment{Handshake, BootstrapRequesting}, session...),
+		because:   []because{{OtherCode, []Moment{Resolving, BootstrapPersisting}}, {NoAttempt, []Moment{Start}}},
+		otherwise: NotThen,
+	},
+	messages.ConnectInvalidParameters:    {tested: []Moment{Start, Registering}, otherwise: CheckedBefore},
+	messages.ConnectorInvalidCredentials: {tested: []Moment{Start}, otherwise: CheckedBefore},
+	messages.ConnectNotRegistered: {
+		tested:    append(span(Start, Registering), Closing),
+		otherwise: IsRegistered,
+	},
+	messages.ConnectTimeout: {
+		tested: []Moment{Handshake, BootstrapRequesting, Registering, Updating},
+		because: []because{
+			{NoAttempt, []Moment{Start}},
+			{OtherCode, append([]Moment{Resolving, RegisteredIdle, Closing}, session...)},
+		},
+		otherwise: NotThen,
+	},
+	messages.ConnectNetworkError: {
+		tested: append(span(Handshake, BootstrapFinish), Registering, RegisteredIdle, Updating),
+		because: []because{
+			{NoAttempt, []Moment{Start}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
+		},
+	},
+	messages.ConnectResponseParseFailed: {tested: linked, because: []because{{NoLink, unlinked}}},
+	messages.ConnectUnknownError: {
+		tested:  span(Resolving, Updating),
+		because: []because{{SharedActor, []Moment{Start}}, {OtherCode, []Moment{Closing}}},
+	},
+	messages.ConnectMemoryConnectFail: {
+		tested:    []Moment{BootstrapWrite},
+		because:   []because{{NoLink, unlinked}},
+		otherwise: SmallRequests,
+	},
+	messages.ConnectNotAllowed: {tested: span(Start, Closing)},
+	messages.ConnectSecureConnectionFailed: {
+		tested:    []Moment{Handshake},
+		because:   []because{{OtherCode, linked}},
+		otherwise: NotThen,
+	},
+	messages.ConnectDNSResolvingFailed:         {tested: []Moment{Resolving}, otherwise: NotThen},
+	messages.ConnectorUnregistrationFailed:     {tested: []Moment{Closing}, otherwise: NotThen},
+	messages.ConnectorFailedToStoreCredentials: {tested: []Moment{Start, BootstrapPersisting}, otherwise: NotThen},
+	messages.ConnectorFailedToReadCredentials:  {tested: []Moment{Start}, otherwise: NotThen},
+}
+
+// CellOf returns the cell of a code, a moment and a state of the store. There
+// is none (false) for what is no code, moment or state.
+func CellOf(code messages.ErrorCode, at Moment, stored StoreState) (Cell, bool) {
+	if !slices.Contains(messages.ErrorCodes(), code) || at >= momentCount || stored > Bootstrapped {
+		return Cell{}, false
+	}
+	row, built := matrix[code]
+	if !built || at >= Notifying {
+		return Cell{Reason: NotBuilt}, true
+	}
+	if slices.Contains(row.tested, at) {
+		return Cell{Test: "TestMatrix/" + code.String() + "/" + at.String() + "/" + stored.String()}, true
+	}
+	for _, b := range row.because {
+		if slices.Contains(b.moments, at) {
+			return Cell{Reason: b.reason}, true
+		}
+	}
+	return Cell{Reason: row.otherwise}, row.otherwise != NoReason
+}
+
+// Phases returns the phases that events name at the moment. A crash and an
+// undecodable message are reported by whether the client is registered.
+func (m Moment) Phases() []messages.Phase {
+	switch m {
+	case Start:
+		return []messages.Phase{messages.PhaseStore, messages.PhaseConfig}
+	case Resolving, Handshake:
+		return []messages.Phase{messages.PhaseBootstrap, messages.PhaseRegister, messages.PhaseUpdate}
+	case Registering:
+		return []messages.Phase{messages.PhaseRegister}
+	case RegisteredIdle:
+		return []messages.Phase{messages.PhaseRegistered}
+	case Updating:
+		return []messages.Phase{messages.PhaseUpdate, messages.PhaseRegistered}
+	case Closing:
+		return []messages.Phase{messages.PhaseClose}
+	case Notifying:
+		return []messages.Phase{messages.PhaseRegistered}
+	case Downloading:
+		return []messages.Phase{messages.PhaseFirmware}
+	}
+	return []messages.Phase{messages.PhaseBootstrap}
+}
+
+// Occurs reports whether the matrix says that an error event with the code and
+// the phase can be seen while the store is in that state. The answers to calls
+// (phase api, and code 5) may come at any moment.
+func Occurs(code messages.ErrorCode, phase string, stored StoreState) bool {
+	if code == messages.ConnectNotAllowed || code == messages.ConnectNotRegistered {
+		return phase == messages.PhaseAPI.String() || phase == messages.PhaseClose.String()
+	}
+	return slices.ContainsFunc(Moments(), func(at Moment) bool {
+		c, ok := CellOf(code, at, stored)
+		named := slices.ContainsFunc(at.Phases(), func(p messages.Phase) bool { return p.String() == phase })
+		return ok && c.Reason == NoReason && named
+	})
+}
