@@ -11,9 +11,11 @@ import (
 // Stages of a message on its way through an actor's mailbox, as a [Tap] is
 // told of them.
 const (
-	StagePosted  = "posted"  // put into the mailbox
-	StageInvoked = "invoked" // taken out, about to be processed
-	StageDropped = "dropped" // refused by a full mailbox
+	StagePosted   = "posted"   // put into the mailbox
+	StageInvoking = "invoking" // about to be processed; a panic is the actor's
+	StageEffect   = "effect"   // an effect, about to be carried out; a panic is the actor's
+	StageInvoked  = "invoked"  // processed
+	StageDropped  = "dropped"  // refused by a full mailbox
 )
 
 // Tap is told of the messages of a runtime's actors. Message is called on the

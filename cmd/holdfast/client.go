@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// closeBound is how long the client has to de-register at the end.
+const closeBound = 5 * time.Second
+
+// eventBuffer is how many events may wait for a slow reader of stdout.
+const eventBuffer = 4096
+
+// runClient is the command run.
+func (p *program) runClient(args []string) int {
+	fs := p.flags("run --config FILE [--json] [overrides]")
+	path := fs.String("config", "", "the configuration `FILE`; required")
+	asJSON := fs.Bool("json", false, "print events as one JSON object a line")
+	overrides := overrideFlags(fs)
+	if exit, ok := p.parse(fs, args, 0); !ok {
+		return exit
+	}
+	if *path == "" {
+		return p.misused(fs, "--config is required")
+	}
+	loader := holdfast.ConfigLoader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}
+	cfg, err := loader.Load()
+	if err != nil {
+		return p.fail(err)
+	}
+	return p.serveClient(cfg, p.eventPrinter(*asJSON))
+}
+
+// serveClient runs a client until the program's context ends, or until somebody
+// closes the client through its control API.
+func (p *program) serveClient(cfg holdfast.Config, show func(holdfast.Event)) int {
+	client, err := holdfast.New(cfg, holdfast.WithLogger(p.logger(cfg.Log)))
+	if err != nil {
+		return p.fail(err)
+	}
+	events, unsubscribe := client.Events(eventBuffer)
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		for e := range events { // until the client is closed
+			show(e)
+		}
+	}()
+	defer func() { <-printed }() // nothing is lost that was said until the end
+	if err := client.Start(p.ctx); err != nil {
+		unsubscribe() // that nothing was registered is no news
+		p.closeClient(client)
+		return p.fail(err)
+	}
+	select {
+	case <-p.ctx.Done():
+	case <-printed:
+	}
+	p.closeClient(client)
+	if dropped := client.Status().Dropped; dropped > 0 {
+		p.complain("%d events were not printed, as nobody read them", dropped)
+	}
+	return exitDone
+}
+
+// closeClient ends the client. A failed de-registration is an event of its
+// own and no failure of the program: whoever sent the signal wants it to end.
+func (p *program) closeClient(client *holdfast.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), closeBound)
+	defer cancel()
+	_ = client.Close(ctx)
+}
+
+// fail prints an error and returns its exit code: 78 when the configuration or
+// a file that it names is at fault.
+func (p *program) fail(err error) int {
+	p.complain("%s", plainCause(err))
+	for _, config := range []error{holdfast.ErrInvalidParameters, holdfast.ErrInvalidCredentials, holdfast.ErrReadCredentials} {
+		if errors.Is(err, config) {
+			return exitConfig
+		}
+	}
+	return exitFailed
+}
+
+// plainCause returns the list of faults where there is one; the code's name
+// before it would say nothing more.
+func plainCause(err error) string {
+	var config *holdfast.ConfigError
+	var files *holdfast.CredentialsError
+	var lists []string
+	if errors.As(err, &config) {
+		lists = append(lists, config.Error())
+	}
+	if errors.As(err, &files) {
+		lists = append(lists, files.Error())
+	}
+	if len(lists) == 0 {
+		return err.Error()
+	}
+	return strings.Join(lists, "\n")
+}
+
+// eventPrinter returns what prints an event to stdout.
+func (p *program) eventPrinter(asJSON bool) func(holdfast.Event) {
+	if asJSON {
+		encode := jsonLines(p.stdout)
+		return func(e holdfast.Event) { encode(e) }
+	}
+	r := renderer{out: p.stdout, coloured: p.coloured(p.stdout)}
+	return r.event
+}
+
+// jsonLines returns what writes one JSON object a line. Errors of stdout leave
+// nothing to be done: the client's work goes on without a reader.
+func jsonLines(w io.Writer) func(any) {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return func(v any) { _ = encoder.Encode(v) }
+}
+
+// logger writes to stderr as the configuration says; its values were validated.
+func (p *program) logger(cfg holdfast.LogConfig) zerolog.Logger {
+	level, err := zerolog.ParseLevel(cfg.Level)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	out := p.stderr
+	if cfg.Format == "console" {
+		out = zerolog.ConsoleWriter{Out: p.stderr, NoColor: !p.coloured(p.stderr), TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}
+
+// overrides collects the flags that stand for keys of the configuration.
+type overrides struct{ settings []holdfast.Setting }
+
+// overrideFlags defines a flag for every key but the pre-shared keys: everyone
+// on the machine can read a command line.
+func overrideFlags(fs *flag.FlagSet) *overrides {
+	o := &overrides{}
+	for _, key := range holdfast.ConfigKeys() {
+		if strings.HasSuffix(key, ".psk_key") {
+			continue
+		}
+		name := strings.NewReplacer(".", "-", "_", "-").Replace(key)
+		fs.Func(name, "overrides `"+key+"`", func(text string) error {
+			o.settings = append(o.settings, holdfast.Setting{Key: key, Text: text, Source: "--" + name})
+			return nil
+		})
+	}
+	return o
+}

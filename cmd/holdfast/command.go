@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// command is one subcommand. Its name may have several words.
+type command struct {
+	name    string
+	summary string
+	run     func(p *program, args []string) int
+}
+
+// commands is the table of all subcommands, in the order of the usage text.
+func commands() []command {
+	return []command{
+		{"demo", "provoke every error against embedded servers and show the recovery", (*program).runDemo},
+		{"run", "run the client until SIGINT or SIGTERM", (*program).runClient},
+		{"server", "run a bootstrap and management server to try a client against", (*program).runServer},
+		{"ctl", "see why a running client is not connected, and steer it", (*program).ctl},
+		{"provision", "write the factory credentials into a state directory", (*program).provision},
+		{"factory-reset", "go back to the factory credentials, while no client runs", (*program).factoryReset},
+		{"config check", "check a configuration file and the files that it names", (*program).checkConfig},
+		{"version", "print versions", (*program).version},
+	}
+}
+
+// dispatch finds the command whose name begins the arguments.
+func (p *program) dispatch(args []string) int {
+	if len(args) == 0 {
+		p.usage(p.stderr)
+		return exitUsage
+	}
+	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		p.usage(p.stdout)
+		return exitDone
+	}
+	for _, c := range commands() {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c.run(p, args[len(words):])
+		}
+	}
+	p.complain("%q is not a command", args[0])
+	p.usage(p.stderr)
+	return exitUsage
+}
+
+func (p *program) usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: holdfast COMMAND [flags]")
+	fmt.Fprintln(w)
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
+	}
+	fmt.Fprintln(w)
+	fmt.Fprintln(w, "holdfast COMMAND -h shows the flags of a command.")
+}
+
+// complain writes a line to stderr.
+func (p *program) complain(format string, args ...any) {
+	fmt.Fprintf(p.stderr, "holdfast: "+format+"\n", args...)
+}
+
+// flags returns an empty set of flags for a command; synopsis is what follows
+// the program's name.
+func (p *program) flags(synopsis string) *flag.FlagSet {
+	fs := flag.NewFlagSet(synopsis, flag.ContinueOnError)
+	fs.SetOutput(p.stderr)
+	fs.Usage = func() {} // parse says what is fit for the occasion
+	return fs
+}
+
+// parse parses the flags and makes sure that as many arguments follow as the
+// command takes. When it is not ok, the command ends with the exit code.
+func (p *program) parse(fs *flag.FlagSet, args []string, operands int) (exit int, ok bool) {
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintf(p.stdout, "usage: holdfast %s\n", fs.Name())
+		fs.SetOutput(p.stdout)
+		fs.PrintDefaults()
+		return exitDone, false
+	case err != nil: // the flag set has said why
+		return p.misused(fs, ""), false
+	case fs.NArg() != operands:
+		return p.misused(fs, fmt.Sprintf("%d arguments where %d are expected", fs.NArg(), operands)), false
+	}
+	return exitDone, true
+}
+
+// misused says why a command line cannot be carried out, and how one looks
+// that can.
+func (p *program) misused(fs *flag.FlagSet, problem string) int {
+	if problem != "" {
+		p.complain("%s", problem)
+	}
+	fmt.Fprintf(p.stderr, "usage: holdfast %s (-h shows the flags)\n", fs.Name())
+	return exitUsage
+}
+
+// coloured reports whether output to w may have colours: it is a terminal that
+// knows them, and nobody asked for none (no-color.org).
+func (p *program) coloured(w io.Writer) bool {
+	if value, found := p.lookupEnv("NO_COLOR"); found && value != "" {
+		return false
+	}
+	if term, found := p.lookupEnv("TERM"); found && term == "dumb" {
+		return false
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

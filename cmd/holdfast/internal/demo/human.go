@@ -1,0 +1,328 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// human prints a run for people, live. States are strung together on one line,
+// as they come; everything else has a line of its own.
+type human struct {
+	out      io.Writer
+	coloured bool
+
+	mu       sync.Mutex
+	began    time.Time // of the run; times are counted from it
+	followed string    // endpoint whose events are shown
+	open     bool      // a line of states has no end yet
+}
+
+// style is an ECMA-48 select graphic rendition.
+type style string
+
+const (
+	bold   style = "1"
+	faint  style = "2"
+	red    style = "31"
+	green  style = "32"
+	yellow style = "33"
+	cyan   style = "36"
+)
+
+func (p *human) paint(s style, text string) string {
+	if !p.coloured {
+		return text
+	}
+	return "\x1b[" + string(s) + "m" + text + "\x1b[0m"
+}
+
+// line prints a line; an open line of states is ended before. The lock is
+// held.
+func (p *human) line(format string, args ...any) {
+	if p.open {
+		fmt.Fprintln(p.out)
+		p.open = false
+	}
+	fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// stamp is the time of a live line. The lock is held.
+func (p *human) stamp(at time.Time) string {
+	return p.paint(faint, fmt.Sprintf("  %7.3f", at.Sub(p.began).Seconds()))
+}
+
+func (p *human) intro(scenarios int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.began = time.Now()
+	cfg := settings()
+	p.line("%s", p.paint(bold, "Holdfast demo"))
+	p.line("")
+	p.line("A bootstrap server and a management server run in this process, on loopback,")
+	p.line("over DTLS with pre-shared keys. A gateway bootstraps and registers with them.")
+	p.line("Then %s provoked from the outside: in the network, the servers, the", plural(scenarios, "error is", "errors are"))
+	p.line("files. Each is reported once, with what comes next and when; the gateway recovers")
+	p.line("by itself.")
+	p.line("")
+	p.line("Delays are scaled down for this; the way they double is the real one:")
+	p.line("  first retry after %s to %s (default 2 s to 10 s, then doubling up to a week)", seconds(cfg.Reconnect.InitialMin), seconds(cfg.Reconnect.InitialMax))
+	p.line("  an attempt has %s (default 3 min)", seconds(cfg.RegistrationTimeout))
+	p.line("  CoAP resends after %s, %d times (default 2 s, 4 times)", seconds(cfg.CoAP.AckTimeout), cfg.CoAP.MaxRetransmit)
+	p.line("")
+	p.line("%s", p.paint(bold, "A gateway starts: bootstrap, then register"))
+}
+
+func (p *human) headline(n, of int, s scenario) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("")
+	p.line("%s %s  %s", p.paint(faint, fmt.Sprintf("[%d/%d]", n, of)), p.paint(bold, titled(s.code)), s.name)
+}
+
+func titled(code holdfast.ErrorCode) string { return fmt.Sprintf("%d %v", int(code), code) }
+
+func (p *human) follow(endpoint string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.followed = endpoint
+}
+
+func (p *human) say(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("%s  %s", p.stamp(time.Now()), p.paint(cyan, "> "+printable(text)))
+}
+
+func (p *human) closing() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("")
+	p.line("%s", p.paint(bold, "The gateway is closed: it de-registers"))
+}
+
+func (p *human) event(e holdfast.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case e.Endpoint != p.followed:
+	case e.Type == holdfast.EventState:
+		p.state(e)
+	default:
+		p.line("%s  %s %s", p.stamp(e.Time), p.paint(styleOf(e.Type), fmt.Sprintf("%-12s", label(e.Type))), printable(describe(e)))
+	}
+}
+
+// state appends a state to the open line, or opens one. The lock is held.
+func (p *human) state(e holdfast.Event) {
+	if p.open {
+		fmt.Fprint(p.out, p.paint(faint, " > "+string(e.State)))
+		return
+	}
+	fmt.Fprintf(p.out, "%s  %s", p.stamp(e.Time), p.paint(faint, fmt.Sprintf("%-12s %s", "state", e.State)))
+	p.open = true
+}
+
+func styleOf(kind holdfast.EventType) style {
+	switch kind {
+	case holdfast.EventError:
+		return red
+	case holdfast.EventDegraded:
+		return yellow
+	}
+	return green
+}
+
+// label is a type without its underscore, short enough for the column.
+func label(kind holdfast.EventType) string {
+	if kind == holdfast.EventRegistrationUpdated {
+		return "updated"
+	}
+	return string(kind)
+}
+
+// describe returns what an event says after its type.
+func describe(e holdfast.Event) string {
+	switch e.Type {
+	case holdfast.EventError:
+		return describeError(e)
+	case holdfast.EventBootstrapped:
+		return fmt.Sprintf("%s from %s", plural(e.Accounts, "account", "accounts"), e.Server)
+	case holdfast.EventRegistered:
+		return fmt.Sprintf("at %s as %s", e.Server, e.Location)
+	case holdfast.EventDegraded:
+		return e.Actor + ": " + e.Detail
+	}
+	return "at " + e.Server
+}
+
+// describeError says what failed, why, and what comes next.
+func describeError(e holdfast.Event) string {
+	text := titled(e.Code)
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	switch delay, again := e.RetryIn(); {
+	case again && delay == 0:
+		text += " - " + actionText(string(e.Action)) + " now"
+	case again:
+		text += " - " + actionText(string(e.Action)) + " in " + seconds(delay)
+	}
+	return text
+}
+
+// actionText puts an action (CONTRACT.md, Events) in words.
+func actionText(action string) string {
+	switch action {
+	case "bootstrap":
+		return "bootstraps"
+	case "register":
+		return "registers anew"
+	case "user":
+		return "needs a person; looks again"
+	}
+	return "tries again"
+}
+
+func (p *human) result(r result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !r.Recovered {
+		p.line("   %s", p.paint(red, "NOT RECOVERED: "+printable(r.Failure)))
+		return
+	}
+	p.line("   %s", p.paint(green, fmt.Sprintf("%s: %s after the first error, %s; the server counted %s",
+		verdictWord(r), seconds(r.took()), plural(r.Attempts, "attempt", "attempts"),
+		plural(r.ServerSaw, "Register or Update", "Registers and Updates"))))
+}
+
+// verdictWord is what recovery means for the error: those of the API have
+// their answer, and that is all.
+func verdictWord(r result) string {
+	if r.Code == holdfast.ErrNotRegistered.Code || r.Code == holdfast.ErrUnregistration.Code {
+		return "answered, and torn down"
+	}
+	return "recovered"
+}
+
+func (r result) took() time.Duration {
+	if r.RecoveredInMS == nil {
+		return 0
+	}
+	return time.Duration(*r.RecoveredInMS) * time.Millisecond
+}
+
+func (p *human) list(all []scenario) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rows := [][]string{{"code", "error", "scenario", "provoked by"}}
+	for _, s := range all {
+		rows = append(rows, []string{fmt.Sprintf("%4d", int(s.code)), s.code.String(), s.name, s.provoked})
+	}
+	p.table(rows)
+}
+
+func (p *human) summary(results []result, took time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("")
+	rows := [][]string{{"code", "name", "provoked by", "attempts", "delays", "recovered in", "result"}}
+	for _, r := range results {
+		rows = append(rows, r.row())
+	}
+	p.table(rows)
+	p.line("")
+	n := recoveries(results)
+	verdict := fmt.Sprintf("%d of %s recovered, in %s", n, plural(len(results), "error", "errors"), seconds(took))
+	if n < len(results) {
+		p.line("%s", p.paint(red, verdict))
+	} else {
+		p.line("%s", p.paint(green, verdict))
+	}
+	p.line("Recovery is counted from the first error. Delays were scaled down, see above.")
+	p.line("")
+	p.line("Go on with a server to try against:   holdfast server --help")
+	p.line("and a gateway of your own:            holdfast run --config gw.yaml")
+}
+
+// row is the result's line of the table.
+func (r result) row() []string {
+	delays := make([]string, len(r.DelaysMS))
+	for i, ms := range r.DelaysMS {
+		delays[i] = seconds(time.Duration(ms) * time.Millisecond)
+	}
+	recovered, verdict := "-", "FAILED"
+	if r.Recovered {
+		recovered, verdict = seconds(r.took()), "recovered"
+	}
+	return []string{
+		fmt.Sprintf("%4d", int(r.Code)), r.Name, r.Provoked, fmt.Sprint(r.Attempts),
+		or(strings.Join(delays, ", "), "none"), recovered, verdict,
+	}
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// table prints rows in columns; the first row is the head, and the last column
+// says how it went. The lock is held.
+func (p *human) table(rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for n, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = fmt.Sprintf("%-*s", widths[i], cell)
+		}
+		p.line("%s", p.paint(rowStyle(n, row), strings.TrimRight(strings.Join(cells, "  "), " ")))
+	}
+}
+
+func rowStyle(n int, row []string) style {
+	switch {
+	case n == 0:
+		return bold
+	case row[len(row)-1] == "FAILED":
+		return red
+	}
+	return "0"
+}
+
+// seconds writes a duration with two decimals of a second, and a short one in
+// milliseconds.
+func seconds(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	}
+	return fmt.Sprintf("%.2f s", d.Seconds())
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// printable keeps what a peer said from steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}

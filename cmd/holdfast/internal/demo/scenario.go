@@ -1,0 +1,98 @@
+package demo
+
+import (
+	"context"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// scenario provokes one error and sees the recovery.
+type scenario struct {
+	name     string
+	code     holdfast.ErrorCode
+	provoked string // how, in a few words, for the table
+	// cast returns the device that will meet the error, ready for it. Nil
+	// means the gateway, registered.
+	cast func(ctx context.Context, l *lab) (*device, error)
+	// play provokes the error and returns when the device has recovered.
+	play func(ctx context.Context, t *take) error
+	// cured is the event that shows the recovery (DESIGN.md section 5); it
+	// has to follow the error.
+	cured expectation
+}
+
+// scenarios returns all of them, in the order of the show.
+func scenarios() []scenario {
+	return []scenario{
+		{
+			name: "bootstrap-refused", code: holdfast.ErrBootstrapFailed.Code,
+			provoked: "bootstrap server answers 4.00 twice (quota)",
+			play:     playBootstrapRefused, cured: registered,
+		},
+		{
+			name: "register-forbidden", code: holdfast.ErrInvalidParameters.Code,
+			provoked: "server answers the Register 4.03",
+			play:     playRegisterForbidden, cured: registered,
+		},
+		{
+			name: "key-file-empty", code: holdfast.ErrInvalidCredentials.Code,
+			provoked: "key file that holds no key",
+			cast:     castWithoutKey, play: playKeyFileEmpty, cured: registered,
+		},
+		{
+			name: "close-early", code: holdfast.ErrNotRegistered.Code,
+			provoked: "Close before the first registration",
+			cast:     castStranded, play: playCloseEarly, cured: stopped,
+		},
+		{
+			name: "black-hole", code: holdfast.ErrTimeout.Code,
+			provoked: "server silent: every datagram vanishes",
+			play:     playBlackHole, cured: registered,
+		},
+		{
+			name: "port-closed", code: holdfast.ErrNetwork.Code,
+			provoked: "server's port closed at an Update",
+			play:     playPortClosed, cured: registered,
+		},
+		{
+			name: "garbage", code: holdfast.ErrResponseParse.Code,
+			provoked: "malformed datagrams in the DTLS session",
+			play:     playGarbage, cured: updated,
+		},
+		{
+			name: "bootstrap-too-large", code: holdfast.ErrMemory.Code,
+			provoked: "bootstrap delivers more than 64 KiB",
+			play:     playBootstrapTooLarge, cured: registered,
+		},
+		{
+			name: "update-offline", code: holdfast.ErrNotAllowed.Code,
+			provoked: "RegisterUpdate while the server is away",
+			play:     playUpdateOffline, cured: registered,
+		},
+		{
+			name: "key-changed", code: holdfast.ErrSecureConnection.Code,
+			provoked: "server has another key: handshakes stall",
+			play:     playKeyChanged, cured: registered,
+		},
+		{
+			name: "name-gone", code: holdfast.ErrDNS.Code,
+			provoked: "name server answers NXDOMAIN",
+			play:     playNameGone, cured: registered,
+		},
+		{
+			name: "silent-farewell", code: holdfast.ErrUnregistration.Code,
+			provoked: "server does not answer the de-registration",
+			cast:     castLeaving, play: playSilentFarewell, cured: stopped,
+		},
+		{
+			name: "disk-fails", code: holdfast.ErrStoreCredentials.Code,
+			provoked: "state directory gone when a bootstrap ends",
+			play:     playDiskFails, cured: registered,
+		},
+		{
+			name: "record-damaged", code: holdfast.ErrReadCredentials.Code,
+			provoked: "newest credentials on disk damaged",
+			cast:     castDamaged, play: playRecordDamaged, cured: registered,
+		},
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// provision is the command provision.
+func (p *program) provision(args []string) int {
+	fs := p.flags("provision --state-dir DIR --config FILE")
+	dir := fs.String("state-dir", "", "the state directory `DIR` to write; required")
+	path := fs.String("config", "", "the configuration `FILE` with the accounts to write; required")
+	if exit, ok := p.parse(fs, args, 0); !ok {
+		return exit
+	}
+	if *dir == "" || *path == "" {
+		return p.misused(fs, "--state-dir and --config are required")
+	}
+	cfg, err := holdfast.ConfigLoader{
+		Path: *path, LookupEnv: p.lookupEnv,
+		Overrides: []holdfast.Setting{{Key: "state_dir", Text: *dir, Source: "--state-dir"}},
+	}.Load()
+	if err != nil {
+		return p.fail(err)
+	}
+	if err := holdfast.Provision(p.ctx, cfg); err != nil {
+		return p.failStore(err)
+	}
+	fmt.Fprintf(p.stdout, "%s: provisioned with %s\n", *dir, accountsOf(cfg))
+	return exitDone
+}
+
+// accountsOf names the accounts of a configuration.
+func accountsOf(cfg holdfast.Config) string {
+	var bootstrap, server string
+	if cfg.Bootstrap != nil {
+		bootstrap = "the bootstrap account " + cfg.Bootstrap.URI
+	}
+	if cfg.Server != nil {
+		server = "the server account " + cfg.Server.URI
+	}
+	return joined(" and ", bootstrap, server)
+}
+
+// factoryReset is the command factory-reset.
+func (p *program) factoryReset(args []string) int {
+	fs := p.flags("factory-reset --state-dir DIR")
+	dir := fs.String("state-dir", "", "the state directory `DIR`; required")
+	if exit, ok := p.parse(fs, args, 0); !ok {
+		return exit
+	}
+	if *dir == "" {
+		return p.misused(fs, "--state-dir is required")
+	}
+	if _, err := os.Stat(*dir); err != nil { // it would be made
+		p.complain("the state directory cannot be used: %v", err)
+		return exitFailed
+	}
+	if err := holdfast.FactoryReset(p.ctx, *dir); err != nil {
+		return p.failStore(err)
+	}
+	fmt.Fprintf(p.stdout, "%s: back to the factory credentials\n", *dir)
+	return exitDone
+}
+
+// failStore is fail, with a way out for a directory in use: its client can do
+// it.
+func (p *program) failStore(err error) int {
+	exit := p.fail(err)
+	if errors.Is(err, holdfast.ErrStore) {
+		p.complain("while a client uses the directory, holdfast ctl factory-reset asks that client")
+	}
+	return exit
+}

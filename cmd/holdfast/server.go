@@ -1,0 +1,208 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// serverOptions are the flags of the command server.
+type serverOptions struct {
+	listen, bootstrapListen string // UDP addresses, host:port
+	advertise               string // host:port of the management server for clients
+	pskFile                 string
+	keys                    keys
+	nosec, asJSON           bool
+}
+
+// Where the server listens by default: the ports of RFC 7252 section 12.6 and
+// 12.7, and for bootstrap those that other test servers took.
+const (
+	defaultListen               = "127.0.0.1:5684"
+	defaultListenNoSec          = "127.0.0.1:5683"
+	defaultBootstrapListen      = "127.0.0.1:5784"
+	defaultBootstrapListenNoSec = "127.0.0.1:5783"
+)
+
+// runServer is the command server.
+func (p *program) runServer(args []string) int {
+	o, exit, ok := p.serverOptions(args)
+	if !ok {
+		return exit
+	}
+	if errs := o.readKeys(); len(errs) > 0 {
+		for _, err := range errs {
+			p.complain("%v", err)
+		}
+		return exitConfig
+	}
+	management, err := net.ListenPacket("udp", o.listen)
+	if err != nil {
+		p.complain("%v", err)
+		return exitFailed
+	}
+	bootstrap, err := net.ListenPacket("udp", o.bootstrapListen)
+	if err != nil {
+		_ = management.Close() // nothing was sent
+		p.complain("%v", err)
+		return exitFailed
+	}
+	return p.serve(o, management, bootstrap)
+}
+
+// serverOptions parses the flags. When it is not ok, the command ends with the
+// exit code.
+func (p *program) serverOptions(args []string) (o serverOptions, exit int, ok bool) {
+	o.keys = keys{}
+	fs := p.flags("server (--psk-file FILE | --psk ID:HEX ... | --nosec) [flags]")
+	fs.StringVar(&o.listen, "listen", "", "UDP `ADDRESS` of the management server (default "+defaultListen+", with --nosec "+defaultListenNoSec+")")
+	fs.StringVar(&o.bootstrapListen, "bootstrap-listen", "", "UDP `ADDRESS` of the bootstrap server (default "+defaultBootstrapListen+", with --nosec "+defaultBootstrapListenNoSec+")")
+	fs.StringVar(&o.advertise, "advertise", "", "`HOST:PORT` by which clients reach the management server (default: where it listens)")
+	fs.StringVar(&o.pskFile, "psk-file", "", "`FILE` with a line ID:HEX for each pre-shared key")
+	fs.Func("psk", "pre-shared key `ID:HEX`, repeatable; for trial keys only, as everyone on the machine can read it", o.keys.add)
+	fs.BoolVar(&o.nosec, "nosec", false, "serve plain CoAP")
+	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object a line")
+	if exit, ok := p.parse(fs, args, 0); !ok {
+		return o, exit, false
+	}
+	if problem := o.problem(); problem != "" {
+		return o, p.misused(fs, problem), false
+	}
+	if len(o.keys) > 0 {
+		p.complain("warning: keys given with --psk can be read by everyone on this machine: for trial keys only")
+	}
+	return o.withDefaults(), exitDone, true
+}
+
+// problem says why the flags do not go together, or "".
+func (o serverOptions) problem() string {
+	keyed := len(o.keys) > 0 || o.pskFile != ""
+	switch {
+	case keyed && o.nosec:
+		return "--nosec excludes --psk and --psk-file"
+	case !keyed && !o.nosec:
+		return "one of --psk-file, --psk and --nosec is required"
+	case o.advertise == "" && unspecified(o.listen):
+		return "with this --listen address, clients must be told another by --advertise"
+	}
+	return ""
+}
+
+// unspecified reports whether an address to listen on is none to send to.
+func unspecified(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+func (o serverOptions) withDefaults() serverOptions {
+	if o.nosec {
+		o.listen = cmp.Or(o.listen, defaultListenNoSec)
+		o.bootstrapListen = cmp.Or(o.bootstrapListen, defaultBootstrapListenNoSec)
+	}
+	o.listen = cmp.Or(o.listen, defaultListen)
+	o.bootstrapListen = cmp.Or(o.bootstrapListen, defaultBootstrapListen)
+	return o
+}
+
+// readKeys adds the keys of the file and returns everything that is wrong.
+func (o serverOptions) readKeys() []error {
+	if o.pskFile == "" {
+		return nil
+	}
+	errs := o.keys.readFile(o.pskFile)
+	if len(errs) == 0 && len(o.keys) == 0 {
+		errs = append(errs, fmt.Errorf("%s: holds no key", o.pskFile))
+	}
+	return errs
+}
+
+// serve runs the servers until the program's context ends.
+func (p *program) serve(o serverOptions, management, bootstrap net.PacketConn) int {
+	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
+	defer server.Close()
+	manage := server.ServeManagement(management, o.security())
+	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise}
+	if accounts.advertise == "" {
+		accounts.advertise = manage.Addr().String()
+	}
+	accounts.setAll(o.keys)
+	boot := server.ServeBootstrap(bootstrap, o.security())
+	log := p.serverLog(server, o.asJSON)
+	log.listening("management", o.scheme()+"://"+manage.Addr().String())
+	log.listening("bootstrap", o.scheme()+"://"+boot.Addr().String())
+	log.follow(p.ctx)
+	return exitDone
+}
+
+func (o serverOptions) security() lwm2mtest.Security {
+	if o.nosec {
+		return lwm2mtest.NoSec()
+	}
+	security := lwm2mtest.NoSec()
+	for identity, key := range o.keys {
+		one := lwm2mtest.PSK(identity, key)
+		if security.PSK == nil {
+			security = one
+			continue
+		}
+		maps.Copy(security.PSK, one.PSK)
+	}
+	return security
+}
+
+func (o serverOptions) scheme() string {
+	if o.nosec {
+		return "coap"
+	}
+	return "coaps"
+}
+
+// accountMaker says what clients get from the bootstrap server: an account at
+// the management server beside it, with a key that is made anew whenever the
+// program starts.
+type accountMaker struct {
+	server     *lwm2mtest.Server
+	management *lwm2mtest.Service
+	scheme     string
+	advertise  string
+}
+
+// setAll makes an account for every identity, for the endpoint of that name,
+// and one that all other endpoints share.
+func (m accountMaker) setAll(ks keys) {
+	for _, identity := range slices.Sorted(maps.Keys(ks)) {
+		m.set(identity)
+	}
+	m.set("")
+}
+
+func (m accountMaker) set(endpoint string) {
+	account := lwm2mtest.AccountConfig{URI: m.scheme + "://" + m.advertise}
+	if m.scheme == "coaps" {
+		account.PSKIdentity, account.PSKKey = freshPSK(endpoint)
+		m.management.SetPSK(account.PSKIdentity, account.PSKKey)
+	}
+	m.server.SetBootstrap(endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/"}, Writes: account.Writes()})
+}
+
+// freshPSK returns a new key of 16 bytes and an identity that no other
+// account has.
+func freshPSK(endpoint string) (identity string, key []byte) {
+	random := make([]byte, 20)
+	_, _ = rand.Read(random) // it never fails
+	// The end is cut off an endpoint that fills an identity alone.
+	name := cmp.Or(endpoint, "client")
+	name = name[:min(len(name), maxIdentity-9)]
+	return name + "-" + hex.EncodeToString(random[:4]), random[4:]
+}

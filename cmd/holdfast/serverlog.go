@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// serverRecord is one line of the server's --json.
+type serverRecord struct {
+	Time     time.Time `json:"time"`
+	Type     string    `json:"type"` // listening, bootstrapped, or what a client asked for: register, update ...
+	Endpoint string    `json:"endpoint,omitempty"`
+	Role     string    `json:"role,omitempty"` // of listening: management, bootstrap
+	URI      string    `json:"uri,omitempty"`
+	Location string    `json:"location,omitempty"`
+	Remote   string    `json:"remote,omitempty"`
+	Identity string    `json:"identity,omitempty"` // proved by DTLS
+	Answer   string    `json:"answer,omitempty"`   // "2.01"
+	Steps    int       `json:"steps,omitempty"`    // of a bootstrap
+	Error    string    `json:"error,omitempty"`    // of a bootstrap
+}
+
+// serverLog prints what an embedded server sees.
+type serverLog struct {
+	server *lwm2mtest.Server
+	print  func(serverRecord)
+
+	seen       int            // records of the history
+	endpoints  []string       // that have asked for a bootstrap
+	bootstraps map[string]int // seen of each
+}
+
+func (p *program) serverLog(server *lwm2mtest.Server, asJSON bool) *serverLog {
+	l := &serverLog{server: server, bootstraps: map[string]int{}}
+	if asJSON {
+		encode := jsonLines(p.stdout)
+		l.print = func(r serverRecord) { encode(r) }
+		return l
+	}
+	out := renderer{out: p.stdout, coloured: p.coloured(p.stdout)}
+	l.print = func(r serverRecord) { out.line(r.Time, r.colour(), r.Type, r.text()) }
+	return l
+}
+
+func (l *serverLog) listening(role, uri string) {
+	l.print(serverRecord{Time: time.Now(), Type: "listening", Role: role, URI: uri})
+}
+
+// follow prints until ctx ends.
+func (l *serverLog) follow(ctx context.Context) {
+	for l.server.Await(ctx, l.news) == nil {
+		l.printRequests()
+		l.printBootstraps()
+	}
+}
+
+func (l *serverLog) news() bool {
+	if len(l.server.History("")) > l.seen {
+		return true
+	}
+	for _, endpoint := range l.endpoints {
+		if len(l.server.Bootstraps(endpoint)) > l.bootstraps[endpoint] {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *serverLog) printRequests() {
+	for _, r := range l.server.History("")[l.seen:] {
+		l.seen++
+		if r.Kind == lwm2mtest.BootstrapRequest {
+			l.noteEndpoint(r.Endpoint)
+		}
+		record := serverRecord{
+			Time: r.Time, Type: r.Kind.String(), Endpoint: r.Endpoint, Location: r.Location,
+			Remote: r.Remote.String(), Identity: r.Identity,
+		}
+		if r.Answer != 0 {
+			record.Answer = r.Answer.String()
+		}
+		l.print(record)
+	}
+}
+
+func (l *serverLog) noteEndpoint(endpoint string) {
+	if _, known := l.bootstraps[endpoint]; !known {
+		l.endpoints = append(l.endpoints, endpoint)
+		l.bootstraps[endpoint] = 0
+	}
+}
+
+func (l *serverLog) printBootstraps() {
+	for _, endpoint := range l.endpoints {
+		for _, b := range l.server.Bootstraps(endpoint)[l.bootstraps[endpoint]:] {
+			l.bootstraps[endpoint]++
+			record := serverRecord{Time: b.Ended, Type: "bootstrapped", Endpoint: endpoint, Steps: len(b.Steps)}
+			if b.Err != nil {
+				record.Error = b.Err.Error()
+			}
+			l.print(record)
+		}
+	}
+}
+
+// colour tells good from bad at a glance.
+func (r serverRecord) colour() string {
+	switch {
+	case r.Type == "listening":
+		return faint
+	case r.Error != "" || r.Type == lwm2mtest.Expired.String() || r.Type == lwm2mtest.Malformed.String():
+		return red
+	case r.Answer != "" && !strings.HasPrefix(r.Answer, "2."):
+		return red
+	}
+	return green
+}
+
+// text returns what a record says after its type.
+func (r serverRecord) text() string {
+	if r.Type == "listening" {
+		return r.Role + " server at " + r.URI
+	}
+	text := joined(" ", r.Endpoint, prefixed("at /", r.Location), prefixed("from ", r.Remote))
+	if r.Identity != "" && r.Identity != r.Endpoint {
+		text = joined(" ", text, "as "+r.Identity)
+	}
+	if r.Type == "bootstrapped" {
+		text = joined(", ", text, count(r.Steps, "step"))
+	}
+	return joined(" - ", text, prefixed("answered ", r.Answer), r.Error)
+}
+
+func prefixed(prefix, text string) string {
+	if text == "" {
+		return ""
+	}
+	return prefix + text
+}

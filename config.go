@@ -1,0 +1,231 @@
+package holdfast
+
+import (
+	"bytes"
+	"cmp"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Config is the configuration of one client. Its fields are the keys of the
+// configuration file in Go case; a zero field means the default that its
+// comment names. [LoadConfig] reads one from a file and the environment.
+//
+// A Config is a plain value: clients copy what they need, and nothing is
+// checked or read before [New] and [Client.Start].
+type Config struct {
+	// Endpoint is the endpoint client name: 1 to 64 bytes of UTF-8 without
+	// control characters. Required.
+	Endpoint string
+	// AccountID becomes the argument aid of every server URI that has none: at
+	// most 64 bytes of UTF-8 without control characters. Empty: no argument.
+	AccountID string
+	// StateDir is the directory of credentials and state, created with mode
+	// 0700; relative to the working directory. Default DefaultStateDir.
+	StateDir string
+	// Lifetime is the registration lifetime of the configured server account:
+	// whole seconds, 1 s to 2^32-1 s. Default DefaultLifetime. Accounts that a
+	// bootstrap delivers bring their own.
+	Lifetime time.Duration
+	// LwM2MVersion is the highest version to offer, "1.0" or "1.1". Default
+	// DefaultLwM2MVersion.
+	LwM2MVersion string
+	// Bootstrap is the bootstrap server's account; nil for none.
+	Bootstrap *Account
+	// Server is a management server's account that is known from the factory;
+	// nil for none. Without either, the store must have accounts.
+	Server *Account
+	// Reconnect is the reconnection policy.
+	Reconnect ReconnectConfig
+	// RegistrationTimeout bounds one attempt to register or to reach a
+	// bootstrap server, connecting included: positive. Default
+	// DefaultRegistrationTimeout.
+	RegistrationTimeout time.Duration
+	// CoAP holds the transmission parameters.
+	CoAP CoAPConfig
+	// DNS says who resolves names.
+	DNS DNSConfig
+	// Limits are the declared budgets.
+	Limits LimitsConfig
+	// Device fills the Device object.
+	Device DeviceConfig
+	// Control is the API for people and scripts on the same machine.
+	Control ControlConfig
+	// Log is for programs that log; the library logs where [WithLogger] says.
+	Log LogConfig
+}
+
+// Account is a server account that the configuration brings along: the
+// factory's credentials. What a bootstrap has stored wins over it.
+type Account struct {
+	// URI of the server, coap://host[:port] or coaps://host[:port], at most
+	// 255 bytes (see package lwm2m/uri). Required.
+	URI string
+	// Security is the security mode. Required; everything but NoSec needs
+	// coaps.
+	Security SecurityMode
+
+	// PSKIdentity is the identity of the pre-shared key: 1 to 128 bytes of
+	// UTF-8. Only with SecurityPSK, required there.
+	PSKIdentity string
+	// PSKKey is the pre-shared key: 1 to 64 bytes, hexadecimal in a file. It
+	// never prints. Only with SecurityPSK, where either this or PSKKeyFile is
+	// required.
+	PSKKey messages.Secret
+	// PSKKeyFile names a file that holds the key in hexadecimal digits; white
+	// space around them is ignored.
+	PSKKeyFile string
+
+	// Certificate names a PEM file with the client's certificate chain, its
+	// own certificate first, at most 10. Only with SecurityX509, required
+	// there, as are the next two.
+	Certificate string
+	// PrivateKey names a PEM file with the ECDSA key of that certificate, as
+	// PKCS #8 or SEC 1, not encrypted.
+	PrivateKey string
+	// Trust names a PEM file with the trust anchors for the server's
+	// certificate, at most 10. The server must prove the host of the URI.
+	Trust string
+}
+
+// SecurityMode is how a link to a server is protected.
+type SecurityMode string
+
+// The security modes.
+const (
+	SecurityNoSec SecurityMode = "nosec" // plain CoAP
+	SecurityPSK   SecurityMode = "psk"   // DTLS with a pre-shared key
+	SecurityX509  SecurityMode = "x509"  // DTLS with certificates
+)
+
+// ReconnectPolicy decides how long to wait between attempts.
+type ReconnectPolicy string
+
+// The reconnection policies.
+const (
+	// PolicyAuto is PolicyExponential, unless a server has written retry
+	// resources for its account.
+	PolicyAuto ReconnectPolicy = "auto"
+	// PolicyExponential doubles the delay from a random first one up to a cap.
+	PolicyExponential ReconnectPolicy = "exponential"
+	// PolicyLwM2M is that of LwM2M Core section 6.2.1.2: the retry resources
+	// of a server account, or their defaults. Where it would stop, attempts
+	// go on at the cap.
+	PolicyLwM2M ReconnectPolicy = "lwm2m"
+)
+
+// ReconnectConfig is the reconnection policy: the first delay is drawn
+// uniformly from [InitialMin, InitialMax], each further one doubles it, up to
+// Max. All are positive, and InitialMin <= InitialMax <= Max.
+type ReconnectConfig struct {
+	Policy     ReconnectPolicy // default PolicyAuto
+	InitialMin time.Duration   // default DefaultReconnectInitialMin
+	InitialMax time.Duration   // default DefaultReconnectInitialMax
+	Max        time.Duration   // default DefaultReconnectMax
+}
+
+// CoAPConfig holds the transmission parameters of RFC 7252 section 4.8.
+type CoAPConfig struct {
+	// AckTimeout is ACK_TIMEOUT: positive, at most 10 minutes. Default
+	// DefaultAckTimeout.
+	AckTimeout time.Duration
+	// AckRandomFactor is ACK_RANDOM_FACTOR: 1 to 10. Default
+	// DefaultAckRandomFactor.
+	AckRandomFactor float64
+	// MaxRetransmit is MAX_RETRANSMIT: 1 to 16, or NoRetransmit for none,
+	// which a file writes as 0. Default DefaultMaxRetransmit.
+	MaxRetransmit int
+	// NStart is NSTART, the number of requests under way to one server: 1 to
+	// 255. Default DefaultNStart.
+	NStart int
+}
+
+// NoRetransmit as CoAPConfig.MaxRetransmit means that nothing is resent.
+const NoRetransmit = -1
+
+// DNSConfig says who resolves names.
+type DNSConfig struct {
+	// Server is the host:port of the one name server to ask. Empty: the
+	// system's resolver.
+	Server string
+}
+
+// DeviceConfig fills the Device object (/3), each at most 255 bytes of UTF-8
+// without control characters. Empty fields are left out of it.
+type DeviceConfig struct {
+	Manufacturer string // default DefaultManufacturer: always present
+	Model        string
+	Serial       string
+	Firmware     string // version of the device's firmware
+}
+
+// LogConfig is for programs that log.
+type LogConfig struct {
+	// Level is the least level to log: trace, debug, info, warn, error, fatal,
+	// panic or disabled. Default DefaultLogLevel.
+	Level string
+	// Format is console, for people, or json. Default DefaultLogFormat.
+	Format string
+}
+
+// The defaults of a [Config].
+const (
+	DefaultStateDir            = "./state"
+	DefaultLifetime            = 24 * time.Hour
+	DefaultLwM2MVersion        = "1.1"
+	DefaultReconnectInitialMin = 2 * time.Second
+	DefaultReconnectInitialMax = 10 * time.Second
+	DefaultReconnectMax        = 7 * 24 * time.Hour
+	DefaultRegistrationTimeout = 3 * time.Minute
+	DefaultAckTimeout          = 2 * time.Second
+	DefaultAckRandomFactor     = 1.5
+	DefaultMaxRetransmit       = 4
+	DefaultNStart              = 1
+	DefaultManufacturer        = "Holdfast"
+	DefaultLogLevel            = "info"
+	DefaultLogFormat           = "console"
+)
+
+// withDefaults returns a copy in which every zero field that has a default has
+// it. It shares nothing with the original.
+func (c Config) withDefaults() Config {
+	c.StateDir = cmp.Or(c.StateDir, DefaultStateDir)
+	c.Lifetime = cmp.Or(c.Lifetime, DefaultLifetime)
+	c.LwM2MVersion = cmp.Or(c.LwM2MVersion, DefaultLwM2MVersion)
+	c.Bootstrap = c.Bootstrap.clone()
+	c.Server = c.Server.clone()
+	c.Reconnect = c.Reconnect.withDefaults()
+	c.RegistrationTimeout = cmp.Or(c.RegistrationTimeout, DefaultRegistrationTimeout)
+	c.CoAP = c.CoAP.withDefaults()
+	c.Limits = c.Limits.withDefaults()
+	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
+	c.Log.Level = cmp.Or(c.Log.Level, DefaultLogLevel)
+	c.Log.Format = cmp.Or(c.Log.Format, DefaultLogFormat)
+	return c
+}
+
+func (r ReconnectConfig) withDefaults() ReconnectConfig {
+	r.Policy = cmp.Or(r.Policy, PolicyAuto)
+	r.InitialMin = cmp.Or(r.InitialMin, DefaultReconnectInitialMin)
+	r.InitialMax = cmp.Or(r.InitialMax, DefaultReconnectInitialMax)
+	r.Max = cmp.Or(r.Max, DefaultReconnectMax)
+	return r
+}
+
+func (p CoAPConfig) withDefaults() CoAPConfig {
+	p.AckTimeout = cmp.Or(p.AckTimeout, DefaultAckTimeout)
+	p.AckRandomFactor = cmp.Or(p.AckRandomFactor, DefaultAckRandomFactor)
+	p.MaxRetransmit = cmp.Or(p.MaxRetransmit, DefaultMaxRetransmit)
+	p.NStart = cmp.Or(p.NStart, DefaultNStart)
+	return p
+}
+
+func (a *Account) clone() *Account {
+	if a == nil {
+		return nil
+	}
+	b := *a
+	b.PSKKey = bytes.Clone(a.PSKKey)
+	return &b
+}

@@ -1,0 +1,145 @@
+package holdfast
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+)
+
+// Bounds of pre-shared keys: RFC 7925 section 4.2.
+const (
+	configMaxIdentity = 128 // bytes
+	configMaxPSK      = 64  // bytes
+)
+
+// account checks one account's section.
+func (f *configFaults) account(section string, a *Account, accountID string) {
+	if a == nil {
+		return
+	}
+	v := accountFaults{configFaults: f, section: section, account: a}
+	v.uri(accountID)
+	switch a.Security {
+	case SecurityNoSec:
+		v.unused(v.keysOfPSK(), "has no use with security: nosec")
+		v.unused(v.keysOfX509(), "has no use with security: nosec")
+	case SecurityPSK:
+		v.psk()
+		v.unused(v.keysOfX509(), "has no use with security: psk")
+	case SecurityX509:
+		v.required(v.keysOfX509(), "is required with security: x509")
+		v.unused(v.keysOfPSK(), "has no use with security: x509")
+	case "":
+		v.fault("security", "is required: nosec, psk or x509")
+	default:
+		v.fault("security", "is none of nosec, psk and x509")
+	}
+}
+
+// accountFaults checks one account.
+type accountFaults struct {
+	*configFaults
+	section string
+	account *Account
+}
+
+func (v accountFaults) fault(name, problem string) { v.add(v.section+"."+name, problem) }
+
+// accountKey is a key of the account and whether it is set.
+type accountKey struct {
+	name string
+	set  bool
+}
+
+func (v accountFaults) keysOfPSK() []accountKey {
+	a := v.account
+	return []accountKey{{"psk_identity", a.PSKIdentity != ""}, {"psk_key", len(a.PSKKey) > 0}, {"psk_key_file", a.PSKKeyFile != ""}}
+}
+
+func (v accountFaults) keysOfX509() []accountKey {
+	a := v.account
+	return []accountKey{{"certificate", a.Certificate != ""}, {"private_key", a.PrivateKey != ""}, {"trust", a.Trust != ""}}
+}
+
+func (v accountFaults) unused(keys []accountKey, problem string) {
+	for _, k := range keys {
+		if k.set {
+			v.fault(k.name, problem)
+		}
+	}
+}
+
+func (v accountFaults) required(keys []accountKey, problem string) {
+	for _, k := range keys {
+		if !k.set {
+			v.fault(k.name, problem)
+		}
+	}
+}
+
+func (v accountFaults) psk() {
+	a := v.account
+	v.required(v.keysOfPSK()[:1], "is required with security: psk")
+	v.require(len(a.PSKIdentity) <= configMaxIdentity, v.section+".psk_identity", "is longer than 128 bytes")
+	v.require(utf8.ValidString(a.PSKIdentity), v.section+".psk_identity", "is not UTF-8")
+	v.require(len(a.PSKKey) <= configMaxPSK, v.section+".psk_key", "is longer than 64 bytes")
+	switch inline, file := len(a.PSKKey) > 0, a.PSKKeyFile != ""; {
+	case inline && file:
+		v.fault("psk_key_file", "excludes psk_key: give one of the two")
+	case !inline && !file:
+		v.fault("psk_key", "is required with security: psk, unless there is a psk_key_file")
+	}
+}
+
+// uri checks the server's URI, also against the security mode.
+func (v accountFaults) uri(accountID string) {
+	key := v.section + ".uri"
+	if v.account.URI == "" {
+		v.add(key, "is required, such as coaps://host:5684")
+		return
+	}
+	u, err := v.account.serverURI(accountID)
+	if err != nil {
+		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: configURIProblem(err), Err: err})
+		return
+	}
+	switch mode := v.account.Security; {
+	case mode == SecurityNoSec && u.Secure():
+		v.add(key, "is coaps, which needs keys: write coap://, or security: psk or x509")
+	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509}, mode) && !u.Secure():
+		v.add(key, "is coap, which has no keys: write coaps://, or security: nosec")
+	}
+}
+
+// configURIProblem puts the part of the URI first that is wrong.
+func configURIProblem(err error) string {
+	var wrong *uri.Error
+	if errors.As(err, &wrong) {
+		return "the " + string(wrong.Field) + " " + string(wrong.Reason)
+	}
+	return "is not a server URI"
+}
+
+// serverURI parses the URI and adds the account as the argument aid, unless it
+// has one.
+func (a *Account) serverURI(accountID string) (uri.URI, error) {
+	u, err := uri.Parse(a.URI)
+	if err != nil {
+		return uri.URI{}, err
+	}
+	if accountID != "" && !slices.ContainsFunc(u.Query, isAID) {
+		u.Query = append(u.Query, "aid="+accountID)
+	}
+	if len(u.String()) > uri.MaxLength {
+		return uri.URI{}, &uri.Error{Field: uri.FieldURI, Reason: uri.ReasonTooLong}
+	}
+	return u, nil
+}
+
+func isAID(argument string) bool {
+	name, _, _ := strings.Cut(argument, "=")
+	return name == "aid"
+}

@@ -1,0 +1,117 @@
+package holdfast
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// configServerID is the short server ID of the configured management account.
+const configServerID messages.AccountID = 1
+
+// CheckFiles reads the files that the configuration names and reports
+// everything that is wrong with them: missing, unreadable, unparsable,
+// expired, or a key that does not belong to its certificate. The error is an
+// [*Error] of the code that [CredentialsError.Code] names, whose cause is a
+// [*CredentialsError]; or that of [Config.Validate] when the configuration is
+// invalid in itself.
+func (c Config) CheckFiles() error {
+	if err := c.Validate(); err != nil {
+		return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
+	}
+	if _, err := c.factoryTree(); err != nil {
+		return credentialsError(err)
+	}
+	return nil
+}
+
+// factoryTree reads the named files and returns objects 0 and 1 of the
+// configured accounts, for a valid configuration. The error is a
+// [*CredentialsError].
+func (c Config) factoryTree() (*lwm2m.Tree, error) { return c.factoryTreeAt(time.Now()) }
+
+func (c Config) factoryTreeAt(now time.Time) (*lwm2m.Tree, error) {
+	c = c.withDefaults()
+	bootstrap, faults := c.factoryAccount(configBootstrap, c.Bootstrap, now)
+	server, more := c.factoryAccount(configServer, c.Server, now)
+	if faults = append(faults, more...); len(faults) > 0 {
+		return nil, &CredentialsError{Faults: faults}
+	}
+	return accounts.ToTree(slices.Concat(bootstrap, server)), nil
+}
+
+// factoryAccount returns the account of a section, if there is one, and what
+// is wrong with it.
+func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]messages.Account, []Fault) {
+	if a == nil {
+		return nil, nil
+	}
+	files := &credentialFiles{section: section, now: now}
+	account := messages.Account{Credentials: files.credentials(a), Lifetime: c.Lifetime}
+	if section == configServer {
+		account.ID = configServerID
+	}
+	u, err := a.serverURI(c.AccountID)
+	if err != nil {
+		files.fault("uri", configURIProblem(err), err)
+	}
+	account.URI, account.Server = u, a.written(u)
+	if len(files.faults) > 0 {
+		return nil, files.faults
+	}
+	files.check(account)
+	return []messages.Account{account}, files.faults
+}
+
+// written returns the URI as the configuration has it, unless the account ID
+// was added to it.
+func (a *Account) written(u uri.URI) string {
+	if parsed, err := uri.Parse(a.URI); err == nil && parsed.String() == u.String() {
+		return a.URI
+	}
+	return u.String()
+}
+
+// check holds an account that could be read against the rules for all
+// accounts, wherever they come from.
+func (r *credentialFiles) check(a messages.Account) {
+	tree := accounts.ToTree([]messages.Account{a})
+	_, errs := accounts.FromTree(tree)
+	var expired accounts.Faults
+	if errors.As(accounts.CheckExpiry(tree, r.now), &expired) {
+		errs = append(errs, expired.Unwrap()...)
+	}
+	for _, err := range errs {
+		var fault *accounts.Fault
+		if errors.As(err, &fault) {
+			r.fault(configKeyOf(fault.Path, a.Credentials.Mode), string(fault.Reason), err)
+		}
+	}
+}
+
+// configKeyOf returns the key, without its section, that a resource of the
+// Security object comes from.
+func configKeyOf(path lwm2m.Path, mode messages.SecurityMode) string {
+	x509 := mode == messages.SecurityX509
+	switch id := path.Resource(); {
+	case id == objects.SecurityServerURI:
+		return "uri"
+	case id == objects.SecurityPublicKeyOrIdentity && x509:
+		return "certificate"
+	case id == objects.SecurityPublicKeyOrIdentity:
+		return "psk_identity"
+	case id == objects.SecurityServerPublicKey:
+		return "trust"
+	case id == objects.SecuritySecretKey && x509:
+		return "private_key"
+	case id == objects.SecuritySecretKey:
+		return "psk_key"
+	}
+	return "security"
+}

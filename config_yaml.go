@@ -1,0 +1,201 @@
+package holdfast
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// configFile is what a configuration file says, before anything is understood.
+//
+// The file is read from its syntax tree and not by decoding into a struct, for
+// three reasons: every fault is found and not just the first; a key of digits
+// (psk_key: 00112233) stays the text that was written and never becomes a
+// number; and the environment can share the meaning of every value.
+type configFile struct {
+	wellFormed bool // it is YAML: what it does not set is really missing
+	settings   []Setting
+	sections   []string // accounts that are present, even if empty
+}
+
+// configLater are the keys of the contract that later releases bring.
+var configLater = []string{"objects", "queue_mode", "firmware", "dtls", "limits.observations"}
+
+const configNotYet = "this build does not have it yet"
+
+// configMaxBrackets bounds the work of the parser, whose time grows with the
+// square of how deeply lists are nested: half a minute for 64 KiB of brackets.
+const configMaxBrackets = 1024
+
+// parseConfig reads the YAML of a configuration. name is the file's, for the
+// source of each setting.
+func parseConfig(data []byte, name string) (configFile, []Fault) {
+	switch {
+	case !utf8.Valid(data):
+		return configFile{}, []Fault{{Problem: "the file is not UTF-8", Source: name}}
+	case bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > configMaxBrackets:
+		return configFile{}, []Fault{{Problem: "the file has more than 1024 opening brackets", Source: name}}
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return configFile{}, []Fault{configSyntax(err, name)}
+	}
+	r := &configReader{name: name, keys: ConfigKeys(), seen: map[string]bool{}}
+	r.documents(file.Docs)
+	return r.file, r.faults
+}
+
+// configSyntax keeps the parser's message but not its excerpt of the file,
+// which may show a key.
+func configSyntax(err error, name string) Fault {
+	f := Fault{Problem: "the file is not YAML", Source: name}
+	var syntax yaml.Error
+	if errors.As(err, &syntax) {
+		f.Problem = "the file is not YAML: " + strings.ReplaceAll(syntax.GetMessage(), "\t", `\t`)
+		if t := syntax.GetToken(); t != nil && t.Position != nil {
+			f.Source = configPosition(name, t.Position.Line, t.Position.Column)
+		}
+	}
+	return f
+}
+
+func configPosition(name string, line, column int) string {
+	return fmt.Sprintf("%s:%d:%d", name, line, column)
+}
+
+// configReader walks the syntax tree of one file.
+type configReader struct {
+	name   string
+	keys   []string
+	seen   map[string]bool
+	file   configFile
+	faults []Fault
+}
+
+func (r *configReader) fault(key, problem string, at ast.Node) {
+	r.faults = append(r.faults, Fault{Key: key, Problem: problem, Source: r.position(at)})
+}
+
+func (r *configReader) position(n ast.Node) string {
+	if n == nil {
+		return r.name
+	}
+	t := n.GetToken()
+	if t == nil || t.Position == nil {
+		return r.name
+	}
+	return configPosition(r.name, t.Position.Line, t.Position.Column)
+}
+
+func (r *configReader) documents(docs []*ast.DocumentNode) {
+	if len(docs) > 1 {
+		r.fault("", "the file holds more than one YAML document", docs[1].Body)
+		return
+	}
+	r.file.wellFormed = true
+	if len(docs) == 0 {
+		return
+	}
+	switch body := docs[0].Body.(type) {
+	case nil, *ast.CommentGroupNode, *ast.NullNode:
+	case ast.MapNode:
+		r.mapping("", body)
+	default:
+		r.file.wellFormed = false
+		r.fault("", "the file is not a list of keys and values", body)
+	}
+}
+
+// mapping reads the keys of the file, or of one section.
+func (r *configReader) mapping(prefix string, node ast.MapNode) {
+	for it := node.MapRange(); it.Next(); {
+		name, plain := it.Key().(*ast.StringNode)
+		if !plain {
+			r.fault(prefix+"?", "is not a plain key", it.KeyValue())
+			continue
+		}
+		r.key(prefix, name, it.Value())
+	}
+}
+
+// key reads one key with its value, which may be a section.
+func (r *configReader) key(prefix string, at *ast.StringNode, value ast.Node) {
+	path := prefix + at.Value
+	section := slices.ContainsFunc(r.keys, func(k string) bool { return strings.HasPrefix(k, path+".") })
+	switch {
+	case slices.Contains(configLater, path):
+		r.fault(path, configNotYet, at)
+	case !section && !slices.Contains(r.keys, path):
+		r.fault(prefix+configPrintable(at.Value), "is not a key of the configuration", at)
+	case r.seen[path]:
+		r.fault(path, "stands here a second time", at)
+	case section:
+		r.seen[path] = true
+		r.section(path, value)
+	default:
+		r.seen[path] = true
+		r.leaf(path, value)
+	}
+}
+
+// configMaxKey bounds how much of an unknown key a fault repeats.
+const configMaxKey = 40
+
+// configPrintable replaces an unknown key that does not look like one: with a
+// blank forgotten, a key and its secret value are one word.
+func configPrintable(name string) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+	if len(name) > configMaxKey || strings.Trim(name, letters) != "" {
+		return "?"
+	}
+	return name
+}
+
+func (r *configReader) section(path string, value ast.Node) {
+	switch v := value.(type) {
+	case nil, *ast.NullNode: // all of it is commented out
+	case ast.MapNode:
+		if path == configBootstrap || path == configServer {
+			r.file.sections = append(r.file.sections, path)
+		}
+		r.mapping(path+".", v)
+	default:
+		r.fault(path, "is a section: its keys belong below it, indented", value)
+	}
+}
+
+func (r *configReader) leaf(path string, value ast.Node) {
+	text, problem := configScalar(value)
+	if problem != "" {
+		r.fault(path, problem, value)
+		return
+	}
+	r.file.settings = append(r.file.settings, Setting{Key: path, Text: text, Source: r.position(value)})
+}
+
+// configScalar returns a value as it was written. No value is the empty text.
+func configScalar(value ast.Node) (text, problem string) {
+	switch v := value.(type) {
+	case nil, *ast.NullNode:
+		return "", ""
+	case *ast.StringNode:
+		return v.Value, ""
+	case *ast.LiteralNode:
+		return strings.TrimSpace(v.Value.Value), ""
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return v.GetToken().Value, ""
+	case ast.MapNode:
+		return "", "takes a value, not keys of its own"
+	case *ast.SequenceNode:
+		return "", "takes one value, not a list"
+	}
+	return "", "uses an anchor, an alias or a tag: write the value itself"
+}

@@ -1,0 +1,82 @@
+package holdfast
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+)
+
+// guarded lets only those requests through that a program on this machine has
+// made: not those that a page in a browser makes here, by its own origin or by
+// a name of its own that it has made point here (DNS rebinding).
+func (c *control) guarded(next http.Handler) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if !c.enter() {
+			answer(w, http.StatusServiceUnavailable, controlAnswer{Detail: "too many requests are under way"})
+			return
+		}
+		defer func() { <-c.slots }()
+		if !hostAllowed(r) {
+			answer(w, http.StatusMisdirectedRequest, controlAnswer{Detail: "the Host header names no loopback address"})
+			return
+		}
+		if !bodyRead(w, r) {
+			answer(w, http.StatusRequestEntityTooLarge, controlAnswer{Detail: "the request has a body of more than 4 KiB"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// enter counts a request that begins; it is false when there are too many.
+func (c *control) enter() bool {
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// hostAllowed reports whether a request is addressed to loopback. On a unix
+// socket the header means nothing: no browser gets there.
+func hostAllowed(r *http.Request) bool {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "unix" {
+		return true
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	} else if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
+		host = host[1 : n-1]
+	}
+	return isLoopback(host)
+}
+
+// bodyRead reads a body away, so that the connection can be used again.
+func bodyRead(w http.ResponseWriter, r *http.Request) bool {
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, controlMaxBody))
+	return err == nil
+}
+
+// controlAnswer is the answer to a call, and what says why there is none.
+type controlAnswer struct {
+	OK     bool      `json:"ok"`
+	Code   ErrorCode `json:"code,omitempty"`
+	Name   string    `json:"name,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+	Remedy string    `json:"remedy,omitempty"`
+}
+
+// answer writes one JSON value.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(body) // whoever asked has gone
+}

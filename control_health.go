@@ -1,0 +1,86 @@
+package holdfast
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// controlPatience is how long an actor has to answer in one roll call.
+const controlPatience = 2 * time.Second
+
+// liveness is the answer to GET /livez.
+type liveness struct {
+	OK     bool     `json:"ok"`
+	Actors int      `json:"actors"`           // that were asked
+	Silent []string `json:"silent,omitempty"` // those that did not answer
+}
+
+// livez reports whether every actor answers. One that is replaced at that
+// moment is no reason for alarm, so silence counts when it is seen twice.
+func (c *control) livez(w http.ResponseWriter, r *http.Request) {
+	result := c.client.alive(r.Context())
+	if !result.OK {
+		result = c.client.alive(r.Context())
+	}
+	status := http.StatusOK
+	if !result.OK {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, result)
+}
+
+// alive pings all actors through their mailboxes.
+func (c *Client) alive(ctx context.Context) liveness {
+	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+	defer cancel()
+	answer := make(chan []messages.Pinged, 1)
+	silent := liveness{Actors: 1, Silent: []string{"supervisor"}}
+	if !c.tell(messages.RollCall{Answer: answer}) {
+		return silent
+	}
+	select {
+	case list := <-answer:
+		return answered(ctx, list)
+	case <-ctx.Done():
+		return silent
+	}
+}
+
+// answered waits for the answers to a roll call. The supervisor has answered
+// already, by the list.
+func answered(ctx context.Context, list []messages.Pinged) liveness {
+	result := liveness{OK: true, Actors: len(list) + 1}
+	for _, pinged := range list {
+		select {
+		case <-pinged.Answer:
+			continue
+		default:
+		}
+		select {
+		case <-pinged.Answer:
+		case <-ctx.Done():
+			result.OK = false
+			result.Silent = append(result.Silent, pinged.Actor)
+		}
+	}
+	return result
+}
+
+// readiness is the answer to GET /readyz.
+type readiness struct {
+	OK    bool  `json:"ok"`
+	State State `json:"state"`
+}
+
+// readyz reports whether the client is registered.
+func (c *control) readyz(w http.ResponseWriter, _ *http.Request) {
+	state := c.client.Status().State
+	if state != Registered {
+		answer(w, http.StatusServiceUnavailable, readiness{State: state})
+		return
+	}
+	answer(w, http.StatusOK, readiness{OK: true, State: state})
+}

@@ -1,0 +1,22 @@
+// Package holdfast is an LwM2M device-management client that never stays
+// disconnected, for gateways to embed.
+//
+// It bootstraps and registers a device with an LwM2M management server over
+// CoAP and DTLS, keeps the registration, serves the server's requests, and
+// meets every connectivity error with the recovery that its class demands: the
+// error is reported once, with its cause, what happens next and when, and the
+// client goes on by itself.
+//
+//	cfg, err := holdfast.LoadConfig("gw.yaml")
+//	client, err := holdfast.New(cfg)
+//	err = client.Start(ctx)
+//	err = client.Await(ctx, holdfast.Registered)
+//	defer client.Close(context.Background())
+//
+// A [Client] is one device. Any number of them live in one process; those of
+// one [Runtime] share an actor system. There are no globals, and a client is
+// silent unless it is given a logger.
+//
+// Public are this package, lwm2m and the packages below it, lwm2mtest, and
+// messages. Everything under actors and internal may change at any time.
+package holdfast

@@ -1,0 +1,170 @@
+package holdfast
+
+import (
+	"sync"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Event is one thing that an application may want to know; its JSON form is
+// one line of `holdfast run --json`.
+type Event = messages.Event
+
+// EventType is the type of an [Event].
+type EventType = messages.EventType
+
+// The event types.
+const (
+	EventState               = messages.EventState
+	EventError               = messages.EventError
+	EventBootstrapped        = messages.EventBootstrapped
+	EventRegistered          = messages.EventRegistered
+	EventRegistrationUpdated = messages.EventRegistrationUpdated
+	EventUnregistered        = messages.EventUnregistered
+	EventDegraded            = messages.EventDegraded
+)
+
+// State is what a client is about.
+type State = messages.State
+
+// The states.
+const (
+	Starting      = messages.StateStarting
+	Resolving     = messages.StateResolving
+	Connecting    = messages.StateConnecting
+	Bootstrapping = messages.StateBootstrapping
+	Registering   = messages.StateRegistering
+	Registered    = messages.StateRegistered
+	Waiting       = messages.StateWaiting
+	Paused        = messages.StatePaused
+	Stopping      = messages.StateStopping
+	Stopped       = messages.StateStopped
+)
+
+// Status is a snapshot of a client.
+type Status struct {
+	State       State
+	Connections []messages.ConnectionStatus // the bootstrap account first, then by short server ID
+	Events      uint64                      // events so far; the Seq of the newest
+	Dropped     uint64                      // events that some subscriber was too slow for
+}
+
+// hub numbers the events of one client and hands them to its subscribers. It
+// never blocks whoever emits: what a subscriber has no room for is dropped and
+// counted.
+type hub struct {
+	endpoint string
+
+	mu          sync.Mutex
+	seq         uint64
+	dropped     uint64
+	snapshot    messages.Snapshot
+	journal     journal
+	subscribers map[*subscriber]struct{}
+	changed     chan struct{} // closed and replaced at every snapshot
+	closed      bool
+}
+
+type subscriber struct{ events chan Event }
+
+func newHub(endpoint string) *hub {
+	return &hub{
+		endpoint: endpoint, subscribers: map[*subscriber]struct{}{}, changed: make(chan struct{}),
+		snapshot: messages.Snapshot{},
+	}
+}
+
+// emit numbers an event and hands it out.
+func (h *hub) emit(e Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.seq++
+	e.Seq, e.Endpoint, e.Time = h.seq, h.endpoint, time.Now()
+	if e.State != "" {
+		h.snapshot.State = e.State
+	}
+	h.journal.note(e)
+	for s := range h.subscribers {
+		select {
+		case s.events <- e:
+		default:
+			h.dropped++
+		}
+	}
+}
+
+// publish replaces the snapshot and wakes those who wait for a state.
+func (h *hub) publish(s messages.Snapshot) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.snapshot = s
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// subscribe returns a channel with room for size events, at least one, and a
+// function that ends the subscription and closes the channel.
+func (h *hub) subscribe(size int) (<-chan Event, func()) {
+	s := &subscriber{events: make(chan Event, max(size, 1))}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		close(s.events)
+		return s.events, func() {}
+	}
+	h.subscribers[s] = struct{}{}
+	return s.events, func() { h.unsubscribe(s) }
+}
+
+func (h *hub) unsubscribe(s *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, subscribed := h.subscribers[s]; subscribed {
+		delete(h.subscribers, s)
+		close(s.events)
+	}
+}
+
+// close ends all subscriptions, so that whoever ranges over one comes to an
+// end.
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for s := range h.subscribers {
+		delete(h.subscribers, s)
+		close(s.events)
+	}
+	close(h.changed)
+	h.changed = make(chan struct{})
+}
+
+// observe returns the present state and a channel that is closed at the next
+// change; ended says that there will be none.
+func (h *hub) observe() (s State, changed <-chan struct{}, ended bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.snapshot.State, h.changed, h.closed
+}
+
+func (h *hub) status() Status {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.present()
+}
+
+// record returns the status together with what the journal has noted.
+func (h *hub) record() (Status, journal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.present(), h.journal.clone()
+}
+
+// present returns the status; callers hold mu.
+func (h *hub) present() Status {
+	return Status{
+		State: h.snapshot.State, Connections: h.snapshot.Connections,
+		Events: h.seq, Dropped: h.dropped,
+	}
+}

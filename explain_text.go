@@ -1,0 +1,231 @@
+package holdfast
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// String explains to a person: what failed, since when, how often, what comes
+// next and when, and what to do. It has several lines and ends with a newline.
+// What a server said cannot steer a terminal.
+func (e Explanation) String() string {
+	t := &explainText{now: e.Time}
+	t.headline(e)
+	if e.Trouble != nil {
+		t.line("")
+		t.line("store and credentials")
+		t.trouble(e.Trouble, "")
+	}
+	for _, c := range e.Connections {
+		t.connection(c)
+	}
+	t.transitions(e.Transitions)
+	return t.text.String()
+}
+
+// explainText collects the lines.
+type explainText struct {
+	now  time.Time
+	text strings.Builder
+}
+
+func (t *explainText) line(format string, args ...any) {
+	text := strings.TrimRight(fmt.Sprintf(format, args...), " ")
+	t.text.WriteString(onlyPrintable(text))
+	t.text.WriteByte('\n')
+}
+
+func onlyPrintable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, text)
+}
+
+// item writes one labelled line of a paragraph, if there is something to say.
+func (t *explainText) item(label, text string) {
+	if text != "" {
+		t.line("  %-16s %s", label, text)
+	}
+}
+
+func (t *explainText) headline(e Explanation) {
+	state := string(e.State)
+	if state == "" {
+		state = "not started"
+	}
+	connected := "not registered"
+	if e.State == Registered {
+		connected = "registered"
+	}
+	if e.State == Registered || e.Since.IsZero() {
+		t.line("%s is %s%s.", e.Endpoint, state, t.since(e.Since))
+		return
+	}
+	t.line("%s is %s: it is %s%s.", e.Endpoint, connected, state, t.since(e.Since))
+}
+
+// since says since when something is as it is.
+func (t *explainText) since(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(" since %s (for %s)", at.Format(time.DateTime), humanDuration(t.now.Sub(at)))
+}
+
+func (t *explainText) connection(c Connection) {
+	t.line("")
+	state := string(c.State)
+	if c.idle() {
+		state = "not in use"
+	}
+	t.line("%s, %s: %s", c.Account, c.Server, state)
+	if c.Location != "" {
+		t.item("known there as", t.registration(c))
+	}
+	if c.Trouble != nil {
+		t.trouble(c.Trouble, underway(c))
+		return
+	}
+	t.item("what comes next", t.next(c.Next, underway(c)))
+	if c.LastError != nil {
+		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), humanDuration(t.now.Sub(c.LastError.Time))))
+	}
+}
+
+func (t *explainText) registration(c Connection) string {
+	lifetime := "for ever"
+	if *c.LifetimeS > 0 {
+		lifetime = "for " + humanDuration(time.Duration(*c.LifetimeS)*time.Second)
+	}
+	return fmt.Sprintf("%s, %s from %s", c.Location, lifetime, c.ConfirmedAt.Format(time.DateTime))
+}
+
+// idle reports whether this is a bootstrap account that nothing is asked of.
+func (c *Connection) idle() bool {
+	return c.Account == messages.BootstrapAccount.String() && c.State == Starting
+}
+
+// underway says what a connection does at present.
+func underway(c Connection) string {
+	switch c.State {
+	case Registered:
+		return "nothing to be done: it is kept alive"
+	case Waiting, Starting:
+		if c.idle() {
+			return "nothing, until a bootstrap is needed"
+		}
+		return "the outcome of the bootstrap"
+	case Paused, Stopping, Stopped:
+		return ""
+	}
+	return "an attempt is under way"
+}
+
+// trouble writes what failed and what is done about it.
+func (t *explainText) trouble(trouble *Trouble, otherwise string) {
+	t.item("what failed", failureText(trouble.Error))
+	t.item("since", fmt.Sprintf("%s, %s ago", trouble.Since.Format(time.DateTime), humanDuration(t.now.Sub(trouble.Since))))
+	t.item("how often", timesRunning(trouble.Failures))
+	t.item("what comes next", t.next(trouble.Next, otherwise))
+	t.item("what to do", trouble.Error.Remedy)
+}
+
+func timesRunning(n uint64) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times running", n)
+}
+
+func (t *explainText) next(step *NextStep, otherwise string) string {
+	if step == nil {
+		return otherwise
+	}
+	action := string(step.Action)
+	if step.Action == messages.ActionUser {
+		action = "look again"
+	}
+	if step.InMS == 0 {
+		return action + " now"
+	}
+	return fmt.Sprintf("%s in %s, at %s", action, humanDuration(step.At.Sub(t.now)), step.At.Format(time.DateTime))
+}
+
+// failureText names an error, its phase and its cause.
+func failureText(e *Event) string {
+	text := fmt.Sprintf("%s (%d), phase %s", e.Name, e.Code, e.Phase)
+	if e.CoAP != "" {
+		text += ", answered " + e.CoAP
+	}
+	if e.TLSAlert != nil {
+		text += fmt.Sprintf(", TLS alert %d", *e.TLSAlert)
+	}
+	if e.Detail != "" {
+		text += ": " + strings.Join(strings.Fields(e.Detail), " ") // it may have lines
+	}
+	return text
+}
+
+func (t *explainText) transitions(events []Event) {
+	if len(events) == 0 {
+		return
+	}
+	t.line("")
+	t.line("last events")
+	for i := range events {
+		t.line("  %s  %-14s %s", events[i].Time.Format(time.DateTime), events[i].Type, transitionText(&events[i]))
+	}
+}
+
+// transitionText says in a few words what an event is about.
+func transitionText(e *Event) string {
+	switch e.Type {
+	case EventState:
+		if e.Previous == "" {
+			return string(e.State)
+		}
+		return fmt.Sprintf("%s -> %s", e.Previous, e.State)
+	case EventError:
+		if e.Server == "" {
+			return failureText(e)
+		}
+		return e.Server + ": " + failureText(e)
+	case EventRegistered:
+		return e.Server + " as " + e.Location
+	case EventDegraded:
+		return fmt.Sprintf("%s was restarted %d times: %s", e.Actor, e.Restarts, e.Detail)
+	}
+	return e.Server
+}
+
+// humanDuration writes a duration with its two largest units, whole seconds
+// from one second on.
+func humanDuration(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
+	}
+	units := []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
+	var parts []string
+	for _, u := range units {
+		if d >= u.size {
+			parts = append(parts, fmt.Sprintf("%d %s", d/u.size, u.name))
+		} else if len(parts) > 0 {
+			break // no days with minutes
+		}
+		d %= u.size
+		if len(parts) == 2 {
+			break
+		}
+	}
+	return strings.Join(parts, " ")
+}

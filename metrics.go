@@ -1,0 +1,152 @@
+package holdfast
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// newMetrics returns what answers GET /metrics, in the text format of
+// Prometheus: a registry of the client's own, whose numbers are taken from its
+// status and journal when somebody asks. Nothing is counted twice, and nothing
+// is global.
+func newMetrics(c *Client) http.Handler {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&metrics{client: c})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
+}
+
+// metrics implements prometheus.Collector.
+type metrics struct{ client *Client }
+
+// metric describes one metric.
+func metric(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("holdfast_"+name, help, append([]string{"endpoint"}, labels...), nil)
+}
+
+// The metrics. The label server is a URI, empty for what concerns the client
+// as a whole.
+var (
+	metricState       = metric("state", "1 for the state that the client is in, 0 for the others.", "state")
+	metricStateAge    = metric("state_seconds", "Seconds since the client's state last changed.")
+	metricEvents      = metric("events_total", "Events so far.", "type")
+	metricDropped     = metric("events_dropped_total", "Events that some subscriber was too slow for.")
+	metricErrors      = metric("errors_total", "Errors so far, by code.", "server", "code", "name")
+	metricRegistered  = metric("registered", "1 while registered with the server, else 0.", "server")
+	metricFailures    = metric("failures", "Attempts that have failed in a row.", "server")
+	metricFailingAge  = metric("failing_seconds", "Seconds since the first of the attempts that have failed in a row.", "server")
+	metricNextAttempt = metric("next_attempt_seconds", "Seconds until the next attempt; absent when none is waited for.", "server")
+	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update.", "server")
+	metricAttempts    = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
+	metricReconnects  = metric("reconnects_total", "Registrations after a link was lost.", "server")
+)
+
+var allMetrics = []*prometheus.Desc{
+	metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricFailures,
+	metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects,
+}
+
+// allStates are the states that metricState has a line for.
+var allStates = []State{
+	Starting, Resolving, Connecting, Bootstrapping, Registering, Registered, Waiting, Paused, Stopping, Stopped,
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range allMetrics {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	status, record := m.client.hub.record()
+	endpoint := m.client.config.Endpoint
+	s := sample{out: out, endpoint: endpoint, now: time.Now()}
+	s.client(status, &record)
+	for _, server := range record.servers {
+		s.counter(metricAttempts, server.failures+server.successes, server.server)
+		s.counter(metricReconnects, server.reconnects, server.server)
+	}
+	for _, c := range explain(endpoint, status, record, s.now).distinct() {
+		s.connection(c)
+	}
+}
+
+// distinct returns the first connection of each server: two accounts may have
+// one URI, and a metric must not come twice.
+func (e Explanation) distinct() []Connection {
+	seen := map[string]bool{}
+	var list []Connection
+	for _, c := range e.Connections {
+		if !seen[c.Server] {
+			seen[c.Server] = true
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// sample is one collection.
+type sample struct {
+	out      chan<- prometheus.Metric
+	endpoint string
+	now      time.Time
+}
+
+func (s sample) emit(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels []string) {
+	s.out <- prometheus.MustNewConstMetric(d, kind, value, append([]string{s.endpoint}, labels...)...)
+}
+
+func (s sample) counter(d *prometheus.Desc, n uint64, labels ...string) {
+	s.emit(d, prometheus.CounterValue, float64(n), labels)
+}
+
+func (s sample) gauge(d *prometheus.Desc, value float64, labels ...string) {
+	s.emit(d, prometheus.GaugeValue, value, labels)
+}
+
+// age is a gauge of the time since an instant, left out when there is none.
+func (s sample) age(d *prometheus.Desc, since time.Time, labels ...string) {
+	if !since.IsZero() {
+		s.gauge(d, s.now.Sub(since).Seconds(), labels...)
+	}
+}
+
+func (s sample) client(status Status, record *journal) {
+	for _, state := range allStates {
+		s.gauge(metricState, oneIf(state == status.State), string(state))
+	}
+	s.age(metricStateAge, record.since)
+	for kind, n := range record.byType {
+		s.counter(metricEvents, n, string(kind))
+	}
+	s.counter(metricDropped, status.Dropped)
+	for key, n := range record.byError {
+		s.counter(metricErrors, n, key.server, strconv.Itoa(int(key.code)), key.code.String())
+	}
+}
+
+func (s sample) connection(c Connection) {
+	s.gauge(metricRegistered, oneIf(c.State == Registered), c.Server)
+	failures := uint64(0)
+	if c.Trouble != nil {
+		failures = c.Trouble.Failures
+		s.age(metricFailingAge, c.Trouble.Since, c.Server)
+	}
+	s.gauge(metricFailures, float64(failures), c.Server)
+	if c.Next != nil {
+		s.gauge(metricNextAttempt, float64(c.Next.InMS)/1000, c.Server)
+	}
+	s.age(metricConfirmed, c.ConfirmedAt, c.Server)
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,100 @@
+package holdfast
+
+import (
+	"github.com/holdfast-iot/holdfast/actors/bootstrap"
+	"github.com/holdfast-iot/holdfast/actors/coapresend"
+	"github.com/holdfast-iot/holdfast/actors/management"
+	"github.com/holdfast-iot/holdfast/actors/network"
+	"github.com/holdfast-iot/holdfast/actors/storage"
+	"github.com/holdfast-iot/holdfast/actors/supervisor"
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// parts translates the configuration into what the supervisor and its children
+// are told.
+func (c *Client) parts() supervisor.Runtime {
+	cfg := c.config
+	coap := coapresend.Config{
+		AckTimeout: cfg.CoAP.AckTimeout, AckRandomFactor: cfg.CoAP.AckRandomFactor,
+		MaxRetransmit: cfg.CoAP.MaxRetransmit, NStart: cfg.CoAP.NStart,
+		MaxQueue: cfg.Limits.QueuedMessages,
+	}
+	return supervisor.Runtime{
+		Config: supervisor.Config{
+			Endpoint:   cfg.Endpoint,
+			Policy:     supervisor.NewPolicy(cfg.Reconnect.InitialMin, cfg.Reconnect.InitialMax, cfg.Reconnect.Max, c.random().Float64()),
+			PolicyKind: policyKind(cfg.Reconnect.Policy),
+			Budget:     cfg.RegistrationTimeout,
+			Versions:   versions(cfg.LwM2MVersion),
+			Linger:     coap.MaxTransmitWait(),
+		},
+		Transport:  c.transport(),
+		CoAP:       coap,
+		Rand:       c.random(),
+		Bootstrap:  bootstrap.Config{Silence: coap.ExchangeLifetime(), MaxBytes: bootstrapBytes(cfg.Limits)},
+		Management: management.Config{Device: c.device()},
+		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
+		Emit:       c.hub.emit,
+		Publish:    c.hub.publish,
+		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
+		Crash:      c.crashed,
+		Hooks:      c.hooks,
+	}
+}
+
+// bootstrapReserve is what a record of credentials keeps for what the client
+// adds to that which a bootstrap has delivered.
+const bootstrapReserve = 4 << 10
+
+// bootstrapBytes is the budget of a bootstrap, such that the record it makes
+// can always be stored and read.
+func bootstrapBytes(l LimitsConfig) int {
+	return min(l.BootstrapBytes, accounts.MaxRecord-bootstrapReserve)
+}
+
+func (c *Client) transport() network.Transport {
+	if c.runtime.transport != nil {
+		return c.runtime.transport
+	}
+	return network.System{DNSServer: c.config.DNS.Server}
+}
+
+func (c *Client) device() management.Device {
+	d := c.config.Device
+	return management.Device{Manufacturer: d.Manufacturer, Model: d.Model, Serial: d.Serial, Firmware: d.Firmware}
+}
+
+// versions returns the LwM2M versions to offer, highest first.
+func versions(highest string) []string {
+	if highest == "1.0" {
+		return []string{"1.0"}
+	}
+	return []string{"1.1", "1.0"}
+}
+
+func (c *Client) random() coapresend.Rand {
+	if c.runtime.rand == nil {
+		return coapresend.SystemRand{}
+	}
+	return fixedRand{float64: c.runtime.rand}
+}
+
+// fixedRand replaces what decides about instants; tokens stay unpredictable.
+type fixedRand struct {
+	coapresend.SystemRand
+	float64 func() float64
+}
+
+// Float64 implements coapresend.Rand.
+func (r fixedRand) Float64() float64 { return r.float64() }
+
+func policyKind(p ReconnectPolicy) supervisor.PolicyKind {
+	switch p {
+	case PolicyExponential:
+		return supervisor.PolicyExponential
+	case PolicyLwM2M:
+		return supervisor.PolicyLwM2M
+	}
+	return supervisor.PolicyAuto
+}

@@ -1,0 +1,89 @@
+package holdfast
+
+import (
+	"context"
+	"errors"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Provision writes the accounts of a configuration into its state directory,
+// as a factory does: the certificate chain, the keys, their match, validity and
+// the URIs are checked first, every fault at once. A client whose
+// configuration has neither bootstrap nor server then starts from them, and a
+// factory reset goes back to them. What a bootstrap stored there before is
+// removed. A directory in use is an error for which errors.Is(err, ErrStore)
+// holds.
+func Provision(ctx context.Context, cfg Config) error {
+	if err := cfg.CheckFiles(); err != nil {
+		return err
+	}
+	if cfg.Bootstrap == nil && cfg.Server == nil {
+		return codeError(messages.ConnectorInvalidCredentials, messages.PhaseStore, errNothingToProvision)
+	}
+	cfg = cfg.withDefaults()
+	tree, err := cfg.factoryTree()
+	if err != nil {
+		return credentialsError(err)
+	}
+	return withStore(ctx, cfg.StateDir, func(s *store.Store) error {
+		if _, err := s.Save(messages.RecordFactory, accounts.Encode(tree)); err != nil {
+			return err
+		}
+		return s.Delete(messages.RecordCredentials)
+	})
+}
+
+var errNothingToProvision = errors.New("the configuration has neither a bootstrap nor a server section")
+
+// FactoryReset removes what a bootstrap has stored in a state directory that
+// no client uses. For one in use, call [Client.FactoryReset] or the control
+// API.
+func FactoryReset(ctx context.Context, stateDir string) error {
+	return withStore(ctx, stateDir, func(s *store.Store) error { return s.Delete(messages.RecordCredentials) })
+}
+
+// withStore opens a state directory for one write.
+func withStore(ctx context.Context, dir string, write func(*store.Store) error) error {
+	s, err := store.Open(ctx, store.Options{Dir: dir})
+	if err != nil {
+		return storeError(err)
+	}
+	if err := errors.Join(write(s), s.Close()); err != nil {
+		return codeError(messages.ConnectorFailedToStoreCredentials, messages.PhaseStore, err)
+	}
+	return nil
+}
+
+// factory reads the factory's accounts anew: those of the configuration
+// (developer mode), else the provisioned ones (factory mode).
+func (c *Client) factory() (*lwm2m.Tree, error) {
+	if c.config.Bootstrap != nil || c.config.Server != nil {
+		return c.config.factoryTree()
+	}
+	record, err := c.store.Load(messages.RecordFactory)
+	if errors.Is(err, store.ErrNotExist) {
+		return lwm2m.NewTree(), nil
+	}
+	if err != nil {
+		return nil, &provisionError{err}
+	}
+	tree, err := accounts.Decode(record.Data)
+	if err != nil {
+		return nil, &provisionError{err}
+	}
+	return tree, nil
+}
+
+// provisionError says that the provisioned accounts cannot be read.
+type provisionError struct{ err error }
+
+func (e *provisionError) Error() string { return "provisioned accounts: " + e.err.Error() }
+
+func (e *provisionError) Unwrap() error { return e.err }
+
+// Code classifies the error for the recovery table.
+func (e *provisionError) Code() ErrorCode { return messages.ConnectorFailedToReadCredentials }
