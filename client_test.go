@@ -1,0 +1,133 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func isError(err, want error) bool {
+	if want == nil {
+		return err == nil
+	}
+	return errors.Is(err, want)
+}
+
+func TestRegisterReadUpdateDeregister(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		w.serve(coapPort, lwm2mtest.NoSec())
+		c := w.start(w.noSec())
+		c.await(holdfast.Registered)
+		e := c.next(holdfast.EventRegistered)
+		if e.Location != "/rd/1" || e.LifetimeS != 86400 || e.LwM2M != "1.1" || e.Attempts != 1 || e.OfflineMS != nil || e.Server != "coap://192.0.2.1" {
+			t.Errorf("%+v", e)
+		}
+		for _, accept := range []messages.Format{messages.FormatTLV, messages.FormatSenMLCBOR} {
+			got, err := w.server.Read(context.Background(), endpoint, "/3/0", accept)
+			if err != nil || got.Code != messages.Content {
+				t.Errorf("read /3/0: %v, %v", got.Code, err)
+			}
+		}
+		if got, err := w.server.Read(context.Background(), endpoint, "/0", messages.FormatTLV); err != nil || got.Code != messages.Unauthorized {
+			t.Errorf("read /0: %v, %v", got.Code, err)
+		}
+		if err := c.RegisterUpdate(); err != nil {
+			t.Errorf("RegisterUpdate: %v", err)
+		}
+		c.next(holdfast.EventRegistrationUpdated)
+		c.close(nil)
+		c.next(holdfast.EventUnregistered)
+		if n := w.server.Deregisters(endpoint); n != 1 {
+			t.Errorf("%d de-registrations", n)
+		}
+	})
+}
+
+// The Update is sent in time, for ever: 24 h - 93 s apart.
+func TestRegistrationIsKeptForAYear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		w.serve(coapPort, lwm2mtest.NoSec())
+		c := w.start(w.noSec())
+		c.await(holdfast.Registered)
+		time.Sleep(365 * 24 * time.Hour)
+		if n := w.server.Updates(endpoint); n != 365 {
+			t.Errorf("%d Updates in a year", n)
+		}
+		if n := w.server.Registers(endpoint); n != 1 {
+			t.Errorf("%d Registers in a year", n)
+		}
+		c.close(nil)
+	})
+}
+
+func TestCallsBeforeStartAndAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		client, err := holdfast.New(w.noSec(), holdfast.WithTransport(w.gateway))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.RegisterUpdate(); !errors.Is(err, holdfast.ErrNotAllowed) {
+			t.Errorf("RegisterUpdate before Start: %v", err)
+		}
+		client.NetworkUp()
+		if err := client.Start(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Start(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
+			t.Errorf("second Start: %v", err)
+		}
+		for range 3 {
+			if err := client.Close(context.Background()); !errors.Is(err, holdfast.ErrNotRegistered) {
+				t.Errorf("Close: %v", err)
+			}
+		}
+		if err := client.Start(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
+			t.Errorf("Start after Close: %v", err)
+		}
+		if err := client.Await(context.Background(), holdfast.Registered); !errors.Is(err, holdfast.ErrNotAllowed) {
+			t.Errorf("Await after Close: %v", err)
+		}
+	})
+}
+
+func TestCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		service := w.serve(coapPort, lwm2mtest.NoSec())
+		_ = service
+		c := w.start(w.noSec())
+		c.await(holdfast.Registered)
+		w.server.Misbehave(endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
+		began := time.Now()
+		c.close(holdfast.ErrUnregistration)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("Close took %v", took)
+		}
+	})
+}
+
+func TestInvalidConfigurationNamesEveryFault(t *testing.T) {
+	_, err := holdfast.New(holdfast.Config{
+		Server: &holdfast.Account{URI: "coaps:\\\\server", Security: holdfast.SecurityNoSec},
+	})
+	if !errors.Is(err, holdfast.ErrInvalidParameters) {
+		t.Fatalf("%v", err)
+	}
+	var faults *holdfast.ConfigError
+	if !errors.As(err, &faults) || len(faults.Faults) < 2 {
+		t.Fatalf("%v", err)
+	}
+}

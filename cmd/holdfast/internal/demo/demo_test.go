@@ -1,0 +1,265 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := leaks(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaks reports goroutines that stay. Protoactor's dead-letter throttle goes a
+// second after the last dead letter, and one look takes half a second at most.
+func leaks() (err error) {
+	for range 6 {
+		if err = goleak.Find(); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// output is what --json printed.
+type output struct {
+	events  map[string][]holdfast.Event // by endpoint
+	results []result
+	summary total
+}
+
+// runJSON runs scenarios in-process.
+func runJSON(t *testing.T, only ...string) output {
+	t.Helper()
+	t.Setenv("TMPDIR", t.TempDir())
+	var out bytes.Buffer
+	if err := Run(t.Context(), Options{Only: only, Out: &out, JSON: true}); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	return parse(t, out.Bytes())
+}
+
+func parse(t *testing.T, data []byte) output {
+	t.Helper()
+	o := output{events: map[string][]holdfast.Event{}}
+	for line := range bytes.Lines(data) {
+		var head struct{ Type string }
+		unmarshal(t, line, &head)
+		switch head.Type {
+		case "demo_result":
+			var r result
+			unmarshal(t, line, &r)
+			o.results = append(o.results, r)
+		case "demo_summary":
+			unmarshal(t, line, &o.summary)
+		default:
+			var e holdfast.Event
+			unmarshal(t, line, &e)
+			o.events[e.Endpoint] = append(o.events[e.Endpoint], e)
+		}
+	}
+	return o
+}
+
+func unmarshal(t *testing.T, line []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(line, v); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+}
+
+// The whole show: what CONTRACT.md says of it is true.
+func TestDemo(t *testing.T) {
+	began := time.Now()
+	o := runJSON(t)
+	if took := time.Since(began); took > time.Minute {
+		t.Errorf("it took %v", took)
+	}
+	if len(o.results) != len(scenarios()) || o.summary.Recovered != len(scenarios()) {
+		t.Errorf("%d results, summary %+v", len(o.results), o.summary)
+	}
+	for endpoint, events := range o.events {
+		for i, e := range events {
+			if e.Seq != uint64(i+1) {
+				t.Fatalf("%s: event %d has the number %d", endpoint, i+1, e.Seq)
+			}
+		}
+	}
+	for _, r := range o.results {
+		checkResult(t, r, o.events[r.Endpoint])
+	}
+	// The codes that this build must show (issue First light).
+	for _, code := range []holdfast.ErrorCode{2, 6, 7, 8, 12, 13} {
+		if !slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }) {
+			t.Errorf("no result for code %d", code)
+		}
+	}
+}
+
+// checkResult holds a result against the events between its numbers.
+func checkResult(t *testing.T, r result, events []holdfast.Event) {
+	t.Helper()
+	if r.FirstSeq == 0 || r.LastSeq < r.FirstSeq || r.LastSeq > uint64(len(events)) {
+		t.Fatalf("%s: %d to %d of %d events", r.Scenario, r.FirstSeq, r.LastSeq, len(events))
+	}
+	between := events[r.FirstSeq-1 : r.LastSeq]
+	at := slices.IndexFunc(between, func(e holdfast.Event) bool {
+		return e.Type == holdfast.EventError && e.Code == r.Code && e.Name == r.Name
+	})
+	if at < 0 {
+		t.Errorf("%s: no error %d between %d and %d", r.Scenario, r.Code, r.FirstSeq, r.LastSeq)
+		return
+	}
+	if !slices.ContainsFunc(between[at:], cureOf(r.Code)) {
+		t.Errorf("%s: nothing shows the recovery between %d and %d", r.Scenario, r.FirstSeq, r.LastSeq)
+	}
+	if !r.Recovered || r.RecoveredInMS == nil || r.Attempts < 1 || r.ServerSaw < 1 {
+		t.Errorf("%+v", r)
+	}
+	if !slices.Equal(r.DelaysMS, delays(between)) {
+		t.Errorf("%s: delays %v, the events say %v", r.Scenario, r.DelaysMS, delays(between))
+	}
+}
+
+// cureOf says what DESIGN.md section 5 calls recovered, apart from the table
+// of scenarios.
+func cureOf(code holdfast.ErrorCode) func(holdfast.Event) bool {
+	switch code {
+	case 5, 14:
+		return func(e holdfast.Event) bool { return e.State == holdfast.Stopped }
+	case 8:
+		return func(e holdfast.Event) bool { return e.Type == holdfast.EventRegistrationUpdated }
+	}
+	return func(e holdfast.Event) bool { return e.Type == holdfast.EventRegistered }
+}
+
+func TestOnlyRunsWhatIsNamed(t *testing.T) {
+	o := runJSON(t, "garbage", "connectnetworkerror")
+	var names []string
+	for _, r := range o.results {
+		names = append(names, r.Scenario)
+		checkResult(t, r, o.events[r.Endpoint])
+	}
+	if want := []string{"port-closed", "garbage"}; !slices.Equal(names, want) {
+		t.Errorf("ran %v, want %v", names, want)
+	}
+}
+
+func TestUnknownScenario(t *testing.T) {
+	var out bytes.Buffer
+	var unknown *UnknownScenarioError
+	o := Options{Only: []string{"garbage", "weather"}, Out: &out}
+	if err := Run(t.Context(), o); !errors.As(err, &unknown) || unknown.Name != "weather" {
+		t.Errorf("Run: %v", err)
+	}
+	if err := List(o); !errors.As(err, &unknown) {
+		t.Errorf("List: %v", err)
+	}
+	if out.Len() > 0 {
+		t.Errorf("it printed %q", out.String())
+	}
+}
+
+func TestList(t *testing.T) {
+	var text, lines bytes.Buffer
+	if err := errors.Join(List(Options{Out: &text}), List(Options{Out: &lines, JSON: true})); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range scenarios() {
+		if !strings.Contains(text.String(), s.name) || !strings.Contains(text.String(), s.code.String()) {
+			t.Errorf("%s is not listed", s.name)
+		}
+	}
+	if n := strings.Count(lines.String(), `"type":"demo_scenario"`); n != len(scenarios()) {
+		t.Errorf("%d lines of JSON", n)
+	}
+}
+
+func TestScenariosAreSound(t *testing.T) {
+	names, codes := map[string]bool{}, map[holdfast.ErrorCode]bool{}
+	for _, s := range scenarios() {
+		if s.name == "" || s.provoked == "" || s.play == nil || s.cured.match == nil || names[s.name] || codes[s.code] {
+			t.Errorf("%+v", s.name)
+		}
+		names[s.name], codes[s.code] = true, true
+	}
+}
+
+// An interrupt ends the show in order: no file and no goroutine is left.
+func TestInterrupt(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &interrupter{cancel: cancel, at: "black-hole"}
+	began := time.Now()
+	if err := Run(ctx, Options{Only: []string{"black-hole", "garbage"}, Out: out}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if strings.Contains(out.text.String(), "garbage") {
+		t.Errorf("it went on after the interrupt:\n%s", out.text.String())
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// interrupter cancels when a text is printed.
+type interrupter struct {
+	cancel context.CancelFunc
+	at     string
+	text   strings.Builder
+}
+
+func (w *interrupter) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), w.at) {
+		w.cancel()
+	}
+	return w.text.Write(b)
+}
+
+func TestFailureIsReported(t *testing.T) {
+	s := scenarios()[0]
+	broken := errors.New("the stage is on fire")
+	reported := holdfast.Event{Type: holdfast.EventError, Code: s.code, Seq: 1}
+	cured := holdfast.Event{Type: holdfast.EventRegistered, Seq: 2}
+	if r := s.judge(gatewayName, []holdfast.Event{reported, cured}, 1, nil); !r.Recovered {
+		t.Errorf("%+v", r)
+	}
+	for _, r := range []result{
+		s.judge(gatewayName, nil, 1, nil),
+		s.judge(gatewayName, []holdfast.Event{reported}, 1, nil),
+		s.judge(gatewayName, []holdfast.Event{cured, reported}, 1, nil),
+		s.judge(gatewayName, []holdfast.Event{reported, cured}, 0, nil),
+		s.judge(gatewayName, []holdfast.Event{reported, cured}, 1, broken),
+	} {
+		if r.Recovered || r.Failure == "" || r.RecoveredInMS != nil {
+			t.Errorf("%+v", r)
+		}
+		if err := outcome(t.Context(), []result{r}); !errors.Is(err, ErrFailed) {
+			t.Errorf("%v", err)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// TestMain finds goroutines that were left behind. The clients run on real
+// time here, and the throttle of protoactor's dead letters ends a second after
+// its last use: goleak, which waits for less, asks until then.
+func TestMain(m *testing.M) {
+	exit := m.Run()
+	patience := time.Now().Add(3 * time.Second)
+	leak := goleak.Find()
+	for leak != nil && time.Now().Before(patience) {
+		leak = goleak.Find()
+	}
+	if leak != nil && exit == 0 {
+		fmt.Fprintln(os.Stderr, leak)
+		exit = 1
+	}
+	os.Exit(exit)
+}
+
+func noEnv(string) (string, bool) { return "", false }
+
+// outcome is what an invocation left behind.
+type outcome struct {
+	exit           int
+	stdout, stderr string
+}
+
+// invoke runs a command line to its end.
+func invoke(ctx context.Context, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	exit := run(ctx, args, strings.NewReader(""), &stdout, &stderr, noEnv)
+	return outcome{exit, stdout.String(), stderr.String()}
+}
+
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// process is an invocation under way whose stdout is lines of JSON.
+type process struct {
+	t     *testing.T
+	stop  context.CancelFunc
+	lines *json.Decoder
+	ended chan int
+}
+
+// start runs a command line on a goroutine of its own until stop.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	p := &process{t: t, stop: stop, lines: json.NewDecoder(r), ended: make(chan int, 1)}
+	go func() {
+		exit := run(ctx, args, strings.NewReader(""), w, io.Discard, noEnv)
+		_ = w.Close()
+		p.ended <- exit
+	}()
+	return p
+}
+
+// until reads lines until one of that type and returns it.
+func (p *process) until(kind string) map[string]any {
+	p.t.Helper()
+	for {
+		var line map[string]any
+		if err := p.lines.Decode(&line); err != nil {
+			p.t.Fatalf("no line of type %q: %v", kind, err)
+		}
+		if line["type"] == kind {
+			return line
+		}
+	}
+}
+
+// end stops the invocation, reads the rest of its lines and returns its exit
+// code.
+func (p *process) end() int {
+	p.stop()
+	var line map[string]any
+	for p.lines.Decode(&line) == nil {
+	}
+	return <-p.ended
+}

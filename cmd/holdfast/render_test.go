@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func pointer[T any](v T) *T { return &v }
+
+// story is one event of each kind.
+func story() []holdfast.Event {
+	const bootstrap, server = "coaps://bs.test", "coaps://lwm2m.test"
+	return []holdfast.Event{
+		{Type: holdfast.EventState, State: holdfast.Starting},
+		{Type: holdfast.EventState, State: holdfast.Connecting, Previous: holdfast.Resolving, Server: bootstrap},
+		{
+			Type: holdfast.EventError, Server: bootstrap, Code: 7, Name: "ConnectNetworkError", Phase: "bootstrap", Attempt: 1,
+			Detail: "refused", Action: "retry", RetryInMS: pointer(int64(5230)), Remedy: "Check the address.",
+		},
+		{Type: holdfast.EventBootstrapped, Server: bootstrap, Accounts: 1},
+		{Type: holdfast.EventBootstrapped, Server: bootstrap, Accounts: 2},
+		{
+			Type: holdfast.EventError, Server: server, Code: 3, Name: "ConnectInvalidParameters", Phase: "register", Attempt: 2,
+			Detail: "no such account", CoAP: "4.03", Action: "bootstrap", RetryInMS: pointer(int64(7 * 24 * 3600 * 1000)),
+		},
+		{
+			Type: holdfast.EventError, Server: server, Code: 12, Name: "ConnectSecureConnectionFailed", Phase: "register", Attempt: 3,
+			TLSAlert: pointer(uint8(51)), Action: "retry", RetryInMS: pointer(int64(0)),
+		},
+		{
+			Type: holdfast.EventRegistered, Server: server, Location: "/rd/1", LwM2M: "1.1", LifetimeS: 86400,
+			Attempts: 4, OfflineMS: pointer(int64(190_000)),
+		},
+		{Type: holdfast.EventRegistered, Server: server, Location: "/rd/1", LwM2M: "1.0", Attempts: 1},
+		{Type: holdfast.EventError, Server: server, Code: 8, Name: "ConnectResponseParseFailed", Detail: "bad\x1b[2J\noption", Action: "ignore"},
+		{Type: holdfast.EventRegistrationUpdated, Server: server},
+		{Type: holdfast.EventDegraded, Actor: "coapresend of server 1", Restarts: 5, Detail: "index out of range"},
+		{Type: holdfast.EventUnregistered, Server: server},
+		{Type: holdfast.EventError, Code: 5, Name: "ConnectNotRegistered", Detail: "there was no registration to end", Action: "none"},
+		{Type: holdfast.EventError, Code: 4, Name: "ConnectorInvalidCredentials", Action: "user"},
+	}
+}
+
+func TestRenderGolden(t *testing.T) {
+	t.Parallel()
+	for name, coloured := range map[string]bool{"plain": false, "coloured": true} {
+		var out bytes.Buffer
+		r := renderer{out: &out, coloured: coloured}
+		for i, e := range story() {
+			e.Time = time.Date(2026, 3, 1, 12, 0, 3+i, 0, time.UTC)
+			r.event(e)
+		}
+		compareGolden(t, filepath.Join("testdata", "events."+name+".golden"), out.String())
+	}
+}
+
+func compareGolden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s: %s", path, diff)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0:                                     "0 ms",
+		250 * time.Millisecond:                "250 ms",
+		5 * time.Second:                       "5 s",
+		5230 * time.Millisecond:               "5.2 s",
+		59999 * time.Millisecond:              "59.9 s",
+		time.Minute:                           "1 min",
+		190 * time.Second:                     "3 min 10 s",
+		2*time.Hour + 5*time.Minute:           "2 h 5 min",
+		7 * 24 * time.Hour:                    "7 d",
+		8*24*time.Hour + 3*time.Hour + 59*1e9: "8 d 3 h",
+	} {
+		if got := duration(d); got != want {
+			t.Errorf("%d ns: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestColoursOnTerminalsOnly(t *testing.T) {
+	t.Parallel()
+	tty, err := os.Open(os.DevNull) // a character device, as a terminal is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	with := func(name, value string) *program {
+		return &program{lookupEnv: func(n string) (string, bool) { return value, n == name }}
+	}
+	for _, test := range []struct {
+		name string
+		got  bool
+		want bool
+	}{
+		{"terminal", with("", "").coloured(tty), true},
+		{"file", with("", "").coloured(file), false},
+		{"buffer", with("", "").coloured(&bytes.Buffer{}), false},
+		{"NO_COLOR", with("NO_COLOR", "1").coloured(tty), false},
+		{"empty NO_COLOR", with("NO_COLOR", "").coloured(tty), true},
+		{"dumb terminal", with("TERM", "dumb").coloured(tty), false},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %t", test.name, test.got)
+		}
+	}
+}

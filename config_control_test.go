@@ -1,0 +1,104 @@
+package holdfast
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestControlListenFaults(t *testing.T) {
+	t.Parallel()
+	const notLoopback = "control.listen: is not on loopback: use localhost, 127.0.0.1 or [::1], or a unix socket"
+	for listen, want := range map[string]string{
+		"":                       "",
+		"unix:/run/gw.sock":      "",
+		"localhost:8080":         "",
+		"127.0.0.1:0":            "",
+		"127.1.2.3:65535":        "",
+		"[::1]:8080":             "",
+		"unix:gw.sock":           "control.listen: names no absolute path after unix:",
+		"unix:":                  "control.listen: names no absolute path after unix:",
+		"unix:/run/":             "control.listen: names no absolute path after unix:",
+		"unix:/" + "a\x00b":      "control.listen: has a zero byte",
+		"/run/gw.sock":           "control.listen: is neither unix:/path nor host:port, such as unix:/run/holdfast.sock or 127.0.0.1:8080",
+		"8080":                   "control.listen: is neither unix:/path nor host:port, such as unix:/run/holdfast.sock or 127.0.0.1:8080",
+		":8080":                  notLoopback,
+		"0.0.0.0:8080":           notLoopback,
+		"[::]:8080":              notLoopback,
+		"192.0.2.1:8080":         notLoopback,
+		"gw.example:8080":        notLoopback,
+		"localhost.example:80":   notLoopback,
+		"[::1%lo]:8080":          notLoopback,
+		"127.0.0.1:65536":        "control.listen: has no port from 0 to 65535",
+		"127.0.0.1:http":         "control.listen: has no port from 0 to 65535",
+		"unix:/" + longPath(103): "control.listen: names a path of more than 103 bytes, which no socket can have",
+	} {
+		cfg := validConfig()
+		cfg.Control.Listen = listen
+		got := ""
+		for _, f := range cfg.withDefaults().faults() {
+			got += f.String()
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", listen, got, want)
+		}
+	}
+}
+
+func longPath(n int) string { return strings.Repeat("a", n) }
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	const head = "endpoint: g\nserver: {uri: coap://h, security: nosec}\n"
+	for text, want := range map[string]LimitsConfig{
+		"":                         {64 << 10, 64},
+		"limits: {}":               {64 << 10, 64},
+		"bootstrap_bytes: 65536":   {64 << 10, 64},
+		"bootstrap_bytes: 256B":    {256, 64},
+		"bootstrap_bytes: 1KiB":    {1 << 10, 64},
+		"bootstrap_bytes: 1MiB":    {1 << 20, 64},
+		"bootstrap_bytes: 1048576": {1 << 20, 64},
+		"queued_messages: 1":       {64 << 10, 1},
+		"queued_messages: 65536":   {64 << 10, 65536},
+	} {
+		if text != "" && text != "limits: {}" {
+			text = "limits: {" + text + "}"
+		}
+		cfg, err := ConfigLoader{Path: writeConfig(t, head+text+"\n"), LookupEnv: noEnv}.Load()
+		if err != nil || cfg.Limits != want {
+			t.Errorf("%s: %+v, %v", text, cfg.Limits, err)
+		}
+	}
+}
+
+func TestLimitsFaults(t *testing.T) {
+	t.Parallel()
+	const size, count = "is not a size such as 65536, 64KiB or 1MiB", "must be a whole number from 1 to 65536"
+	const sizes = "must be from 256B to 1MiB"
+	for text, want := range map[string]string{
+		"bootstrap_bytes: 0":                    "bootstrap_bytes: " + sizes,
+		"bootstrap_bytes: 255":                  "bootstrap_bytes: " + sizes,
+		"bootstrap_bytes: 1048577":              "bootstrap_bytes: " + sizes,
+		"bootstrap_bytes: 2MiB":                 "bootstrap_bytes: " + sizes,
+		"bootstrap_bytes: 99999999999999999999": "bootstrap_bytes: " + size,
+		"bootstrap_bytes: 4294967295MiB":        "bootstrap_bytes: " + size,
+		"bootstrap_bytes: 64 KiB":               "bootstrap_bytes: " + size,
+		"bootstrap_bytes: 64kb":                 "bootstrap_bytes: " + size,
+		"bootstrap_bytes: -1":                   "bootstrap_bytes: " + size,
+		"bootstrap_bytes: KiB":                  "bootstrap_bytes: " + size,
+		"bootstrap_bytes: 1.5MiB":               "bootstrap_bytes: " + size,
+		"queued_messages: 0":                    "queued_messages: " + count,
+		"queued_messages: 65537":                "queued_messages: " + count,
+		"queued_messages: many":                 "queued_messages: is not a whole number",
+		"observations: 256":                     "observations: " + configNotYet,
+	} {
+		got := loadFaults(t, "endpoint: g\nserver: {uri: coap://h, security: nosec}\nlimits: {"+text+"}\n")
+		for i, f := range got {
+			_, got[i], _ = strings.Cut(f, " ")
+		}
+		if diff := cmp.Diff([]string{"limits." + want}, got); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+}

@@ -1,0 +1,327 @@
+package holdfast
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func write(t *testing.T, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func writePEM(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	return write(t, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+func mustTree(t *testing.T, c Config) *lwm2m.Tree {
+	t.Helper()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := c.factoryTree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func mustAccounts(t *testing.T, c Config) []messages.Account {
+	t.Helper()
+	got, faults := accounts.FromTree(mustTree(t, c))
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	return got
+}
+
+func TestFactoryTreeInstances(t *testing.T) {
+	t.Parallel()
+	both := validConfig()
+	onlyServer, onlyBootstrap, neither := both, both, both
+	onlyServer.Bootstrap, onlyBootstrap.Server = nil, nil
+	neither.Bootstrap, neither.Server = nil, nil
+	for _, test := range []struct {
+		name             string
+		config           Config
+		security, server []uint16
+	}{
+		{"both", both, []uint16{0, 1}, []uint16{0}},
+		{"server", onlyServer, []uint16{0}, []uint16{0}},
+		{"bootstrap", onlyBootstrap, []uint16{0}, []uint16{}},
+		{"neither", neither, []uint16{}, []uint16{}},
+	} {
+		tree := mustTree(t, test.config)
+		if got := tree.Instances(0); !slices.Equal(got, test.security) {
+			t.Errorf("%s: security instances %v, want %v", test.name, got, test.security)
+		}
+		if got := tree.Instances(1); !slices.Equal(got, test.server) {
+			t.Errorf("%s: server instances %v, want %v", test.name, got, test.server)
+		}
+	}
+}
+
+func TestFactoryTreeAccounts(t *testing.T) {
+	t.Parallel()
+	c := validConfig()
+	c.AccountID, c.Lifetime = "a&b", time.Hour
+	c.Server.URI = "coap://lwm2m.test?aid=own&x=y"
+	want := []messages.Account{
+		{
+			ID:          messages.BootstrapAccount,
+			URI:         uri.URI{Scheme: "coaps", Host: "bs.test", Port: 5684, Query: []string{"aid=a&b"}},
+			Server:      "coaps://bs.test?aid=a%26b",
+			Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw-0001", Key: []byte("0123456789abcdef")},
+		},
+		{
+			ID: 1, SecurityInstance: 1, Lifetime: time.Hour,
+			URI:         uri.URI{Scheme: "coap", Host: "lwm2m.test", Port: 5683, Query: []string{"aid=own", "x=y"}},
+			Server:      "coap://lwm2m.test?aid=own&x=y",
+			Credentials: messages.Credentials{Mode: messages.SecurityNoSec},
+		},
+	}
+	if diff := cmp.Diff(want, mustAccounts(t, c)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFactoryTreePSKFile(t *testing.T) {
+	t.Parallel()
+	c := validConfig()
+	c.Bootstrap.PSKKey, c.Bootstrap.PSKKeyFile = nil, write(t, []byte(" 00ffAA\r\n\n"))
+	got := mustAccounts(t, c)[0].Credentials.Key
+	if !bytes.Equal(got, []byte{0, 0xff, 0xaa}) {
+		t.Errorf("the key has %d bytes", len(got))
+	}
+}
+
+// pki returns an account of X.509 with good files.
+func pki(t *testing.T) (*testpki.Set, *Account) {
+	t.Helper()
+	set := testpki.Must(t, "gw-0001")
+	files := set.Client.WriteFiles(t)
+	return set, &Account{
+		URI: "coaps://" + testpki.ServerName, Security: SecurityX509,
+		Certificate: files.Cert, PrivateKey: files.Key, Trust: set.CA.WriteFile(t),
+	}
+}
+
+func TestFactoryTreeX509(t *testing.T) {
+	t.Parallel()
+	set, account := pki(t)
+	chain := slices.Concat(testpki.CertPEM(set.Client.Cert), testpki.CertPEM(set.CA.Cert))
+	account.Certificate = write(t, chain)
+	account.Trust = write(t, slices.Concat([]byte("a comment\n"), testpki.CertPEM(set.CA.Cert), testpki.CertPEM(set.OtherCA.Cert)))
+	key, err := set.Client.KeyDER()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := mustAccounts(t, Config{Endpoint: "gw-0001", Server: account})[0].Credentials
+	want := messages.Credentials{
+		Mode: messages.SecurityX509, Certificate: [][]byte{set.Client.Cert.Raw, set.CA.Cert.Raw}, PrivateKey: key,
+		Usage: messages.UsageTrustAnchor, ServerCertificates: [][]byte{set.CA.Cert.Raw, set.OtherCA.Cert.Raw},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFactoryTreeSEC1AndBundle(t *testing.T) {
+	t.Parallel()
+	set, account := pki(t)
+	der, err := x509.MarshalECPrivateKey(set.Client.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As `openssl ecparam -genkey` writes it, parameters first; and with the
+	// certificate in the same file.
+	bundle := slices.Concat(
+		pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{6, 0}}),
+		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}),
+		testpki.CertPEM(set.Client.Cert),
+	)
+	account.PrivateKey = write(t, bundle)
+	account.Certificate = account.PrivateKey
+	got := mustAccounts(t, Config{Endpoint: "gw-0001", Server: account})[0].Credentials
+	if !bytes.Equal(got.PrivateKey, der) || len(got.Certificate) != 1 {
+		t.Errorf("%d bytes of key, %d certificates", len(got.PrivateKey), len(got.Certificate))
+	}
+}
+
+func TestCheckFilesNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	set, good := pki(t)
+	missing := filepath.Join(t.TempDir(), "none")
+	dir := t.TempDir()
+	rsaKey := rsaDER(t)
+	for _, test := range []struct {
+		name string
+		edit func(*Account)
+		want []string // with .* for the files' names
+	}{
+		{"missing files", func(a *Account) { a.Certificate, a.PrivateKey, a.Trust = missing, missing, missing }, []string{
+			"server.certificate: the file .* does not exist", "server.private_key: the file .* does not exist", "server.trust: the file .* does not exist",
+		}},
+		{"directory", func(a *Account) { a.Trust = dir }, []string{"server.trust: .* is not a regular file"}},
+		{"too large", func(a *Account) { a.Trust = write(t, make([]byte, 64<<10+1)) }, []string{"server.trust: .* is larger than 64 KiB"}},
+		{"no PEM", func(a *Account) { a.Certificate = write(t, set.Client.Cert.Raw) }, []string{"server.certificate: .* holds no certificate in PEM"}},
+		{"no certificate", func(a *Account) { a.Certificate = writePEM(t, "CERTIFICATE", []byte("x")) }, []string{"server.certificate: certificate 1 of .* cannot be parsed"}},
+		{"too many", func(a *Account) { a.Trust = write(t, bytes.Repeat(testpki.CertPEM(set.CA.Cert), 11)) }, []string{"server.trust: .* holds more than 10 certificates"}},
+		{"own expired", func(a *Account) {
+			files := set.ClientExpired.WriteFiles(t)
+			a.Certificate, a.PrivateKey = files.Cert, files.Key
+		}, []string{"server.certificate: holds an expired certificate"}},
+		{"trust expired", func(a *Account) { a.Trust = set.ServerExpired.WriteFiles(t).Cert }, []string{"server.trust: .* holds only expired certificates"}},
+		{"mismatch", func(a *Account) { a.PrivateKey = set.Server.WriteFiles(t).Key }, []string{"server.private_key: does not belong to the certificate"}},
+		{"no key", func(a *Account) { a.PrivateKey = a.Certificate }, []string{"server.private_key: .* holds no private key in PEM"}},
+		{"garbage key", func(a *Account) { a.PrivateKey = writePEM(t, "PRIVATE KEY", []byte("x")) }, []string{"server.private_key: .* holds a private key that is neither PKCS #8 nor SEC 1"}},
+		{"encrypted key", func(a *Account) { a.PrivateKey = writePEM(t, "ENCRYPTED PRIVATE KEY", []byte("x")) }, []string{"server.private_key: .* holds an encrypted key: store it without a passphrase"}},
+		{"RSA key", func(a *Account) { a.PrivateKey = writePEM(t, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey)) }, []string{"server.private_key: .* holds a key that is not for ECDSA"}},
+		{"Ed25519 key", func(a *Account) { a.PrivateKey = writePEM(t, "PRIVATE KEY", ed25519DER(t)) }, []string{"server.private_key: .* holds a key that is not for ECDSA"}},
+		{"missing key file", pskFile(missing), []string{"server.psk_key_file: the file .* does not exist"}},
+		{"no hex", pskFile(write(t, []byte("tiger"))), []string{"server.psk_key_file: .* does not hold a key in hexadecimal digits"}},
+		{"empty", pskFile(write(t, []byte("\n"))), []string{"server.psk_key_file: .* is empty"}},
+		{"long", pskFile(write(t, []byte(hex.EncodeToString(make([]byte, 65))))), []string{"server.psk_key_file: .* holds a key of more than 64 bytes"}},
+	} {
+		a := *good
+		test.edit(&a)
+		err := Config{Endpoint: "gw-0001", Server: &a}.CheckFiles()
+		var list *CredentialsError
+		if !errors.Is(err, ErrInvalidCredentials) || !errors.As(err, &list) {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		if got := problems(list.Faults, a); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// problems returns the faults with ".*" for the names of files.
+func problems(faults []Fault, a Account) []string {
+	var lines []string
+	for _, f := range faults {
+		line := f.String()
+		for _, path := range []string{a.PSKKeyFile, a.Certificate, a.PrivateKey, a.Trust} {
+			line = strings.ReplaceAll(line, `"`+path+`"`, ".*")
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func pskFile(path string) func(*Account) {
+	return func(a *Account) {
+		*a = Account{URI: "coaps://h", Security: SecurityPSK, PSKIdentity: "i", PSKKeyFile: path}
+	}
+}
+
+func rsaDER(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func ed25519DER(t *testing.T) []byte {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+func TestFactoryTreeListsBothAccounts(t *testing.T) {
+	t.Parallel()
+	a := Account{URI: "coaps://h", Security: SecurityPSK, PSKIdentity: "i", PSKKeyFile: filepath.Join(t.TempDir(), "none")}
+	_, err := Config{Endpoint: "g", Bootstrap: &a, Server: &a}.factoryTree()
+	var list *CredentialsError
+	if !errors.As(err, &list) || len(list.Faults) != 2 || list.Faults[0].Key != "bootstrap.psk_key_file" || list.Faults[1].Key != "server.psk_key_file" {
+		t.Errorf("%v", err)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v does not unwrap", err)
+	}
+}
+
+func TestCredentialsErrorCode(t *testing.T) {
+	t.Parallel()
+	io := Fault{Err: &fs.PathError{Op: "read", Path: "x", Err: syscall.EIO}}
+	for _, test := range []struct {
+		name   string
+		faults []Fault
+		want   ErrorCode
+	}{
+		{"I/O", []Fault{io, io}, messages.ConnectorFailedToReadCredentials},
+		{"I/O and content", []Fault{io, {}}, messages.ConnectorInvalidCredentials},
+		{"missing", []Fault{{Err: &fs.PathError{Op: "stat", Path: "x", Err: syscall.ENOENT}}}, messages.ConnectorInvalidCredentials},
+		{"not allowed", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}}}, messages.ConnectorInvalidCredentials},
+		{"no directory", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOTDIR}}}, messages.ConnectorInvalidCredentials},
+	} {
+		if got := (&CredentialsError{Faults: test.faults}).Code(); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestCheckJoinsConfigurationAndFiles(t *testing.T) {
+	t.Parallel()
+	path := writeConfig(t, "endpoint: g\nlog: {level: loud}\n"+
+		"bootstrap: {uri: coaps://h, security: psk, psk_identity: i, psk_key_file: none}\n"+
+		"server: {uri: http://h, security: psk, psk_identity: i, psk_key_file: none}\n")
+	err := ConfigLoader{Path: path, LookupEnv: noEnv}.Check()
+	if got, want := faultsOf(err), []string{"server.uri", "log.level"}; len(got) != 2 || !strings.HasPrefix(got[0], want[0]) || !strings.HasPrefix(got[1], want[1]) {
+		t.Errorf("configuration: %q", got)
+	}
+	var files *CredentialsError
+	if !errors.As(err, &files) || len(files.Faults) != 1 || files.Faults[0].Key != "bootstrap.psk_key_file" {
+		t.Errorf("files: %v", files)
+	}
+	if err := (ConfigLoader{Path: writeConfig(t, configExample), LookupEnv: noEnv}).Check(); err != nil {
+		t.Errorf("the example: %v", err)
+	}
+}
+
+func TestCheckFilesValidatesFirst(t *testing.T) {
+	t.Parallel()
+	if err := (Config{}).CheckFiles(); !errors.Is(err, ErrInvalidParameters) {
+		t.Errorf("%v", err)
+	}
+	if err := validConfig().CheckFiles(); err != nil {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,249 @@
+package holdfast
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// noEnv is an empty environment.
+func noEnv(string) (string, bool) { return "", false }
+
+func env(values map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, found := values[name]
+		return value, found
+	}
+}
+
+// writeConfig writes a configuration file and returns its path.
+func writeConfig(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gw.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// loadFaults loads a configuration file in an empty environment and returns
+// the faults as "line:column key: problem".
+func loadFaults(t *testing.T, content string) []string {
+	t.Helper()
+	path := writeConfig(t, content)
+	_, err := ConfigLoader{Path: path, LookupEnv: noEnv}.Load()
+	var list *ConfigError
+	if !errors.As(err, &list) {
+		return nil
+	}
+	var lines []string
+	for _, f := range list.Faults {
+		position := strings.TrimPrefix(strings.TrimPrefix(f.Source, path), ":")
+		lines = append(lines, strings.TrimSpace(position+" "+Fault{Key: f.Key, Problem: f.Problem}.String()))
+	}
+	return lines
+}
+
+func TestLoadConfigExample(t *testing.T) {
+	t.Parallel()
+	got, err := ConfigLoader{Path: writeConfig(t, configExample), LookupEnv: noEnv}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Endpoint: "gw-0001", AccountID: "0123456789abcdef",
+		Bootstrap: &Account{
+			URI: "coaps://127.0.0.1:5684", Security: SecurityPSK, PSKIdentity: "gw-0001",
+			PSKKey: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+		},
+		Server: &Account{URI: "coap://127.0.0.1:5683", Security: SecurityNoSec},
+	}.withDefaults()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadConfigForms(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, content string
+		check         func(Config) bool
+	}{
+		{"digits stay text", "endpoint: 0012\n", func(c Config) bool { return c.Endpoint == "0012" }},
+		{"unquoted version", "endpoint: g\nlwm2m_version: 1.0\n", func(c Config) bool { return c.LwM2MVersion == "1.0" }},
+		{"quotes", `endpoint: "g\u0077"`, func(c Config) bool { return c.Endpoint == "gw" }},
+		{"block text", "endpoint: |\n  gw\n", func(c Config) bool { return c.Endpoint == "gw" }},
+		{"CRLF", "endpoint: gw\r\ncoap:\r\n  nstart: 2\r\n", func(c Config) bool { return c.CoAP.NStart == 2 }},
+		{"byte order mark", "\ufeffendpoint: gw\n", func(c Config) bool { return c.Endpoint == "gw" }},
+		{"flow", "{endpoint: gw, log: {level: debug}}", func(c Config) bool { return c.Log.Level == "debug" }},
+		{"no resends", "endpoint: g\ncoap: {max_retransmit: 0}\n", func(c Config) bool { return c.CoAP.MaxRetransmit == NoRetransmit }},
+		{"commented section", "endpoint: g\nbootstrap:\n#  uri: coap://h\n", func(c Config) bool { return c.Bootstrap == nil }},
+		{"empty texts", "endpoint: g\naccount_id: \"\"\ndns: {server: }\n", func(c Config) bool { return c.AccountID == "" && c.DNS.Server == "" }},
+		{
+			"a key of digits", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: 7, psk_key: 0011223344556677}\n",
+			func(c Config) bool {
+				return string(c.Server.PSKKey) == "\x00\x11\x22\x33\x44\x55\x66\x77" && c.Server.PSKIdentity == "7"
+			},
+		},
+		{
+			"a key that looks like a float", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: i, psk_key: 12345678e901}\n",
+			func(c Config) bool { return string(c.Server.PSKKey) == "\x12\x34\x56\x78\xe9\x01" },
+		},
+	} {
+		c, err := ConfigLoader{Path: writeConfig(t, test.content), LookupEnv: noEnv}.Load()
+		if err != nil || !test.check(c) {
+			t.Errorf("%s: %+v, %v", test.name, c, err)
+		}
+	}
+}
+
+func TestLoadConfigFaults(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, content string
+		want          []string
+	}{
+		{"empty file", "", []string{"endpoint: is required"}},
+		{"comment", "# nothing\n", []string{"endpoint: is required"}},
+		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration"}},
+		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration"}},
+		{"every later key", "endpoint: g\nobjects: []\nqueue_mode: false\nfirmware: {dir: x}\ndtls: {cid: true}\nlimits: {observations: 1}\n", []string{
+			"2:1 objects: this build does not have it yet", "3:1 queue_mode: this build does not have it yet",
+			"4:1 firmware: this build does not have it yet", "5:1 dtls: this build does not have it yet",
+			"6:10 limits.observations: this build does not have it yet",
+		}},
+		{"twice", "endpoint: g\nendpoint: h\n", []string{"2:1 endpoint: stands here a second time"}},
+		{"section twice", "endpoint: g\nlog: {level: info}\nlog: {format: json}\n", []string{"3:1 log: stands here a second time"}},
+		{"list", "endpoint: [g]\n", []string{"1:11 endpoint: takes one value, not a list"}},
+		{"keys for a value", "endpoint: {a: g}\n", []string{"1:11 endpoint: takes a value, not keys of its own"}},
+		{"value for a section", "endpoint: g\ncoap: 2s\n", []string{"2:7 coap: is a section: its keys belong below it, indented"}},
+		{"alias", "endpoint: &a g\n", []string{"1:11 endpoint: uses an anchor, an alias or a tag: write the value itself"}},
+		{"tag", "endpoint: !!str g\n", []string{"1:11 endpoint: uses an anchor, an alias or a tag: write the value itself"}},
+		{"merge", "endpoint: g\n<<: {lifetime: 1s}\n", []string{"2:3 ?: is not a plain key"}},
+		{"list of keys", "- endpoint: g\n", []string{"1:1 the file is not a list of keys and values"}},
+		{"two documents", "endpoint: g\n---\nendpoint: h\n", []string{"3:9 the file holds more than one YAML document"}},
+		{"no YAML", "endpoint: g\n\tlifetime: 1s\n", []string{"2:1 the file is not YAML: found character '\\t' that cannot start any token"}},
+		{"not UTF-8", "endpoint: \xff\n", []string{"the file is not UTF-8"}},
+		{"brackets", strings.Repeat("[", 1025), []string{"the file has more than 1024 opening brackets"}},
+		{"too large", strings.Repeat("#", 64<<10+1), []string{"the configuration file is larger than 64 KiB"}},
+		{"explicit zeros", "endpoint: g\nlifetime: 0s\ncoap: {nstart: 0, ack_timeout: 0s, ack_random_factor: 0}\n", []string{
+			"2:11 lifetime: must be whole seconds, from 1s to 4294967295s",
+			"3:32 coap.ack_timeout: must be a positive duration of at most 10m",
+			"3:55 coap.ack_random_factor: must be a number from 1 to 10",
+			"3:16 coap.nstart: must be a whole number from 1 to 255",
+		}},
+		{"explicit nothing", "endpoint:\nstate_dir: \"\"\nlifetime:\nlog: {level: \"\"}\ndevice: {manufacturer: \"\"}\n", []string{
+			"1:10 endpoint: is required",
+			"2:12 state_dir: is empty: name a directory, or leave it out for ./state",
+			"3:10 lifetime: has no value: give one, or leave the key out",
+			"5:24 device.manufacturer: is empty: give a name, or leave it out for Holdfast",
+			"4:14 log.level: is none of trace, debug, info, warn, error, fatal, panic and disabled",
+		}},
+		{"no numbers", "endpoint: g\nlifetime: 24\nregistration_timeout: soon\ncoap: {ack_random_factor: .nan, max_retransmit: -1, nstart: 0x1}\n", []string{
+			"2:11 lifetime: is not a duration such as 90s, 3m or 24h",
+			"3:23 registration_timeout: is not a duration such as 90s, 3m or 24h",
+			"4:27 coap.ack_random_factor: is not a number such as 1.5",
+			"4:49 coap.max_retransmit: is not a whole number from 0 to 16",
+			"4:61 coap.nstart: is not a whole number from 1 to 255",
+		}},
+		{"empty account", "endpoint: g\nserver: {}\n", []string{
+			"server.uri: is required, such as coaps://host:5684", "server.security: is required: nosec, psk or x509",
+		}},
+		{"PSK", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: i, psk_key: \"\"}\nbootstrap: {uri: coaps://h, security: psk, psk_identity: i, psk_key: 0x12}\n", []string{
+			"3:70 bootstrap.psk_key: is not hexadecimal: give two of the digits 0-9 and a-f for each byte",
+			"2:67 server.psk_key: is empty: give the key in hexadecimal digits, or leave it out",
+		}},
+	} {
+		if diff := cmp.Diff(test.want, loadFaults(t, test.content)); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
+	}
+}
+
+func TestLoadConfigNeverShowsAKey(t *testing.T) {
+	t.Parallel()
+	const secret = "c0ffeec0ffeec0ff"
+	for _, content := range []string{
+		"server: {psk_key: " + secret + "x}\n",
+		"server: {psk_key: [" + secret + "]}\n",
+		"server: {psk_key:" + secret + "}\n",
+		"server:\n  psk_key: " + secret + "\n  psk_key: " + secret + "\n",
+		"server:\n  psk_key:" + secret + "\n  uri: coap://h\n",
+		"server:\n  psk_key: \"" + secret + "\n",
+		"server:\n  psk_key: " + secret + ": x\n",
+		"server:\n\tpsk_key: " + secret + "\n",
+		"server:\n  psk_key: " + secret + "\n  security: nosec\n",
+		"psk_key_" + secret + strings.Repeat("0", 32) + ": x\n",
+	} {
+		_, err := ConfigLoader{Path: writeConfig(t, content), LookupEnv: noEnv}.Load()
+		if err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
+func TestLoadConfigFileTrouble(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, err := LoadConfig(filepath.Join(dir, "none.yaml"))
+	if !errors.Is(err, ErrInvalidParameters) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("missing: %v", err)
+	}
+	if _, err := LoadConfig(dir); !errors.Is(err, ErrInvalidParameters) || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("directory: %v", err)
+	}
+}
+
+func TestLoadConfigPrecedence(t *testing.T) {
+	t.Parallel()
+	loader := ConfigLoader{
+		Path: writeConfig(t, "endpoint: file\nlifetime: nonsense\naccount_id: file\nlog: {level: info}\n"),
+		LookupEnv: env(map[string]string{
+			"HOLDFAST_ENDPOINT": "environment", "HOLDFAST_LIFETIME": "1h", "HOLDFAST_LOG_LEVEL": "warn",
+			"HOLDFAST_SERVER_URI": "coap://h", "HOLDFAST_SERVER_SECURITY": "nosec", "HOLDFAST_COAP_ACK_TIMEOUT": "50ms",
+			"HOLDFAST_ACCOUNT_ID": "", "HOLDFAST_REQUIRE_PEERS": "1", "HOLDFAST_NONSENSE": "1",
+		}),
+		Overrides: []Setting{{Key: "log.level", Text: "nonsense"}, {Key: "log.level", Text: "debug", Source: "--log-level"}},
+	}
+	got, err := loader.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Config{
+		Endpoint: "environment", AccountID: "file", Lifetime: time.Hour, Log: LogConfig{Level: "debug"},
+		Server: &Account{URI: "coap://h", Security: SecurityNoSec}, CoAP: CoAPConfig{AckTimeout: 50 * time.Millisecond},
+	}.withDefaults()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLoadConfigNamesTheSource(t *testing.T) {
+	t.Parallel()
+	_, err := ConfigLoader{
+		LookupEnv: env(map[string]string{"HOLDFAST_LIFETIME": "1"}),
+		Overrides: []Setting{{Key: "log.level", Text: "x", Source: "--log-level"}, {Key: "nothing", Text: "x", Source: "--nothing"}},
+	}.Load()
+	var list *ConfigError
+	if !errors.As(err, &list) {
+		t.Fatal(err)
+	}
+	var sources []string
+	for _, f := range list.Faults {
+		sources = append(sources, f.Key+" "+f.Source)
+	}
+	want := []string{"nothing --nothing", "endpoint ", "lifetime HOLDFAST_LIFETIME", "log.level --log-level"}
+	if !slices.Equal(sources, want) {
+		t.Errorf("%q, want %q", sources, want)
+	}
+	lines := strings.Split(list.Error(), "\n")
+	if len(lines) != 5 || lines[4] != "  log.level: is none of trace, debug, info, warn, error, fatal, panic and disabled (--log-level)" {
+		t.Errorf("%q", lines)
+	}
+}

@@ -1,0 +1,245 @@
+package holdfast
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// validConfig has the least that is required and an account of each kind.
+func validConfig() Config {
+	return Config{
+		Endpoint:  "gw-0001",
+		Bootstrap: &Account{URI: "coaps://bs.test", Security: SecurityPSK, PSKIdentity: "gw-0001", PSKKey: []byte("0123456789abcdef")},
+		Server:    &Account{URI: "coap://lwm2m.test", Security: SecurityNoSec},
+	}
+}
+
+func x509Account() *Account {
+	return &Account{URI: "coaps://h", Security: SecurityX509, Certificate: "c", PrivateKey: "k", Trust: "t"}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	t.Parallel()
+	want := Config{
+		StateDir: "./state", Lifetime: 24 * time.Hour, LwM2MVersion: "1.1",
+		Reconnect:           ReconnectConfig{Policy: PolicyAuto, InitialMin: 2 * time.Second, InitialMax: 10 * time.Second, Max: 168 * time.Hour},
+		RegistrationTimeout: 3 * time.Minute,
+		CoAP:                CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
+		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64},
+		Device:              DeviceConfig{Manufacturer: "Holdfast"},
+		Log:                 LogConfig{Level: "info", Format: "console"},
+	}
+	if diff := cmp.Diff(want, Config{}.withDefaults()); diff != "" {
+		t.Error(diff)
+	}
+	again := want.withDefaults()
+	if diff := cmp.Diff(want, again); diff != "" {
+		t.Errorf("defaults are not stable: %s", diff)
+	}
+}
+
+func TestConfigDefaultsShareNothing(t *testing.T) {
+	t.Parallel()
+	original := validConfig()
+	c := original.withDefaults()
+	c.Bootstrap.URI, c.Bootstrap.PSKKey[0], c.Server.URI = "x", 'x', "x"
+	if diff := cmp.Diff(validConfig(), original, cmp.AllowUnexported(Account{})); diff != "" {
+		t.Errorf("the original changed: %s", diff)
+	}
+}
+
+func TestConfigHasAKeyForEveryField(t *testing.T) {
+	t.Parallel()
+	keys := ConfigKeys()
+	if got, want := len(keys), leaves(reflect.TypeFor[Config]()); got != want {
+		t.Errorf("%d keys for %d fields", got, want)
+	}
+	names := make(map[string]bool)
+	for _, key := range keys {
+		names[configEnvName(key)] = true
+	}
+	if len(names) != len(keys) {
+		t.Errorf("%d environment variables for %d keys", len(names), len(keys))
+	}
+	for _, later := range configLater {
+		if slices.Contains(keys, later) {
+			t.Errorf("%s is a key, and refused", later)
+		}
+	}
+}
+
+// leaves counts the fields of a type and of the structs in it.
+func leaves(t reflect.Type) int {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return leaves(t.Elem())
+	case t.Kind() != reflect.Struct:
+		return 1
+	}
+	n := 0
+	for f := range t.Fields() {
+		n += leaves(f.Type)
+	}
+	return n
+}
+
+func TestConfigNeverShowsAKey(t *testing.T) {
+	t.Parallel()
+	const secret = "tiger-tiger-burn"
+	a := Account{URI: "coaps://h", PSKKey: []byte(secret)}
+	encoded, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hexed := fmt.Sprintf("%x", secret)
+	for _, text := range []string{fmt.Sprint(a), fmt.Sprintf("%+v %#v %x %s", a, a, a.PSKKey, a.PSKKey), string(encoded)} {
+		if strings.Contains(text, secret) || strings.Contains(text, hexed) || strings.Contains(text, "116 105 103") {
+			t.Errorf("shows the key: %s", text)
+		}
+	}
+}
+
+func TestValidateAccepts(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*Config){
+		"least":             func(c *Config) { *c = Config{Endpoint: "g"} },
+		"both accounts":     func(*Config) {},
+		"longest names":     func(c *Config) { c.Endpoint, c.AccountID = strings.Repeat("e", 64), strings.Repeat("a", 64) },
+		"UTF-8":             func(c *Config) { c.Endpoint = "Zähler 7" },
+		"lifetime 1 s":      func(c *Config) { c.Lifetime = time.Second },
+		"longest lifetime":  func(c *Config) { c.Lifetime = 4294967295 * time.Second },
+		"LwM2M 1.0":         func(c *Config) { c.LwM2MVersion = "1.0" },
+		"equal delays":      func(c *Config) { c.Reconnect = ReconnectConfig{PolicyExponential, 1, 1, 1} },
+		"no resends":        func(c *Config) { c.CoAP.MaxRetransmit = NoRetransmit },
+		"most resends":      func(c *Config) { c.CoAP.MaxRetransmit = 16 },
+		"factor 1":          func(c *Config) { c.CoAP.AckRandomFactor = 1 },
+		"name server":       func(c *Config) { c.DNS.Server = "[2001:db8::53]:53" },
+		"x509":              func(c *Config) { c.Server = x509Account() },
+		"psk_key_file":      func(c *Config) { c.Bootstrap.PSKKey, c.Bootstrap.PSKKeyFile = nil, "key" },
+		"longest identity":  func(c *Config) { c.Bootstrap.PSKIdentity = strings.Repeat("i", 128) },
+		"longest PSK":       func(c *Config) { c.Bootstrap.PSKKey = make([]byte, 64) },
+		"aid in the URI":    func(c *Config) { c.AccountID, c.Server.URI = "a", "coap://h?aid=b" },
+		"logging disabled":  func(c *Config) { c.Log = LogConfig{Level: "disabled", Format: "json"} },
+		"upper-case scheme": func(c *Config) { c.Server.URI = "COAP://h" },
+	} {
+		c := validConfig()
+		edit(&c)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestValidateNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		edit func(*Config)
+		want string // key: problem
+	}{
+		{func(c *Config) { c.Endpoint = "" }, "endpoint: is required"},
+		{func(c *Config) { c.Endpoint = strings.Repeat("e", 65) }, "endpoint: is longer than 64 bytes"},
+		{func(c *Config) { c.Endpoint = "a\nb" }, "endpoint: must be UTF-8 without control characters"},
+		{func(c *Config) { c.Endpoint = "a\xff" }, "endpoint: must be UTF-8 without control characters"},
+		{func(c *Config) { c.AccountID = strings.Repeat("a", 65) }, "account_id: is longer than 64 bytes"},
+		{func(c *Config) { c.StateDir = "a\x00" }, "state_dir: has a zero byte"},
+		{func(c *Config) { c.Lifetime = time.Second - 1 }, "lifetime: must be whole seconds, from 1s to 4294967295s"},
+		{func(c *Config) { c.Lifetime = 1500 * time.Millisecond }, "lifetime: must be whole seconds, from 1s to 4294967295s"},
+		{func(c *Config) { c.Lifetime = 4294967296 * time.Second }, "lifetime: must be whole seconds, from 1s to 4294967295s"},
+		{func(c *Config) { c.Lifetime = -time.Hour }, "lifetime: must be whole seconds, from 1s to 4294967295s"},
+		{func(c *Config) { c.LwM2MVersion = "1.2" }, "lwm2m_version: is neither 1.0 nor 1.1"},
+		{func(c *Config) { c.Reconnect.Policy = "never" }, "reconnect.policy: is none of auto, exponential and lwm2m"},
+		{func(c *Config) { c.Reconnect.InitialMin = -1 }, "reconnect.initial_min: must be a positive duration"},
+		{func(c *Config) { c.Reconnect.InitialMax = -1 }, "reconnect.initial_max: must be a positive duration"},
+		{func(c *Config) { c.Reconnect.Max = -1 }, "reconnect.max: must be a positive duration"},
+		{func(c *Config) { c.Reconnect.InitialMin = time.Minute }, "reconnect.initial_min: is above reconnect.initial_max (10s)"},
+		{func(c *Config) { c.Reconnect.Max = time.Second }, "reconnect.max: is below reconnect.initial_max (10s)"},
+		{func(c *Config) { c.RegistrationTimeout = -1 }, "registration_timeout: must be a positive duration"},
+		{func(c *Config) { c.CoAP.AckTimeout = -1 }, "coap.ack_timeout: must be a positive duration of at most 10m"},
+		{func(c *Config) { c.CoAP.AckTimeout = time.Hour }, "coap.ack_timeout: must be a positive duration of at most 10m"},
+		{func(c *Config) { c.CoAP.AckRandomFactor = 0.9 }, "coap.ack_random_factor: must be a number from 1 to 10"},
+		{func(c *Config) { c.CoAP.MaxRetransmit = 17 }, "coap.max_retransmit: must be a whole number from 0 to 16"},
+		{func(c *Config) { c.CoAP.MaxRetransmit = -2 }, "coap.max_retransmit: must be a whole number from 0 to 16"},
+		{func(c *Config) { c.CoAP.NStart = -1 }, "coap.nstart: must be a whole number from 1 to 255"},
+		{func(c *Config) { c.DNS.Server = "192.0.2.53" }, "dns.server: is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53"},
+		{func(c *Config) { c.DNS.Server = "h:0" }, "dns.server: is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53"},
+		{func(c *Config) { c.Device.Model = strings.Repeat("m", 256) }, "device.model: is longer than 255 bytes"},
+		{func(c *Config) { c.Device.Serial = "\x1b[2J" }, "device.serial: must be UTF-8 without control characters"},
+		{func(c *Config) { c.Log.Level = "loud" }, "log.level: is none of trace, debug, info, warn, error, fatal, panic and disabled"},
+		{func(c *Config) { c.Log.Format = "xml" }, "log.format: is neither console nor json"},
+
+		{func(c *Config) { c.Server.URI = "" }, "server.uri: is required, such as coaps://host:5684"},
+		{func(c *Config) { c.Server.URI = "http://h" }, "server.uri: the scheme is not supported: use coap (UDP) or coaps (DTLS)"},
+		{func(c *Config) { c.Server.URI = "coap:://h" }, "server.uri: the scheme is followed by a stray colon: write coap://host, not coap:://host"},
+		{func(c *Config) { c.Server.URI = "coap://h:70000" }, "server.uri: the port is not a number from 1 to 65535: correct it, or leave it out with its colon for the default"},
+		{func(c *Config) { c.Server.URI = "coap://[::1" }, "server.uri: the host has unbalanced brackets: write an IPv6 address as [2001:db8::1]"},
+		{func(c *Config) {
+			c.AccountID, c.Server.URI = strings.Repeat("a", 64), "coap://h/"+strings.Repeat("p", 200)
+		}, "server.uri: the URI is longer than 255 bytes: shorten the path or the query"},
+		{func(c *Config) { c.Server.URI = "coaps://h" }, "server.uri: is coaps, which needs keys: write coap://, or security: psk or x509"},
+		{func(c *Config) { c.Bootstrap.URI = "coap://h" }, "bootstrap.uri: is coap, which has no keys: write coaps://, or security: nosec"},
+		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk or x509"},
+		{func(c *Config) { c.Server.Security = "rpk" }, "server.security: is none of nosec, psk and x509"},
+		{func(c *Config) { c.Server.PSKIdentity = "i" }, "server.psk_identity: has no use with security: nosec"},
+		{func(c *Config) { c.Server.PSKKey = []byte("k") }, "server.psk_key: has no use with security: nosec"},
+		{func(c *Config) { c.Server.PSKKeyFile = "f" }, "server.psk_key_file: has no use with security: nosec"},
+		{func(c *Config) { c.Server.Trust = "f" }, "server.trust: has no use with security: nosec"},
+		{func(c *Config) { c.Bootstrap.PSKIdentity = "" }, "bootstrap.psk_identity: is required with security: psk"},
+		{func(c *Config) { c.Bootstrap.PSKIdentity = strings.Repeat("i", 129) }, "bootstrap.psk_identity: is longer than 128 bytes"},
+		{func(c *Config) { c.Bootstrap.PSKIdentity = "\xff" }, "bootstrap.psk_identity: is not UTF-8"},
+		{func(c *Config) { c.Bootstrap.PSKKey = nil }, "bootstrap.psk_key: is required with security: psk, unless there is a psk_key_file"},
+		{func(c *Config) { c.Bootstrap.PSKKey = make([]byte, 65) }, "bootstrap.psk_key: is longer than 64 bytes"},
+		{func(c *Config) { c.Bootstrap.PSKKeyFile = "f" }, "bootstrap.psk_key_file: excludes psk_key: give one of the two"},
+		{func(c *Config) { c.Bootstrap.Certificate = "f" }, "bootstrap.certificate: has no use with security: psk"},
+		{func(c *Config) { c.Bootstrap.PrivateKey = "f" }, "bootstrap.private_key: has no use with security: psk"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.Certificate = "" }, "server.certificate: is required with security: x509"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.PrivateKey = "" }, "server.private_key: is required with security: x509"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.Trust = "" }, "server.trust: is required with security: x509"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.PSKIdentity = "i" }, "server.psk_identity: has no use with security: x509"},
+	} {
+		c := validConfig()
+		test.edit(&c)
+		if got := faultsOf(c.Validate()); !slices.Equal(got, []string{test.want}) {
+			t.Errorf("got %q, want %q", got, test.want)
+		}
+	}
+}
+
+// faultsOf returns the faults of a ConfigError, without their sources.
+func faultsOf(err error) []string {
+	var list *ConfigError
+	if !errors.As(err, &list) {
+		return nil
+	}
+	var lines []string
+	for _, f := range list.Faults {
+		lines = append(lines, f.Key+": "+f.Problem)
+	}
+	return lines
+}
+
+func TestConfigErrorCode(t *testing.T) {
+	t.Parallel()
+	_, err := New(Config{})
+	if !errors.Is(err, ErrInvalidParameters) {
+		t.Errorf("New: %v", err)
+	}
+	var list *ConfigError
+	if !errors.As(err, &list) || list.Code() != messages.ConnectInvalidParameters {
+		t.Errorf("New: %v, want a ConfigError", err)
+	}
+	c := validConfig()
+	c.Server.URI = "coap://"
+	if err := c.Validate(); !errors.As(err, new(interface{ Unwrap() []error })) {
+		t.Errorf("%v has no causes", err)
+	}
+}

@@ -1,0 +1,217 @@
+package holdfast_test
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// situation brings a client into a state.
+type situation struct {
+	state holdfast.State
+	begin func(w *world) *runner
+	// allowed are the calls that answer 200; close and factory-reset always
+	// do.
+	allowed []string
+	// closed is the name in the answer to close.
+	closed string
+}
+
+const notRegistered = "ConnectNotRegistered"
+
+var situations = []situation{
+	{holdfast.Registered, registeredOverNoSec, []string{"update", "reconnect", "pause"}, ""},
+	{holdfast.Waiting, waitingForAServer, []string{"reconnect", "pause"}, notRegistered},
+	{holdfast.Registering, registeringAtASilentServer, []string{"reconnect", "pause"}, notRegistered},
+	{holdfast.Paused, pausedClient, []string{"resume"}, notRegistered},
+	{holdfast.Bootstrapping, bootstrappingSilently, []string{"reconnect", "pause"}, notRegistered},
+}
+
+func registeredOverNoSec(w *world) *runner {
+	w.serve(coapPort, lwm2mtest.NoSec())
+	c := w.start(w.noSec())
+	c.await(holdfast.Registered)
+	return c
+}
+
+func waitingForAServer(w *world) *runner {
+	c := w.start(w.noSec()) // nobody listens: the port is refused
+	c.await(holdfast.Waiting)
+	return c
+}
+
+func registeringAtASilentServer(w *world) *runner {
+	w.server.Misbehave(endpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{Silent: true})
+	w.serve(coapPort, lwm2mtest.NoSec())
+	c := w.start(w.noSec())
+	c.await(holdfast.Registering)
+	return c
+}
+
+func pausedClient(w *world) *runner {
+	c := registeredOverNoSec(w)
+	if err := c.Pause(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func bootstrappingSilently(w *world) *runner {
+	w.server.Misbehave(endpoint, lwm2mtest.BootstrapRequest, -1, lwm2mtest.Behaviour{Silent: true})
+	w.serveBootstrap(lwm2mtest.PSK("bs-"+endpoint, bootstrapKey))
+	c := w.start(w.factory())
+	c.await(holdfast.Bootstrapping)
+	return c
+}
+
+// Every call in every state: 200, or 409 with the code's name and one event.
+func TestControlCallsByState(t *testing.T) {
+	for _, s := range situations {
+		for _, call := range []string{"update", "reconnect", "bootstrap", "pause", "resume", "factory-reset", "close"} {
+			t.Run(string(s.state)+"/"+call, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { s.try(t, call) })
+			})
+		}
+	}
+}
+
+func (s situation) try(t *testing.T, call string) {
+	w := newWorld(t, lwm2mtest.ServerOptions{})
+	defer w.close()
+	c := s.begin(w)
+	if got := c.state(); got != s.state {
+		t.Fatalf("the client is %s", got)
+	}
+	status, name := c.post(call)
+	wantStatus, wantName := s.expect(call)
+	if status != wantStatus || name != wantName {
+		t.Errorf("%d %s, want %d %s", status, name, wantStatus, wantName)
+	}
+	if status == http.StatusConflict {
+		e := c.next(holdfast.EventError)
+		for e.Code != messages.ConnectNotAllowed {
+			e = c.next(holdfast.EventError)
+		}
+		if e.Phase != "api" || c.state() != s.state {
+			t.Errorf("the client is %s after %+v", c.state(), e)
+		}
+	}
+	_ = c.Close(t.Context())
+}
+
+func (s situation) expect(call string) (status int, name string) {
+	if call == "close" {
+		return http.StatusOK, s.closed
+	}
+	for _, allowed := range append(s.allowed, "factory-reset") {
+		if call == allowed {
+			return http.StatusOK, ""
+		}
+	}
+	return http.StatusConflict, "ConnectNotAllowed"
+}
+
+// A call has taken effect when its answer comes.
+func TestControlCallsTakeEffect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := registeredOverNoSec(w)
+		for range 10 {
+			if status, _ := c.post("pause"); status != http.StatusOK || c.state() != holdfast.Paused {
+				t.Fatalf("pause: %d, %s", status, c.state())
+			}
+			if status, _ := c.post("resume"); status != http.StatusOK || c.state() == holdfast.Paused {
+				t.Fatalf("resume: %d, %s", status, c.state())
+			}
+			c.await(holdfast.Registered)
+		}
+		c.close(nil)
+	})
+}
+
+// reconnect ends a wait at once.
+func TestControlReconnectEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := waitingForAServer(w)
+		w.serve(coapPort, lwm2mtest.NoSec())
+		began := time.Now()
+		if status, _ := c.post("reconnect"); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		c.await(holdfast.Registered)
+		if took := time.Since(began); took >= 5*time.Second {
+			t.Errorf("registered after %v", took)
+		}
+		c.close(nil)
+	})
+}
+
+// After close the client is gone, its directory free, its events at an end.
+func TestControlCloseEndsTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := registeredOverNoSec(w)
+		answer := object(t, c.ask(http.MethodPost, "/v1/close"))
+		if answer["ok"] != true || answer["name"] != nil || w.server.Deregisters(endpoint) != 1 {
+			t.Errorf("%v after %d de-registrations", answer, w.server.Deregisters(endpoint))
+		}
+		for range c.events { // to its end
+		}
+		c.close(holdfast.ErrNotRegistered)
+	})
+}
+
+// close while the server is silent answers in time, and says so.
+func TestControlCloseAtASilentServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := registeredOverNoSec(w)
+		w.server.Misbehave(endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
+		began := time.Now()
+		recorder := c.ask(http.MethodPost, "/v1/close")
+		if name := object(t, recorder)["name"]; recorder.Code != http.StatusOK || name != "ConnectorUnregistrationFailed" {
+			t.Errorf("%d %v", recorder.Code, name)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("took %v", took)
+		}
+		_ = c.Close(t.Context())
+	})
+}
+
+func TestControlOfAClientThatIsNotStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		client, err := holdfast.New(w.noSec(), holdfast.WithTransport(w.gateway))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &runner{Client: client, t: t}
+		if status, name := c.post("update"); status != http.StatusConflict || name != "ConnectNotAllowed" {
+			t.Errorf("update: %d %s", status, name)
+		}
+		for path, want := range map[string]int{
+			"/livez": http.StatusServiceUnavailable, "/readyz": http.StatusServiceUnavailable,
+			"/v1/status": http.StatusOK, "/v1/explain": http.StatusOK, "/metrics": http.StatusOK,
+		} {
+			if got := c.ask(http.MethodGet, path); got.Code != want {
+				t.Errorf("%s: %d %s", path, got.Code, got.Body)
+			}
+		}
+		if client.ControlAddr() != "" {
+			t.Error("the API is off")
+		}
+		_ = client.Close(t.Context())
+	})
+}

@@ -1,0 +1,129 @@
+package holdfast_test
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// blocker is a tap that holds one actor up while it is closed.
+type blocker struct {
+	actor string // the end of its path
+
+	mu   sync.Mutex
+	hold chan struct{} // nil: nobody is held up
+}
+
+// Message implements holdfast.Tap. It blocks, which a tap must not do: here
+// that is the fault.
+func (b *blocker) Message(actor, stage string, message any) {
+	b.mu.Lock()
+	hold := b.hold
+	b.mu.Unlock()
+	_, ping := message.(messages.Ping)
+	if hold != nil && ping && stage == "invoked" && strings.HasSuffix(actor, b.actor) {
+		<-hold
+	}
+}
+
+func (b *blocker) block() (release func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	hold := make(chan struct{})
+	b.hold = hold
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.hold = nil
+		close(hold)
+	}
+}
+
+// Every actor answers: the supervisor, its two shared children, and three for
+// each link.
+func TestLivezAsksEveryActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := registeredOverNoSec(w)
+		recorder := c.ask(http.MethodGet, "/livez")
+		if got := object(t, recorder); recorder.Code != http.StatusOK || got["ok"] != true || got["actors"] != 6.0 {
+			t.Errorf("%d %v", recorder.Code, got)
+		}
+		if recorder := c.ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusOK {
+			t.Errorf("readyz: %d %s", recorder.Code, recorder.Body)
+		}
+		if err := c.Pause(); err != nil {
+			t.Fatal(err)
+		}
+		if recorder := c.ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusServiceUnavailable {
+			t.Errorf("readyz: %d %s", recorder.Code, recorder.Body)
+		}
+		synctest.Wait()
+		if got := object(t, c.ask(http.MethodGet, "/livez")); got["actors"] != 3.0 {
+			t.Errorf("%v", got)
+		}
+		_ = c.Close(t.Context())
+	})
+}
+
+// An actor that stands still is named, within a bounded time; when it goes on,
+// all is well.
+func TestLivezNamesABlockedActor(t *testing.T) {
+	for _, actor := range []string{"supervisor", "store", "management", "network/1", "coapresend/1", "registration/1"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, lwm2mtest.ServerOptions{})
+			defer w.close()
+			w.serve(coapPort, lwm2mtest.NoSec())
+			b := &blocker{actor: actor}
+			c := w.start(w.noSec(), holdfast.WithTap(b))
+			c.await(holdfast.Registered)
+			release := b.block()
+			if actor == "supervisor" {
+				go c.post("pause") // its ping holds the supervisor up
+				synctest.Wait()
+			}
+			c.ask(http.MethodGet, "/livez") // its ping holds the others up
+			began := time.Now()
+			recorder := c.ask(http.MethodGet, "/livez")
+			got := object(t, recorder)
+			if recorder.Code != http.StatusServiceUnavailable || !reflect.DeepEqual(got["silent"], []any{actor}) {
+				t.Errorf("%s: %d %v", actor, recorder.Code, got)
+			}
+			if took := time.Since(began); took != 4*time.Second {
+				t.Errorf("%s: took %v", actor, took)
+			}
+			release()
+			synctest.Wait()
+			if recorder := c.ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
+				t.Errorf("%s: %d %s", actor, recorder.Code, recorder.Body)
+			}
+			_ = c.Close(t.Context())
+		})
+	}
+}
+
+// A client that reconnects all the time is alive all the time.
+func TestLivezWhileReconnecting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		c := waitingForAServer(w)
+		for range 100 {
+			c.NetworkUp()
+			if recorder := c.ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
+				t.Fatalf("%d %s", recorder.Code, recorder.Body)
+			}
+			time.Sleep(5 * time.Second)
+		}
+		c.close(holdfast.ErrNotRegistered)
+	})
+}

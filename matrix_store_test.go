@@ -1,0 +1,155 @@
+package holdfast_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/actors/supervisor"
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Code 4: no packet leaves with unusable credentials; a person is needed, and
+// the client looks again by the policy. A client with credentials from a
+// bootstrap goes on with those.
+func playUnusableCredentials(s *scene) {
+	var mend func()
+	if s.stored == supervisor.Provisioned {
+		mend = s.emptyFactory()
+	} else {
+		mend = s.nameKeyFile(func(string) error { return nil }) // it is missing
+	}
+	s.playUnusableStart(mend)
+}
+
+// Code 17: what the store or a named file holds cannot be read. The previous
+// good generation, or what else there is, is used; nothing is overwritten.
+func playUnreadableCredentials(s *scene) {
+	switch s.stored {
+	case supervisor.Fresh:
+		// A regular file whose content cannot be read, whoever asks.
+		s.playUnusableStart(s.nameKeyFile(func(path string) error { return os.Symlink("/proc/self/mem", path) }))
+	case supervisor.Provisioned:
+		s.playUnusableStart(s.damage(messages.RecordFactory))
+	default:
+		s.playDamagedCredentials()
+	}
+}
+
+// playUnusableStart plays two looks in vain and one that helps.
+func (s *scene) playUnusableStart(mend func()) {
+	before, packets := s.records(), len(s.network.Packets())
+	s.launch()
+	var last holdfast.Event
+	for n := range uint64(2) {
+		e := s.client.expectError(s.code)
+		retry, announced := e.RetryIn()
+		if !announced || retry != delay(5*time.Second, n) || e.Attempt != n+1 || e.Phase != "store" {
+			s.t.Errorf("%+v", e)
+		}
+		last = e
+	}
+	s.sameRecords(before)
+	stored := s.stored == supervisor.Bootstrapped
+	if n := len(s.network.Packets()) - packets; n != 0 && !stored {
+		s.t.Errorf("%d packets left", n)
+	}
+	mend()
+	if !stored {
+		retry, _ := last.RetryIn()
+		at := last.Time.Add(retry)
+		if e := s.client.next(holdfast.EventRegistered); !e.Time.Equal(at) {
+			s.t.Errorf("registered at %v, want %v", e.Time, at)
+		}
+	}
+	s.patient()
+	s.finish()
+}
+
+// playDamagedCredentials plays a record of a bootstrap that is damaged: it is
+// kept as evidence, and the client bootstraps from the factory's account.
+func (s *scene) playDamagedCredentials() {
+	content := flipByte(s.t, s.cfg.StateDir)
+	s.launch()
+	if e := s.client.expectError(s.code); e.Phase != "store" {
+		s.t.Errorf("%+v", e)
+	}
+	s.client.next(holdfast.EventBootstrapped)
+	s.client.next(holdfast.EventRegistered)
+	if !evidence(s.t, s.cfg.StateDir, content) {
+		s.t.Error("the damaged record is gone")
+	}
+	s.finish()
+}
+
+// nameKeyFile makes the configuration name a file for the key of its account,
+// spoils it, and returns what corrects it.
+func (s *scene) nameKeyFile(spoil func(path string) error) (mend func()) {
+	path := filepath.Join(s.t.TempDir(), "psk")
+	account, key := s.cfg.Server, testKey
+	if account == nil {
+		account, key = s.cfg.Bootstrap, bootstrapKey
+	}
+	account.PSKKey, account.PSKKeyFile = nil, path
+	if err := spoil(path); err != nil {
+		s.t.Fatal(err)
+	}
+	return func() {
+		_ = os.Remove(path) // it may be missing
+		if err := os.WriteFile(path, []byte(hex.EncodeToString(key)), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// emptyFactory replaces the provisioned record by one without an account.
+func (s *scene) emptyFactory() (mend func()) {
+	empty := s.t.TempDir()
+	opened, err := store.Open(s.t.Context(), store.Options{Dir: empty})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = opened.Save(messages.RecordFactory, accounts.Encode(lwm2m.NewTree()))
+	if err := errors.Join(err, opened.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+	return s.exchange(messages.RecordFactory, func(string) []byte { return s.read(recordFile(s.t, empty, messages.RecordFactory)) })
+}
+
+// damage flips a byte of a record.
+func (s *scene) damage(record string) (mend func()) {
+	return s.exchange(record, func(file string) []byte {
+		data := s.read(file)
+		data[len(data)/2] ^= 1
+		return data
+	})
+}
+
+// exchange replaces the content of a record's file and returns what puts the
+// former content back.
+func (s *scene) exchange(record string, content func(file string) []byte) (mend func()) {
+	file := recordFile(s.t, s.cfg.StateDir, record)
+	former := s.read(file)
+	s.write(file, content(file))
+	return func() { s.write(file, former) }
+}
+
+func (s *scene) read(file string) []byte {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+func (s *scene) write(file string, data []byte) {
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}

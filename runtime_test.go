@@ -1,0 +1,71 @@
+package holdfast_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// crew is a runtime with a number of registered clients, one way 100 ms from
+// their server.
+func (w *world) crew(size int) *holdfast.Runtime {
+	w.t.Helper()
+	w.network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: 100 * time.Millisecond})
+	w.serve(coapPort, lwm2mtest.NoSec())
+	rt, err := holdfast.NewRuntime(holdfast.WithTransport(w.gateway), holdfast.WithRand(func() float64 { return 0 }))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i := range size {
+		w.member(rt, w.noSec(), i).await(holdfast.Registered)
+	}
+	return rt
+}
+
+// The clients of a runtime are closed at the same time.
+func TestRuntimeClosesItsClientsInOneRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients = 20
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		rt := w.crew(clients)
+		began := time.Now()
+		if err := rt.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		const oneWay = 100 * time.Millisecond
+		if took := time.Since(began); took >= 4*oneWay {
+			t.Errorf("closing %d clients took %v, which is two round trips", clients, took)
+		}
+		for _, r := range w.server.Requests("", lwm2mtest.Deregister) {
+			if at := r.Time.Sub(began); at != oneWay {
+				t.Errorf("%s said good-bye after %v, want %v", r.Endpoint, at, oneWay)
+			}
+		}
+		if n := w.server.Deregisters(""); n != clients {
+			t.Errorf("%d of %d clients said good-bye", n, clients)
+		}
+	})
+}
+
+// With a silent server, Close of a runtime is bounded like that of one client.
+func TestRuntimeCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const clients, bound = 20, 5 * time.Second
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		rt := w.crew(clients)
+		w.network.Impair(lwm2mtest.ToAddr(serverAddr), lwm2mtest.Conditions{BlackHole: true})
+		began := time.Now()
+		if err := rt.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > bound {
+			t.Errorf("closing %d clients took %v, want at most %v", clients, took, bound)
+		}
+	})
+}
