@@ -1,0 +1,98 @@
+package interop
+
+import (
+	"context"
+	"testing"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/interop/peer"
+)
+
+// stack is a DTLS server that knows nothing of LwM2M.
+type stack struct {
+	name  string
+	start func(testing.TB, peer.Security, ...string) *peer.DTLSPeer
+	// greets demands the proof that a Register got through the session.
+	greets func(*client, *peer.DTLSPeer)
+	// restarts says that a silent client blocks the server, so that each
+	// failed handshake needs a new one.
+	restarts bool
+}
+
+var stacks = []stack{
+	{name: "openssl", start: peer.OpenSSL, greets: showsRegister, restarts: true},
+	{name: "gnutls", start: peer.GnuTLS, greets: echoes, restarts: true},
+	{name: "libcoap-openssl", start: libcoap(peer.BackendOpenSSL), greets: answersRegister},
+	{name: "libcoap-gnutls", start: libcoap(peer.BackendGnuTLS), greets: answersRegister},
+}
+
+func libcoap(backend peer.Backend) func(testing.TB, peer.Security, ...string) *peer.DTLSPeer {
+	return func(t testing.TB, s peer.Security, args ...string) *peer.DTLSPeer {
+		return peer.Libcoap(t, backend, s, args...)
+	}
+}
+
+// showsRegister: s_server prints what it receives.
+func showsRegister(c *client, p *peer.DTLSPeer) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	defer cancel()
+	if err := p.WaitOutput(ctx, "ep="+endpoint); err != nil {
+		c.t.Errorf("the Register in the output: %v", err)
+	}
+}
+
+// echoes: the server sends the Register back, which is a request of its own to
+// us: it fails in some way, but on a link that works.
+func echoes(c *client, _ *peer.DTLSPeer) {
+	c.t.Helper()
+	if e := c.errorEvent(); e.Code == holdfast.ErrSecureConnection.Code {
+		c.t.Errorf("echoed Register: %+v", e)
+	}
+}
+
+// answersRegister: the server speaks CoAP and knows no /rd.
+func answersRegister(c *client, _ *peer.DTLSPeer) {
+	c.t.Helper()
+	if e := c.errorEvent(); e.Code != holdfast.ErrNetwork.Code || e.CoAP != "4.04" && e.CoAP != "4.05" {
+		c.t.Errorf("Register at a server without /rd: %+v", e)
+	}
+}
+
+// shakesHands runs a client that has to get past the handshake.
+func (s stack) shakesHands(t *testing.T, p *peer.DTLSPeer, account *holdfast.Account) {
+	t.Helper()
+	cfg := quick(t)
+	cfg.Server = account
+	c := start(t, cfg)
+	c.inState(holdfast.Registering)
+	if errs := c.errorsSeen(); len(errs) > 0 {
+		t.Errorf("errors: %s", c.story())
+	}
+	s.greets(c, p)
+	c.mustNotBeRegistered()
+}
+
+func TestHandshakePSK(t *testing.T) {
+	t.Parallel()
+	for _, s := range stacks {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			p := s.start(t, peer.Security{PSKIdentity: endpoint, PSKKey: testKey})
+			s.shakesHands(t, p, psk(p.Addr, testKey))
+		})
+	}
+}
+
+func TestHandshakeX509(t *testing.T) {
+	t.Parallel()
+	set := testpki.Must(t, endpoint)
+	for _, s := range stacks {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			p := s.start(t, peer.Security{Server: set.Server.WriteFiles(t), CA: set.CA.WriteFile(t)})
+			s.shakesHands(t, p, x509(t, p.Addr, set.Client, set.CA))
+		})
+	}
+}

@@ -1,0 +1,181 @@
+package netns
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// The roles of the test binary inside a namespace.
+const (
+	clientRole = "netns-client"
+	serverRole = "netns-server"
+	dnsRole    = "netns-dns"
+)
+
+const endpoint = "gw-0001"
+
+var testKey = []byte("secretPSK")
+
+// commands calls a function for every line of the standard input, and returns
+// when that ends.
+func commands(do func(command string) error) error {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if err := do(lines.Text()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printer returns what prints a value as one line; it may be called from
+// several goroutines.
+func printer() func(any) {
+	var mu sync.Mutex
+	encoder := json.NewEncoder(os.Stdout)
+	return func(v any) {
+		mu.Lock()
+		defer mu.Unlock()
+		_ = encoder.Encode(v) // without a reader there is nothing to be done
+	}
+}
+
+// playClient runs a client. Its arguments are the configuration file and,
+// optionally, a directory on which to mount a small file system: only this
+// process sees it. Its command is update. It prints events.
+func playClient(args []string) error {
+	if len(args) > 1 {
+		if err := syscall.Mount("tmpfs", args[1], "tmpfs", 0, "size="+smallDisk+",mode=0700"); err != nil {
+			return fmt.Errorf("mount: %w", err)
+		}
+	}
+	cfg, err := holdfast.LoadConfig(args[0])
+	if err != nil {
+		return err
+	}
+	client, err := holdfast.New(cfg)
+	if err != nil {
+		return err
+	}
+	events, _ := client.Events(1 << 14)
+	var printing sync.WaitGroup
+	printing.Go(func() {
+		show := printer()
+		for e := range events {
+			show(e)
+		}
+	})
+	defer printing.Wait()
+	if err := client.Start(context.Background()); err != nil {
+		return err
+	}
+	defer closeBounded(client)
+	return commands(func(command string) error {
+		if command != "update" {
+			return fmt.Errorf("unknown command %q", command)
+		}
+		_ = client.RegisterUpdate() // an error is an event, too
+		return nil
+	})
+}
+
+// closeBounded closes a client. At the end of a test its server may be gone.
+func closeBounded(client *holdfast.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = client.Close(ctx)
+}
+
+// record is one line of a server.
+type record struct {
+	Kind     string // register, update ...; listening
+	Remote   netip.AddrPort
+	Location string
+	Answer   string
+	Error    string
+}
+
+// Ports of the server. The bootstrap server of NoSec clients delivers an
+// account at the management server beside it.
+const (
+	coapPort      = "5683"
+	coapsPort     = "5684"
+	bootstrapPort = "5693"
+)
+
+// playServer runs a management server over NoSec and PSK, and a bootstrap
+// server over NoSec. It prints records. Commands: read, which reads object 3.
+func playServer([]string) error {
+	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{AckTimeout: ackTimeout, MaxRetransmit: 2})
+	defer server.Close()
+	for port, serve := range map[string]func(net.PacketConn){
+		coapPort:      func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.NoSec()) },
+		coapsPort:     func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.PSK(endpoint, testKey)) },
+		bootstrapPort: func(pc net.PacketConn) { server.ServeBootstrap(pc, lwm2mtest.NoSec()) },
+	} {
+		pc, err := net.ListenPacket("udp", net.JoinHostPort(serverAddr, port))
+		if err != nil {
+			return err
+		}
+		serve(pc)
+	}
+	account := lwm2mtest.AccountConfig{URI: "coap://" + serverAddr}
+	server.SetBootstrap("", lwm2mtest.BootstrapConfig{Delete: []string{"/"}, Writes: account.Writes()})
+	show := printer()
+	show(record{Kind: "listening"})
+	ctx, cancel := context.WithCancel(context.Background())
+	var following sync.WaitGroup
+	following.Go(func() { follow(ctx, server, show) })
+	defer following.Wait()
+	defer cancel()
+	return commands(func(command string) error { return serverCommand(server, command, show) })
+}
+
+func serverCommand(server *lwm2mtest.Server, command string, show func(any)) error {
+	if command != "read" {
+		return fmt.Errorf("unknown command %q", command)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*ackTimeout)
+	defer cancel()
+	answer := record{Kind: "read"}
+	if response, err := server.Read(ctx, endpoint, "/3/0", messages.FormatTLV); err != nil {
+		answer.Error = err.Error()
+	} else {
+		answer.Answer = response.Code.String()
+	}
+	show(answer)
+	return nil
+}
+
+// follow prints what the server sees, until ctx ends.
+func follow(ctx context.Context, server *lwm2mtest.Server, show func(any)) {
+	seen := 0
+	for server.Await(ctx, func() bool { return len(server.History("")) > seen }) == nil {
+		for _, r := range server.History("")[seen:] {
+			seen++
+			line := record{Kind: r.Kind.String(), Remote: r.Remote, Location: r.Location}
+			if r.Answer != 0 {
+				line.Answer = r.Answer.String()
+			}
+			show(line)
+		}
+	}
+}
+
+// configuration returns the YAML of a client with short timers: see timers.
+func configuration(stateDir, account string, more ...string) string {
+	lines := append([]string{"endpoint: " + endpoint, "state_dir: " + stateDir, account, timers}, more...)
+	return strings.Join(lines, "\n") + "\n"
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# What takes too long for every change: every spoofed datagram at every point of
+# a client's life, and each fuzz target for 60 s.
+# Usage: scripts/nightly.sh
+# Exit status 1 when something failed; scripts/fuzz.sh says what it leaves.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+go test -count=1 -run '^TestHostile30' . -spoof.every=1
+scripts/fuzz.sh 60
