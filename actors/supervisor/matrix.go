@@ -153,10 +153,9 @@ type line struct {
 
 // Groups of moments.
 var (
-	operations = span(BootstrapDelete, BootstrapFinish)
-	session    = span(BootstrapWaiting, BootstrapFinish) // the bootstrap server has the word
-	linked     = span(BootstrapRequesting, Closing)
-	unlinked   = span(Start, Handshake)
+	session  = span(BootstrapWaiting, BootstrapFinish) // the bootstrap server has the word
+	linked   = span(BootstrapRequesting, Closing)
+	unlinked = span(Start, Handshake)
 )
 
 // matrix is the data of [CellOf]. A code that is missing is not built.

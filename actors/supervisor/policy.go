@@ -5,11 +5,6 @@ import "time"
 // Week is the longest delay of any policy.
 const Week = 7 * 24 * time.Hour
 
-// DefaultFloor is how long a server that says 4.29 or 5.03 without Max-Age is
-// left alone: the default Max-Age of RFC 7252 section 5.10.5, and the pause
-// that the seed asks for.
-const DefaultFloor = time.Minute
-
 // Policy computes the delays between attempts, by the seed: the first is drawn
 // once, each further one doubles it, up to a cap that is kept for ever.
 type Policy struct {

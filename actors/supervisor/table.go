@@ -164,14 +164,11 @@ func (r Row) matches(f *messages.Failure, twice bool) bool {
 		(!r.Twice || twice)
 }
 
-// floorOf returns what a server has asked for with an answer of the overload
-// kind, or 0. Max-Age 0 means a second at least, lest it makes a busy loop.
-func floorOf(f *messages.Failure) (floor time.Duration) {
+// floorOf returns how long a server wants to be left alone after an answer of
+// the overload kind, or 0.
+func floorOf(f *messages.Failure) time.Duration {
 	if f.Class != messages.ClassRejected || !slices.Contains(overloaded, f.Answer) {
 		return 0
 	}
-	if f.MaxAge == nil {
-		return DefaultFloor
-	}
-	return max(*f.MaxAge, time.Second)
+	return Overload(f.MaxAge)
 }
