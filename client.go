@@ -100,7 +100,9 @@ func (c *Client) Start(ctx context.Context) error {
 	if c.phase != clientNew {
 		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
 	}
-	opened, err := store.Open(ctx, store.Options{Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord})
+	opened, err := store.Open(ctx, store.Options{
+		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, FS: c.runtime.storeFS,
+	})
 	if err != nil {
 		return storeError(err)
 	}

@@ -2,6 +2,7 @@ package holdfast_test
 
 import (
 	"context"
+	"slices"
 	"testing/synctest"
 	"time"
 
@@ -56,6 +57,9 @@ func (l *lab) recoverWithin() {
 //   - the wait that the client has announced, or, while it is registered, the
 //     time to its next Update and that Update's resends (the server may have
 //     forgotten it, or the path may be gone: only then does it show);
+//     Where no account can be read there is no such wait, and the time to the
+//     next look at the store counts instead: the policy is the same, and once
+//     the disk is good that look succeeds;
 //   - one attempt, that succeeds;
 //   - for each attempt that may yet fail before that: its length and the
 //     delay that follows it, at most a week (failuresToCome).
@@ -66,11 +70,25 @@ func (l *lab) boundNow() time.Duration {
 		wait = max(wait, l.waitOf(c))
 		failures = max(failures, c.Failures)
 	}
-	bound := wait + longestAttempt
+	bound := max(wait, l.lookAgain()) + longestAttempt
 	for i := range l.failuresToCome(status) {
 		bound += longestAttempt + delay(l.plan.R0, failures+uint64(i))
 	}
 	return bound
+}
+
+// lookAgain is the time to the reading of the store that the latest error event
+// about it has announced.
+func (l *lab) lookAgain() time.Duration {
+	j := l.life()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range slices.Backward(j.entries) {
+		if retry, again := e.event.RetryIn(); again && e.event.Phase == "store" {
+			return time.Until(e.at.Add(retry))
+		}
+	}
+	return 0
 }
 
 func (l *lab) waitOf(c messages.ConnectionStatus) time.Duration {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -28,10 +29,14 @@ const (
 	entryUpdate // RegisterUpdate was called
 	entryClose
 	entryEvent
+	entryBootstrap // Bootstrap was called
+	entryLoaded    // the store was read
+	entrySaved     // a bootstrap was stored
+	entryRefused   // the store could not keep it
 )
 
 func (k entryKind) String() string {
-	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event"}[k]
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved"}[k]
 }
 
 // entry is one thing that a client did, said, or was told.
@@ -42,6 +47,9 @@ type entry struct {
 	bootstrap bool           // it concerns the bootstrap server
 	event     holdfast.Event // of entryEvent
 	what      string         // of entryRequest: register, update, deregister, bootstrap
+	loaded    messages.AccountsLoaded
+	record    []byte // of entrySaved
+	faulty    bool   // an operation of the disk failed at this instant
 }
 
 // journal records one life of a client, from Start to Close: its connects as
@@ -49,16 +57,21 @@ type entry struct {
 // client's transport and its tap.
 type journal struct {
 	*lwm2mtest.Host       // the network below
+	disk            *disk // the same
 	closed          error // of Close
+	damaged         bool  // a record had been damaged when it began
+	intact          bool  // a generation of the credentials was not
 
 	mu      sync.Mutex
+	reading uint64 // token of the newest order to read the store
+	saving  []byte // the record that is being stored
 	client  *holdfast.Client
 	entries []entry
 	drained chan struct{}
 }
 
-func newJournal(host *lwm2mtest.Host) *journal {
-	return &journal{Host: host, drained: make(chan struct{})}
+func newJournal(host *lwm2mtest.Host, d *disk) *journal {
+	return &journal{Host: host, disk: d, drained: make(chan struct{})}
 }
 
 // attach begins to follow a client that has not been started.
@@ -81,10 +94,14 @@ func ofBootstrap(uri string) bool {
 }
 
 func (j *journal) note(kind entryKind, bootstrap bool, what string) {
-	after := j.client.Status().Events
+	j.add(entry{kind: kind, bootstrap: bootstrap, what: what})
+}
+
+func (j *journal) add(e entry) {
+	e.at, e.after, e.faulty = time.Now(), j.client.Status().Events, j.disk.failedNow()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.entries = append(j.entries, entry{at: time.Now(), after: after, kind: kind, bootstrap: bootstrap, what: what})
+	j.entries = append(j.entries, e)
 }
 
 // Lookup implements holdfast.Transport.
@@ -100,8 +117,48 @@ func (j *journal) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, er
 }
 
 // Message implements holdfast.Tap: it notes the requests that are handed to
-// the message layer.
+// the message layer, and what the store answers.
 func (j *journal) Message(actor, stage string, message any) {
+	switch {
+	case stage == lwm2mtest.StagePosted && strings.HasSuffix(actor, "/store"):
+		j.order(message)
+	case stage == lwm2mtest.StageInvoking:
+		j.stored(message)
+	default:
+		j.requested(actor, stage, message)
+	}
+}
+
+// order remembers what the store was told to do.
+func (j *journal) order(message any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch m := message.(type) {
+	case messages.LoadAccounts:
+		j.reading = m.Token
+	case messages.Save:
+		j.saving = m.Data
+	}
+}
+
+// stored notes an answer of the store, unless a newer order has made it void.
+func (j *journal) stored(message any) {
+	j.mu.Lock()
+	reading, saving := j.reading, j.saving
+	j.mu.Unlock()
+	switch m := message.(type) {
+	case messages.AccountsLoaded:
+		if m.Token == reading {
+			j.add(entry{kind: entryLoaded, loaded: m})
+		}
+	case core.Persisted:
+		j.add(entry{kind: entrySaved, bootstrap: true, record: saving})
+	case core.PersistFailed:
+		j.add(entry{kind: entryRefused, bootstrap: true})
+	}
+}
+
+func (j *journal) requested(actor, stage string, message any) {
 	r, ok := message.(messages.Request)
 	if !ok || stage != lwm2mtest.StagePosted || !strings.Contains(actor, "/coapresend/") {
 		return
@@ -138,6 +195,9 @@ func (e entry) String() string {
 	whom := "management"
 	if e.bootstrap {
 		whom = "bootstrap"
+	}
+	if e.kind == entryLoaded {
+		return fmt.Sprintf("loaded %d bytes, fell back %v, %v; factory %v", len(e.loaded.Stored), e.loaded.FellBack, e.loaded.StoredErr, e.loaded.FactoryErr)
 	}
 	if e.kind != entryEvent {
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.kind, whom, e.what))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -32,6 +33,7 @@ type outcome struct {
 	virtual  time.Duration // simulated
 	recover  time.Duration // from the end of the faults to the registration
 	bound    time.Duration // what recover may be
+	disk     int           // operations of the disk that failed
 	attempts int           // of all lives
 	faults   []string      // what was not as it should be
 }
@@ -53,6 +55,8 @@ type lab struct {
 	active     map[faultKind]int // how many faults of a kind are in force
 	client     *holdfast.Client  // nil while it is closed
 	config     holdfast.Config
+	disk       *disk
+	damaged    [][]byte // records as they were after they were damaged
 	out        outcome
 }
 
@@ -70,7 +74,7 @@ type action struct {
 func carryOut(t *testing.T, p schedule) *outcome {
 	l := &lab{
 		world: newWorld(t, lwm2mtest.ServerOptions{Seed: p.Seed}), plan: p, began: time.Now(), rand: seeded(p.Seed),
-		key: testKey, active: map[faultKind]int{},
+		key: testKey, active: map[faultKind]int{}, disk: &disk{FS: store.OS()},
 	}
 	defer l.close()
 	l.prepare()
@@ -82,6 +86,8 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	l.settle()
 	l.recoverWithin()
 	l.finish()
+	l.inspect()
+	l.out.disk = l.disk.count
 	l.out.virtual = time.Since(l.began)
 	return &l.out
 }
@@ -120,6 +126,9 @@ func (l *lab) prepare() {
 		}
 		l.raiseBootstrap()
 		l.deliverAccount()
+	}
+	if l.plan.Provisioned {
+		l.provision()
 	}
 }
 
@@ -170,8 +179,10 @@ func (l *lab) open() {
 	if l.client != nil {
 		return
 	}
-	j := newJournal(l.gateway)
-	client, err := holdfast.New(l.config, holdfast.WithTransport(j), holdfast.WithTap(j), holdfast.WithRand(l.rand))
+	j := newJournal(l.gateway, l.disk)
+	j.damaged, j.intact = len(l.damaged) > 0, l.hasIntact()
+	client, err := holdfast.New(l.config,
+		holdfast.WithTransport(j), holdfast.WithTap(j), holdfast.WithRand(l.rand), holdfast.WithStoreFS(l.disk))
 	if err != nil {
 		l.out.failf("New: %v", err)
 		return
@@ -255,6 +266,10 @@ func (l *lab) parts(f fault) (begin, end func()) {
 		return l.callUpdate, nil
 	case callNetworkUp:
 		return l.callNetworkUp, nil
+	case faultDisk:
+		return l.breakDisk(f)
+	case faultDiskStart:
+		return l.breakStart(f)
 	}
 	return l.shut, l.open
 }
@@ -275,6 +290,12 @@ func (l *lab) secured(f fault) (begin, end func()) {
 		return l.counted(f.Kind, func() { l.server.SetBootstrap(endpoint, l.broken(f)) }, l.deliverAccount)
 	case faultBootstrapAbort:
 		return l.counted(f.Kind, l.abortBootstrap, l.raiseBootstrap)
+	case faultDiskFinish:
+		return l.breakFinish(f)
+	case faultDamage:
+		return func() { l.damage(f) }, l.open
+	case callBootstrap:
+		return l.callBootstrap, nil
 	}
 	return func() { l.rotate(f) }, nil
 }

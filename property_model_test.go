@@ -20,16 +20,16 @@ import (
 // begins at once when that fails; the account that asked for the bootstrap
 // waits for its own delay once more.
 type model struct {
-	plan      schedule
-	m, b      track // the management account and the bootstrap account
-	hinted    time.Time
-	updateAt  time.Time // of the latest RegisterUpdate
-	delivered bool      // an account has been delivered in this life
-	stored    bool      // one was in the store when this life began
-	unknown   bool      // perhaps
-	seq       uint64
-	attempts  int
-	faults    []string
+	plan        schedule
+	m, b        track // the management account and the bootstrap account
+	off         track // the bootstrap account's as it was before a bootstrap was called off
+	shelf       shelf // the store
+	hinted      time.Time
+	updateAt    time.Time // of the latest RegisterUpdate
+	bootstrapAt time.Time // of the latest call of Bootstrap
+	seq         uint64
+	attempts    int
+	faults      []string
 }
 
 // track is what the model knows of one account.
@@ -49,6 +49,8 @@ type track struct {
 	updated    uint64    // number of the latest event of an accepted Update
 	before     uint64    // how many failures that one ended
 	parked     bool      // its time came while a bootstrap was under way
+	tied       time.Time // its time came when a bootstrap began: until then it waits, or for that
+	later      time.Time // when its attempt has to begin unless it does when it is due
 }
 
 // Limits of one attempt: the addresses of a name, and the requests within the
@@ -72,38 +74,33 @@ func (m *model) of(e entry) *track {
 	return &m.m
 }
 
-// check judges one life. provisioned says that a bootstrap was completed in a
-// former one; unknown says that the former one ended within a bootstrap, so
-// that the account may have been stored without a word.
-func (m *model) check(entries []entry, provisioned, unknown bool) {
-	m.stored, m.unknown = provisioned, unknown
-	for _, e := range entries {
-		if e.kind == entryLookup || e.kind == entryDial {
-			m.begin(e, provisioned, unknown)
-			break
-		}
-	}
+// check judges one life, which finds the store as the former one left it.
+func (m *model) check(entries []entry, found memory) {
+	m.shelf.memory = found
 	for _, e := range entries {
 		m.advance(e)
 		m.step(e)
 		if e.kind == entryClose {
-			return
+			break
 		}
 	}
-}
-
-// begin says whose attempt comes first.
-func (m *model) begin(first entry, provisioned, unknown bool) {
-	start := first.at
-	if m.plan.Setup != bootstrapServer || provisioned || unknown && !first.bootstrap {
-		m.m.due = start
-		return
+	if m.b.open {
+		m.shelf.unknown, m.shelf.record = true, nil
 	}
-	m.b.due = start
 }
 
 func (m *model) step(e entry) {
 	switch e.kind {
+	case entryStart:
+		m.shelf.due = e.at
+	case entryLoaded:
+		m.loaded(e)
+	case entrySaved:
+		m.saved(e)
+	case entryRefused:
+		m.refused(e)
+	case entryBootstrap:
+		m.bootstrapAt = e.at
 	case entryLookup:
 		m.attempt(e)
 	case entryDial:
@@ -122,6 +119,7 @@ func (m *model) step(e entry) {
 // advance lets the time pass up to an entry: what was due before has to have
 // happened.
 func (m *model) advance(e entry) {
+	m.overdue(e)
 	if !m.b.due.IsZero() && m.b.due.Before(e.at) {
 		m.failf(e, "no bootstrap began at %v", m.b.due)
 		m.b.due = time.Time{}
@@ -135,6 +133,8 @@ func (m *model) advance(e entry) {
 func (m *model) missed(e entry) {
 	t := &m.m
 	switch {
+	case !t.later.IsZero():
+		t.due, t.later = t.later, time.Time{}
 	case m.b.open:
 		t.parked, t.due = true, time.Time{}
 	case t.forBoot && !m.b.due.IsZero():
@@ -157,15 +157,30 @@ func (m *model) attempt(e entry) {
 	if t.open {
 		m.failf(e, "an attempt began within another")
 	}
+	if e.bootstrap && t.due.IsZero() && m.off.due.Equal(e.at) {
+		*t = m.off // it had begun at this very instant, and connects only now
+	}
 	switch {
 	case t.due.Equal(e.at):
+		m.tie(e)
 	case e.bootstrap && m.m.forBoot && m.m.due.Equal(e.at):
 		m.m.parked, m.m.due = true, time.Time{}
+	case e.bootstrap && m.bootstrapAt.Equal(e.at) && !e.at.Before(t.floor):
 	default:
 		m.failf(e, "an attempt out of turn; due at %v", t.due)
 	}
 	m.attempts++
 	*t = track{name: t.name, open: true, opened: e.at, failures: t.failures, ladder: t.ladder}
+}
+
+// tie takes a bootstrap that begins by its own delay at the very instant when
+// the management account wants one. No order is promised between two timers of
+// one instant: either the account finds the bootstrap under way and waits for
+// it, or it finds it waiting, and tries itself after its own delay.
+func (m *model) tie(e entry) {
+	if t := &m.m; e.bootstrap && t.forBoot && t.due.Equal(e.at) {
+		t.tied, t.due = e.at.Add(m.delayOf(t)), time.Time{}
+	}
 }
 
 func (m *model) dial(e entry) {
@@ -211,6 +226,12 @@ func (m *model) hint(e entry) {
 		return
 	}
 	m.hinted = e.at
+	if m.m.tied.After(e.at) {
+		m.m.tied = e.at
+	}
+	if !m.shelf.due.IsZero() {
+		m.shelf.due = e.at
+	}
 	for _, t := range []*track{&m.b, &m.m} {
 		until := e.at
 		if t.floor.After(until) {
@@ -232,9 +253,7 @@ func (m *model) event(e entry) {
 		if err := m.possible(e.event); err != nil {
 			m.failf(e, "%v", err)
 		}
-		if e.event.RetryInMS != nil {
-			m.failed(e)
-		}
+		m.failure(e)
 	case holdfast.EventBootstrapped:
 		m.bootstrapped(e)
 	case holdfast.EventRegistered:
@@ -249,12 +268,25 @@ func (m *model) event(e entry) {
 // possible holds an error against the matrix of what can occur.
 func (m *model) possible(e holdfast.Event) error {
 	switch {
-	case m.delivered || m.stored:
+	case m.shelf.delivered:
 		return matrixAllows(e, supervisor.Bootstrapped)
-	case m.unknown:
+	case m.shelf.unknown:
 		return nil // it may have been stored without a word
+	case m.plan.Provisioned:
+		return matrixAllows(e, supervisor.Provisioned)
 	}
 	return matrixAllows(e, supervisor.Fresh)
+}
+
+// failure takes an error: of the store, of an attempt, or of a call.
+func (m *model) failure(e entry) {
+	switch {
+	case e.event.Phase == "store":
+		m.unreadable(e)
+	case e.event.RetryInMS != nil:
+		m.unstored(e)
+		m.failed(e)
+	}
 }
 
 // failed takes the one event of a failed attempt.
@@ -307,6 +339,12 @@ func (m *model) resume(e entry) {
 	t := &m.m
 	again := e.at.Add(m.delayOf(t))
 	switch {
+	case !t.tied.IsZero():
+		t.due, t.later = e.at, again
+		if t.tied.After(e.at) {
+			t.due = t.tied
+		}
+		t.tied, t.forBoot = time.Time{}, false
 	case t.forBoot && (t.parked || t.due.Equal(e.at)):
 		t.due, t.parked, t.forBoot = again, false, false
 	case t.parked:
@@ -318,7 +356,7 @@ func (m *model) bootstrapped(e entry) {
 	if !m.b.open {
 		m.failf(e, "a bootstrap ended that never began")
 	}
-	m.delivered = true
+	m.delivered(e)
 	m.b = track{name: m.b.name}
 	m.m = track{name: m.m.name, failures: m.m.failures, due: e.at}
 }
@@ -347,6 +385,7 @@ func (m *model) registered(e entry) {
 	}
 	*t = track{name: t.name, registered: true}
 	if !m.b.open { // a bootstrap that was to be a recovery is called off
+		m.off = m.b
 		m.b = track{name: m.b.name, floor: m.b.floor}
 	}
 }

@@ -25,16 +25,19 @@ func (s setup) String() string {
 // schedule is one random history: a client, what it and its servers suffer,
 // and when all of that is over.
 type schedule struct {
-	Setup    setup
-	Seed     int64 // of the network's and the client's random draws
-	Named    bool  // the servers' URIs have host names
-	Decoys   int   // addresses of the management server's name that lead nowhere
-	Last     bool  // the decoys come first
-	R0       time.Duration
-	Lifetime time.Duration
-	MaxAge   uint32 // of every 4.29 and 5.03 that has one, s
-	Span     time.Duration
-	Faults   []fault
+	Setup setup
+	Seed  int64 // of the network's and the client's random draws
+	// Provisioned: the bootstrap account is in the state directory, not in the
+	// configuration.
+	Provisioned bool
+	Named       bool // the servers' URIs have host names
+	Decoys      int  // addresses of the management server's name that lead nowhere
+	Last        bool // the decoys come first
+	R0          time.Duration
+	Lifetime    time.Duration
+	MaxAge      uint32 // of every 4.29 and 5.03 that has one, s
+	Span        time.Duration
+	Faults      []fault
 }
 
 // fault is one thing that goes wrong, or a call of the application. What N, P
@@ -73,6 +76,9 @@ const (
 	callUpdate
 	callNetworkUp
 	callRestart
+	// Faults of the disk.
+	faultDisk
+	faultDiskStart // the client is restarted on it
 	// Faults of DTLS.
 	faultForgetSessions
 	faultRefuseHandshakes
@@ -82,6 +88,9 @@ const (
 	faultBootstrapBroken
 	faultBootstrapAbort
 	faultRotateKey
+	faultDiskFinish // a bootstrap is asked for on it
+	faultDamage     // the newest credentials are damaged while the client is down
+	callBootstrap
 	faultKinds // their number
 )
 
@@ -89,8 +98,10 @@ func (k faultKind) String() string {
 	return [...]string{
 		"loss", "duplication", "reordering", "delay", "black hole", "refused port", "unreachable", "NAT rebinding", "DNS",
 		"register", "update", "forget", "expelled", "abort", "garbage", "RegisterUpdate", "NetworkUp", "restart",
+		"disk", "restart on a bad disk",
 		"forget sessions", "refuse handshakes", "ignore handshakes",
 		"bootstrap request", "broken bootstrap", "bootstrap abort", "rotate key",
+		"bootstrap on a bad disk", "damage", "Bootstrap",
 	}[k]
 }
 
@@ -118,6 +129,9 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		Named: rapid.Bool().Draw(t, "named"),
 		R0:    time.Duration(rapid.IntRange(2000, 10000).Draw(t, "r0 ms")) * time.Millisecond,
 		Span:  time.Duration(rapid.SampledFrom([]int{1, 2, 10, 30, 100, 300, maxHours}).Draw(t, "hours")) * time.Hour,
+	}
+	if s == bootstrapServer {
+		p.Provisioned = rapid.Bool().Draw(t, "provisioned")
 	}
 	if p.Named {
 		p.Decoys = rapid.IntRange(0, 2).Draw(t, "decoys")
@@ -155,8 +169,8 @@ func scattered(n uint32) int { return int(rand.New(rand.NewPCG(uint64(n), 2)).Ui
 // String returns the schedule as the report of a failure shows it.
 func (p schedule) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, seed %d, named %v, decoys %d (first %v), r0 %v, lifetime %v, max-age %d, span %v",
-		p.Setup, p.Seed, p.Named, p.Decoys, p.Last, p.R0, p.Lifetime, p.MaxAge, p.Span)
+	fmt.Fprintf(&text, "%s, seed %d, provisioned %v, named %v, decoys %d (first %v), r0 %v, lifetime %v, max-age %d, span %v",
+		p.Setup, p.Seed, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.Lifetime, p.MaxAge, p.Span)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&text, "\n  %v + %v: %s where %d n %d p %.2f d %v", f.At, f.For, f.Kind, f.Where, f.N, f.P, f.D)
 	}

@@ -33,7 +33,8 @@ const (
 //  3. each failed attempt makes one error event, counted from 1 until a
 //     success, and the events' numbers have no gaps;
 //  4. nothing durable is lost: a restart finds the account that was delivered,
-//     and a bootstrap that broke off leaves the former one usable;
+//     and a bootstrap that broke off leaves the former one usable; what the
+//     disk could not store or read is reported, and what is damaged is kept;
 //  5. what was announced comes, to the instant;
 //  6. after Close no goroutine and no timer is left: else the bubble would not
 //     end.
@@ -81,14 +82,14 @@ const checksFlag = "rapid.checks"
 func run(t *testing.T, p schedule) *outcome {
 	var out *outcome
 	synctest.Test(t, func(t *testing.T) { out = carryOut(t, p) })
-	provisioned, unknown := false, false
+	var left memory
 	for _, life := range out.lives {
 		m := newModel(p)
-		m.check(life.ordered(), provisioned, unknown)
+		left.damaged, left.intact = life.damaged, life.intact
+		m.check(life.ordered(), left)
 		out.faults = append(out.faults, m.faults...)
 		out.attempts += m.attempts
-		provisioned = provisioned || m.delivered
-		unknown = m.b.open
+		left = m.shelf.memory
 	}
 	return out
 }
@@ -108,6 +109,8 @@ func (o *outcome) story() string {
 // tally counts what a run of the property did.
 type tally struct {
 	schedules, lives, attempts int
+	disk                       int // operations of the disk that failed
+	fellBack                   int // starts from the generation before the newest
 	virtual                    time.Duration
 	recovered                  []time.Duration
 	errors                     map[string]int // events by code and phase
@@ -117,22 +120,35 @@ func (t *tally) add(o *outcome) {
 	t.schedules++
 	t.lives += len(o.lives)
 	t.attempts += o.attempts
+	t.disk += o.disk
 	t.virtual += o.virtual
 	t.recovered = append(t.recovered, o.recover)
 	for _, life := range o.lives {
 		for _, e := range life.entries {
-			if e.event.Type == holdfast.EventError {
-				t.errors[fmt.Sprintf("%s in %s", e.event.Name, e.event.Phase)]++
-			}
+			t.count(e)
 		}
 	}
+}
+
+func (t *tally) count(e entry) {
+	if e.loaded.FellBack {
+		t.fellBack++
+	}
+	if e.event.Type != holdfast.EventError {
+		return
+	}
+	kind := fmt.Sprintf("%s in %s", e.event.Name, e.event.Phase)
+	if e.event.Phase == "store" && e.event.RetryInMS != nil {
+		kind += " (to be read again)"
+	}
+	t.errors[kind]++
 }
 
 func (t tally) String() string {
 	slices.Sort(t.recovered)
 	n := len(t.recovered)
 	const year = 365 * 24 * time.Hour
-	return fmt.Sprintf("%d schedules, %.1f simulated device-years, %d starts, %d attempts; recovered after median %v, 95%% %v, max %v; %v",
-		t.schedules, t.virtual.Hours()/year.Hours(), t.lives, t.attempts,
+	return fmt.Sprintf("%d schedules, %.1f simulated device-years, %d starts, %d attempts, %d failures of the disk, %d older generations used; recovered after median %v, 95%% %v, max %v; %v",
+		t.schedules, t.virtual.Hours()/year.Hours(), t.lives, t.attempts, t.disk, t.fellBack,
 		t.recovered[n/2].Round(time.Second), t.recovered[n*95/100].Round(time.Second), t.recovered[n-1].Round(time.Second), t.errors)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/store"
 )
 
 // Transport is where a client's names and datagrams go. The default is the
@@ -64,6 +65,7 @@ type Runtime struct {
 	transport Transport
 	tap       Tap
 	rand      func() float64
+	storeFS   store.FS // under the state directories; nil is the real one
 
 	system   *actor.ActorSystem
 	guardian *actorkit.Guardian

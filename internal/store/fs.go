@@ -52,6 +52,9 @@ type Lock interface {
 	Unlock() error
 }
 
+// OS returns the real file system, for a file system of a test that wraps it.
+func OS() FS { return osFS{} }
+
 // osFS is the real file system.
 type osFS struct{}
 
