@@ -79,5 +79,7 @@ type Datagram struct {
 	Data  []byte
 }
 
-// Disconnect closes the link for good. Supervisor to network.
+// Disconnect closes the link for good and leaves the actor running. To network,
+// from whoever drives it; the supervisor stops the actor, which closes the link
+// too.
 type Disconnect struct{ Epoch Epoch }

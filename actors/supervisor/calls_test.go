@@ -193,6 +193,27 @@ func TestUnusableFileBesideAStoredAccountIsReportedOnly(t *testing.T) {
 	}
 }
 
+// A server that is registered learns of what a look at the store has changed;
+// registration sends an Update where it is something new.
+func TestReloadAnnouncesWhatHasChanged(t *testing.T) {
+	d := newDriver(t)
+	d.step(messages.Start{})
+	one := accounts.ToTree([]messages.Account{serverAccount(t, 7, 1)})
+	d.step(messages.AccountsLoaded{
+		Token: d.loads[0].Token, Stored: accounts.Encode(one),
+		FactoryErr: errors.New("bootstrap.psk_key_file: missing"), FactoryClass: messages.ClassBadCredentials,
+	})
+	d.register(7)
+	d.factory = accounts.ToTree([]messages.Account{bootstrapAccount(t)})
+	d.fire(timerLoad)
+	d.loaded(accounts.ToTree([]messages.Account{serverAccount(t, 7, 1), serverAccount(t, 8, 2)}), nil)
+	got := lastOrder[messages.ObjectsChanged](d)
+	if got.Epoch != d.epoch(7) || got.Lifetime != 24*time.Hour || len(got.Objects) != 2 || len(got.Objects[0].Instances) != 2 {
+		t.Fatalf("%+v", got)
+	}
+	d.register(8)
+}
+
 // ordered makes accounts with a registration priority order.
 func ordered(t *testing.T, block bool) *driver {
 	first, second, third := serverAccount(t, 1, 0), serverAccount(t, 2, 1), serverAccount(t, 3, 2)

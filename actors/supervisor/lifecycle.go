@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -170,6 +171,19 @@ func (m *Machine) adopt(tree *lwm2m.Tree) {
 		m.accounts[acct.ID] = &account{Account: acct}
 	}
 	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+	m.announce()
+}
+
+// announce tells every registration what its server should know from now on; an
+// Update follows where that is something new.
+func (m *Machine) announce() {
+	for _, a := range m.servers() {
+		if a.stage == stageRegistered {
+			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
+				Epoch: a.epoch, Objects: management.ObjectEntries(m.tree), Lifetime: a.Lifetime,
+			}})
+		}
+	}
 }
 
 // withFactoryBootstrap returns tree with the factory's bootstrap account,
@@ -280,15 +294,6 @@ func (m *Machine) lineMoves(now time.Time, a *account, succeeded bool) {
 	}
 	if succeeded || !or(a.Retry.FailureBlock, false) {
 		m.nextInLine(now)
-	}
-}
-
-// objects returns what a Register announces: objects 1 and 3; object 0 stands
-// in no link list.
-func (m *Machine) objects() []messages.ObjectEntry {
-	return []messages.ObjectEntry{
-		{ID: 1, Instances: m.tree.Instances(1)},
-		{ID: 3, Instances: []uint16{0}},
 	}
 }
 
