@@ -103,8 +103,10 @@ func (q *inbox) setDeadline(t time.Time) {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	if !t.IsZero() && !q.closed {
-		q.timer = time.AfterFunc(time.Until(t), q.wake)
+	// A deadline that has passed needs no timer, and must not have one: under
+	// the race detector Go 1.26 can crash when a bubble runs a due timer at once.
+	if left := time.Until(t); !t.IsZero() && !q.closed && left > 0 {
+		q.timer = time.AfterFunc(left, q.wake)
 	}
 	q.changed.Broadcast()
 }
