@@ -28,6 +28,8 @@ var (
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
 	}
+	// schemes are those that fit the suites: ECDSA, and nothing else.
+	schemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}
 	// curves begins with the one that every constrained server has.
 	curves = []elliptic.Curve{elliptic.P256, elliptic.X25519, elliptic.P384}
 )
@@ -46,6 +48,7 @@ func (s *security) config() *dtls.Config {
 		FlightInterval:       flightTick,
 		ExtendedMasterSecret: dtls.RequestExtendedMasterSecret,
 		EllipticCurves:       curves,
+		SignatureSchemes:     schemes,
 		ServerName:           s.serverName,
 		LoggerFactory:        quiet,
 		// pion's own check knows the chain only and ignores address

@@ -32,6 +32,7 @@ type recordConn struct {
 	established bool
 	ending      bool // reads end with io.EOF
 	gate        gate
+	order       order
 	seen        progress
 }
 
@@ -115,7 +116,7 @@ func (c *recordConn) receive(datagram []byte) (length int) {
 	}
 	return filter(datagram, func(r record) bool {
 		c.seen.serverHello = c.seen.serverHello || holdsServerHello(r)
-		return wantedInHandshake(r)
+		return wantedInHandshake(r) && c.order.admits(r)
 	})
 }
 

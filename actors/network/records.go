@@ -15,6 +15,8 @@ const (
 
 	messageClientHello = 1
 	messageServerHello = 2
+
+	messageHelloVerifyRequest = 3
 )
 
 // record is one record of a datagram. Its slices are views.
@@ -113,6 +115,41 @@ func nextMessage(body []byte) (first message, rest []byte, ok bool) {
 
 func uint24(b []byte) uint32 {
 	return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2])
+}
+
+// order lets each kind of message of a server's one flight pass under a single
+// message_seq: the first under which it was seen. Fragments and resends of a
+// flight keep to that.
+type order map[byte]uint16
+
+// admits reports whether a record has no message that breaks the order. Records
+// that are protected, or no handshake messages, have none to look at.
+func (o *order) admits(r record) bool {
+	if r.content != contentHandshake || r.epoch != 0 {
+		return true
+	}
+	for body := r.body; len(body) > 0; {
+		m, rest, ok := nextMessage(body)
+		if !ok || !o.admit(m) {
+			return false
+		}
+		body = rest
+	}
+	return true
+}
+
+func (o *order) admit(m message) bool {
+	if m.kind == messageHelloVerifyRequest {
+		return true // stateless, and repeated at will
+	}
+	if *o == nil {
+		*o = order{}
+	}
+	sequence, seen := (*o)[m.kind]
+	if !seen {
+		(*o)[m.kind] = m.sequence
+	}
+	return !seen || sequence == m.sequence
 }
 
 // holdsServerHello reports whether a record has a ServerHello, or a piece of

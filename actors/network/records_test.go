@@ -93,6 +93,29 @@ func TestHoldsServerHello(t *testing.T) {
 	}
 }
 
+// A kind of message has one place in a server's flight.
+func TestOrder(t *testing.T) {
+	in := func(kind byte, sequence uint16) record {
+		r, _, _ := nextRecord(rawRecord(contentHandshake, 0, handshakeMessage(kind, sequence, 0, []byte("body"))))
+		return r
+	}
+	var o order
+	for _, step := range []struct {
+		kind     byte
+		sequence uint16
+		want     bool
+	}{
+		{3, 0, true}, {3, 1, true}, {2, 1, true}, {12, 3, true}, {12, 3, true}, {12, 5, false}, {2, 0, false}, {14, 4, true},
+	} {
+		if got := o.admits(in(step.kind, step.sequence)); got != step.want {
+			t.Errorf("message %d with number %d: got %v, want %v", step.kind, step.sequence, got, step.want)
+		}
+	}
+	if cut, _, _ := nextRecord(rawRecord(contentHandshake, 0, []byte{2, 0})); o.admits(cut) {
+		t.Error("a cut message passes")
+	}
+}
+
 func FuzzDatagram(f *testing.F) {
 	hello := rawRecord(contentHandshake, 0, handshakeMessage(messageServerHello, 0, 0, []byte("hello")))
 	data := rawRecord(contentApplicationData, 1, []byte("data"))
