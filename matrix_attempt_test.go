@@ -158,7 +158,7 @@ func (s *scene) peerHost() *lwm2mtest.Host {
 func failBootstrap(s *scene) trouble {
 	switch s.at {
 	case supervisor.Handshake:
-		return trouble{failures: 2, lift: s.bootstrap.AcceptHandshakes}
+		return trouble{failures: 2, takes: time.Second, lift: s.bootstrap.AcceptHandshakes}
 	case supervisor.BootstrapRequesting:
 		return trouble{failures: 2}
 	}
@@ -247,7 +247,8 @@ func exceedBudget(s *scene) trouble {
 // Code 12: a fatal alert that blames neither certificate nor key.
 func refuseHandshake(s *scene) trouble {
 	s.management.RefuseHandshakes(40)
-	return trouble{failures: 2, lift: s.management.AcceptHandshakes}
+	// an alert in clear is believed when a second has brought nothing better
+	return trouble{failures: 2, takes: time.Second, lift: s.management.AcceptHandshakes}
 }
 
 // Code 13.

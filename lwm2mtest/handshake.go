@@ -13,6 +13,8 @@ const (
 	recordHandshake     = 22
 	recordCID           = 25 // tls12_cid (RFC 9146); never negotiated here
 	helloRequestType    = 1  // ClientHello
+	certificateType     = 11 // Certificate
+	keyExchangeType     = 16 // ClientKeyExchange
 	alertFatal          = 2
 )
 
@@ -66,9 +68,11 @@ type handshakePolicy struct {
 	alert  uint8
 }
 
-// RefuseHandshakes answers every new ClientHello with a fatal alert of that
-// number (RFC 5246 section 7.2), in clear as it must be at that point. Sessions
-// go on.
+// RefuseHandshakes refuses every new handshake with a fatal alert of that
+// number (RFC 5246 section 7.2), in clear as it must be at that point. As with a
+// real server, an alert that blames the client's certificate, key or identity
+// answers the flight that shows them, any other one the ClientHello. Sessions go
+// on.
 func (v *Service) RefuseHandshakes(alert uint8) {
 	v.setPolicy(handshakePolicy{refuse: true, alert: alert})
 }
@@ -109,11 +113,45 @@ func (s *Server) setPolicy(p handshakePolicy) {
 // admit applies the policy to a ClientHello. The lock is held.
 func (v *Service) admit(b *batch, from netip.AddrPort, hello clientHello) bool {
 	p := v.policy
+	if p.refuse && blamesCredentials(p.alert) {
+		return true // until the credentials come
+	}
 	if p.refuse {
 		alert := plainAlert(p.alert, hello.sequence)
 		b.add(func() { v.writeTo(alert, from) })
 	}
 	return !p.refuse && !p.ignore
+}
+
+// blamesCredentials reports whether an alert is about what a client has shown of
+// itself.
+func blamesCredentials(alert uint8) bool {
+	switch alert {
+	case 20, 41, 42, 43, 44, 45, 46, 48, 49, 51, 115, 116:
+		return true
+	}
+	return false
+}
+
+// refuseCredentials answers a datagram that shows the client's credentials, if
+// that is what the policy refuses. The lock is held.
+func (v *Service) refuseCredentials(b *batch, from netip.AddrPort, data []byte) bool {
+	if !v.policy.refuse || !blamesCredentials(v.policy.alert) || !showsCredentials(data) {
+		return false
+	}
+	alert := plainAlert(v.policy.alert, [6]byte(data[5:11]))
+	b.add(func() { v.writeTo(alert, from) })
+	return true
+}
+
+// showsCredentials reports whether a datagram begins with the client's
+// Certificate or ClientKeyExchange.
+func showsCredentials(data []byte) bool {
+	if len(data) <= recordHeaderSize || data[0] != recordHandshake || binary.BigEndian.Uint16(data[3:5]) != 0 {
+		return false
+	}
+	kind := data[recordHeaderSize]
+	return kind == certificateType || kind == keyExchangeType
 }
 
 // plainAlert returns a fatal alert record of epoch 0. It takes the sequence

@@ -40,6 +40,9 @@ func (v *Service) dispatchRecords(b *batch, from netip.AddrPort, data []byte) {
 		}
 		x = v.begin(from, hello.random)
 	}
+	if x != nil && x.conn == nil && v.refuseCredentials(b, from, data) {
+		return
+	}
 	if x != nil {
 		x.tunnel.inbox.push(datagram{from: from, data: data})
 	}

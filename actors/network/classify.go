@@ -36,8 +36,8 @@ func classifyPeer(err error) (messages.Failure, bool) {
 	switch {
 	case errors.As(err, &alert):
 		number := alert.Number
-		return messages.Failure{Class: alertClass(number), Cause: err, Alert: &number}, true
-	case errors.As(err, &timeout) && timeout.ServerHello:
+		return messages.Failure{Class: alertClass(alert), Cause: err, Alert: &number}, true
+	case errors.As(err, &timeout) && timeout.Stalled():
 		return messages.Failure{Class: messages.ClassHandshakeStalled, Cause: err}, true
 	case errors.As(err, &timeout):
 		return messages.Failure{Class: messages.ClassHandshakeTimeout, Cause: err}, true
@@ -47,14 +47,15 @@ func classifyPeer(err error) (messages.Failure, bool) {
 	return messages.Failure{}, false
 }
 
-// alertClass sorts the fatal alerts of a peer. Only the supervisor may act on
-// "credentials refused", and only after a second such answer, because an
+// alertClass sorts the fatal alerts of a peer. One that blames credentials which
+// were not shown yet is nobody's verdict on them. Only the supervisor may act
+// on "credentials refused", and only after a second such answer, because an
 // alert during a handshake is forgeable.
-func alertClass(number uint8) messages.Class {
+func alertClass(alert *AlertError) messages.Class {
 	switch {
-	case number == alertCloseNotify:
+	case alert.Number == alertCloseNotify:
 		return messages.ClassClosed
-	case blamesCredentials(number):
+	case alert.Answered && blamesCredentials(alert.Number):
 		return messages.ClassCredentialsRefused
 	}
 	return messages.ClassAlert

@@ -2,181 +2,217 @@ package network
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"crypto/rand"
 	"errors"
-	"io"
 	"net"
+	"sync"
 	"time"
 
-	"github.com/pion/dtls/v2"
-	"github.com/pion/dtls/v2/pkg/crypto/elliptic"
-	"github.com/pion/logging"
+	"github.com/holdfast-iot/holdfast/internal/dtls"
 )
-
-// The cipher suites on offer, in order of preference (OMA LwM2M Transport
-// section 5.2, RFC 7925 section 4). CCM_8 is the mandatory one; nothing with
-// CBC, and no ECDHE_PSK, whose ServerKeyExchange can crash pion.
-var (
-	pskSuites = []dtls.CipherSuiteID{
-		dtls.TLS_PSK_WITH_AES_128_CCM_8,
-		dtls.TLS_PSK_WITH_AES_128_GCM_SHA256,
-	}
-	x509Suites = []dtls.CipherSuiteID{
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM,
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-		dtls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-	}
-	// schemes are those that fit the suites: ECDSA, and nothing else.
-	schemes = []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256, tls.ECDSAWithP384AndSHA384, tls.ECDSAWithP521AndSHA512}
-	// curves begins with the one that every constrained server has.
-	curves = []elliptic.Curve{elliptic.P256, elliptic.X25519, elliptic.P384}
-)
-
-// quiet silences pion, whose default logger writes to standard error. What
-// matters comes back as an error.
-var quiet = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
-
-// config returns what pion needs for one handshake.
-//
-// The extended master secret (RFC 7627) is requested, not required: older
-// constrained stacks lack it, and the attack that it prevents needs
-// resumption or renegotiation, neither of which is offered.
-func (s *security) config() *dtls.Config {
-	config := &dtls.Config{
-		FlightInterval:       flightTick,
-		ExtendedMasterSecret: dtls.RequestExtendedMasterSecret,
-		EllipticCurves:       curves,
-		SignatureSchemes:     schemes,
-		ServerName:           s.serverName,
-		LoggerFactory:        quiet,
-		// pion's own check knows the chain only and ignores address
-		// literals; ours replaces it.
-		InsecureSkipVerify: true,
-	}
-	if s.certificate == nil {
-		config.CipherSuites = pskSuites
-		config.PSK = func([]byte) ([]byte, error) { return s.key(), nil }
-		config.PSKIdentityHint = []byte(s.identity)
-		return config
-	}
-	config.CipherSuites = x509Suites
-	// One certificate is all that a client has: it is presented even when
-	// the server's hints name other authorities, so that the server's alert
-	// says what it dislikes.
-	config.GetClientCertificate = func(*dtls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return s.certificate, nil
-	}
-	config.VerifyPeerCertificate = func(chain [][]byte, _ [][]*x509.Certificate) error {
-		return s.server.verify(chain, time.Now())
-	}
-	return config
-}
 
 // shakeHands makes a DTLS session over a connected socket, which it owns from
-// now on.
+// now on. It runs the pure core of a handshake on the caller's goroutine, until
+// ctx ends: nothing else runs, and nothing is left of it.
 func shakeHands(ctx context.Context, conn net.Conn, s *security) (session, error) {
-	records := &recordConn{Conn: conn}
-	pion, err := dtls.ClientWithContext(ctx, records, conn.RemoteAddr(), s.config())
+	made, err := newHandshaker(ctx, conn).run(s)
 	if err != nil {
-		_ = conn.Close() // pion leaves it open after a refused port
-		return nil, explain(err, records.progress())
+		_ = conn.Close()
+		return nil, err
 	}
-	records.establish()
-	return &dtlsSession{pion: pion, records: records}, nil
+	return made, nil
 }
 
-// explain turns a failed handshake's error into one of this package's types.
-func explain(err error, seen progress) error {
-	if number, ok := alertIn(err); ok {
-		return &AlertError{Number: number}
+// handshaker is the I/O of one handshake.
+type handshaker struct {
+	ctx      context.Context
+	conn     net.Conn
+	deadline time.Time // of ctx; zero for none
+}
+
+func newHandshaker(ctx context.Context, conn net.Conn) *handshaker {
+	deadline, _ := ctx.Deadline()
+	return &handshaker{ctx: ctx, conn: conn, deadline: deadline}
+}
+
+func (h *handshaker) run(s *security) (*dtlsSession, error) {
+	defer context.AfterFunc(h.ctx, func() { _ = h.conn.SetReadDeadline(time.Unix(0, 1)) })()
+	config := s.config()
+	config.Random = rand.Reader
+	core, out, err := dtls.Start(config, time.Now())
+	if err != nil {
+		return nil, &HandshakeError{Err: err}
 	}
-	var certificate *ServerCertificateError
+	buffer := make([]byte, readBufferSize)
+	for {
+		if err := writeAll(h.conn, out.Send); err != nil {
+			return nil, err
+		}
+		switch {
+		case out.Session != nil:
+			return &dtlsSession{conn: h.conn, session: out.Session}, h.conn.SetReadDeadline(time.Time{})
+		case out.Err != nil:
+			return nil, explain(out.Err)
+		}
+		if out, err = h.next(core, buffer, out.Wake); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// next waits for a datagram, or for the instant at which the core wants to be
+// called.
+func (h *handshaker) next(core *dtls.Handshake, buffer []byte, wake time.Time) (dtls.Output, error) {
+	if !h.deadline.IsZero() && h.deadline.Before(wake) {
+		wake = h.deadline
+	}
+	if err := h.conn.SetReadDeadline(wake); err != nil {
+		return dtls.Output{}, newSocketError(opRead, h.conn.RemoteAddr(), err)
+	}
+	if err := h.ended(core); err != nil {
+		return dtls.Output{}, err // only now: cancelling sets a deadline too
+	}
+	n, err := readWhole(h.conn, buffer)
 	switch {
+	case err == nil:
+		return core.Receive(time.Now(), buffer[:n]), nil
+	case !isTimeout(err):
+		return dtls.Output{}, newSocketError(opRead, h.conn.RemoteAddr(), err)
+	}
+	if err := h.ended(core); err != nil {
+		return dtls.Output{}, err
+	}
+	return core.Expire(time.Now()), nil
+}
+
+// ended says why the handshake may not go on; nil when it may.
+func (h *handshaker) ended(core *dtls.Handshake) error {
+	if errors.Is(h.ctx.Err(), context.Canceled) {
+		return h.ctx.Err()
+	}
+	if h.ctx.Err() == nil && (h.deadline.IsZero() || time.Now().Before(h.deadline)) {
+		return nil
+	}
+	if alert := core.Alert(); alert != nil {
+		return explain(alert)
+	}
+	return newHandshakeTimeout(core.Progress())
+}
+
+// explain turns the core's error into one of this package's types.
+func explain(err error) error {
+	var (
+		alert       *dtls.AlertError
+		refusal     *dtls.RefusalError
+		certificate *dtls.CertificateError
+	)
+	switch {
+	case errors.As(err, &alert):
+		return &AlertError{Number: alert.Number, Answered: alert.Answered}
 	case errors.As(err, &certificate):
-		return certificate
-	case seen.socket != nil:
-		return seen.socket
-	case errors.Is(err, context.DeadlineExceeded):
-		return &HandshakeTimeoutError{Datagrams: seen.datagrams, ServerHello: seen.serverHello}
-	case errors.Is(err, context.Canceled):
-		return err
+		return &ServerCertificateError{Err: certificate.Err}
+	case errors.As(err, &refusal):
+		return &HandshakeError{Alert: refusal.Alert, Err: refusal.Err}
 	}
-	return &HandshakeError{Alert: seen.sentAlert, Err: err}
+	return &HandshakeError{Err: err}
 }
 
-// alertIn finds a received alert that ends the session. pion's type for it is
-// private, its methods are not; the number is read from its encoding, because
-// pion does not know the names of all alerts.
-func alertIn(err error) (number uint8, ok bool) {
-	var alert interface {
-		error
-		IsFatalOrCloseNotify() bool
-		Marshal() ([]byte, error)
-	}
-	if !errors.As(err, &alert) || !alert.IsFatalOrCloseNotify() {
-		return 0, false
-	}
-	encoded, err := alert.Marshal()
-	if err != nil || len(encoded) != 2 {
-		return 0, false
-	}
-	return encoded[1], true
-}
-
-// dtlsSession is an established session in pion's hands.
+// dtlsSession is an established session on its socket.
 type dtlsSession struct {
-	pion    *dtls.Conn
-	records *recordConn
+	conn net.Conn
+
+	mu      sync.Mutex // guards the two
+	session *dtls.Session
+	over    error // why the session has ended; nil as long as it has not
+
+	rest []byte // of a datagram with several records; the reader's own
 }
 
-// Read skips what pion reports beside data: warnings, and records of an
-// authenticated peer that it cannot use.
+// Read returns the next application data. What else comes is dropped, or ends
+// the session.
 func (s *dtlsSession) Read(buf []byte) (int, error) {
 	for {
-		n, err := s.pion.Read(buf)
-		if err == nil {
-			return n, nil
+		datagram := s.rest
+		if len(datagram) == 0 {
+			n, err := readWhole(s.conn, buf)
+			if err != nil {
+				return 0, newSocketError(opRead, s.conn.RemoteAddr(), err)
+			}
+			datagram = buf[:n]
 		}
-		if failure := s.records.progress().socket; failure != nil {
-			return 0, failure
-		}
-		if errors.Is(err, io.EOF) {
-			return 0, &ClosedError{}
+		data, err := s.open(datagram)
+		if data != nil || err != nil {
+			return copy(buf, data), err
 		}
 	}
+}
+
+// open works through the records of a datagram up to the first one with data.
+func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
+	s.rest = nil
+	for len(datagram) > 0 {
+		e, rest := s.next(datagram)
+		if err := writeAll(s.conn, e.Send); err != nil {
+			return nil, err
+		}
+		switch {
+		case e.Err != nil:
+			return nil, s.end(&ClosedError{Err: e.Err})
+		case e.Closed:
+			return nil, s.end(&ClosedError{Alert: e.Alert})
+		case e.Data != nil:
+			// the caller's buffer is his own once it holds data
+			s.rest = append([]byte(nil), rest...)
+			return e.Data, nil
+		}
+		datagram = rest
+	}
+	return nil, nil
+}
+
+func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session.Next(datagram)
+}
+
+// end makes every later Write fail as this Read does.
+func (s *dtlsSession) end(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = err
+	return err
 }
 
 // Write encrypts and sends one datagram.
 func (s *dtlsSession) Write(datagram []byte) error {
-	_, err := s.pion.Write(datagram)
-	if err == nil {
-		return nil
+	sealed, err := s.seal(datagram)
+	if err != nil {
+		return err
 	}
-	if failure := s.records.progress().socket; failure != nil {
-		return failure
-	}
-	return &ClosedError{Err: err}
+	return writeAll(s.conn, [][]byte{sealed})
 }
 
-// Close sends close_notify and closes the socket, also where pion does not.
+func (s *dtlsSession) seal(datagram []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over != nil {
+		return nil, s.over
+	}
+	sealed, err := s.session.Seal(make([]byte, 0, len(datagram)+s.session.Overhead()), datagram)
+	if err != nil {
+		return nil, &ClosedError{Err: err}
+	}
+	return sealed, nil
+}
+
+// Close sends close_notify and closes the socket.
 func (s *dtlsSession) Close() error {
-	s.stopReading()
-	err := s.pion.Close()
-	if closing := s.records.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
-		return closing
+	s.mu.Lock()
+	goodbye, err := s.session.Goodbye(nil)
+	s.mu.Unlock()
+	if err == nil {
+		_ = writeAll(s.conn, [][]byte{goodbye})
 	}
-	return err
-}
-
-// stopReading ends pion's read loop and waits for it. pion's Close would cancel
-// the loop, which then closes the socket, often before close_notify is out.
-func (s *dtlsSession) stopReading() {
-	s.records.endReads()
-	for {
-		if _, err := s.pion.Read(nil); errors.Is(err, io.EOF) {
-			return
-		}
-	}
+	return s.conn.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/dtls"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -72,7 +73,13 @@ func (e *SocketError) Unwrap() error { return e.Err }
 // AlertError says that the peer ended the handshake or the session with a
 // fatal alert. Before a handshake is complete an alert is not authenticated:
 // anyone can send one.
-type AlertError struct{ Number uint8 }
+type AlertError struct {
+	Number uint8
+	// Answered is true when the alert came after the server's whole flight
+	// had come, without contradiction, and had been answered with the proof
+	// of the own credentials: only such an alert can be about them.
+	Answered bool
+}
 
 // Error names the alert as RFC 5246 section 7.2 does.
 func (e *AlertError) Error() string {
@@ -83,16 +90,35 @@ func (e *AlertError) Error() string {
 type HandshakeTimeoutError struct {
 	// Datagrams counts what came from the peer's address at all.
 	Datagrams int
-	// ServerHello is true when the peer had begun to answer: a peer that
-	// then falls silent often holds another key.
+	// ServerHello is true when the peer had begun to answer.
 	ServerHello bool
+	// Complete is true when the peer's flight had come whole and was
+	// answered: a peer that then falls silent often holds another key.
+	Complete bool
+	// Contradicted is true when messages came that cannot all be the peer's.
+	// Then its silence says nothing about the key.
+	Contradicted bool
 }
+
+func newHandshakeTimeout(p dtls.Progress) *HandshakeTimeoutError {
+	return &HandshakeTimeoutError{
+		Datagrams: p.Datagrams, ServerHello: p.ServerHello, Complete: p.Complete, Contradicted: p.Contradicted,
+	}
+}
+
+// Stalled reports whether all that the server had to say had come, and it was
+// silent only on the proof of the own credentials.
+func (e *HandshakeTimeoutError) Stalled() bool { return e.Complete && !e.Contradicted }
 
 // Error returns a sentence for a person.
 func (e *HandshakeTimeoutError) Error() string {
 	switch {
+	case e.Stalled():
+		return "handshake timed out: the server sent its whole flight and fell silent at our answer (another key?)"
+	case e.Contradicted:
+		return "handshake timed out: messages came that contradict each other; somebody may be forging the server's"
 	case e.ServerHello:
-		return "handshake timed out: the server fell silent after its ServerHello (another key?)"
+		return "handshake timed out: the server's flight never came whole"
 	case e.Datagrams > 0:
 		return fmt.Sprintf("handshake timed out: %d datagrams came, but no ServerHello", e.Datagrams)
 	}
@@ -115,7 +141,7 @@ func (e *HandshakeError) Error() string {
 	return withCause(fmt.Sprintf("handshake ended with our alert %d (%s)", e.Alert, alertName(e.Alert)), e.Err)
 }
 
-// Unwrap returns what the DTLS library said.
+// Unwrap returns why.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // ServerCertificateError says that the server's certificate does not verify.
@@ -136,6 +162,15 @@ type UnexpectedCertificateError struct{ Subject string }
 // Error returns a sentence for a person.
 func (e *UnexpectedCertificateError) Error() string {
 	return "the server presented another certificate than the stored one: " + strconv.Quote(e.Subject)
+}
+
+// UnexpectedKeyError says that the server's raw public key is not the one that
+// the credentials name.
+type UnexpectedKeyError struct{}
+
+// Error returns a sentence for a person.
+func (*UnexpectedKeyError) Error() string {
+	return "the server presented another public key than the stored one"
 }
 
 // OwnCertificateError says that the client's own certificate is not valid at
@@ -167,6 +202,8 @@ const (
 	NoServerCertificate                               // nothing to verify the server with
 	BadServerCertificate                              // what is stored is not an X.509 certificate
 	UnsupportedUsage                                  // certificate usage other than 2 and 3
+	BadPublicKey                                      // own raw public key is not a SubjectPublicKeyInfo
+	BadServerKey                                      // the server's is none, or not for ECDSA
 )
 
 // String returns the reason in words.
@@ -176,6 +213,7 @@ func (r CredentialsReason) String() string {
 		"own certificate is missing", "own certificate does not parse", "the private key is not an ECDSA key in PKCS #8 or SEC 1",
 		"the private key does not belong to the certificate", "server certificate is missing", "server certificate does not parse",
 		"only certificate usages 2 and 3 are supported",
+		"own public key is not a SubjectPublicKeyInfo", "the server's public key is not a SubjectPublicKeyInfo of an ECDSA key on P-256 or P-384",
 	}
 	if r > 0 && int(r) < len(names) {
 		return names[r]
@@ -197,7 +235,7 @@ func (e *CredentialsError) Error() string { return withCause(e.Reason.String(), 
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
 // SecurityModeError says that a security mode is not supported, or does not
-// go with the URI's scheme. Raw public keys (RFC 7250) belong here.
+// go with the URI's scheme.
 type SecurityModeError struct {
 	Mode   messages.SecurityMode
 	Scheme string
@@ -205,23 +243,28 @@ type SecurityModeError struct {
 
 // Error returns a sentence for a person.
 func (e *SecurityModeError) Error() string {
-	switch e.Mode {
-	case messages.SecurityRPK:
-		return "raw public keys (security mode 1) are not supported: use psk or x509"
-	case messages.SecurityEST:
-		return "certificate enrolment (security mode 4) is not supported: use psk or x509"
+	if e.Mode == messages.SecurityEST {
+		return "certificate enrolment (security mode 4) is not supported: use psk, rpk or x509"
 	}
 	return fmt.Sprintf("security mode %s does not go with the scheme %s", e.Mode, strconv.Quote(e.Scheme))
 }
 
 // ClosedError says that an established DTLS session is over: the peer sent
 // close_notify or a fatal alert, or the session can carry no further record.
-type ClosedError struct{ Err error }
+type ClosedError struct {
+	Alert uint8 // the peer's, when Err is nil; 0 is close_notify
+	Err   error
+}
 
 // Error returns a sentence for a person.
-func (e *ClosedError) Error() string { return withCause("the session is closed", e.Err) }
+func (e *ClosedError) Error() string {
+	if e.Err == nil && e.Alert != alertCloseNotify {
+		return fmt.Sprintf("the server closed the session with alert %d (%s)", e.Alert, alertName(e.Alert))
+	}
+	return withCause("the session is closed", e.Err)
+}
 
-// Unwrap returns what the DTLS library said.
+// Unwrap returns why the session can carry no further record.
 func (e *ClosedError) Unwrap() error { return e.Err }
 
 // DeadlineError says that a link was not up by its deadline and that nothing
@@ -241,11 +284,4 @@ func withCause(text string, err error) string {
 		return text
 	}
 	return text + ": " + err.Error()
-}
-
-// chainLengthError says that a peer presented no certificate, or too many.
-type chainLengthError struct{ length int }
-
-func (e *chainLengthError) Error() string {
-	return fmt.Sprintf("the server presented %d certificates, want 1 to %d", e.length, maxPeerChain)
 }

@@ -255,7 +255,8 @@ func TestFailsWithoutAPacket(t *testing.T) {
 		class  messages.Class
 	}{
 		{"empty key", "coaps://lwm2m.test", func(c *messages.Connect) { c.Credentials = messages.Credentials{Mode: messages.SecurityPSK} }, messages.ClassBadCredentials},
-		{"raw public key", "coaps://lwm2m.test", func(c *messages.Connect) { c.Credentials.Mode = messages.SecurityRPK }, messages.ClassConfiguration},
+		{"enrolment", "coaps://lwm2m.test", func(c *messages.Connect) { c.Credentials.Mode = messages.SecurityEST }, messages.ClassConfiguration},
+		{"no raw public key", "coaps://lwm2m.test", func(c *messages.Connect) { c.Credentials.Mode = messages.SecurityRPK }, messages.ClassBadCredentials},
 		{"enrolment", "coaps://lwm2m.test", func(c *messages.Connect) { c.Credentials.Mode = messages.SecurityEST }, messages.ClassConfiguration},
 		{"coaps without security", "coaps://lwm2m.test", func(*messages.Connect) {}, messages.ClassConfiguration},
 		{"a secured account without DTLS", "coap://lwm2m.test", func(c *messages.Connect) { c.Credentials = psk() }, messages.ClassConfiguration},

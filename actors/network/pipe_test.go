@@ -112,12 +112,12 @@ func (p *pipe) inject(datagram []byte) {
 
 func (p *pipe) Close() error {
 	err := net.ErrClosed
-	p.closing.Do(func() { close(p.closed); err = nil })
+	p.closing.Do(func() { close(p.closed); p.readDeadline.Set(time.Time{}); err = nil })
 	return err
 }
 
 // goodbye closes a server's session, with a close_notify that is certain to
-// leave; see dtlsSession.stopReading.
+// leave: its read loop would otherwise close the socket first, now and then.
 func (p *pipe) goodbye(conn *dtls.Conn) {
 	close(p.ending)
 	for {

@@ -3,7 +3,6 @@ package network
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/netip"
@@ -11,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/dtls"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -29,8 +29,26 @@ type security struct {
 	identity string
 	key      func() []byte // the PSK key; nil with a certificate
 
-	certificate *tls.Certificate // nil with PSK
-	server      verifier         // with a certificate
+	own    *ownKey  // nil with PSK
+	server verifier // with a certificate or a raw public key
+}
+
+// ownKey is what the client shows of itself, and signs with.
+type ownKey struct {
+	chain  [][]byte // DER, leaf first; or one SubjectPublicKeyInfo
+	signer crypto.Signer
+}
+
+// config returns the configuration of one handshake, but for its randomness.
+func (s *security) config() dtls.Config {
+	config := dtls.Config{ServerName: s.serverName}
+	if s.own == nil {
+		config.PSK = &dtls.PSK{Identity: []byte(s.identity), Key: s.key}
+		return config
+	}
+	config.Certificate = &dtls.Certificate{Chain: s.own.chain, Signer: s.own.signer}
+	s.server.install(config.Certificate)
+	return config
 }
 
 // newSecurity checks credentials against the URI and the clock. It returns
@@ -44,6 +62,8 @@ func newSecurity(target uri.URI, c messages.Credentials, now time.Time) (*securi
 		return newPSK(target, c)
 	case messages.SecurityX509:
 		return newX509(target, c, now)
+	case messages.SecurityRPK:
+		return newRPK(target, c)
 	}
 	return nil, nil
 }
@@ -51,7 +71,7 @@ func newSecurity(target uri.URI, c messages.Credentials, now time.Time) (*securi
 // checkMode refuses unsupported modes, and a secured account on a URI without
 // DTLS: credentials must never be bypassed silently.
 func checkMode(target uri.URI, mode messages.SecurityMode) error {
-	secured := mode == messages.SecurityPSK || mode == messages.SecurityX509
+	secured := mode == messages.SecurityPSK || mode == messages.SecurityX509 || mode == messages.SecurityRPK
 	if target.Secure() && secured || !target.Secure() && mode == messages.SecurityNoSec {
 		return nil
 	}
@@ -78,7 +98,32 @@ func newX509(target uri.URI, c messages.Credentials, now time.Time) (*security, 
 	if err != nil {
 		return nil, err
 	}
-	return &security{serverName: sni(name), certificate: own, server: server}, nil
+	return &security{serverName: sni(name), own: own, server: server}, nil
+}
+
+// newRPK reads raw public keys (RFC 7250): the own one and its private key, and
+// that of the server.
+func newRPK(target uri.URI, c messages.Credentials) (*security, error) {
+	if len(c.Certificate) != 1 {
+		return nil, &CredentialsError{Reason: BadPublicKey}
+	}
+	public, err := x509.ParsePKIXPublicKey(c.Certificate[0])
+	if err != nil {
+		return nil, &CredentialsError{Reason: BadPublicKey, Err: err}
+	}
+	key, err := parseKey(c.PrivateKey)
+	if err != nil {
+		return nil, err
+	}
+	if !key.PublicKey.Equal(public) {
+		return nil, &CredentialsError{Reason: KeyMismatch}
+	}
+	server, err := newPinnedKeys(c.ServerCertificates)
+	if err != nil {
+		return nil, err
+	}
+	own := &ownKey{chain: c.Certificate, signer: key}
+	return &security{serverName: sni(expectedName(target, c)), own: own, server: server}, nil
 }
 
 // expectedName is the name that the server has to prove: /0/x/14 where it is
@@ -102,7 +147,7 @@ func sni(name string) string {
 
 // parseOwn reads the client's own chain and key, and makes sure that they
 // belong together and that the leaf is valid now.
-func parseOwn(c messages.Credentials, now time.Time) (*tls.Certificate, error) {
+func parseOwn(c messages.Credentials, now time.Time) (*ownKey, error) {
 	leaf, err := parseChain(c.Certificate)
 	if err != nil {
 		return nil, err
@@ -117,7 +162,7 @@ func parseOwn(c messages.Credentials, now time.Time) (*tls.Certificate, error) {
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
 		return nil, &OwnCertificateError{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Now: now}
 	}
-	return &tls.Certificate{Certificate: c.Certificate, PrivateKey: key, Leaf: leaf}, nil
+	return &ownKey{chain: c.Certificate, signer: key}, nil
 }
 
 func parseChain(chain [][]byte) (leaf *x509.Certificate, err error) {

@@ -52,11 +52,3 @@ func (s *plainSession) Write(datagram []byte) error {
 }
 
 func (s *plainSession) Close() error { return s.conn.Close() }
-
-func newSocketError(op string, remote net.Addr, err error) *SocketError {
-	e := &SocketError{Op: op, Err: err}
-	if udp, ok := remote.(*net.UDPAddr); ok {
-		e.Remote = udp.AddrPort()
-	}
-	return e
-}

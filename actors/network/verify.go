@@ -2,24 +2,23 @@ package network
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/x509"
 	"net"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/dtls"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// maxPeerChain bounds the certificates that a server may present.
-const maxPeerChain = 10
-
-// verifier decides whether a server's certificate chain is the right one.
-// The handshake itself proves that the server holds the leaf's key.
+// verifier decides whether a server's certificate chain, or raw public key, is
+// the right one. The handshake itself proves that the server holds the key.
 type verifier interface {
-	// verify takes the chain as presented, DER, leaf first. Its errors are
-	// *ServerCertificateError.
-	verify(chain [][]byte, now time.Time) error
+	// install makes the verifier the one of a handshake.
+	install(c *dtls.Certificate)
 }
 
 // newVerifier returns the verifier that an account's certificate usage asks
@@ -33,6 +32,9 @@ func newVerifier(c messages.Credentials, name string) (verifier, error) {
 	for _, der := range c.ServerCertificates {
 		certificate, err := x509.ParseCertificate(der)
 		if err != nil {
+			return nil, &CredentialsError{Reason: BadServerCertificate, Err: err}
+		}
+		if err := dtls.CheckKey(certificate.PublicKey); err != nil {
 			return nil, &CredentialsError{Reason: BadServerCertificate, Err: err}
 		}
 		pool.AddCert(certificate)
@@ -50,15 +52,45 @@ func newVerifier(c messages.Credentials, name string) (verifier, error) {
 // leaf equals a stored one; names, chain and validity say nothing more.
 type pinned struct{ leaves [][]byte }
 
-func (p *pinned) verify(chain [][]byte, _ time.Time) error {
-	leaf, _, err := parsePeer(chain)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(p.leaves, func(der []byte) bool { return bytes.Equal(der, leaf.Raw) }) {
+func (p *pinned) install(c *dtls.Certificate) { c.VerifyChain = p.verify }
+
+func (p *pinned) verify(chain []*x509.Certificate, _ time.Time) error {
+	if contains(p.leaves, chain[0].Raw) {
 		return nil
 	}
-	return &ServerCertificateError{Err: &UnexpectedCertificateError{Subject: leaf.Subject.String()}}
+	return &UnexpectedCertificateError{Subject: chain[0].Subject.String()}
+}
+
+// pinnedKeys verifies a raw public key: it equals a stored one.
+type pinnedKeys struct{ keys [][]byte }
+
+func newPinnedKeys(keys [][]byte) (*pinnedKeys, error) {
+	if len(keys) == 0 {
+		return nil, &CredentialsError{Reason: NoServerCertificate}
+	}
+	for _, spki := range keys {
+		parsed, err := x509.ParsePKIXPublicKey(spki)
+		if err != nil {
+			return nil, &CredentialsError{Reason: BadServerKey, Err: err}
+		}
+		if key, ok := parsed.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
+			return nil, &CredentialsError{Reason: BadServerKey, Err: &keyTypeError{key: parsed}}
+		}
+	}
+	return &pinnedKeys{keys: keys}, nil
+}
+
+func (p *pinnedKeys) install(c *dtls.Certificate) { c.VerifyKey = p.verify }
+
+func (p *pinnedKeys) verify(spki []byte) error {
+	if contains(p.keys, spki) {
+		return nil
+	}
+	return &UnexpectedKeyError{}
+}
+
+func contains(list [][]byte, der []byte) bool {
+	return slices.ContainsFunc(list, func(d []byte) bool { return bytes.Equal(d, der) })
 }
 
 // anchored verifies certificate usage 2 (DANE-TA, RFC 7671 section 5.2): a
@@ -69,10 +101,12 @@ type anchored struct {
 	name    string
 }
 
-func (a *anchored) verify(chain [][]byte, now time.Time) error {
-	leaf, intermediates, err := parsePeer(chain)
-	if err != nil {
-		return err
+func (a *anchored) install(c *dtls.Certificate) { c.VerifyChain = a.verify }
+
+func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
+	leaf, intermediates := chain[0], x509.NewCertPool()
+	for _, certificate := range chain[1:] {
+		intermediates.AddCert(certificate)
 	}
 	options := x509.VerifyOptions{
 		Roots:         a.anchors,
@@ -81,12 +115,9 @@ func (a *anchored) verify(chain [][]byte, now time.Time) error {
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if _, err := leaf.Verify(options); err != nil {
-		return &ServerCertificateError{Err: err}
+		return err
 	}
-	if err := verifyName(leaf, a.name); err != nil {
-		return &ServerCertificateError{Err: err}
-	}
-	return nil
+	return verifyName(leaf, a.name)
 }
 
 // verifyName matches an address literal against the IP SANs and a DNS name
@@ -102,23 +133,4 @@ func verifyName(leaf *x509.Certificate, name string) error {
 		return nil
 	}
 	return x509.HostnameError{Certificate: leaf, Host: name}
-}
-
-func parsePeer(chain [][]byte) (leaf *x509.Certificate, intermediates *x509.CertPool, err error) {
-	if len(chain) == 0 || len(chain) > maxPeerChain {
-		return nil, nil, &ServerCertificateError{Err: &chainLengthError{length: len(chain)}}
-	}
-	intermediates = x509.NewCertPool()
-	for i, der := range chain {
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, nil, &ServerCertificateError{Err: err}
-		}
-		if i == 0 {
-			leaf = certificate
-			continue
-		}
-		intermediates.AddCert(certificate)
-	}
-	return leaf, intermediates, nil
 }

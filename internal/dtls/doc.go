@@ -1,0 +1,47 @@
+// Package dtls is the client's side of DTLS 1.2 (RFC 6347) as a pure core: it
+// is told a datagram and the time, and answers with datagrams to send, the
+// instant at which it wants to be called again, and in the end a [Session] or
+// an error. It has no socket, clock, goroutine or lock of its own, and draws
+// randomness from where it is told to.
+//
+//	hs, out, err := dtls.Start(config, now)   // out.Send: the ClientHello
+//	out = hs.Receive(now, datagram)           // for every datagram that comes
+//	out = hs.Expire(now)                      // when out.Wake has come
+//	... until out.Session or out.Err is set
+//
+// # What is accepted
+//
+// What was offered, and nothing else: version, suite, curve, signature scheme,
+// extensions. A server's flight is looked at when all of it is there, and has
+// to consist of exactly the messages that its suite asks for, each once, in
+// order, with consecutive numbers. The signature over both randoms is verified
+// before anything that it covers is used, and the certificate before the
+// signature. Nothing is sent or accepted as application data before the
+// server's Finished has been verified.
+//
+// What is not authenticated (every record of epoch 0) cannot be kept out, since
+// anybody can send it. So it is never final where waiting costs little: pieces
+// that contradict each other are replaced by newer ones ([handshake.Inbox]), a
+// flight that fails while such pieces were about is dropped once and awaited
+// anew, and an alert in clear ends the handshake only when the server has said
+// nothing better by the time of the next resend. [AlertError] and [Progress]
+// say what is known, so that a forgery is not taken for a verdict on the
+// client's credentials.
+//
+// # Rooms
+//
+//	handshake.go  the state machine: what comes in
+//	flight.go     what goes out: datagrams, fragments, resends, the timer
+//	hello.go      the offer, and what a ServerHello may answer
+//	exchange.go   the server's flight as a whole: ECDHE_ECDSA and PSK
+//	answer.go     the client's last flight: key exchange, certificate, Finished
+//	resume.go     the abbreviated handshake
+//	keys.go       key schedule (RFC 5246 sections 5, 6.3 and 8.1, RFC 7627)
+//	peer.go       bounds on the certificates of a server
+//	session.go    what is left of a handshake: an established session
+//	record/       the record layer
+//	handshake/    the messages on the wire
+//
+// Sizes are bounded before anything is computed from them, and all work ends
+// with the call that caused it. It is not part of the public API.
+package dtls

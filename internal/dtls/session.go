@@ -1,0 +1,118 @@
+package dtls
+
+import (
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/internal/dtls/handshake"
+	"github.com/holdfast-iot/holdfast/internal/dtls/record"
+)
+
+// Session is an established session. It is pure, as everything here, and not
+// safe for concurrent use.
+type Session struct {
+	protector *record.Protector
+	suite     SuiteID
+	resumed   bool
+	resume    *Resumption
+
+	// last is the client's last flight of an abbreviated handshake. It is
+	// repeated when the server repeats its own (RFC 6347 section 4.2.4).
+	last     []item
+	sequence uint64 // of the next record of epoch 0
+	mtu      int
+}
+
+// session makes the session that a handshake leaves behind.
+func (h *Handshake) session(x *exchange, last []item) *Session {
+	s := &Session{
+		protector: x.protector, suite: x.agreed.suite.id, resumed: x.agreed.offeredResume,
+		last: last, sequence: h.sequence, mtu: h.config.MTU,
+	}
+	if len(x.agreed.sessionID) > 0 && x.agreed.extended && !x.agreed.withCID {
+		s.resume = &Resumption{ID: slices.Clone(x.agreed.sessionID), Suite: s.suite, Master: x.master}
+	}
+	return s
+}
+
+// Suite returns the suite that was agreed on.
+func (s *Session) Suite() SuiteID { return s.suite }
+
+// Resumed reports whether the session is an earlier one, taken up again.
+func (s *Session) Resumed() bool { return s.resumed }
+
+// Resumption returns what it takes to resume the session; nil when the server
+// gave it no ID, or it has no extended master secret, or a Connection ID takes
+// the place of resumption.
+func (s *Session) Resumption() *Resumption { return s.resume }
+
+// Overhead returns how many bytes Seal adds to a content, at most.
+func (s *Session) Overhead() int { return s.protector.Overhead() }
+
+// Export returns the state of the record protection, to be stored or moved.
+func (s *Session) Export() record.State { return s.protector.Export() }
+
+// Seal appends a record with application data to dst. The errors are those of
+// [record.Protector.Seal].
+func (s *Session) Seal(dst, data []byte) ([]byte, error) {
+	return s.protector.Seal(dst, record.ApplicationData, data)
+}
+
+// Goodbye appends a record with close_notify to dst (RFC 5246 section 7.2.1).
+func (s *Session) Goodbye(dst []byte) ([]byte, error) {
+	return s.protector.Seal(dst, record.Alert, []byte{levelWarning, alertCloseNotify})
+}
+
+// Event is what the first record of a datagram has brought. All fields are zero
+// when it was dropped.
+type Event struct {
+	// Data is application data, a view of the datagram.
+	Data []byte
+	// Closed: the server has ended the session, with the alert.
+	Closed bool
+	Alert  uint8
+	// Send has datagrams to be sent now.
+	Send [][]byte
+	// Err is [record.ErrExhausted] when the session must not be used any
+	// further.
+	Err error
+}
+
+// Next opens the first record of a datagram in place, and returns the rest of
+// it. Records that are not authentic, in clear, repeated or not of this session
+// are dropped, and so is what would begin a renegotiation.
+func (s *Session) Next(datagram []byte) (e Event, rest []byte) {
+	r, rest, ok := record.Next(datagram, s.protector.CIDLength())
+	if !ok {
+		return Event{}, nil
+	}
+	content, plain, err := s.protector.Open(r)
+	switch {
+	case err == record.ErrExhausted:
+		return Event{Err: err}, nil
+	case err != nil:
+		return Event{}, rest
+	}
+	switch content {
+	case record.ApplicationData:
+		e.Data = plain
+	case record.Alert:
+		ends := len(plain) == 2 && (plain[0] == levelFatal || plain[1] == alertCloseNotify)
+		if ends {
+			e.Closed, e.Alert = true, plain[1]
+		}
+	case record.Handshake:
+		e.Send, e.Err = s.repeated(plain)
+	}
+	return e, rest
+}
+
+// repeated answers a repeated Finished of a server that has not seen the
+// client's last flight.
+func (s *Session) repeated(content []byte) ([][]byte, error) {
+	f, _, ok := handshake.NextFragment(content)
+	if s.last == nil || !ok || f.Type != handshake.TypeFinished {
+		return nil, nil
+	}
+	p := packer{mtu: s.mtu, sequence: &s.sequence, protector: s.protector}
+	return p.pack(s.last)
+}
