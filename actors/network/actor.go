@@ -68,8 +68,7 @@ func (s *shell) Receive(ctx actor.Context) {
 }
 
 // guarded runs work in a goroutine that a panic does not take the process
-// with. It cannot reach pion's own goroutines; the record filter keeps from
-// those what is known to crash them.
+// with.
 func guarded(ctx actor.Context, what any, work func()) {
 	report := reporter(ctx)
 	go func() {
@@ -91,9 +90,10 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case open:
 		s.runner = newRunner(s.config.Epoch, s.config.Transport, reporter(ctx), s.deliverer(ctx))
 		run := s.runner
-		guarded(ctx, effect, func() { run.run(s.ctx, effect) })
+		guarded(ctx, effect, func() { run.connect(s.ctx, effect) })
 	case serve:
-		close(s.runner.serve)
+		run := s.runner
+		guarded(ctx, effect, func() { run.serve(s.ctx) })
 	case send:
 		s.send(ctx, effect)
 	case shut:

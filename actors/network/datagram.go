@@ -3,28 +3,53 @@ package network
 import (
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 )
 
 const (
 	// readBufferSize is the length of every read buffer, in bytes. A datagram
-	// that fills it is dropped.
+	// that fills it may have been cut by the kernel and is dropped.
 	readBufferSize = 8192
 	// writeLimit bounds one write. UDP blocks only while the kernel's send
 	// buffer is full.
 	writeLimit = time.Second
 )
 
-// readWhole reads one datagram that was certainly not cut: those that fill the
-// buffer are dropped.
-func readWhole(conn net.Conn, b []byte) (int, error) {
+// buffer is room for one datagram.
+type buffer [readBufferSize]byte
+
+// buffers are shared by all links: one that waits for a datagram holds none.
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// receive waits for one datagram that was certainly not cut (those that fill
+// the buffer are dropped) and hands it to use, which must not keep it.
+func receive(conn net.Conn, use func(datagram []byte)) error {
 	for {
-		n, err := conn.Read(b)
-		if err != nil || n < len(b) {
-			return n, err
+		b, n, err := await(conn)
+		if err != nil {
+			return err
+		}
+		whole := n > 0 && n < len(b)
+		if whole {
+			use(b[:n])
+		}
+		buffers.Put(b)
+		if whole {
+			return nil
 		}
 	}
+}
+
+// awaitHolding reads with a buffer that is held while it waits.
+func awaitHolding(conn net.Conn) (*buffer, int, error) {
+	b := buffers.Get().(*buffer)
+	n, err := conn.Read(b[:])
+	if err != nil {
+		buffers.Put(b)
+	}
+	return b, n, err
 }
 
 // writeAll writes datagrams in order. Its errors are of type *SocketError.

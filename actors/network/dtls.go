@@ -43,7 +43,6 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 	if err != nil {
 		return nil, &HandshakeError{Err: err}
 	}
-	buffer := make([]byte, readBufferSize)
 	for {
 		if err := writeAll(h.conn, out.Send); err != nil {
 			return nil, err
@@ -54,7 +53,7 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 		case out.Err != nil:
 			return nil, explain(out.Err)
 		}
-		if out, err = h.next(core, buffer, out.Wake); err != nil {
+		if out, err = h.next(core, out.Wake); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +61,7 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 
 // next waits for a datagram, or for the instant at which the core wants to be
 // called.
-func (h *handshaker) next(core *dtls.Handshake, buffer []byte, wake time.Time) (dtls.Output, error) {
+func (h *handshaker) next(core *dtls.Handshake, wake time.Time) (out dtls.Output, err error) {
 	if !h.deadline.IsZero() && h.deadline.Before(wake) {
 		wake = h.deadline
 	}
@@ -72,10 +71,10 @@ func (h *handshaker) next(core *dtls.Handshake, buffer []byte, wake time.Time) (
 	if err := h.ended(core); err != nil {
 		return dtls.Output{}, err // only now: cancelling sets a deadline too
 	}
-	n, err := readWhole(h.conn, buffer)
+	err = receive(h.conn, func(datagram []byte) { out = core.Receive(time.Now(), datagram) })
 	switch {
 	case err == nil:
-		return core.Receive(time.Now(), buffer[:n]), nil
+		return out, nil
 	case !isTimeout(err):
 		return dtls.Output{}, newSocketError(opRead, h.conn.RemoteAddr(), err)
 	}
@@ -130,24 +129,22 @@ type dtlsSession struct {
 
 // Read returns the next application data. What else comes is dropped, or ends
 // the session.
-func (s *dtlsSession) Read(buf []byte) (int, error) {
-	for {
-		datagram := s.rest
-		if len(datagram) == 0 {
-			n, err := readWhole(s.conn, buf)
-			if err != nil {
-				return 0, newSocketError(opRead, s.conn.RemoteAddr(), err)
-			}
-			datagram = buf[:n]
+func (s *dtlsSession) Read() (data []byte, err error) {
+	for data == nil && err == nil {
+		if rest := s.rest; len(rest) > 0 {
+			data, err = s.open(rest)
+			continue
 		}
-		data, err := s.open(datagram)
-		if data != nil || err != nil {
-			return copy(buf, data), err
+		failure := receive(s.conn, func(datagram []byte) { data, err = s.open(datagram) })
+		if failure != nil {
+			return nil, newSocketError(opRead, s.conn.RemoteAddr(), failure)
 		}
 	}
+	return data, err
 }
 
-// open works through the records of a datagram up to the first one with data.
+// open works through the records of a datagram, which it keeps nothing of, up
+// to the first one with data.
 func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 	s.rest = nil
 	for len(datagram) > 0 {
@@ -161,9 +158,8 @@ func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 		case e.Closed:
 			return nil, s.end(&ClosedError{Alert: e.Alert})
 		case e.Data != nil:
-			// the caller's buffer is his own once it holds data
-			s.rest = append([]byte(nil), rest...)
-			return e.Data, nil
+			s.rest = append([]byte(nil), rest...) // seldom more than nothing
+			return append([]byte(nil), e.Data...), nil
 		}
 		datagram = rest
 	}

@@ -112,13 +112,12 @@ func wantEcho(t *testing.T, s session) {
 		if err := s.Write(sent); err != nil {
 			t.Fatal(err)
 		}
-		buffer := make([]byte, readBufferSize)
-		n, err := s.Read(buffer)
+		got, err := s.Read()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(buffer[:n], sent) {
-			t.Errorf("sent %d bytes, got %d back or others", size, n)
+		if !bytes.Equal(got, sent) {
+			t.Errorf("sent %d bytes, got %d back or others", size, len(got))
 		}
 	}
 }

@@ -32,11 +32,16 @@ type pipe struct {
 
 // newPipe returns both ends. They are closed with the test.
 func newPipe(t testing.TB) (client, remote *pipe) {
+	client, remote = newEnds()
+	t.Cleanup(func() { client.Close(); remote.Close() })
+	return client, remote
+}
+
+func newEnds() (client, remote *pipe) {
 	a := net.UDPAddrFromAddrPort(server)
 	b := &net.UDPAddr{IP: net.IPv4(198, 51, 100, 7), Port: 40000}
 	client, remote = newEnd(b, a), newEnd(a, b)
 	client.peer, remote.peer = remote, client
-	t.Cleanup(func() { client.Close(); remote.Close() })
 	return client, remote
 }
 

@@ -2,14 +2,14 @@ package network
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// runner is the goroutine of one link. It owns the session from the first
-// packet to the last and closes it; others may only write to it.
+// runner is the I/O of one link, on one goroutine at a time: one that connects,
+// then one that reads. It owns the session from the first packet to the last
+// and closes it; others may only write to it.
 type runner struct {
 	epoch     messages.Epoch
 	transport Transport
@@ -21,16 +21,15 @@ type runner struct {
 	deliver func(messages.Datagram)
 
 	session atomic.Pointer[session]
-	serve   chan struct{} // closed when the peers know that the link is up
 }
 
 func newRunner(epoch messages.Epoch, transport Transport, report func(any), deliver func(messages.Datagram)) *runner {
-	return &runner{epoch: epoch, transport: transport, report: report, deliver: deliver, serve: make(chan struct{})}
+	return &runner{epoch: epoch, transport: transport, report: report, deliver: deliver}
 }
 
-// run dials, shakes hands and reads until the link fails or ctx ends. Only the
-// first part is bounded by the effect's deadline.
-func (r *runner) run(ctx context.Context, o open) {
+// connect dials and shakes hands, until the effect's deadline. The session that
+// it makes is closed when ctx ends.
+func (r *runner) connect(ctx context.Context, o open) {
 	bounded, cancel := context.WithDeadline(ctx, o.deadline)
 	made, err := establish(bounded, r.transport, o.remote, o.security)
 	cancel()
@@ -38,27 +37,21 @@ func (r *runner) run(ctx context.Context, o open) {
 		r.fail(ctx, err)
 		return
 	}
-	closing := sync.OnceFunc(func() { _ = made.Close() })
-	defer closing()
-	defer context.AfterFunc(ctx, closing)() // unblocks read
+	context.AfterFunc(ctx, func() { _ = made.Close() }) // which unblocks serve
 	r.session.Store(&made)
 	r.report(connected{epoch: r.epoch})
-	select {
-	case <-ctx.Done():
-	case <-r.serve:
-		r.fail(ctx, r.read(made))
-	}
 }
 
-// read delivers datagrams until the session fails.
+// serve delivers datagrams until the link fails or ctx ends. It has a goroutine
+// of its own, whose stack has never grown for a handshake.
+func (r *runner) serve(ctx context.Context) { r.fail(ctx, r.read(*r.session.Load())) }
+
 func (r *runner) read(s session) error {
-	buffer := make([]byte, readBufferSize)
 	for {
-		n, err := s.Read(buffer)
+		data, err := s.Read()
 		if err != nil {
 			return err
 		}
-		data := append([]byte(nil), buffer[:n]...)
 		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data})
 	}
 }

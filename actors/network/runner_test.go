@@ -21,13 +21,13 @@ func TestRunnerWaitsForServe(t *testing.T) {
 		r := newRunner(testEpoch, dialling(client),
 			func(in any) { reports = append(reports, in) },
 			func(d messages.Datagram) { delivered = append(delivered, string(d.Data)) })
-		go r.run(ctx, open{remote: server, deadline: time.Now().Add(time.Minute)})
+		go r.connect(ctx, open{remote: server, deadline: time.Now().Add(time.Minute)})
 		synctest.Wait()
 		if len(reports) != 1 || reports[0] != (connected{epoch: testEpoch}) || len(delivered) != 0 {
 			t.Errorf("before serve: reports %v, delivered %q", reports, delivered)
 		}
 		time.Sleep(time.Hour) // the deadline was the handshake's only
-		close(r.serve)
+		go r.serve(ctx)
 		synctest.Wait()
 		if len(delivered) != 1 || delivered[0] != "early" {
 			t.Errorf("delivered %q", delivered)
@@ -49,7 +49,7 @@ func TestRunnerEndsUnserved(t *testing.T) {
 		if err := r.write([]byte("too early")); err != nil {
 			t.Errorf("write: %v", err)
 		}
-		go r.run(ctx, open{remote: server, deadline: time.Now().Add(time.Minute)})
+		go r.connect(ctx, open{remote: server, deadline: time.Now().Add(time.Minute)})
 		synctest.Wait()
 		cancel()
 		synctest.Wait()

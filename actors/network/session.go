@@ -10,9 +10,9 @@ import (
 // called by one goroutine at a time; Write and Close by any. Errors end the
 // session, and are of the types of errors.go or *SocketError.
 type session interface {
-	// Read waits for the next datagram and copies it, whole, into buf, which
-	// has readBufferSize bytes.
-	Read(buf []byte) (int, error)
+	// Read waits for the next datagram and returns it, whole. It is the
+	// caller's own.
+	Read() ([]byte, error)
 	// Write sends one datagram; it does not keep it.
 	Write(datagram []byte) error
 	// Close says goodbye to the peer where the protocol has a word for it,
@@ -36,12 +36,12 @@ func establish(ctx context.Context, transport Transport, remote netip.AddrPort, 
 // plainSession is UDP without protection (security mode 3).
 type plainSession struct{ conn net.Conn }
 
-func (s *plainSession) Read(buf []byte) (int, error) {
-	n, err := readWhole(s.conn, buf)
+func (s *plainSession) Read() (data []byte, err error) {
+	err = receive(s.conn, func(datagram []byte) { data = append([]byte(nil), datagram...) })
 	if err != nil {
-		return 0, newSocketError(opRead, s.conn.RemoteAddr(), err)
+		return nil, newSocketError(opRead, s.conn.RemoteAddr(), err)
 	}
-	return n, nil
+	return data, nil
 }
 
 func (s *plainSession) Write(datagram []byte) error {

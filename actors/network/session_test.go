@@ -44,7 +44,7 @@ func TestCloseNotifyEndsASession(t *testing.T) {
 			time.Sleep(time.Second) // until the client is up, too
 			p.goodbye(c)
 		})
-		_, err := s.Read(make([]byte, readBufferSize))
+		_, err := s.Read()
 		wantAs[*ClosedError](t, err)
 		wantClass(t, err, messages.ClassClosed)
 		wantClass(t, s.Write([]byte("x")), messages.ClassClosed)
@@ -76,10 +76,9 @@ func TestForgedRecordsDoNotTouchASession(t *testing.T) {
 		} {
 			client.inject(forged)
 		}
-		buffer := make([]byte, readBufferSize)
-		n, err := s.Read(buffer)
-		if err != nil || string(buffer[:n]) != "hello" {
-			t.Errorf("got %q, %v", buffer[:n], err)
+		got, err := s.Read()
+		if err != nil || string(got) != "hello" {
+			t.Errorf("got %q, %v", got, err)
 		}
 		s.Close()
 	})
@@ -89,7 +88,7 @@ func TestRefusedPortEndsASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, client, remote := established(t, func(_ *pipe, c *dtls.Conn) { c.Read(make([]byte, 16)); c.Close() })
 		client.failRead(syscall.ECONNREFUSED)
-		_, err := s.Read(make([]byte, readBufferSize))
+		_, err := s.Read()
 		wantClass(t, err, messages.ClassRefused)
 		s.Close()
 		remote.Close()
@@ -144,12 +143,12 @@ func TestPlainSession(t *testing.T) {
 		client.inject(make([]byte, readBufferSize+100)) // dropped whole
 		client.inject(make([]byte, readBufferSize))     // may have been cut
 		client.inject(make([]byte, readBufferSize-1))
-		n, err := s.Read(make([]byte, readBufferSize))
-		if n != readBufferSize-1 || err != nil {
-			t.Errorf("got %d bytes, %v; want %d", n, err, readBufferSize-1)
+		got, err := s.Read()
+		if len(got) != readBufferSize-1 || err != nil {
+			t.Errorf("got %d bytes, %v; want %d", len(got), err, readBufferSize-1)
 		}
 		client.failRead(syscall.ECONNREFUSED)
-		_, err = s.Read(make([]byte, readBufferSize))
+		_, err = s.Read()
 		wantClass(t, err, messages.ClassRefused)
 		s.Close()
 	})
