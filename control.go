@@ -23,7 +23,6 @@ const (
 	controlCloseTimeout = 100 * time.Millisecond // for the requests under way when the client closes
 	controlMaxHeader    = 16 << 10               // bytes
 	controlMaxBody      = 4 << 10                // bytes; no call has a use for a body
-	controlMaxRequests  = 32                     // under way at a time, event streams included
 )
 
 // control is the control API of one client (CONTRACT.md, Control API): an HTTP
@@ -33,12 +32,13 @@ type control struct {
 	client   *Client
 	listener net.Listener // nil while off
 	server   *http.Server
-	slots    chan struct{} // has room for the requests under way
+	rooms    controlRooms
+	requests controlRequests
 	served   chan struct{} // closed when the server accepts no more
 }
 
 func newControl(c *Client) *control {
-	return &control{client: c, slots: make(chan struct{}, controlMaxRequests), served: make(chan struct{})}
+	return &control{client: c, rooms: newControlRooms(), served: make(chan struct{})}
 }
 
 // ControlAddr returns the address on which the control API of a running client
@@ -68,7 +68,7 @@ func (c *control) open() error {
 	if err != nil {
 		return fmt.Errorf("%w on %s: %w", ErrControl, address, err)
 	}
-	c.listener = listener
+	c.listener = &controlDoor{Listener: listener}
 	return nil
 }
 
@@ -83,6 +83,7 @@ func (c *control) serve() {
 		ReadHeaderTimeout: controlReadTimeout, ReadTimeout: controlReadTimeout,
 		WriteTimeout: controlCallTimeout + controlWriteTimeout, IdleTimeout: controlIdleTimeout,
 		MaxHeaderBytes: controlMaxHeader, ErrorLog: log.New(logger, "", 0),
+		ConnContext: withControlConn,
 	}
 	logger.Info().Str("endpoint", c.client.config.Endpoint).Stringer("address", c.listener.Addr()).Msg("the control API listens")
 	go func() {
@@ -110,24 +111,22 @@ func (c *control) close() {
 		_ = c.server.Close() // cuts off who does not read or send
 	}
 	<-c.served
-	for range cap(c.slots) { // until the last request has left, and none can begin
-		c.slots <- struct{}{}
-	}
+	c.requests.end()
 }
 
-// handler routes requests. The methods of a path that has others are answered
-// 405 with Allow.
+// handler routes requests, each kind through a room of its own. The methods of
+// a path that has others are answered 405 with Allow.
 func (c *control) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", c.status)
-	mux.HandleFunc("GET /v1/explain", c.explain)
-	mux.HandleFunc("GET /v1/events", c.events)
+	mux, rooms := http.NewServeMux(), c.rooms
+	mux.Handle("GET /v1/status", rooms.looks.admit(c.status))
+	mux.Handle("GET /v1/explain", rooms.looks.admit(c.explain))
+	mux.Handle("GET /v1/events", rooms.streams.admit(c.events))
 	for _, call := range controlCalls {
-		mux.HandleFunc("POST /v1/"+call.call.String(), func(w http.ResponseWriter, r *http.Request) { c.call(w, r, call) })
+		mux.Handle("POST /v1/"+call.call.String(), rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { c.call(w, r, call) }))
 	}
-	mux.HandleFunc("POST /v1/close", c.closeClient)
-	mux.HandleFunc("GET /livez", c.livez)
-	mux.HandleFunc("GET /readyz", c.readyz)
-	mux.Handle("GET /metrics", newMetrics(c.client))
+	mux.Handle("POST /v1/close", rooms.closes.admit(c.closeClient))
+	mux.Handle("GET /livez", rooms.health.admit(c.livez))
+	mux.Handle("GET /readyz", rooms.health.admit(c.readyz))
+	mux.Handle("GET /metrics", rooms.metrics.admit(newMetrics(c.client).ServeHTTP))
 	return c.guarded(mux)
 }

@@ -15,11 +15,11 @@ func (c *control) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if !c.enter() {
-			answer(w, http.StatusServiceUnavailable, controlAnswer{Detail: "too many requests are under way"})
+		if !c.requests.begin() {
+			answer(w, http.StatusServiceUnavailable, controlAnswer{Detail: "the client is closed"})
 			return
 		}
-		defer func() { <-c.slots }()
+		defer c.requests.leave()
 		if !hostAllowed(r) {
 			answer(w, http.StatusMisdirectedRequest, controlAnswer{Detail: "the Host header names no loopback address"})
 			return
@@ -30,16 +30,6 @@ func (c *control) guarded(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// enter counts a request that begins; it is false when there are too many.
-func (c *control) enter() bool {
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
 }
 
 // hostAllowed reports whether a request is addressed to loopback. On a unix
@@ -57,7 +47,8 @@ func hostAllowed(r *http.Request) bool {
 	return isLoopback(host)
 }
 
-// bodyRead reads a body away, so that the connection can be used again.
+// bodyRead reads a body away, so that the connection can be used again. It
+// comes before a request takes room: who sends slowly holds up nobody.
 func bodyRead(w http.ResponseWriter, r *http.Request) bool {
 	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, controlMaxBody))
 	return err == nil

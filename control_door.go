@@ -1,0 +1,115 @@
+package holdfast
+
+import (
+	"container/list"
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// controlMaxConns bounds the connections of the API, and with them the file
+// descriptors that others can make the client spend. It is above the sum of all
+// rooms, so that some connections can always wait for a request.
+const controlMaxConns = controlMaxStreams + controlMaxCalls + controlMaxCloses + controlMaxLooks +
+	controlMaxHealth + controlMaxMetrics + 64
+
+// controlDoor is a listener that keeps the bound. A connection waits while no
+// request of it is in a room: it is new, idle, has sent half a request, or is
+// done with one. When there are too many, the one that has waited longest is
+// closed for the newcomer. So connections that are opened and left alone keep
+// nobody out, which a door that shuts until one of them goes would do.
+type controlDoor struct {
+	net.Listener
+
+	mu      sync.Mutex
+	open    int
+	waiting list.List // of *controlConn, the one that has waited longest first
+}
+
+// controlConn is a connection that the door knows.
+type controlConn struct {
+	net.Conn
+	door  *controlDoor
+	place *list.Element // in door.waiting; nil while a request is in a room, and once closed
+	gone  bool          // closed
+}
+
+// Accept implements net.Listener.
+func (d *controlDoor) Accept() (net.Conn, error) {
+	accepted, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c := &controlConn{Conn: accepted, door: d}
+	if longest := d.enter(c); longest != nil {
+		_ = longest.Close() // for the newcomer
+	}
+	return c, nil
+}
+
+// enter counts a new connection, and returns the one to close for it, if any.
+func (d *controlDoor) enter(c *controlConn) (longest *controlConn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open >= controlMaxConns && d.waiting.Len() > 0 {
+		longest, _ = d.waiting.Front().Value.(*controlConn)
+	}
+	d.open++
+	c.place = d.waiting.PushBack(c)
+	return longest
+}
+
+// Close implements net.Conn.
+func (c *controlConn) Close() error {
+	c.door.mu.Lock()
+	if !c.gone {
+		c.gone = true
+		c.door.open--
+		c.leaveQueue()
+	}
+	c.door.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// leaveQueue takes a connection out of those that wait; the door is locked.
+func (c *controlConn) leaveQueue() {
+	if c.place != nil {
+		c.door.waiting.Remove(c.place)
+		c.place = nil
+	}
+}
+
+// busy says that a request is in a room, wait that it has left.
+func (c *controlConn) busy() {
+	c.door.mu.Lock()
+	defer c.door.mu.Unlock()
+	c.leaveQueue()
+}
+
+func (c *controlConn) wait() {
+	c.door.mu.Lock()
+	defer c.door.mu.Unlock()
+	if !c.gone && c.place == nil {
+		c.place = c.door.waiting.PushBack(c)
+	}
+}
+
+// controlConnKey is the key of a connection in the context of its requests.
+type controlConnKey struct{}
+
+// withControlConn is the server's ConnContext.
+func withControlConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, controlConnKey{}, c)
+}
+
+// controlConnBusy marks the connection of a request as busy, and returns what
+// ends that.
+func controlConnBusy(r *http.Request) (wait func()) {
+	c, ok := r.Context().Value(controlConnKey{}).(*controlConn)
+	if !ok { // a request of a test, without a connection
+		return func() {}
+	}
+	c.busy()
+	return c.wait
+}
