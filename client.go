@@ -87,10 +87,12 @@ func newClient(r *Runtime, cfg Config) (*Client, error) {
 
 // Start opens and locks the state directory (at most 5 s) and returns at once,
 // also offline; the client connects in the background from then on. A
-// directory that cannot be used is an error for which errors.Is(err, ErrStore)
-// holds; it names the process that has locked it. Credentials that cannot be
-// read or used are no reason not to start: they are reported as an event and
-// looked at again by the policy. Where the configuration asks for the control
+// directory that another process has locked is an error for which
+// errors.Is(err, ErrStoreInUse) and errors.Is(err, ErrStore) hold; it names the
+// process. Anything else that is wrong with the directory, such as one of
+// another user, and credentials that cannot be read or used are no reason not to
+// start: they are reported as events, codes 16 and 17, and looked at again.
+// Where the configuration asks for the control
 // API, an address that cannot be listened on is an error for which
 // errors.Is(err, ErrControl) holds, and the directory is unlocked again. After
 // an error Start may be called again. A second Start is ErrNotAllowed.
@@ -100,7 +102,7 @@ func (c *Client) Start(ctx context.Context) error {
 	if c.phase != clientNew {
 		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
 	}
-	opened, err := store.Open(ctx, store.Options{
+	opened, err := store.Attach(ctx, store.Options{
 		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, FS: c.runtime.storeFS,
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -49,7 +50,7 @@ func (e *ConfigError) Unwrap() []error { return configCauses(e.Faults) }
 // Code returns ConnectInvalidParameters.
 func (e *ConfigError) Code() ErrorCode { return messages.ConnectInvalidParameters }
 
-// CredentialsError lists every fault of the files that a configuration names;
+// CredentialsError lists every fault of what a configuration names;
 // there is at least one.
 type CredentialsError struct{ Faults []Fault }
 
@@ -71,6 +72,10 @@ func (e *CredentialsError) Code() ErrorCode {
 // configIsIO tells an I/O error, which may pass, from a file that is missing
 // or that this user may not read.
 func configIsIO(err error) bool {
+	var distrust *store.DistrustError
+	if errors.As(err, &distrust) {
+		return true // of the state directory, which is good or not at any time
+	}
 	var path *fs.PathError
 	if !errors.As(err, &path) {
 		return false

@@ -212,7 +212,7 @@ func TestCheckFilesNamesEveryFault(t *testing.T) {
 	} {
 		a := *good
 		test.edit(&a)
-		err := Config{Endpoint: "gw-0001", Server: &a}.CheckFiles()
+		err := Config{Endpoint: "gw-0001", StateDir: dir, Server: &a}.CheckFiles()
 		var list *CredentialsError
 		if !errors.Is(err, ErrInvalidCredentials) || !errors.As(err, &list) {
 			t.Errorf("%s: %v", test.name, err)
@@ -311,7 +311,8 @@ func TestCheckJoinsConfigurationAndFiles(t *testing.T) {
 	if !errors.As(err, &files) || len(files.Faults) != 1 || files.Faults[0].Key != "bootstrap.psk_key_file" {
 		t.Errorf("files: %v", files)
 	}
-	if err := (ConfigLoader{Path: writeConfig(t, configExample), LookupEnv: noEnv}).Check(); err != nil {
+	example := strings.ReplaceAll(configExample, "./state", t.TempDir())
+	if err := (ConfigLoader{Path: writeConfig(t, example), LookupEnv: noEnv}).Check(); err != nil {
 		t.Errorf("the example: %v", err)
 	}
 }
@@ -321,7 +322,9 @@ func TestCheckFilesValidatesFirst(t *testing.T) {
 	if err := (Config{}).CheckFiles(); !errors.Is(err, ErrInvalidParameters) {
 		t.Errorf("%v", err)
 	}
-	if err := validConfig().CheckFiles(); err != nil {
+	valid := validConfig()
+	valid.StateDir = t.TempDir()
+	if err := valid.CheckFiles(); err != nil {
 		t.Errorf("%v", err)
 	}
 }

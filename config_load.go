@@ -64,8 +64,8 @@ func configInvalid(faults []Fault) error {
 	return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, &ConfigError{Faults: faults})
 }
 
-// Check is Load that also looks at the files that the configuration names,
-// where an account is valid so far. The error is nil, or joins the *Errors of
+// Check is Load that also looks at what the configuration names: the state
+// directory, and the files of the accounts that are valid so far. The error is nil, or joins the *Errors of
 // [LoadConfig] and [Config.CheckFiles].
 func (l ConfigLoader) Check() error {
 	c, faults := l.load()
@@ -74,10 +74,7 @@ func (l ConfigLoader) Check() error {
 		invalid = configInvalid(faults)
 	}
 	c.dropFaulty(faults)
-	if _, err := c.factoryTree(); err != nil {
-		return errors.Join(invalid, credentialsError(err))
-	}
-	return invalid
+	return errors.Join(invalid, c.checkNamed())
 }
 
 // dropFaulty takes the accounts out that have a fault.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
@@ -17,7 +18,9 @@ const configServerID messages.AccountID = 1
 
 // CheckFiles reads the files that the configuration names and reports
 // everything that is wrong with them: missing, unreadable, unparsable,
-// expired, or a key that does not belong to its certificate. The error is an
+// expired, or a key that does not belong to its certificate. Of the state
+// directory it reports, as this user sees it, that others could change what is
+// in it; it makes and changes nothing there. The error is an
 // [*Error] of the code that [CredentialsError.Code] names, whose cause is a
 // [*CredentialsError]; or that of [Config.Validate] when the configuration is
 // invalid in itself.
@@ -25,10 +28,34 @@ func (c Config) CheckFiles() error {
 	if err := c.Validate(); err != nil {
 		return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
 	}
-	if _, err := c.factoryTree(); err != nil {
-		return credentialsError(err)
+	return c.checkNamed()
+}
+
+// checkNamed looks at what a valid configuration names.
+func (c Config) checkNamed() error {
+	faults := c.stateDirFaults()
+	var list *CredentialsError
+	if _, err := c.factoryTree(); errors.As(err, &list) {
+		faults = append(faults, list.Faults...)
+	}
+	if len(faults) > 0 {
+		return credentialsError(&CredentialsError{Faults: faults})
 	}
 	return nil
+}
+
+// stateDirFaults says why the state directory is not to be trusted.
+func (c Config) stateDirFaults() []Fault {
+	err := store.Check(c.withDefaults().StateDir)
+	if err == nil {
+		return nil
+	}
+	problem := err.Error()
+	var distrust *store.DistrustError
+	if errors.As(err, &distrust) {
+		problem = distrust.Error()
+	}
+	return []Fault{{Key: "state_dir", Problem: problem, Err: err}}
 }
 
 // factoryTree reads the named files and returns objects 0 and 1 of the

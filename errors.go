@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -42,9 +43,14 @@ var (
 )
 
 // ErrStore says that the state directory cannot be used at all: locked by
-// another process, not a directory, not to be created. Start returns it; the
-// cause names the directory and, when it is locked, the process.
+// another process, not a directory, not to be created, or open to other users.
+// Provision and FactoryReset return it, Start only for one that is locked. The
+// cause names the path and what to do about it.
 var ErrStore = errors.New("holdfast: the state directory cannot be used")
+
+// ErrStoreInUse says that another process has locked the state directory. It
+// comes with ErrStore; the cause names the process.
+var ErrStoreInUse = errors.New("another process uses it")
 
 // Error returns the code's name, the phase and the cause.
 func (e *Error) Error() string {
@@ -72,5 +78,19 @@ func codeError(code ErrorCode, phase messages.Phase, cause error) *Error {
 	return &Error{Code: code, Phase: phase.String(), Err: cause}
 }
 
-// storeError wraps the cause for which Start could not open the store.
-func storeError(cause error) error { return fmt.Errorf("%w: %w", ErrStore, cause) }
+// storeError wraps the cause for which the store could not be opened.
+func storeError(cause error) error {
+	var locked *store.LockedError
+	if errors.As(cause, &locked) {
+		cause = &inUseError{cause}
+	}
+	return fmt.Errorf("%w: %w", ErrStore, cause)
+}
+
+// inUseError is ErrStoreInUse, in the words of its cause.
+type inUseError struct{ error }
+
+func (e *inUseError) Unwrap() error { return e.error }
+
+// Is implements the convention of errors.Is.
+func (e *inUseError) Is(target error) bool { return target == ErrStoreInUse }

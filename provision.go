@@ -15,11 +15,12 @@ import (
 // the URIs are checked first, every fault at once. A client whose
 // configuration has neither bootstrap nor server then starts from them, and a
 // factory reset goes back to them. What a bootstrap stored there before is
-// removed. A directory in use is an error for which errors.Is(err, ErrStore)
-// holds.
+// removed. A directory in use is an error for which errors.Is(err,
+// ErrStoreInUse) holds; for one that cannot be used for another reason, such as
+// that it belongs to another user, errors.Is(err, ErrStore) does.
 func Provision(ctx context.Context, cfg Config) error {
-	if err := cfg.CheckFiles(); err != nil {
-		return err
+	if err := cfg.Validate(); err != nil {
+		return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
 	}
 	if cfg.Bootstrap == nil && cfg.Server == nil {
 		return codeError(messages.ConnectorInvalidCredentials, messages.PhaseStore, errNothingToProvision)

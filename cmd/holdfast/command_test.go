@@ -59,7 +59,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestConfigCheckValid(t *testing.T) {
 	t.Parallel()
-	path := writeFile(t, "gw.yaml", "endpoint: g\nserver: {uri: coap://h, security: nosec}\n")
+	path := writeFile(t, "gw.yaml", "endpoint: g\nstate_dir: "+t.TempDir()+"\nserver: {uri: coap://h, security: nosec}\n")
 	if got := invoke(t.Context(), "config", "check", path); got != (outcome{exitDone, path + ": valid\n", ""}) {
 		t.Errorf("%+v", got)
 	}

@@ -70,7 +70,7 @@ func (p *program) factoryReset(args []string) int {
 // it.
 func (p *program) failStore(err error) int {
 	exit := p.fail(err)
-	if errors.Is(err, holdfast.ErrStore) {
+	if errors.Is(err, holdfast.ErrStoreInUse) {
 		p.complain("while a client uses the directory, holdfast ctl factory-reset asks that client")
 	}
 	return exit

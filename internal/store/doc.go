@@ -18,8 +18,9 @@
 //   - Nothing here retries, waits (but for the lock in Open) or remembers a
 //     failure: once the disk is good again the next call works. That includes a
 //     directory that was taken away and put back, with another lock file or
-//     without one. A missing directory is not made again by Save: it may be
-//     the mount point of a medium that is absent.
+//     without one, and one that was not to be trusted. A missing directory is
+//     not made again by Save: it may be the mount point of a medium that is
+//     absent.
 //
 // # Files
 //
@@ -30,16 +31,41 @@
 //	NAME.GENERATION.damaged       evidence: what was found under NAME.GENERATION.rec
 //
 // Files have mode 0600 and directories made here 0700. A directory that exists
-// keeps its mode: state_dir may have been pointed at a shared one, and changing
-// that would break others. Windows has no such modes; there the directory's
-// access control list is the administrator's matter.
+// keeps its mode.
+//
+// # Trust
+//
+// Only root and the user that the process runs as are trusted (root: only root).
+// Before every Load, Save and Delete, and before anything is made, it is looked
+// at that nobody else can change what is stored (trust.go):
+//
+//   - The directory belongs to one of the two, and neither its group nor others
+//     may write it. The group may where it is the user's own, of his number.
+//   - So does every directory on the way to it, which others may write only
+//     where the sticky bit keeps them from replacing what is not theirs (/tmp).
+//   - Symbolic links on the way are followed when they belong to one of the two;
+//     what they lead through is looked at alike. The directory may be one.
+//   - Records and the lock file belong to one of the two, are regular files and
+//     no links, and only their owner may write them. That others could read a
+//     record is set right when it is read. A second name of a record elsewhere
+//     (a hard link) is no reason to refuse it: others can make one, and cannot
+//     write by it.
+//
+// What fails this is a *DistrustError, which names the path, its owner and mode
+// and the command that sets it right. A directory or lock file that fails it is
+// not used at all: nothing is read, made or written. A record that fails it is
+// damaged (below). As long as the way is trusted nobody else can change it, so
+// that there is no moment between looking and using.
+//
+// Windows has no such modes; there the directory's access control list is the
+// administrator's matter. Files that the configuration names are not looked at
+// like that: whoever wrote the configuration chose them.
 //
 // # Damage
 //
 // A file is damaged when it is no intact record of that name and generation:
 // truncated, altered, of an unknown version, above the size limit, not a
-// regular file, or owned by somebody who is neither root, this user nor the
-// directory's owner. A file that could not be read (EIO, EACCES) is unreadable
+// regular file, or not to be trusted. A file that could not be read (EIO, EACCES) is unreadable
 // instead: it may be fine tomorrow. Load falls back past both.
 //
 // A damaged file is never overwritten, and stays under its name until the next

@@ -59,7 +59,7 @@ func (e *LockedError) Unwrap() error { return e.Err }
 
 // IOError is a failure of Open or Close other than a lock that is held.
 type IOError struct {
-	Op   string // "open", "stat", "mkdir", "lock" or "unlock"
+	Op   string // "open", "stat", "readlink", "mkdir", "lock" or "unlock"
 	Path string
 	Err  error
 }
@@ -93,7 +93,8 @@ func (e *ReadError) Unwrap() error { return e.Err }
 // WriteError says that a Save or Delete failed. It is the cause of
 // ConnectorFailedToStoreCredentials (16).
 type WriteError struct {
-	// Op is the step that failed: "check" (of the arguments), "lock", "list",
+	// Op is the step that failed: "check" (of the arguments and of the
+	// directory), "lock", "list",
 	// "create", "write", "sync", "close", "verify", "rename", "sync-dir" or
 	// "remove".
 	Op   string
@@ -114,7 +115,8 @@ type Damage uint8
 // The kinds of damage, in the order in which they are looked for.
 const (
 	DamageNotRegular Damage = iota + 1 // a directory, symbolic link, fifo, device ...
-	DamageOwner                        // owned by an unrelated user
+	DamageOwner                        // owned by somebody who is neither root nor this user
+	DamageWritable                     // others may write it
 	DamageTooLarge                     // above Options.MaxRecord
 	DamageTruncated                    // ends before its header, name or checksum
 	DamageMagic                        // does not begin as a record does
@@ -127,6 +129,7 @@ const (
 var damageText = map[Damage]string{
 	DamageNotRegular: "not a regular file",
 	DamageOwner:      "owned by another user",
+	DamageWritable:   "others may write it",
 	DamageTooLarge:   "above the size limit",
 	DamageTruncated:  "truncated",
 	DamageMagic:      "not a record",
@@ -150,8 +153,12 @@ func isDamage(err error) bool {
 }
 
 // describe words a failure; the prefix of a sentinel of this package is not
-// repeated.
+// repeated, nor is the path where the cause has its own.
 func describe(op, path string, err error) string {
+	var distrust *DistrustError
+	if errors.As(err, &distrust) {
+		return "store: " + op + ": " + distrust.Error()
+	}
 	return "store: " + op + " " + path + ": " + strings.TrimPrefix(err.Error(), "store: ")
 }
 

@@ -14,6 +14,13 @@ import (
 // differences given.
 type FS interface {
 	Stat(path string) (fs.FileInfo, error)
+	Lstat(path string) (fs.FileInfo, error)
+	Readlink(path string) (string, error)
+	// Owner returns whose a file is; false where the system has no such thing.
+	Owner(fi fs.FileInfo) (Owner, bool)
+	// User returns the user ID that this process acts as. It means nothing
+	// where Owner is false.
+	User() int
 	Mkdir(path string, perm fs.FileMode) error
 	// OpenFile opens a file without following a symbolic link in the last
 	// element of path, and without waiting for the other end of a fifo. The
@@ -49,6 +56,8 @@ type Lock interface {
 	// Held reports whether the lock still guards the path it was taken on: the
 	// file may have been removed or replaced, so that others can lock anew.
 	Held() bool
+	// Stat describes the file that is locked.
+	Stat() (fs.FileInfo, error)
 	Unlock() error
 }
 
@@ -59,6 +68,10 @@ func OS() FS { return osFS{} }
 type osFS struct{}
 
 func (osFS) Stat(path string) (fs.FileInfo, error)     { return os.Stat(path) }
+func (osFS) Lstat(path string) (fs.FileInfo, error)    { return os.Lstat(path) }
+func (osFS) Readlink(path string) (string, error)      { return os.Readlink(path) }
+func (osFS) Owner(fi fs.FileInfo) (Owner, bool)        { return ownerOf(fi) }
+func (osFS) User() int                                 { return os.Geteuid() }
 func (osFS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
 func (osFS) Rename(oldpath, newpath string) error      { return os.Rename(oldpath, newpath) }
 func (osFS) Remove(path string) error                  { return os.Remove(path) }
@@ -88,10 +101,6 @@ func (osFS) TryLock(path string) (Lock, bool, error) {
 	if err != nil || !taken {
 		return nil, false, err
 	}
-	if err := l.check(); err != nil {
-		_ = l.Unlock()
-		return nil, false, err
-	}
 	if !l.Held() { // replaced between opening and locking: somebody may hold the new one
 		_ = l.Unlock()
 		return nil, false, nil
@@ -106,17 +115,6 @@ type osLock struct {
 	flock *flock.Flock
 }
 
-func (l *osLock) check() error {
-	fi, err := l.flock.Stat()
-	if err != nil {
-		return err
-	}
-	if !fi.Mode().IsRegular() {
-		return DamageNotRegular
-	}
-	return nil
-}
-
 func (l *osLock) Held() bool {
 	mine, err := l.flock.Stat()
 	if err != nil {
@@ -125,5 +123,7 @@ func (l *osLock) Held() bool {
 	current, err := os.Lstat(l.path)
 	return err == nil && os.SameFile(mine, current)
 }
+
+func (l *osLock) Stat() (fs.FileInfo, error) { return l.flock.Stat() }
 
 func (l *osLock) Unlock() error { return l.flock.Unlock() }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -36,21 +38,33 @@ func syncDir(path string) error {
 	return err
 }
 
-// ownerTrusted reports whether a file belongs to root, to this user or to the
-// owner of its directory, who could replace it anyway.
-func ownerTrusted(file, dir fs.FileInfo) bool {
-	uid, ok := ownerOf(file)
-	if !ok || uid == 0 || int64(uid) == int64(os.Geteuid()) {
-		return true
-	}
-	dirUID, ok := ownerOf(dir)
-	return ok && uid == dirUID
-}
-
-func ownerOf(fi fs.FileInfo) (uint32, bool) {
+// ownerOf returns whose a file is.
+func ownerOf(fi fs.FileInfo) (Owner, bool) {
 	st, ok := fi.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, false
+		return Owner{}, false
 	}
-	return st.Uid, true
+	return Owner{UID: int(st.Uid), GID: int(st.Gid), Unmapped: st.Uid == overflowUID && rootIsUnmapped()}, true
+}
+
+// overflowUID stands for users without a number in a user namespace (Linux,
+// user_namespaces(7)).
+const overflowUID = 65534
+
+// rootIsUnmapped reports whether the machine's root has no number here. Without
+// namespaces, or without /proc, it has.
+var rootIsUnmapped = sync.OnceValue(func() bool {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	return err == nil && !mapsRoot(string(text))
+})
+
+// mapsRoot reads a uid_map: lines of the first number inside, the first number
+// outside, and how many follow.
+func mapsRoot(text string) bool {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) == 3 && f[1] == "0" {
+			return true
+		}
+	}
+	return false
 }

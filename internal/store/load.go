@@ -31,7 +31,11 @@ type Record struct {
 func (s *Store) Load(name string) (Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.usable(name); err != nil {
+	err := s.usable(name)
+	if err == nil {
+		err = s.readable()
+	}
+	if err != nil {
 		return Record{}, &ReadError{Name: name, Path: s.dir, Err: err}
 	}
 	l, err := s.list(name)
@@ -100,7 +104,7 @@ func (s *Store) readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	if err := s.inspect(fi); err != nil {
+	if err := s.inspect(path, fi); err != nil {
 		return nil, err
 	}
 	if fi.Mode().Perm()&^fileMode != 0 {
@@ -110,21 +114,14 @@ func (s *Store) readFile(path string) ([]byte, error) {
 }
 
 // inspect refuses a file by its metadata.
-func (s *Store) inspect(fi fs.FileInfo) error {
+func (s *Store) inspect(path string, fi fs.FileInfo) error {
 	switch {
 	case !fi.Mode().IsRegular():
 		return DamageNotRegular
 	case fi.Size() > s.maxRecord+overheadMax:
 		return DamageTooLarge
 	}
-	dir, err := s.fs.Stat(s.dir)
-	if err != nil {
-		return cause(err)
-	}
-	if !ownerTrusted(fi, dir) {
-		return DamageOwner
-	}
-	return nil
+	return checkTrust(s.fs, path, fi, false)
 }
 
 // readAll reads the size bytes of f. A file that is shorter by now is cut

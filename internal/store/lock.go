@@ -32,7 +32,7 @@ func acquire(ctx context.Context, fsys FS, dir string, timeout time.Duration) (L
 	poll := time.NewTicker(lockPollInterval)
 	defer poll.Stop()
 	for {
-		lock, taken, err := fsys.TryLock(path)
+		lock, taken, err := takeLock(fsys, path)
 		if err != nil {
 			return nil, &IOError{Op: "lock", Path: path, Err: cause(err)}
 		}
@@ -48,6 +48,28 @@ func acquire(ctx context.Context, fsys FS, dir string, timeout time.Duration) (L
 			return nil, lockedError(fsys, dir, ctx.Err())
 		}
 	}
+}
+
+// takeLock is TryLock that gives back what somebody else may have made, and
+// could hold as he likes.
+func takeLock(fsys FS, path string) (Lock, bool, error) {
+	lock, taken, err := fsys.TryLock(path)
+	if err != nil || !taken {
+		return nil, false, err
+	}
+	fi, err := lock.Stat()
+	switch {
+	case err != nil:
+	case !fi.Mode().IsRegular():
+		err = DamageNotRegular
+	default:
+		err = checkTrust(fsys, path, fi, false)
+	}
+	if err != nil {
+		_ = lock.Unlock()
+		return nil, false, err
+	}
+	return lock, true, nil
 }
 
 func lockedError(fsys FS, dir string, err error) *LockedError {

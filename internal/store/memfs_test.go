@@ -25,6 +25,7 @@ type memFS struct {
 	disk    map[string]*inode // by path; the names that are durable
 	pending []change          // changes of live that are not in disk yet, in order
 	locked  map[*inode]bool
+	user    int // that the store runs as; the owner of all that it makes
 
 	steps   int                         // operations so far
 	crashAt int                         // the operation that does not take place any more; 0 is none
@@ -50,6 +51,8 @@ func (c change) apply(names map[string]*inode) {
 
 type inode struct {
 	mode   fs.FileMode
+	owner  Owner
+	target string // of a symbolic link
 	data   []byte
 	synced []byte // what is on the medium
 }
@@ -89,13 +92,13 @@ func (m *memFS) crash(keep func() bool, content func(i *inode) []byte) *memFS {
 			c.apply(names)
 		}
 	}
-	after := &memFS{live: map[string]*inode{}, locked: map[*inode]bool{}}
+	after := &memFS{live: map[string]*inode{}, locked: map[*inode]bool{}, user: m.user}
 	for _, path := range slices.Sorted(maps.Keys(names)) {
 		if path != "/" && after.live[filepath.Dir(path)] == nil {
 			continue // its directory is lost
 		}
 		data := content(names[path])
-		after.live[path] = &inode{mode: names[path].mode, data: data, synced: data}
+		after.live[path] = &inode{mode: names[path].mode, owner: names[path].owner, data: data, synced: data}
 	}
 	after.disk = maps.Clone(after.live)
 	return after
@@ -145,10 +148,39 @@ func (m *memFS) Stat(path string) (fs.FileInfo, error) {
 
 func (m *memFS) stat(path string) (fs.FileInfo, error) {
 	if i, ok := m.live[path]; ok {
-		return memInfo{filepath.Base(path), i.mode, int64(len(i.data))}, nil
+		return i.info(path), nil
 	}
 	return nil, fs.ErrNotExist
 }
+
+// Lstat looks at the file itself. Nothing else here follows a link: tests of
+// links use it alone.
+func (m *memFS) Lstat(path string) (fs.FileInfo, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.step("lstat", path); err != nil {
+		return nil, err
+	}
+	return m.stat(path)
+}
+
+func (m *memFS) Readlink(path string) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.step("readlink", path); err != nil {
+		return "", err
+	}
+	return m.live[path].target, nil
+}
+
+func (m *memFS) Owner(fi fs.FileInfo) (Owner, bool) {
+	owner, ok := fi.Sys().(Owner)
+	return owner, ok
+}
+
+func (m *memFS) User() int { return m.user }
+
+func (m *memFS) mine() Owner { return Owner{UID: m.user, GID: m.user} }
 
 func (m *memFS) Mkdir(path string, perm fs.FileMode) error {
 	m.mu.Lock()
@@ -163,7 +195,7 @@ func (m *memFS) Mkdir(path string, perm fs.FileMode) error {
 	if _, ok := m.live[path]; ok {
 		return fs.ErrExist
 	}
-	m.change(dir, map[string]*inode{path: {mode: fs.ModeDir | perm}})
+	m.change(dir, map[string]*inode{path: {mode: fs.ModeDir | perm, owner: m.mine()}})
 	return nil
 }
 
@@ -194,7 +226,7 @@ func (m *memFS) open(path string, flag int, perm fs.FileMode) (*inode, error) {
 	case flag&os.O_CREATE == 0:
 		return nil, fs.ErrNotExist
 	}
-	i = &inode{mode: perm}
+	i = &inode{mode: perm, owner: m.mine()}
 	m.change(dir, map[string]*inode{path: i})
 	return i, nil
 }
@@ -290,6 +322,15 @@ func (l *memLock) Held() bool {
 	return l.fs.live[l.path] == l.inode
 }
 
+func (l *memLock) Stat() (fs.FileInfo, error) {
+	l.fs.mu.Lock()
+	defer l.fs.mu.Unlock()
+	if err := l.fs.step("fstat", l.path); err != nil {
+		return nil, err
+	}
+	return l.inode.info(l.path), nil
+}
+
 func (l *memLock) Unlock() error {
 	l.fs.mu.Lock()
 	defer l.fs.mu.Unlock()
@@ -371,13 +412,18 @@ func (f *memFile) Stat() (fs.FileInfo, error) {
 	if err := f.fs.step("fstat", f.path); err != nil {
 		return nil, err
 	}
-	return memInfo{filepath.Base(f.path), f.inode.mode, int64(len(f.inode.data))}, nil
+	return f.inode.info(f.path), nil
 }
 
 type memInfo struct {
-	name string
-	mode fs.FileMode
-	size int64
+	name  string
+	mode  fs.FileMode
+	size  int64
+	owner Owner
+}
+
+func (i *inode) info(path string) memInfo {
+	return memInfo{filepath.Base(path), i.mode, int64(len(i.data)), i.owner}
 }
 
 func (i memInfo) Name() string       { return i.name }
@@ -385,4 +431,4 @@ func (i memInfo) Size() int64        { return i.size }
 func (i memInfo) Mode() fs.FileMode  { return i.mode }
 func (i memInfo) ModTime() time.Time { return time.Time{} }
 func (i memInfo) IsDir() bool        { return i.mode.IsDir() }
-func (i memInfo) Sys() any           { return nil }
+func (i memInfo) Sys() any           { return i.owner }

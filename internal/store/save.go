@@ -48,6 +48,9 @@ func (s *Store) checkSave(name string, data []byte) error {
 // begin makes sure that the directory is there and ours, and clears away what
 // an interrupted Save left.
 func (s *Store) begin(name string) (listing, error) {
+	if err := s.reach(); err != nil {
+		return listing{}, &WriteError{Op: "check", Path: s.dir, Err: err}
+	}
 	if err := s.ensureLock(); err != nil {
 		return listing{}, err
 	}
@@ -62,20 +65,23 @@ func (s *Store) begin(name string) (listing, error) {
 }
 
 // ensureLock takes the lock anew when the directory, or the lock file in it,
-// is not the one that Open locked: somebody else may have locked the new one.
+// is not the one that was locked: somebody else may have locked the new one.
+// Attach may have left without a lock.
 func (s *Store) ensureLock() error {
-	if s.lock.Held() {
+	if s.lock != nil && s.lock.Held() {
 		return nil
 	}
 	path := s.path(lockFile)
-	lock, taken, err := s.fs.TryLock(path)
+	lock, taken, err := takeLock(s.fs, path)
 	switch {
 	case err != nil:
 		return &WriteError{Op: "lock", Path: path, Err: cause(err)}
 	case !taken:
 		return &WriteError{Op: "lock", Path: path, Err: lockedError(s.fs, s.dir, nil)}
 	}
-	_ = s.lock.Unlock()
+	if s.lock != nil {
+		_ = s.lock.Unlock()
+	}
 	s.lock = lock
 	writeOwner(s.fs, path)
 	return nil

@@ -52,7 +52,7 @@ type Store struct {
 	maxRecord int64
 
 	mu     sync.Mutex
-	lock   Lock
+	lock   Lock // nil: not taken yet; see Attach
 	closed bool
 }
 
@@ -61,24 +61,79 @@ type Store struct {
 //
 // The error is a *LockedError when the directory stayed in use until
 // LockTimeout or the end of ctx, and an *IOError when the directory cannot be
-// made or locked, or ctx was done to begin with.
+// made or locked, or ctx was done to begin with. The cause of an *IOError is a
+// *DistrustError when the directory, a directory on the way to it or the lock
+// file is not to be trusted.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	s, unusable, err := open(ctx, o)
+	if err = errors.Join(err, unusable); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Attach is Open for those who can do without the directory for now: where it
+// cannot be made, locked or trusted, Load, Save and Delete say so, and try again
+// each time. What remains an error is a directory that another process has
+// locked, and a ctx that ended.
+func Attach(ctx context.Context, o Options) (*Store, error) {
+	s, _, err := open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// open returns a Store whose directory is locked, or unusable for now for the
+// reason given.
+func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	o = o.withDefaults()
 	dir, err := resolveDir(o.Dir)
 	if err != nil {
-		return nil, &IOError{Op: "open", Path: o.Dir, Err: err}
+		return nil, nil, &IOError{Op: "open", Path: o.Dir, Err: err}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, &IOError{Op: "open", Path: dir, Err: err}
+		return nil, nil, &IOError{Op: "open", Path: dir, Err: err}
 	}
-	if err := makeDir(o.FS, dir); err != nil {
-		return nil, err
+	s = &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord}
+	if err := s.reach(); err != nil {
+		return s, err, nil
 	}
-	lock, err := acquire(ctx, o.FS, dir, o.LockTimeout)
-	if err != nil {
-		return nil, err
+	s.lock, err = acquire(ctx, o.FS, dir, o.LockTimeout)
+	var locked *LockedError
+	if errors.As(err, &locked) {
+		return nil, nil, err
 	}
-	return &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord, lock: lock}, nil
+	return s, err, nil
+}
+
+// reach makes sure that the directory can be trusted. One that is missing is
+// made, unless it was there before.
+func (s *Store) reach() error {
+	err := checkPath(s.fs, s.dir)
+	if s.lock != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if made := makeDir(s.fs, s.dir); made != nil || err == nil {
+		return made
+	}
+	return checkPath(s.fs, s.dir)
+}
+
+// readable says whether records may be read: from a trusted directory that
+// nobody else has locked. Where no lock can be made, as on a read-only medium,
+// nobody writes.
+func (s *Store) readable() error {
+	if err := s.reach(); err != nil || s.lock != nil {
+		return err
+	}
+	err := s.ensureLock()
+	var locked *LockedError
+	var distrust *DistrustError
+	if errors.As(err, &locked) || errors.As(err, &distrust) {
+		return err
+	}
+	return nil
 }
 
 // resolveDir makes the directory independent of the working directory.
@@ -132,6 +187,9 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	if s.lock == nil {
+		return nil
+	}
 	if err := s.lock.Unlock(); err != nil {
 		return &IOError{Op: "unlock", Path: s.path(lockFile), Err: cause(err)}
 	}
