@@ -79,13 +79,17 @@ type Account struct {
 
 	// Certificate names a PEM file with the client's certificate chain, its
 	// own certificate first, at most 10. Only with SecurityX509, required
-	// there, as are the next two.
+	// there, as are the next two; and with SecurityRPK, where it holds the
+	// client's PUBLIC KEY, or a CERTIFICATE of which nothing but the key counts,
+	// and may be left out: the private key implies it.
 	Certificate string
 	// PrivateKey names a PEM file with the ECDSA key of that certificate, as
-	// PKCS #8 or SEC 1, not encrypted.
+	// PKCS #8 or SEC 1, not encrypted. With SecurityRPK it is on P-256 or P-384.
 	PrivateKey string
 	// Trust names a PEM file with the trust anchors for the server's
-	// certificate, at most 10. The server must prove the host of the URI.
+	// certificate, at most 10. The server must prove the host of the URI. With
+	// SecurityRPK it holds the server's one PUBLIC KEY, or a CERTIFICATE of
+	// which nothing but the key counts: the server must prove that key.
 	Trust string
 }
 
@@ -97,6 +101,7 @@ const (
 	SecurityNoSec SecurityMode = "nosec" // plain CoAP
 	SecurityPSK   SecurityMode = "psk"   // DTLS with a pre-shared key
 	SecurityX509  SecurityMode = "x509"  // DTLS with certificates
+	SecurityRPK   SecurityMode = "rpk"   // DTLS with raw public keys (RFC 7250)
 )
 
 // ReconnectPolicy decides how long to wait between attempts.

@@ -32,10 +32,13 @@ func (f *configFaults) account(section string, a *Account, accountID string) {
 	case SecurityX509:
 		v.required(v.keysOfX509(), "is required with security: x509")
 		v.unused(v.keysOfPSK(), "has no use with security: x509")
+	case SecurityRPK:
+		v.required(v.keysOfX509()[1:], "is required with security: rpk")
+		v.unused(v.keysOfPSK(), "has no use with security: rpk")
 	case "":
-		v.fault("security", "is required: nosec, psk or x509")
+		v.fault("security", "is required: nosec, psk, x509 or rpk")
 	default:
-		v.fault("security", "is none of nosec, psk and x509")
+		v.fault("security", "is none of nosec, psk, x509 and rpk")
 	}
 }
 
@@ -108,8 +111,8 @@ func (v accountFaults) uri(accountID string) {
 	}
 	switch mode := v.account.Security; {
 	case mode == SecurityNoSec && u.Secure():
-		v.add(key, "is coaps, which needs keys: write coap://, or security: psk or x509")
-	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509}, mode) && !u.Secure():
+		v.add(key, "is coaps, which needs keys: write coap://, or security: psk, x509 or rpk")
+	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509, SecurityRPK}, mode) && !u.Secure():
 		v.add(key, "is coap, which has no keys: write coaps://, or security: nosec")
 	}
 }

@@ -52,6 +52,8 @@ func (r *credentialFiles) credentials(a *Account) messages.Credentials {
 			Usage:              messages.UsageTrustAnchor,
 			ServerCertificates: r.trust(a.Trust),
 		}
+	case SecurityRPK:
+		return r.rawPublicKeys(a)
 	}
 	return messages.Credentials{Mode: messages.SecurityNoSec}
 }

@@ -153,7 +153,7 @@ func TestLoadConfigFaults(t *testing.T) {
 			"4:61 coap.nstart: is not a whole number from 1 to 255",
 		}},
 		{"empty account", "endpoint: g\nserver: {}\n", []string{
-			"server.uri: is required, such as coaps://host:5684", "server.security: is required: nosec, psk or x509",
+			"server.uri: is required, such as coaps://host:5684", "server.security: is required: nosec, psk, x509 or rpk",
 		}},
 		{"PSK", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: i, psk_key: \"\"}\nbootstrap: {uri: coaps://h, security: psk, psk_identity: i, psk_key: 0x12}\n", []string{
 			"3:70 bootstrap.psk_key: is not hexadecimal: give two of the digits 0-9 and a-f for each byte",

@@ -185,10 +185,22 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) {
 			c.AccountID, c.Server.URI = strings.Repeat("a", 64), "coap://h/"+strings.Repeat("p", 200)
 		}, "server.uri: the URI is longer than 255 bytes: shorten the path or the query"},
-		{func(c *Config) { c.Server.URI = "coaps://h" }, "server.uri: is coaps, which needs keys: write coap://, or security: psk or x509"},
+		{func(c *Config) { c.Server.URI = "coaps://h" }, "server.uri: is coaps, which needs keys: write coap://, or security: psk, x509 or rpk"},
 		{func(c *Config) { c.Bootstrap.URI = "coap://h" }, "bootstrap.uri: is coap, which has no keys: write coaps://, or security: nosec"},
-		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk or x509"},
-		{func(c *Config) { c.Server.Security = "rpk" }, "server.security: is none of nosec, psk and x509"},
+		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk, x509 or rpk"},
+		{func(c *Config) { c.Server.Security = "est" }, "server.security: is none of nosec, psk, x509 and rpk"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, Trust: "f"}
+		}, "server.private_key: is required with security: rpk"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, PrivateKey: "f"}
+		}, "server.trust: is required with security: rpk"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, PrivateKey: "f", Trust: "f", PSKIdentity: "i"}
+		}, "server.psk_identity: has no use with security: rpk"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coap://h", Security: SecurityRPK, PrivateKey: "f", Trust: "f"}
+		}, "server.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.Server.PSKIdentity = "i" }, "server.psk_identity: has no use with security: nosec"},
 		{func(c *Config) { c.Server.PSKKey = []byte("k") }, "server.psk_key: has no use with security: nosec"},
 		{func(c *Config) { c.Server.PSKKeyFile = "f" }, "server.psk_key_file: has no use with security: nosec"},

@@ -125,17 +125,17 @@ func (r *credentialFiles) check(a messages.Account) {
 // configKeyOf returns the key, without its section, that a resource of the
 // Security object comes from.
 func configKeyOf(path lwm2m.Path, mode messages.SecurityMode) string {
-	x509 := mode == messages.SecurityX509
+	keys := mode == messages.SecurityX509 || mode == messages.SecurityRPK
 	switch id := path.Resource(); {
 	case id == objects.SecurityServerURI:
 		return "uri"
-	case id == objects.SecurityPublicKeyOrIdentity && x509:
+	case id == objects.SecurityPublicKeyOrIdentity && keys:
 		return "certificate"
 	case id == objects.SecurityPublicKeyOrIdentity:
 		return "psk_identity"
 	case id == objects.SecurityServerPublicKey:
 		return "trust"
-	case id == objects.SecuritySecretKey && x509:
+	case id == objects.SecuritySecretKey && keys:
 		return "private_key"
 	case id == objects.SecuritySecretKey:
 		return "psk_key"

@@ -26,8 +26,8 @@ func (id AccountID) String() string {
 // SecurityMode is the value of resource /0/x/2.
 type SecurityMode uint8
 
-// Security modes (LwM2M Core, Security object). Raw public keys and EST are
-// recognised, so that they can be refused by name.
+// Security modes (LwM2M Core, Security object). EST is recognised, so that it
+// can be refused by name.
 const (
 	SecurityPSK   SecurityMode = 0
 	SecurityRPK   SecurityMode = 1
@@ -89,12 +89,16 @@ type Credentials struct {
 	Identity string // PSK identity, UTF-8, at most 128 bytes
 	Key      Secret // PSK key
 
-	Certificate [][]byte // own certificate chain, DER, leaf first
-	PrivateKey  Secret   // PKCS #8 or SEC 1, DER
+	// Certificate is the own certificate chain, DER, leaf first; with raw public
+	// keys it is the own SubjectPublicKeyInfo (RFC 7250 section 3), DER, alone.
+	Certificate [][]byte
+	PrivateKey  Secret // PKCS #8 or SEC 1, DER
 
 	Usage CertificateUsage // what ServerCertificates means
 	// ServerCertificates are trust anchors (usage 2) or the server's own
-	// certificate (usage 3), DER. Never empty with X.509.
+	// certificate (usage 3), DER. Never empty with X.509. With raw public keys
+	// it is the server's SubjectPublicKeyInfo, DER, alone: the server's key must
+	// be that one, and Usage and ServerName do not count for its proof.
 	ServerCertificates [][]byte
 	ServerName         string // SNI and the name to verify; empty: the URI's host
 }

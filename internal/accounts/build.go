@@ -60,7 +60,7 @@ func material(c messages.Credentials) (identity, server, secret []byte) {
 	switch c.Mode {
 	case messages.SecurityPSK:
 		return []byte(c.Identity), nil, c.Key
-	case messages.SecurityX509:
+	case messages.SecurityX509, messages.SecurityRPK:
 		return slices.Concat(c.Certificate...), slices.Concat(c.ServerCertificates...), c.PrivateKey
 	}
 	return nil, nil, nil

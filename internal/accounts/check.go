@@ -28,12 +28,13 @@ func hasManagement(accts []messages.Account) bool {
 
 // CheckExpiry finds accounts whose own certificate has expired at now. A
 // certificate that is not valid yet passes: a device without a clock of its own
-// starts in the past. The error is of type [Faults].
+// starts in the past, and a raw public key does not expire. The error is of type
+// [Faults].
 func CheckExpiry(tree *lwm2m.Tree, now time.Time) error {
 	accts, _ := fromTree(tree)
 	var faults Faults
 	for _, a := range accts {
-		if expired(a.Credentials.Certificate, now) {
+		if a.Credentials.Mode == messages.SecurityX509 && expired(a.Credentials.Certificate, now) {
 			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityPublicKeyOrIdentity)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonCertificateExpired})
 		}

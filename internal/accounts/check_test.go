@@ -79,7 +79,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"URI http", set1("/0/1/0", str("http://host")), "/0/1/0", ReasonURI},
 		{"coap with a key", set1("/0/1/0", str("coap://host")), "/0/1/0", ReasonScheme},
 		{"coaps without", set1("/0/1/2", num(3)), "/0/1/0", ReasonScheme},
-		{"raw public key", set1("/0/1/2", num(1)), "/0/1/2", ReasonRPK},
+		{"raw public key that is none", set1("/0/1/2", num(1)), "/0/1/3", ReasonPublicKey},
 		{"EST", set1("/0/1/2", num(4)), "/0/1/2", ReasonEST},
 		{"mode unknown", set1("/0/1/2", num(5)), "/0/1/2", ReasonMode},
 		{"mode negative", set1("/0/1/2", num(-1)), "/0/1/2", ReasonMode},

@@ -29,7 +29,7 @@ func (r *reader) credentials(mode int64) messages.Credentials {
 	case objects.ModeX509:
 		return r.x509()
 	case objects.ModeRPK:
-		r.fault(objects.SecurityMode, ReasonRPK, nil)
+		return r.rawPublicKeys()
 	case objects.ModeEST:
 		r.fault(objects.SecurityMode, ReasonEST, nil)
 	default:

@@ -1,0 +1,101 @@
+package holdfast
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// rawPublicKeys reads what SecurityRPK needs. Whether the keys are fit for it,
+// and belong together, is looked at as it is for keys from a bootstrap server.
+func (r *credentialFiles) rawPublicKeys(a *Account) messages.Credentials {
+	key := r.privateKey(a.PrivateKey)
+	own := r.ownPublicKey(a, key)
+	server := r.publicKeys("trust", a.Trust)
+	if len(server) > 1 {
+		r.fault("trust", fmt.Sprintf("%q holds more than one key: the server has one", a.Trust), nil)
+	}
+	return messages.Credentials{
+		Mode: messages.SecurityRPK, Certificate: own, PrivateKey: key, ServerCertificates: server,
+	}
+}
+
+// ownPublicKey returns the first key of the certificate's file, the others of
+// which are a chain's. Without a file it is that of the private key.
+func (r *credentialFiles) ownPublicKey(a *Account, key messages.Secret) [][]byte {
+	if a.Certificate == "" {
+		return r.impliedKey(a.PrivateKey, key)
+	}
+	if own := r.publicKeys("certificate", a.Certificate); len(own) > 0 {
+		return own[:1]
+	}
+	return nil
+}
+
+// impliedKey returns the public half of a private key. One that is not of ECDSA
+// has a fault already.
+func (r *credentialFiles) impliedKey(path string, der messages.Secret) [][]byte {
+	public, ok := publicHalf(der)
+	if !ok {
+		return nil
+	}
+	if !accounts.SupportedCurve(public.Curve) {
+		r.fault("private_key", fmt.Sprintf("%q holds a key on another curve than P-256 and P-384", path), nil)
+		return nil
+	}
+	spki, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		r.fault("private_key", fmt.Sprintf("%q holds a key without a public half", path), nil)
+		return nil
+	}
+	return [][]byte{spki}
+}
+
+func publicHalf(der []byte) (*ecdsa.PublicKey, bool) {
+	var key any
+	key, err := x509.ParseECPrivateKey(der)
+	if err != nil {
+		if key, err = x509.ParsePKCS8PrivateKey(der); err != nil {
+			return nil, false
+		}
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, false
+	}
+	public, ok := signer.Public().(*ecdsa.PublicKey)
+	return public, ok
+}
+
+// publicKeys reads the keys of a PEM file as SubjectPublicKeyInfo in DER: its
+// public keys, and those of its certificates. Blocks of other types may stand
+// between them.
+func (r *credentialFiles) publicKeys(name, path string) [][]byte {
+	data, ok := r.read(name, path)
+	if !ok {
+		return nil
+	}
+	var keys [][]byte
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		switch block.Type {
+		case "PUBLIC KEY":
+			keys = append(keys, block.Bytes)
+		case "CERTIFICATE":
+			certificate, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				r.fault(name, fmt.Sprintf("a certificate of %q cannot be parsed", path), err)
+				return nil
+			}
+			keys = append(keys, certificate.RawSubjectPublicKeyInfo)
+		}
+	}
+	if len(keys) == 0 {
+		r.fault(name, fmt.Sprintf("%q holds neither a public key nor a certificate in PEM", path), nil)
+	}
+	return keys
+}
