@@ -100,6 +100,34 @@ func TestStateDirectoryOfAnotherUserIsLookedAtAgain(t *testing.T) {
 	})
 }
 
+// A bootstrap server's accounts are not stored there either: code 16, until the
+// directory is good.
+func TestBootstrapIntoAStateDirectoryOfAnotherUser(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, held := planted(t)
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		w.serve(dtlsPort, lwm2mtest.PSK(endpoint, testKey))
+		w.serveBootstrap(lwm2mtest.PSK("bs-"+endpoint, bootstrapKey))
+		w.deliver(testKey)
+		cfg := w.factory()
+		cfg.StateDir = dir
+		c := w.start(cfg)
+		namesOwner(t, c.next(holdfast.EventError), dir)
+		e := c.next(holdfast.EventError)
+		if e.Code != messages.ConnectorFailedToStoreCredentials || !strings.Contains(e.Detail, dir+" has owner 12345") {
+			t.Errorf("%+v", e)
+		}
+		sameContents(t, dir, held)
+		if err := os.Chown(dir, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		c.next(holdfast.EventBootstrapped)
+		c.next(holdfast.EventRegistered)
+		c.close(nil)
+	})
+}
+
 func namesOwner(t *testing.T, e holdfast.Event, dir string) {
 	t.Helper()
 	if e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" ||

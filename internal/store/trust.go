@@ -47,12 +47,12 @@ func (e *DistrustError) Error() string {
 func (e *DistrustError) remedy() string {
 	switch {
 	case e.Err == DamageOwner:
-		return fmt.Sprintf("it must belong to user %d, whom this runs as, or to root: "+
-			"once nothing in it is somebody else's, chown %d %s, or choose another state directory", e.User, e.User, e.Path)
+		return fmt.Sprintf("it must belong to user %d, which this runs as, or to root: "+
+			"choose another state directory, or check what is in it and chown %d %s", e.User, e.User, e.Path)
 	case e.Above:
 		return fmt.Sprintf("others could replace what is in it: chmod go-w %s, or chmod +t, or choose another state directory", e.Path)
 	}
-	return fmt.Sprintf("others may write it: once nothing in it is somebody else's, chmod go-w %s", e.Path)
+	return fmt.Sprintf("others may write it: check what is in it and chmod go-w %s", e.Path)
 }
 
 // Unwrap returns the kind of the distrust.
