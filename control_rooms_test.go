@@ -261,7 +261,6 @@ func statusOf(t *testing.T, addr, method, path string) int {
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body)
+	_ = response.Body.Close() // unread: it may have no end
 	return response.StatusCode
 }
