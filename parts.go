@@ -18,7 +18,7 @@ func (c *Client) parts() supervisor.Runtime {
 	coap := coapresend.Config{
 		AckTimeout: cfg.CoAP.AckTimeout, AckRandomFactor: cfg.CoAP.AckRandomFactor,
 		MaxRetransmit: cfg.CoAP.MaxRetransmit, NStart: cfg.CoAP.NStart,
-		MaxQueue: cfg.Limits.QueuedMessages,
+		MaxQueue: cfg.Limits.QueuedMessages, ClientFirst: true,
 	}
 	return supervisor.Runtime{
 		Config: supervisor.Config{

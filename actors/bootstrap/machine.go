@@ -14,13 +14,13 @@ import (
 //
 //	       BeginBootstrap           LinkUp               2.04
 //	idle ────────────────▶ connecting ─────▶ requesting ─────▶ open ─┐ operations,
-//	                                          ▲  │  │           ▲ └──┘ Finish: 4.06
-//	             4.15, resends exhausted,     └──┘  │ Finish    │
-//	             Echo challenge                     ▼           │ Finish
-//	                                            persisting ◀────┘
-//	                                                │ Persisted: 2.04
-//	                                                ▼
-//	                                              done
+//	                                          ▲  │              │ └──┘ Finish: 4.06
+//	             4.15, resends exhausted,     └──┘              │ Finish
+//	             Echo challenge                                 ▼
+//	                                                       persisting
+//	                                                            │ Persisted: 2.04
+//	                                                            ▼
+//	                                                          done
 //
 //	connecting, requesting ── budget spent ──────────────▶ failed
 //	requesting ── refused, RST ──────────────────────────▶ failed
@@ -28,9 +28,10 @@ import (
 //	persisting ── PersistFailed: 5.00 ───────────────────▶ failed
 //	connecting, requesting, open ── LinkLost ────────────▶ failed
 //
-// Datagrams may overtake each other, so operations are served from the moment
-// the request is sent. They do not stand in for its answer: until that has
-// come, the attempt's budget runs. A Finish does.
+// Operations count only once the server has answered 2.04 to our own token:
+// without security, whoever forges its address could do all of them before,
+// without seeing a packet. One that overtook the 2.04 never comes this far;
+// coapresend drops it as the network might, and the server resends it.
 //
 // A link that is lost while persisting changes nothing: the server has
 // finished, and what it wrote is about to be durable.
@@ -155,7 +156,7 @@ func (m *Machine) fromLink(now time.Time, in any) []core.Effect {
 			return m.inbound(now, in)
 		}
 	case messages.BodyRefused:
-		if in.Epoch == m.begin.Epoch && (m.state == Requesting || m.state == Open) {
+		if in.Epoch == m.begin.Epoch && m.state == Open {
 			return m.fail(messages.Failure{Class: messages.ClassBudget, Cause: errBudget})
 		}
 	}
@@ -218,7 +219,7 @@ func (m *Machine) silence() messages.Failure {
 // answer, whatever the state.
 func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
 	switch {
-	case m.state != Requesting && m.state != Open:
+	case m.state != Open:
 		return []core.Effect{m.reply(in.ID, refuse(messages.MethodNotAllowed, "no bootstrap session is open"))}
 	case isFinish(in):
 		return m.finished(now, in)
@@ -233,9 +234,6 @@ func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
 
 // heard begins the wait for the next operation anew.
 func (m *Machine) heard() []core.Effect {
-	if m.state != Open {
-		return nil
-	}
 	return []core.Effect{core.SetTimer{Timer: timerSilence, After: m.config.Silence}}
 }
 
@@ -247,16 +245,12 @@ func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
 		m.refused = err
 		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard()...)
 	}
-	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerSilence}}
-	if m.state == Requesting { // the server's yes got lost or is late
-		effects = append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))
-	}
 	m.state, m.finish, m.result = Persisting, in.ID, m.session.complete(now)
-	return append(effects, core.Persist{
+	return []core.Effect{core.StopTimer{Timer: timerSilence}, core.Persist{
 		Token:  in.ID,
 		Record: messages.RecordCredentials,
 		Data:   accounts.Encode(m.result),
-	})
+	}}
 }
 
 func (m *Machine) persisted(in core.Persisted) []core.Effect {

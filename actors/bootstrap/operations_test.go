@@ -183,6 +183,7 @@ func TestReadDefaultFormat(t *testing.T) {
 	m.Step(start, begin("1.1", factoryTree()))
 	m.Step(start, messages.LinkUp{Epoch: epoch})
 	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.UnsupportedFormat})
+	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.Changed})
 	if got := m.session.serve(inbound(messages.GET, "/1")); *got.format != tlvF {
 		t.Errorf("got %d after 4.15", *got.format)
 	}

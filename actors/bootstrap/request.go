@@ -25,10 +25,9 @@ const noDetails = "no details"
 var errBudget = errors.New("the bootstrap delivers more than limits.bootstrap_bytes")
 
 // sendRequest sends a Bootstrap-Request (LwM2M Core section 6.1.7) in a new
-// exchange, whose operations start from the configuration as it was.
+// exchange.
 func (m *Machine) sendRequest() []core.Effect {
 	m.state, m.echoed = Requesting, false
-	m.session = newTransaction(m.begin, m.config.MaxBytes, m.plain)
 	query := append(slices.Clone(m.begin.Account.URI.Query), "ep="+m.begin.Endpoint)
 	if !m.plain {
 		query = append(query, "pct="+strconv.Itoa(int(messages.FormatSenMLCBOR)))
@@ -73,8 +72,9 @@ func (m *Machine) response(in messages.Response) []core.Effect {
 	return m.fail(rejected(in))
 }
 
+// opened begins the session, from the configuration as it was.
 func (m *Machine) opened() []core.Effect {
-	m.state = Open
+	m.state, m.session = Open, newTransaction(m.begin, m.config.MaxBytes, m.plain)
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
 	effects = append(effects, m.heard()...)
 	return append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))

@@ -76,6 +76,7 @@ func (m *Machine) fail(c *call, reason messages.RequestFailure) {
 // finish ends a call with its response.
 func (m *Machine) finish(c *call, response messages.Response) {
 	m.calls--
+	m.welcomed = m.welcomed || response.Code.IsSuccess()
 	m.tell(core.Owner, response)
 }
 

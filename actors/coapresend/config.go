@@ -57,6 +57,13 @@ type Config struct {
 	BlockSize    int // bytes of the largest block that we send, 1024; a power of two from 16
 	DedupEntries int // messages of the peer that are remembered, 128
 
+	// ClientFirst drops requests of the peer, as a network might, until one
+	// of ours has been answered with success. Whoever forges the peer's
+	// address without seeing our tokens is not heard before. A request that
+	// merely overtook the answer is not lost: nothing remembers it, so that
+	// it is new when the peer resends it.
+	ClientFirst bool
+
 	// StreamPaths are the paths, such as "/5/0/0", whose handler takes
 	// request bodies part by part, as messages.InboundBlock and without a
 	// size limit. The slice is not written to and may be shared.

@@ -36,6 +36,7 @@ type Machine struct {
 	effects []core.Effect
 
 	up       bool // requests wait until the link is up
+	welcomed bool // the peer has answered a request of ours with success
 	mids     midSource
 	queue    []*exchange // confirmable messages that wait for a slot
 	active   []*exchange // those that are sent and not over

@@ -22,6 +22,9 @@ type job struct {
 
 // request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2).
 func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
+	if m.cfg.ClientFirst && !m.welcomed {
+		return
+	}
 	if e := m.remembered(msg.MID); e != nil {
 		m.repeat(e)
 		return
