@@ -160,8 +160,8 @@ func preferred(queries []string) (messages.Format, bool) {
 	return messages.FormatTLV, true
 }
 
-// startBootstrap runs the steps on a goroutine of their own. The lock is
-// held.
+// startBootstrap runs the steps on a goroutine of their own, once the request
+// has been answered. The lock is held.
 func (s *Server) startBootstrap(b *batch, c *call) {
 	if s.closed {
 		return

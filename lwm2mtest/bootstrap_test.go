@@ -87,6 +87,28 @@ func assertAccount(t *testing.T, security, server coap.Message) {
 	}
 }
 
+// An answer that comes late, or in a message of its own, comes before the first
+// operation all the same.
+func TestBootstrapFollowsTheAnswer(t *testing.T) {
+	for _, f := range []Behaviour{{Delay: time.Second}, {Delay: time.Second, Separate: true}} {
+		serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+			r.server.SetBootstrap("gw", BootstrapConfig{})
+			r.server.Misbehave("gw", BootstrapRequest, 1, f)
+			c := r.dial(5684)
+			c.send(c.bootstrapRequest("ep=gw"))
+			answer := c.next()
+			if answer.IsEmpty() {
+				answer = c.next()
+				c.send(coap.EmptyACK(answer.MID))
+			}
+			assertCode(t, answer, messages.Changed)
+			if finish := c.next(); finish.Code != messages.POST || time.Since(r.start) != time.Second {
+				t.Errorf("%v after %v", finish, time.Since(r.start))
+			}
+		})
+	}
+}
+
 func TestBootstrapHonoursPreferredFormat(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		r.server.SetBootstrap("", BootstrapConfig{Writes: account.Writes()})

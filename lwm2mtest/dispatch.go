@@ -32,10 +32,10 @@ func (s *Server) handle(b *batch, r *reply, body []byte) {
 		Kind: c.kind, Endpoint: c.endpoint, Location: c.location, Query: r.request.Query(), Payload: body,
 		Remote: r.peer.remote, Identity: r.peer.identity, Answer: f.answered(a),
 	})
-	r.give(b, a, f)
 	if c.kind == BootstrapRequest && a.code == messages.Changed {
-		s.startBootstrap(b, c)
+		r.then = func(b *batch) { s.startBootstrap(b, c) }
 	}
+	r.give(b, a, f)
 }
 
 // classify tells what a request is and whose. The lock is held.

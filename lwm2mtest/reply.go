@@ -36,6 +36,7 @@ type reply struct {
 	peer    *peer
 	request coap.Message
 	seen    *seen
+	then    func(*batch) // what follows the answer; may be nil
 }
 
 // send answers as a well-behaved server does.
@@ -65,6 +66,7 @@ func (r *reply) separate(b *batch, a answer, f Behaviour) {
 	r.empty(b, coap.EmptyACK(r.request.MID))
 	r.peer.server.after(f.Delay, func(b *batch) {
 		r.peer.start(b, a.message(r.request, r.peer.mid), f.Twice)
+		r.goOn(b)
 	})
 }
 
@@ -72,10 +74,13 @@ func (r *reply) separate(b *batch, a answer, f Behaviour) {
 func (r *reply) give(b *batch, a answer, f Behaviour) {
 	switch {
 	case f.Silent:
+		r.goOn(b)
 	case f.Reset:
 		r.empty(b, coap.Reset(r.request.MID))
+		r.goOn(b)
 	case f.AckOnly:
 		r.empty(b, coap.EmptyACK(r.request.MID))
+		r.goOn(b)
 	case f.Separate:
 		r.separate(b, f.edit(a), f)
 	case f.Delay > 0:
@@ -94,5 +99,13 @@ func (r *reply) now(b *batch, a answer, f Behaviour) {
 	}
 	if f.Twice {
 		r.peer.send(b, r.seen.reply)
+	}
+	r.goOn(b)
+}
+
+// goOn does what follows the answer, also where that is taken for lost.
+func (r *reply) goOn(b *batch) {
+	if r.then != nil {
+		r.then(b)
 	}
 }
