@@ -78,9 +78,13 @@ type Reregistering struct {
 	Answer  CoAPCode // Empty when the refusal was an RST
 }
 
-// SendUpdate asks for an Update now. Supervisor (or management, when a server
-// executes /1/x/8) to registration.
-type SendUpdate struct{ Epoch Epoch }
+// SendUpdate asks for an Update now. Supervisor to registration.
+type SendUpdate struct {
+	Epoch Epoch
+	// Triggered says that the server has asked, by /1/x/8: then the Update
+	// keeps the distance of a second from the one before.
+	Triggered bool
+}
 
 // SendRegister asks for a Register on the present link. Supervisor to
 // registration.

@@ -79,6 +79,7 @@ type Machine struct {
 	echoed       bool // this request has been repeated with an Echo option
 	freshLink    bool // no Register or Update has been accepted on this link yet
 	reregistered bool // a refused Update of this cycle has led to a Register
+	asked        bool // the server has asked for the Update that timerUpdate waits for; no new cycle begins
 }
 
 // New returns a machine that waits for BeginRegistration.
@@ -142,7 +143,7 @@ func (m *Machine) command(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.SendUpdate:
 		if in.Epoch == m.begin.Epoch && m.canSend() {
-			return m.update(now, Updating)
+			return m.updateAsked(now, in)
 		}
 	case messages.SendRegister:
 		if in.Epoch == m.begin.Epoch && m.canSend() {
@@ -205,7 +206,7 @@ func (m *Machine) expired(now time.Time, in core.Expired) []core.Effect {
 		return m.budgetSpent()
 	case timerUpdate:
 		if m.state == Registered {
-			m.reregistered = false
+			m.reregistered = m.reregistered && m.asked
 			return m.update(now, Updating)
 		}
 	}

@@ -448,3 +448,41 @@ func TestLateMessagesAreDropped(t *testing.T) {
 	}
 	d.want(Updating)
 }
+
+// A server that asks for Updates at the speed of the network gets one a second,
+// and the one that it asked for. A person's Update does not wait.
+func TestTriggeredUpdatesKeepADistance(t *testing.T) {
+	d := registered(t)
+	trigger := messages.SendUpdate{Epoch: testEpoch, Triggered: true}
+	for range 3 {
+		d.now = d.now.Add(400 * time.Millisecond)
+		for range 5 {
+			lacks(t, d.step(trigger), "0.02")
+		}
+		accepted := d.now.Add(-400 * time.Millisecond)
+		contains(t, d.fire(timerUpdate), "0.02 /rd/5a3f")
+		if got := d.now.Sub(accepted); got != time.Second {
+			t.Fatalf("the Update came after %v", got)
+		}
+		lacks(t, d.step(trigger), "0.02") // one is under way
+		d.answer(messages.Changed)
+		d.want(Registered)
+	}
+	contains(t, d.step(messages.SendUpdate{Epoch: testEpoch}), "0.02 /rd/5a3f")
+	d.answer(messages.Changed)
+	d.now = d.now.Add(time.Second)
+	contains(t, d.step(trigger), "0.02 /rd/5a3f")
+}
+
+// An Update that the server asked for begins no new cycle: 2.01, trigger, 4.04
+// and so on is no loop either.
+func TestTriggeredUpdateBelongsToTheCycle(t *testing.T) {
+	d := registered(t)
+	d.fire(timerUpdate)
+	contains(t, d.answer(messages.NotFound), register11)
+	d.answer(messages.Created, at("rd", "new"))
+	d.step(messages.SendUpdate{Epoch: testEpoch, Triggered: true})
+	d.fire(timerUpdate)
+	lacks(t, d.answer(messages.NotFound), "0.02")
+	d.want(Deferred)
+}

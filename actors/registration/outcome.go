@@ -180,7 +180,7 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 	known := m.sent
 	known.Location, known.Accepted = location, now
 	m.known = &known
-	m.state = Registered
+	m.state, m.asked = Registered, false
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
 	if after, ok := UpdateAfter(known.Lifetime); ok {
 		effects = append(effects, core.SetTimer{Timer: timerUpdate, After: after})

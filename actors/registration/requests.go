@@ -60,6 +60,18 @@ func (m *Machine) registerAgain(now time.Time) []core.Effect {
 	return append(effects, m.register()...)
 }
 
+// updateAsked sends the Update that somebody wants. A server is not followed at
+// the speed of the network: without security, anybody can pass for it.
+func (m *Machine) updateAsked(now time.Time, in messages.SendUpdate) []core.Effect {
+	if in.Triggered && m.state == Registered {
+		if rest := m.known.Accepted.Add(minUpdate).Sub(now); rest > 0 {
+			m.asked = true
+			return []core.Effect{core.SetTimer{Timer: timerUpdate, After: rest}}
+		}
+	}
+	return m.update(now, Updating)
+}
+
 // update sends an Update with what has changed since the server was last told
 // (LwM2M Core section 6.2.2), or a Register where the lifetime has run out.
 func (m *Machine) update(now time.Time, state State) []core.Effect {

@@ -168,19 +168,27 @@ func (m *Machine) reregistering(in messages.Reregistering) {
 	}
 }
 
+// triggerQuiet is the longest that a bootstrap which a server asks for is put
+// off, and the pause after which the next one is the first again.
+const triggerQuiet = time.Hour
+
 // bootstrapTriggered takes /1/x/9 from a server. One that does it at every
-// registration gets a bootstrap every r0, and no loop at the speed of the
-// network.
+// registration, or whoever passes for it where there is no security, gets a
+// bootstrap at the distances of the policy, up to an hour, and no loop.
 func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTriggered) {
 	b := m.accounts[messages.BootstrapAccount]
 	if m.live(in.Epoch) == nil || m.stop != nil || b == nil || b.stage != stageIdle {
 		return
 	}
-	rest := b.floor.Sub(now)
-	if !m.triggered.IsZero() {
-		rest = max(rest, m.triggered.Add(m.config.Policy.Initial).Sub(now))
+	if now.Sub(m.triggered) >= triggerQuiet {
+		m.triggers = 0
 	}
-	m.triggered = now.Add(max(rest, 0))
+	rest := b.floor.Sub(now)
+	if m.triggers > 0 {
+		distance := min(m.config.Policy.Delay(m.triggers-1), triggerQuiet)
+		rest = max(rest, m.triggered.Add(distance).Sub(now))
+	}
+	m.triggered, m.triggers = now.Add(max(rest, 0)), m.triggers+1
 	m.startAfter(now, b, rest)
 }
 

@@ -51,6 +51,7 @@ type Machine struct {
 	lingering  messages.Epoch
 	hinted     time.Time // the last network hint that was heeded
 	triggered  time.Time // the last bootstrap that a server asked for
+	triggers   uint64    // how many it has asked for, none of them an hour after the one before
 	malformed  time.Time // the last event about an undecodable message
 	crashes    map[core.Role]*actorkit.Decay
 	crashDelay time.Duration     // floor of the delay after the crash under way

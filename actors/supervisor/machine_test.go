@@ -433,13 +433,24 @@ func TestTriggeredBootstrapsKeepADistance(t *testing.T) {
 	d.register(1)
 	d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
 	d.bootstrap()
-	for range 5 {
+	trigger := func() (waited time.Duration) {
 		d.register(1)
 		d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
-		if got := d.wait(messages.BootstrapAccount); got != testR0 {
-			t.Fatalf("the next bootstrap came after %v", got)
+		d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)}) // one is enough
+		if d.idle(messages.BootstrapAccount) {
+			waited = d.wait(messages.BootstrapAccount)
 		}
 		d.bootstrap()
+		return waited
+	}
+	for n := range 20 {
+		if got, want := trigger(), min(testR0<<n, time.Hour); got != want {
+			t.Fatalf("bootstrap %d came after %v, want %v", n+2, got, want)
+		}
+	}
+	d.now = d.now.Add(time.Hour)
+	if got := trigger(); got != 0 {
+		t.Fatalf("after an hour without a trigger the next waited %v", got)
 	}
 }
 

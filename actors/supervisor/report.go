@@ -116,7 +116,7 @@ func location(r *messages.Registration) string {
 // updateTriggered takes /1/x/8 from a server.
 func (m *Machine) updateTriggered(in messages.UpdateTriggered) {
 	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
-		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch, Triggered: true}})
 	}
 }
 
