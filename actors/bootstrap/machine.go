@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -169,7 +170,7 @@ func (m *Machine) start(now time.Time, in messages.BeginBootstrap) []core.Effect
 	}
 	m.begin, m.deadline, m.state = in, in.Deadline, Connecting
 	m.begin.Tree = in.Tree.Clone() // the sender may go on with its own
-	m.plain = in.Version == version10
+	m.plain = in.Version == requests.Version10
 	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
 }
 

@@ -74,7 +74,7 @@ func TestFailureIsComplete(t *testing.T) {
 func TestRequestFailures(t *testing.T) {
 	for reason, want := range map[messages.RequestFailure]messages.Class{
 		messages.Reset: messages.ClassReset, messages.TooLarge: messages.ClassBudget,
-		messages.QueueFull: messages.ClassBudget, messages.Broken: messages.ClassBadAnswer,
+		messages.QueueFull: messages.ClassBudget, messages.Unsendable: messages.ClassBudget, messages.Broken: messages.ClassBadAnswer,
 	} {
 		m := New(Config{})
 		m.Step(start, begin("1.1", bareTree()))

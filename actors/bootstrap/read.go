@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"slices"
 
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -35,7 +36,7 @@ func (t *transaction) discover(path lwm2m.Path) answer {
 // Server and Access Control objects. There is no Access Control object here.
 func (t *transaction) read(path lwm2m.Path, accept *messages.Format) answer {
 	readable := path.Object() == objects.Server || path.Object() == objects.AccessControl
-	if t.version == version10 || path.Len() < 1 || path.Len() > 2 || !readable {
+	if t.version == requests.Version10 || path.Len() < 1 || path.Len() > 2 || !readable {
 		return notAllowed
 	}
 	payload, found := t.work.Payload(path)

@@ -3,16 +3,12 @@ package bootstrap
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
-
-// version10 is the LwM2M version that knows neither a preferred content format
-// nor Bootstrap-Read.
-const version10 = "1.0"
 
 // bs is the path of Bootstrap-Request and Bootstrap-Finish.
 const bs = "bs"
@@ -28,15 +24,11 @@ var errBudget = errors.New("the bootstrap delivers more than limits.bootstrap_by
 // exchange.
 func (m *Machine) sendRequest() []core.Effect {
 	m.state, m.echoed = Requesting, false
-	query := append(slices.Clone(m.begin.Account.URI.Query), "ep="+m.begin.Endpoint)
+	var preferred *messages.Format
 	if !m.plain {
-		query = append(query, "pct="+strconv.Itoa(int(messages.FormatSenMLCBOR)))
+		preferred = new(messages.FormatSenMLCBOR)
 	}
-	return m.send(messages.Request{
-		Code:  messages.POST,
-		Path:  append(slices.Clone(m.begin.Account.URI.Path), bs),
-		Query: query,
-	})
+	return m.send(requests.Bootstrap(m.begin.Account.URI, m.begin.Endpoint, preferred))
 }
 
 // send hands a request to coapresend under a new ID, so that an answer to the
@@ -109,7 +101,7 @@ func failureClass(r messages.RequestFailure) messages.Class {
 		return messages.ClassTimeout
 	case messages.Reset:
 		return messages.ClassReset
-	case messages.TooLarge, messages.QueueFull:
+	case messages.TooLarge, messages.QueueFull, messages.Unsendable:
 		return messages.ClassBudget
 	}
 	return messages.ClassBadAnswer

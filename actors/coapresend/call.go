@@ -87,19 +87,6 @@ func (m *Machine) exchange(c *call, msg coap.Message, urgent bool) {
 	m.enqueue(&exchange{message: msg, call: c, urgent: urgent})
 }
 
-// message returns the request with its options, but without payload and what
-// describes the payload.
-func (c *call) message() coap.Message {
-	msg := coap.Message{Code: c.request.Code}
-	msg.AddStrings(coap.URIPath, c.request.Path)
-	msg.AddStrings(coap.URIQuery, c.request.Query)
-	msg.AddFormat(coap.Accept, c.request.Accept)
-	if c.request.Echo != nil {
-		msg.AddOption(coap.Echo, c.request.Echo)
-	}
-	return msg
-}
-
 // response converts a message, without its payload. Option values are copied:
 // they would keep the whole datagram in memory.
 func (c *call) response(msg coap.Message) messages.Response {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -108,7 +109,7 @@ func (m *Machine) fetch(c *call, szx uint8) {
 		return
 	}
 	c.state = callFetching
-	msg := c.message()
+	msg := requests.Message(c.request)
 	if c.request.Code == messages.FETCH && !c.blockwise() {
 		// The payload is part of what a FETCH asks for (RFC 8132
 		// section 2.3).

@@ -2,6 +2,7 @@ package coapresend
 
 import (
 	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -28,7 +29,7 @@ func (m *Machine) sendBlock(c *call, offset int, urgent bool) {
 		return
 	}
 	c.out.block = block
-	msg := c.message()
+	msg := requests.Message(c.request)
 	msg.AddFormat(coap.ContentFormat, c.request.ContentFormat)
 	msg.Payload = payload[offset:end]
 	if len(msg.Payload) < len(payload) {

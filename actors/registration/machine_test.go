@@ -1,11 +1,16 @@
 package registration
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -485,4 +490,34 @@ func TestTriggeredUpdateBelongsToTheCycle(t *testing.T) {
 	d.fire(timerUpdate)
 	lacks(t, d.answer(messages.NotFound), "0.02")
 	d.want(Deferred)
+}
+
+// A request that cannot be encoded exceeds a limit of ours; it is no fault of
+// an answer.
+func TestUnsendableRequestExceedsALimit(t *testing.T) {
+	d := newDriver(t)
+	d.begin(nil)
+	d.linkUp()
+	d.fail(messages.Unsendable)
+	if f := d.failure().Failure; f.Class != messages.ClassBudget || f.Detail != messages.Unsendable.String() {
+		t.Errorf("%+v", f)
+	}
+}
+
+// Whatever Location is kept, Update and De-register can carry it.
+func TestKeptLocationsCanBeSent(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		location := rapid.SliceOfN(rapid.StringN(0, 255, 255), 0, 20).Draw(rt, "location")
+		if !usableLocation(location) {
+			return
+		}
+		lifetime := time.Duration(math.MaxInt64)
+		for _, r := range []messages.Request{requests.Update(location, &lifetime, []byte("</1>")), requests.Deregister(location)} {
+			msg := requests.Message(r)
+			msg.Token = make([]byte, coap.MaxTokenLength)
+			if _, err := coap.Encode(msg); err != nil {
+				rt.Fatal(err)
+			}
+		}
+	})
 }

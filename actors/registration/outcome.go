@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -100,7 +101,7 @@ func failureClass(r messages.RequestFailure) messages.Class {
 		return messages.ClassSilence
 	case messages.Reset:
 		return messages.ClassReset
-	case messages.TooLarge, messages.QueueFull:
+	case messages.TooLarge, messages.QueueFull, messages.Unsendable:
 		return messages.ClassBudget
 	}
 	return messages.ClassBadAnswer
@@ -228,5 +229,5 @@ func usableLocation(path []string) bool {
 	for _, segment := range path {
 		total += len(segment)
 	}
-	return len(path) > 0 && len(path) <= maxLocationSegments && total <= maxLocationBytes
+	return len(path) > 0 && len(path) <= maxLocationSegments && total <= maxLocationBytes && requests.CheckLocation(path) == nil
 }

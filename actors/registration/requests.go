@@ -2,10 +2,10 @@ package registration
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -36,17 +36,7 @@ func (m *Machine) register() []core.Effect {
 	m.state = Registering
 	version := m.begin.Versions[m.version]
 	m.sent = messages.Registration{Version: version, Lifetime: m.life, Objects: m.objects}
-	query := append(slices.Clone(m.begin.Account.URI.Query), "ep="+m.begin.Endpoint, lifetimeQuery(m.life), "lwm2m="+version)
-	if version != "1.0" { // 1.0 has U as its default
-		query = append(query, "b=U")
-	}
-	return m.send(messages.Request{
-		Code:          messages.POST,
-		Path:          append(slices.Clone(m.begin.Account.URI.Path), "rd"),
-		Query:         query,
-		ContentFormat: new(messages.FormatLinkFormat),
-		Payload:       Links(version, m.objects),
-	})
+	return m.send(requests.Register(m.begin.Account.URI, m.begin.Endpoint, version, m.life, Links(version, m.objects)))
 }
 
 // registerAgain sends a Register on a link that works, with a budget of its
@@ -84,15 +74,16 @@ func (m *Machine) update(now time.Time, state State) []core.Effect {
 	m.state = state
 	m.sent = *m.known
 	m.sent.Lifetime, m.sent.Objects = m.life, m.objects
-	request := messages.Request{Code: messages.POST, Path: m.known.Location}
+	var lifetime *time.Duration
 	if m.life != m.known.Lifetime {
-		request.Query = append(request.Query, lifetimeQuery(m.life))
+		lifetime = &m.life
 	}
+	var list []byte
 	if !sameObjects(m.objects, m.known.Objects) {
-		request.ContentFormat = new(messages.FormatLinkFormat)
-		request.Payload = Links(m.known.Version, m.objects)
+		list = Links(m.known.Version, m.objects)
 	}
-	return append([]core.Effect{core.StopTimer{Timer: timerUpdate}}, m.send(request)...)
+	update := m.send(requests.Update(m.known.Location, lifetime, list))
+	return append([]core.Effect{core.StopTimer{Timer: timerUpdate}}, update...)
 }
 
 // expiredRegistration registers anew: the server has forgotten us by now.
@@ -117,7 +108,7 @@ func (m *Machine) deregister() []core.Effect {
 		return m.fail(messages.Failure{Class: messages.ClassUnknown, Cause: errUnderWay})
 	}
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
-	return append(effects, m.send(messages.Request{Code: messages.DELETE, Path: m.known.Location})...)
+	return append(effects, m.send(requests.Deregister(m.known.Location))...)
 }
 
 // send hands a request to coapresend under a new ID, so that an answer to the
@@ -147,10 +138,6 @@ func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
 // announced.
 func (m *Machine) stale() bool {
 	return m.known != nil && (m.life != m.known.Lifetime || !sameObjects(m.objects, m.known.Objects))
-}
-
-func lifetimeQuery(d time.Duration) string {
-	return "lt=" + strconv.FormatInt(int64(d/time.Second), 10)
 }
 
 func sameObjects(a, b []messages.ObjectEntry) bool {

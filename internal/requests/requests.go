@@ -1,0 +1,79 @@
+package requests
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Version10 is the LwM2M version that knows neither a preferred content format
+// nor Bootstrap-Read, and in which U is the default binding.
+const Version10 = "1.0"
+
+// MaxEndpoint is the longest endpoint client name, in bytes.
+const MaxEndpoint = 64
+
+// Register returns a Register (LwM2M Core section 6.2.1) with the object list
+// as its payload. Path and query of the server's URI stand before ours.
+func Register(server uri.URI, endpoint, version string, lifetime time.Duration, objects []byte) messages.Request {
+	query := append(slices.Clone(server.Query), "ep="+endpoint, lifetimeQuery(lifetime), "lwm2m="+version)
+	if version != Version10 { // 1.0 has U as its default
+		query = append(query, "b=U")
+	}
+	return messages.Request{
+		Code:          messages.POST,
+		Path:          append(slices.Clone(server.Path), "rd"),
+		Query:         query,
+		ContentFormat: new(messages.FormatLinkFormat),
+		Payload:       objects,
+	}
+}
+
+// Update returns an Update (section 6.2.2) of a Location, with what has
+// changed: a lifetime that is not nil, and an object list that is not nil.
+func Update(location []string, lifetime *time.Duration, objects []byte) messages.Request {
+	r := messages.Request{Code: messages.POST, Path: location}
+	if lifetime != nil {
+		r.Query = []string{lifetimeQuery(*lifetime)}
+	}
+	if objects != nil {
+		r.ContentFormat, r.Payload = new(messages.FormatLinkFormat), objects
+	}
+	return r
+}
+
+// Deregister returns a De-register (section 6.2.3) of a Location.
+func Deregister(location []string) messages.Request {
+	return messages.Request{Code: messages.DELETE, Path: location}
+}
+
+// Bootstrap returns a Bootstrap-Request (section 6.1.7), with the preferred
+// content format unless that is nil.
+func Bootstrap(server uri.URI, endpoint string, preferred *messages.Format) messages.Request {
+	query := append(slices.Clone(server.Query), "ep="+endpoint)
+	if preferred != nil {
+		query = append(query, "pct="+strconv.Itoa(int(*preferred)))
+	}
+	return messages.Request{Code: messages.POST, Path: append(slices.Clone(server.Path), "bs"), Query: query}
+}
+
+func lifetimeQuery(d time.Duration) string {
+	return "lt=" + strconv.FormatInt(int64(d/time.Second), 10)
+}
+
+// Message returns a request as CoAP has it, but without type, message ID, token
+// and payload, and without the options that describe a payload.
+func Message(r messages.Request) coap.Message {
+	msg := coap.Message{Code: r.Code}
+	msg.AddStrings(coap.URIPath, r.Path)
+	msg.AddStrings(coap.URIQuery, r.Query)
+	msg.AddFormat(coap.Accept, r.Accept)
+	if r.Echo != nil {
+		msg.AddOption(coap.Echo, r.Echo)
+	}
+	return msg
+}

@@ -1,0 +1,143 @@
+package requests
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func parse(t testing.TB, s string) uri.URI {
+	t.Helper()
+	u, err := uri.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// describe shows a request as a URI writes it.
+func describe(r messages.Request) string {
+	s := r.Code.String() + " /" + strings.Join(r.Path, "/")
+	if len(r.Query) > 0 {
+		s += "?" + strings.Join(r.Query, "&")
+	}
+	if r.ContentFormat != nil {
+		s += fmt.Sprintf(" %d %s", *r.ContentFormat, r.Payload)
+	}
+	return s
+}
+
+func TestRequests(t *testing.T) {
+	server, lifetime := parse(t, "coap://h/a/b?aid=1"), 90*time.Second
+	pct := messages.FormatSenMLCBOR
+	for want, r := range map[string]messages.Request{
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.1&b=U 40 </1>": Register(server, "gw", "1.1", lifetime, []byte("</1>")),
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.0 40 </1>":     Register(server, "gw", "1.0", lifetime, []byte("</1>")),
+		"0.02 /a/b/bs?aid=1&ep=gw&pct=112":                     Bootstrap(server, "gw", &pct),
+		"0.02 /a/b/bs?aid=1&ep=gw":                             Bootstrap(server, "gw", nil),
+		"0.02 /rd/5":                                           Update([]string{"rd", "5"}, nil, nil),
+		"0.02 /rd/5?lt=90 40 </1>":                             Update([]string{"rd", "5"}, &lifetime, []byte("</1>")),
+		"0.04 /rd/5":                                           Deregister([]string{"rd", "5"}),
+	} {
+		if got := describe(r); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if diff := cmp.Diff([]string{"a", "b"}, server.Path); diff != "" {
+		t.Error("composing has changed the URI", diff)
+	}
+}
+
+// withParts is a URI with that many path segments and arguments.
+func withParts(t *testing.T, segments, arguments int) uri.URI {
+	s := "coap://h" + strings.Repeat("/a", segments)
+	if arguments > 0 {
+		s += "?" + strings.TrimSuffix(strings.Repeat("b&", arguments), "&")
+	}
+	return parse(t, s)
+}
+
+// TestRoom: of the 64 options of a message a Register itself takes 9, with
+// those of a payload in blocks and an Echo, and a Bootstrap-Request 5.
+func TestRoom(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		check func(uri.URI) error
+		room  int
+	}{{"Register", CheckManagement, 55}, {"Bootstrap-Request", CheckBootstrap, 59}} {
+		for _, arguments := range []int{0, 1, 20} {
+			if err := c.check(withParts(t, c.room-arguments, arguments)); err != nil {
+				t.Errorf("%s, %d arguments: %v", c.name, arguments, err)
+			}
+			err := c.check(withParts(t, c.room-arguments+1, arguments))
+			want := fmt.Sprintf("%d path segments and arguments, where the %s has room for %d", c.room+1, c.name, c.room)
+			if wrong, ok := errors.AsType[*RoomError](err); !ok || wrong.Error() != want {
+				t.Errorf("%s, %d arguments too many: %v", c.name, arguments, err)
+			}
+		}
+	}
+	if CheckLocation(make([]string, 59)) != nil || CheckLocation(make([]string, 60)) == nil {
+		t.Error("an Update itself does not take 5 options")
+	}
+}
+
+// TestRoomOfLongParts: no part of a URI of 255 bytes is too long for its option;
+// a Location is another matter.
+func TestRoomOfLongParts(t *testing.T) {
+	for _, u := range []string{"coap://h/" + strings.Repeat("a", 246), "coap://h?" + strings.Repeat("a", 246)} {
+		if err := errors.Join(CheckManagement(parse(t, u)), CheckBootstrap(parse(t, u))); err != nil {
+			t.Errorf("%s: %v", u, err)
+		}
+	}
+	for name, location := range map[string][]string{
+		"a segment of 256 bytes": {strings.Repeat("a", 256)},
+		"2 KiB":                  {strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255), strings.Repeat("a", 255)},
+	} {
+		var format *coap.FormatError
+		if err := CheckLocation(location); !errors.As(err, &format) || !strings.HasPrefix(err.Error(), "the Update cannot be encoded: coap: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestWhatFitsCanBeSent: where the check passes, every request fits that is not
+// longer than the longest, in every form in which the message layer sends it.
+func TestWhatFitsCanBeSent(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		u := uri.URI{
+			Path:  rapid.SliceOfN(rapid.StringN(0, 20, 30), 0, 70).Draw(rt, "path"),
+			Query: rapid.SliceOfN(rapid.StringN(0, 20, 30), 0, 70).Draw(rt, "query"),
+		}
+		name := rapid.StringN(1, -1, MaxEndpoint).Draw(rt, "endpoint")
+		lifetime := time.Duration(rapid.Int64Min(0).Draw(rt, "lifetime"))
+		version := rapid.SampledFrom([]string{"1.0", "1.1"}).Draw(rt, "version")
+		pct := messages.Format(rapid.Uint16().Draw(rt, "pct"))
+		if CheckManagement(u) == nil {
+			encodes(rt, Register(u, name, version, lifetime, []byte("</1>")))
+		}
+		if CheckBootstrap(u) == nil {
+			encodes(rt, Bootstrap(u, name, &pct))
+		}
+		if CheckLocation(u.Path) == nil {
+			encodes(rt, Update(u.Path, &lifetime, []byte("</1>")))
+			encodes(rt, Deregister(u.Path))
+		}
+	})
+}
+
+func encodes(t *rapid.T, r messages.Request) {
+	for _, msg := range []coap.Message{Message(r), longest(r)} {
+		if _, err := coap.Encode(msg); err != nil {
+			t.Fatalf("%s: %v", describe(r), err)
+		}
+	}
+}
