@@ -60,7 +60,9 @@ type Config struct {
 // factory's credentials. What a bootstrap has stored wins over it.
 type Account struct {
 	// URI of the server, coap://host[:port] or coaps://host[:port], at most
-	// 255 bytes (see package lwm2m/uri). Required.
+	// 255 bytes (see package lwm2m/uri) and, so that every request can carry
+	// them, 55 path segments and arguments, AccountID's included (59 for a
+	// bootstrap server). Required.
 	URI string
 	// Security is the security mode. Required; everything but NoSec needs
 	// coaps.

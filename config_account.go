@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
@@ -109,12 +110,23 @@ func (v accountFaults) uri(accountID string) {
 		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: configURIProblem(err), Err: err})
 		return
 	}
+	if err := v.room(u); err != nil {
+		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: "leaves no room for a request: " + err.Error(), Err: err})
+	}
 	switch mode := v.account.Security; {
 	case mode == SecurityNoSec && u.Secure():
 		v.add(key, "is coaps, which needs keys: write coap://, or security: psk, x509 or rpk")
 	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509, SecurityRPK}, mode) && !u.Secure():
 		v.add(key, "is coap, which has no keys: write coaps://, or security: nosec")
 	}
+}
+
+// room tells whether every request to the server can be sent.
+func (v accountFaults) room(u uri.URI) error {
+	if v.section == configBootstrap {
+		return requests.CheckBootstrap(u)
+	}
+	return requests.CheckManagement(u)
 }
 
 // configURIProblem puts the part of the URI first that is wrong.

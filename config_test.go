@@ -186,6 +186,10 @@ func TestValidateNamesEveryFault(t *testing.T) {
 			c.AccountID, c.Server.URI = strings.Repeat("a", 64), "coap://h/"+strings.Repeat("p", 200)
 		}, "server.uri: the URI is longer than 255 bytes: shorten the path or the query"},
 		{func(c *Config) { c.Server.URI = "coaps://h" }, "server.uri: is coaps, which needs keys: write coap://, or security: psk, x509 or rpk"},
+		{func(c *Config) { c.Server.URI = "coap://h" + strings.Repeat("/a", 80) }, "server.uri: leaves no room for a request: 80 path segments and arguments, where the Register has room for 55"},
+		{func(c *Config) { c.Server.URI = "coap://h" + strings.Repeat("/a", 50) + "?b&c&d&e&f&g" }, "server.uri: leaves no room for a request: 56 path segments and arguments, where the Register has room for 55"},
+		{func(c *Config) { c.AccountID, c.Server.URI = "a", "coap://h"+strings.Repeat("/a", 55) }, "server.uri: leaves no room for a request: 56 path segments and arguments, where the Register has room for 55"},
+		{func(c *Config) { c.Bootstrap.URI = "coaps://h" + strings.Repeat("/a", 60) }, "bootstrap.uri: leaves no room for a request: 60 path segments and arguments, where the Bootstrap-Request has room for 59"},
 		{func(c *Config) { c.Bootstrap.URI = "coap://h" }, "bootstrap.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk, x509 or rpk"},
 		{func(c *Config) { c.Server.Security = "est" }, "server.security: is none of nosec, psk, x509 and rpk"},

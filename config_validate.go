@@ -9,12 +9,14 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/holdfast-iot/holdfast/internal/requests"
 )
 
 // Bounds of a configuration's values.
 const (
-	configMaxName          = 64  // bytes of endpoint and account_id
-	configMaxDevice        = 255 // bytes of each field of device
+	configMaxName          = requests.MaxEndpoint // bytes of endpoint and account_id
+	configMaxDevice        = 255                  // bytes of each field of device
 	configMaxLifetime      = math.MaxUint32 * time.Second
 	configMaxAckTimeout    = 10 * time.Minute
 	configMaxRandomFactor  = 10

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,6 +225,8 @@ func TestHostile20BadAccountsAreRolledBack(t *testing.T) {
 		{"garbage certificate", nil, []lwm2mtest.BootstrapWrite{write("/0/1/2", text, "2")}, messages.NotAcceptable},
 		{"raw public key", nil, []lwm2mtest.BootstrapWrite{write("/0/1/2", text, "1")}, messages.NotAcceptable},
 		{"garbage URI", nil, []lwm2mtest.BootstrapWrite{write("/0/1/0", text, `coaps:\\192.0.2.1`)}, messages.NotAcceptable},
+		{"URI that no Register can carry", nil, []lwm2mtest.BootstrapWrite{write("/0/1/0", text, "coaps://192.0.2.1"+strings.Repeat("/a", 80))}, messages.NotAcceptable},
+		{"URI of 56 arguments", nil, []lwm2mtest.BootstrapWrite{write("/0/1/0", text, "coaps://192.0.2.1?a"+strings.Repeat("&a", 55))}, messages.NotAcceptable},
 		{"URI of another scheme", nil, []lwm2mtest.BootstrapWrite{write("/0/1/0", text, "file:///etc/passwd")}, messages.NotAcceptable},
 		{"no account left", []string{"/0/1"}, nil, messages.NotAcceptable},
 		{"no server left", []string{"/1"}, nil, messages.NotAcceptable},

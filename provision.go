@@ -76,10 +76,14 @@ func (c *Client) factory() (*lwm2m.Tree, error) {
 	if err != nil {
 		return nil, &provisionError{err}
 	}
+	if usable, faults := accounts.FromTree(tree); len(usable) == 0 && len(faults) > 0 {
+		return nil, &provisionError{errors.Join(faults...)}
+	}
 	return tree, nil
 }
 
-// provisionError says that the provisioned accounts cannot be read.
+// provisionError says that the provisioned accounts cannot be read, or none of
+// them used.
 type provisionError struct{ err error }
 
 func (e *provisionError) Error() string { return "provisioned accounts: " + e.err.Error() }
@@ -87,4 +91,9 @@ func (e *provisionError) Error() string { return "provisioned accounts: " + e.er
 func (e *provisionError) Unwrap() error { return e.err }
 
 // Code classifies the error for the recovery table.
-func (e *provisionError) Code() ErrorCode { return messages.ConnectorFailedToReadCredentials }
+func (e *provisionError) Code() ErrorCode {
+	if _, unusable := errors.AsType[*accounts.Fault](e.err); unusable {
+		return messages.ConnectorInvalidCredentials
+	}
+	return messages.ConnectorFailedToReadCredentials
+}

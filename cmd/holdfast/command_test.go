@@ -13,6 +13,7 @@ func TestExitCodes(t *testing.T) {
 	bad := writeFile(t, "bad.yaml", "endpoint: \"\"\n")
 	noFiles := writeFile(t, "files.yaml", "endpoint: g\nstate_dir: "+t.TempDir()+
 		"\nserver: {uri: coaps://h, security: psk, psk_identity: i, psk_key_file: /nonexistent/key}\n")
+	noRoom := writeFile(t, "noroom.yaml", "endpoint: g\nserver: {uri: coap://h"+strings.Repeat("/a", 80)+", security: nosec}\n")
 	badKeys := writeFile(t, "keys", "a:00\nb\n")
 	for _, test := range []struct {
 		args   string
@@ -29,6 +30,9 @@ func TestExitCodes(t *testing.T) {
 		{"config check -h", exitDone, ""},
 		{"config check " + bad, exitConfig, "endpoint: is required"},
 		{"config check " + noFiles, exitConfig, "server.psk_key_file: the file"},
+		{"config check " + noRoom, exitConfig, "server.uri: leaves no room for a request: 80 path segments"},
+		{"run --config " + noRoom, exitConfig, "server.uri: leaves no room"},
+		{"provision --state-dir " + t.TempDir() + " --config " + noRoom, exitConfig, "server.uri: leaves no room"},
 		{"config check /nonexistent/gw.yaml", exitConfig, "does not exist"},
 		{"run", exitUsage, "--config is required"},
 		{"run --nonsense", exitUsage, "not defined: -nonsense"},

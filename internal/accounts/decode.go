@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
@@ -73,6 +74,7 @@ func account(tree *lwm2m.Tree, inst uint16) (messages.Account, Faults) {
 	}
 	a := messages.Account{SecurityInstance: inst, Server: address.Text()}
 	a.URI = r.uri(address.Text(), mode.Int() != objects.ModeNoSec)
+	r.room(a.URI, bootstrap.Bool())
 	a.Credentials = r.credentials(mode.Int())
 	if bootstrap.Bool() {
 		a.HoldOff = r.holdOff()
@@ -100,6 +102,18 @@ func (r *reader) uri(text string, secured bool) uri.URI {
 		r.fault(objects.SecurityServerURI, ReasonScheme, nil)
 	}
 	return u
+}
+
+// room demands that every request to the server can be sent. A URI that could
+// not be read is empty here and leaves all the room.
+func (r *reader) room(server uri.URI, bootstrap bool) {
+	check := requests.CheckManagement
+	if bootstrap {
+		check = requests.CheckBootstrap
+	}
+	if err := check(server); err != nil {
+		r.fault(objects.SecurityServerURI, ReasonURIRoom, err)
+	}
 }
 
 func (r *reader) holdOff() time.Duration {

@@ -17,6 +17,7 @@ const (
 	ReasonRange              Reason = "is out of range"
 	ReasonTooLong            Reason = "is too long"
 	ReasonURI                Reason = "is not a usable server URI"
+	ReasonURIRoom            Reason = "leaves no room for the request that it has to carry"
 	ReasonScheme             Reason = "does not fit the security mode: coaps needs keys, coap has none"
 	ReasonMode               Reason = "is an unknown security mode"
 	ReasonEST                Reason = "asks for enrolment over EST, which is not supported"

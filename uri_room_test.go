@@ -1,0 +1,159 @@
+package holdfast_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// noRoom is a server URI that no Register can carry.
+var noRoom = "coap://192.0.2.1" + strings.Repeat("/a", 80)
+
+// plant stores a record of one account without security, as a version would
+// have that did not look.
+func plant(t *testing.T, dir string, record string, address string) {
+	t.Helper()
+	u, err := uri.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(context.Background(), store.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := accounts.ToTree([]messages.Account{{
+		ID: 1, URI: u, Lifetime: time.Hour, Credentials: messages.Credentials{Mode: messages.SecurityNoSec},
+	}})
+	_, err = s.Save(record, accounts.Encode(tree))
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A provisioned account whose URI no Register can carry is no usable account:
+// it is named, no packet leaves, and a person is asked for.
+func TestProvisionedURIWithoutRoomIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		cfg := w.noSec()
+		cfg.Server = nil
+		plant(t, cfg.StateDir, messages.RecordFactory, noRoom)
+		c := w.start(cfg)
+		for range 3 {
+			e := c.next(holdfast.EventError)
+			if e.Code != messages.ConnectorInvalidCredentials || e.Action != messages.ActionUser ||
+				!strings.Contains(e.Detail, "/0/0/0 leaves no room for the request that it has to carry: 80 path segments") {
+				t.Errorf("%+v", e)
+			}
+		}
+		if n := len(w.network.Packets()); n > 0 {
+			t.Errorf("%d packets have left", n)
+		}
+		c.close(holdfast.ErrNotRegistered)
+	})
+}
+
+// A stored account of the kind is reported, and the factory's counts.
+func TestStoredURIWithoutRoomFallsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		w.serve(coapPort, lwm2mtest.NoSec())
+		cfg := w.noSec()
+		plant(t, cfg.StateDir, messages.RecordCredentials, noRoom)
+		c := w.start(cfg)
+		e := c.next(holdfast.EventError)
+		if e.Code != messages.ConnectorFailedToReadCredentials || !strings.Contains(e.Detail, "/0/0/0 leaves no room") {
+			t.Errorf("%+v", e)
+		}
+		if e := c.next(holdfast.EventRegistered); e.Server != "coap://192.0.2.1" {
+			t.Errorf("%+v", e)
+		}
+		c.close(nil)
+	})
+}
+
+// The longest URI that is accepted can carry everything: Register, Update, and
+// what a server's Echo adds.
+func TestURIWithJustEnoughRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		challenged := 0
+		w.script(coapPort, func(m coap.Message) []coap.Message {
+			if !m.Has(coap.Echo) {
+				challenged++
+				challenge := reply(m, messages.Unauthorized)
+				challenge.AddOption(coap.Echo, make([]byte, 40))
+				return []coap.Message{challenge}
+			}
+			answer := reply(m, messages.Created)
+			answer.AddString(coap.LocationPath, "rd")
+			return []coap.Message{answer}
+		})
+		cfg := w.noSec()
+		cfg.Endpoint = strings.Repeat("e", 64)
+		cfg.Server.URI = "coap://192.0.2.1" + strings.Repeat("/a", 55)
+		c := w.start(cfg)
+		if e := c.next(holdfast.EventRegistered); challenged != 1 {
+			t.Errorf("%d challenges, %+v", challenged, e)
+		}
+		_ = c.Close(t.Context())
+	})
+}
+
+// Row 28: a 2.01 with 70 Location-Path options is no message: each one is
+// dropped and reported, once a resend, the attempts end by their budget and come
+// by the policy, and a server that comes to its senses is registered with.
+func TestHostile28LocationThatIsNoMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, lwm2mtest.ServerOptions{})
+		defer w.close()
+		began := time.Now()
+		sane := func() bool { return time.Since(began) > 7*time.Minute }
+		w.scriptRaw(w.listen(coapPort), func(data []byte) [][]byte {
+			m, err := coap.Decode(data)
+			if err != nil {
+				t.Error(err)
+			}
+			answer := reply(m, messages.Created)
+			if sane() {
+				answer.AddString(coap.LocationPath, "rd")
+				return [][]byte{encode(t, answer)}
+			}
+			raw := append(encode(t, answer), 0x81, 'a')
+			for range 69 {
+				raw = append(raw, 0x01, 'a')
+			}
+			return [][]byte{raw}
+		})
+		c := w.start(w.noSec())
+		var failed []time.Duration
+		for len(failed) < 2 {
+			switch e := c.next(holdfast.EventError); e.Code {
+			case messages.ConnectResponseParseFailed:
+			case messages.ConnectTimeout:
+				failed = append(failed, e.Time.Sub(began))
+			default:
+				t.Fatalf("%+v", e)
+			}
+		}
+		if failed[0] != 3*time.Minute || failed[1] != 6*time.Minute+5*time.Second {
+			t.Errorf("attempts ended after %v", failed)
+		}
+		c.next(holdfast.EventRegistered)
+		_ = c.Close(t.Context())
+	})
+}
