@@ -49,7 +49,7 @@ func (m *Machine) open(request messages.Request) {
 	if request.Epoch != m.cfg.Epoch {
 		return
 	}
-	c := &call{request: request, out: sending{szx: m.cfg.szx()}}
+	c := &call{request: request, out: sending{szx: m.blockFor(request)}}
 	m.calls++
 	if m.calls > m.cfg.MaxQueue+m.cfg.NStart {
 		m.fail(c, messages.QueueFull)

@@ -13,6 +13,29 @@ type sending struct {
 	restarted bool       // the peer lost a block once and it was all sent again
 }
 
+// maxMessage is the longest message of ours, in bytes: with IP, UDP and DTLS
+// around it, it fits into a packet of 1280 (RFC 7252 section 4.6).
+const maxMessage = 1152
+
+// blockFor returns the size exponent of the largest block that fits into a
+// message beside the request's own options.
+func (m *Machine) blockFor(r messages.Request) uint8 {
+	msg := requests.Message(r)
+	msg.Token = make([]byte, coap.MaxTokenLength)
+	msg.AddFormat(coap.ContentFormat, r.ContentFormat)
+	msg.AddBlock(coap.Block1, coap.Block{Num: coap.MaxBlockNumber})
+	msg.AddUint(coap.Size1, uint32(len(r.Payload)))
+	head, err := coap.Encode(msg)
+	szx := m.cfg.szx()
+	for err == nil && szx > 0 && len(head)+payloadMarker+1<<(szx+4) > maxMessage {
+		szx--
+	}
+	return szx
+}
+
+// payloadMarker is how long the marker before a payload is, in bytes.
+const payloadMarker = 1
+
 // sendPayload sends the request with its payload, or the first block of it.
 func (m *Machine) sendPayload(c *call, urgent bool) {
 	c.state = callSending

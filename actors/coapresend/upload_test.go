@@ -186,3 +186,38 @@ func TestUploadGoesBeforeWaitingRequests(t *testing.T) {
 		"0s send CON 0.01 mid=102 token=02 /a",
 	)
 }
+
+// TestUploadBesideLongOptions: a block leaves room for the options of the
+// request, so that no message is longer than 1152 bytes (RFC 7252 section 4.6).
+func TestUploadBesideLongOptions(t *testing.T) {
+	long := func(n int) (path []string) {
+		for range n {
+			path = append(path, string(pattern(31)))
+		}
+		return path
+	}
+	for segments, want := range map[int]int{0: 1024, 3: 1024, 4: 512, 18: 512, 19: 256, 60: 16} {
+		d := newDriver(t, Config{})
+		d.in(messages.Request{Epoch: epoch, ID: 1, Code: messages.PUT, Path: long(segments), Payload: pattern(2500)})
+		sent, err := coap.Decode(d.sent[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(sent.Payload) != want || want > 16 && len(d.sent[0]) > 1152 {
+			t.Errorf("%d segments: a block of %d in a message of %d bytes", segments, len(sent.Payload), len(d.sent[0]))
+		}
+		d.ack(messages.Continue, block1(0, true, firstBlock1(t, sent).SZX))
+		if next, _ := coap.Decode(d.sent[1]); len(next.Payload) != want {
+			t.Errorf("%d segments: then a block of %d", segments, len(next.Payload))
+		}
+	}
+}
+
+func firstBlock1(t *testing.T, m coap.Message) coap.Block {
+	t.Helper()
+	b, ok := m.Block(coap.Block1)
+	if !ok {
+		t.Fatal("not in blocks")
+	}
+	return b
+}
