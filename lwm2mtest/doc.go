@@ -17,6 +17,11 @@
 //
 // The package owns both ends' view of the wire but nothing of the client: it
 // must not import the root package nor the actors, so that the server's CoAP
-// logic stays independent of the client's. The server is built for tests and
-// demonstrations, not for hostile networks.
+// logic stays independent of the client's.
+//
+// The server is for tests, trials and demonstrations only. Its side of DTLS is
+// that of pion/dtls v2, a line that is no longer maintained: its records have
+// random nonces, and a hostile peer can stop it or keep it busy. It keeps no
+// limits on clients. Never put it on a network that you do not trust; the
+// client's side shares none of it.
 package lwm2mtest
