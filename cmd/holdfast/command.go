@@ -22,7 +22,7 @@ func commands() []command {
 	return []command{
 		{"demo", "provoke every error against embedded servers and show the recovery", (*program).runDemo},
 		{"run", "run the client until SIGINT or SIGTERM", (*program).runClient},
-		{"server", "run a bootstrap and management server to try a client against", (*program).runServer},
+		{"server", "run a bootstrap and management server to try a client against (trials only: see SECURITY.md)", (*program).runServer},
 		{"ctl", "see why a running client is not connected, and steer it", (*program).ctl},
 		{"provision", "write the factory credentials into a state directory", (*program).provision},
 		{"factory-reset", "go back to the factory credentials, while no client runs", (*program).factoryReset},
