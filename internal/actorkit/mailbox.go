@@ -1,6 +1,7 @@
 package actorkit
 
 import (
+	"math"
 	"runtime"
 	"sync"
 
@@ -24,6 +25,11 @@ type MailboxOptions struct {
 	// nothing may be dropped. Protoactor's own messages (*actor.PoisonPill,
 	// ...) are never offered to it.
 	Droppable func(msg any) bool
+	// Room returns, for a message that may be dropped, the number of queued
+	// user messages from which it is refused, so that what matters more finds
+	// room where the rest does not; nil means Capacity for all. Like
+	// Droppable it is called on the sender's goroutine and must not block.
+	Room func(msg any) int
 	// OnDrop is told of every refused message and of how many this mailbox
 	// has refused so far, that one included. It is called on the sender's
 	// goroutine without a lock held. It must not log the content of msg.
@@ -72,7 +78,7 @@ var _ actor.Mailbox = (*mailbox)(nil)
 // *actor.MessageEnvelope.
 func (m *mailbox) PostUserMessage(message any) {
 	m.options.Hooks.posted(message)
-	if dropped := m.pushUser(message, m.mayDrop(message)); dropped > 0 {
+	if dropped := m.pushUser(message, m.room(message)); dropped > 0 {
 		m.refuse(message, dropped)
 	}
 }
@@ -106,22 +112,26 @@ func (m *mailbox) UserMessageCount() int {
 	return m.user.count
 }
 
-func (m *mailbox) mayDrop(message any) bool {
+// room returns the number of queued messages from which message is refused.
+func (m *mailbox) room(message any) int {
 	if m.options.Droppable == nil {
-		return false
+		return math.MaxInt
 	}
 	content := actor.UnwrapEnvelopeMessage(message)
-	if _, protocol := content.(actor.AutoReceiveMessage); protocol {
-		return false
+	if _, protocol := content.(actor.AutoReceiveMessage); protocol || !m.options.Droppable(content) {
+		return math.MaxInt
 	}
-	return m.options.Droppable(content)
+	if m.options.Room != nil {
+		return m.options.Room(content)
+	}
+	return m.options.Capacity
 }
 
 // pushUser queues message, or returns how many have been dropped, this one
 // included.
-func (m *mailbox) pushUser(message any, droppable bool) (dropped uint64) {
+func (m *mailbox) pushUser(message any, room int) (dropped uint64) {
 	m.mu.Lock()
-	if droppable && m.user.count >= m.options.Capacity {
+	if m.user.count >= room {
 		m.dropped++
 		dropped = m.dropped
 		m.mu.Unlock()

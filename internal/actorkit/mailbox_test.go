@@ -201,6 +201,23 @@ func TestMailboxCountsDropsAndUnwrapsEnvelopes(t *testing.T) {
 	}
 }
 
+// Each message has its own room: what matters more is taken where the rest is
+// refused, and what may not be dropped always is.
+func TestMailboxRoomDependsOnTheMessage(t *testing.T) {
+	box, invoker, dispatcher := newTestMailbox(MailboxOptions{
+		Capacity:  1, // not asked
+		Droppable: isDatagram,
+		Room:      func(msg any) int { return int(msg.(datagram)) },
+	})
+	for _, message := range []any{datagram(1), datagram(1), datagram(2), datagram(1), datagram(2), "always", datagram(2), datagram(4)} {
+		box.PostUserMessage(message)
+	}
+	dispatcher.run()
+	if want := []any{datagram(1), datagram(2), "always", datagram(4)}; !slices.Equal(invoker.invoked, want) {
+		t.Errorf("invoked %v, want %v", invoker.invoked, want)
+	}
+}
+
 func TestMailboxNeverDropsProtocolMessages(t *testing.T) {
 	box, _, _ := newTestMailbox(MailboxOptions{Capacity: 1, Droppable: func(any) bool { return true }})
 	box.PostUserMessage("fills it")

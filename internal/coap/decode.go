@@ -41,6 +41,14 @@ func Decode(data []byte) (Message, error) {
 	return m, nil
 }
 
+// Header reads no more of a datagram than header and token, which share data's
+// memory. Of one that has no proper header the message is zero, or as much as
+// could be read.
+func Header(data []byte) Message {
+	m, _ := decodeHeader(data)
+	return m
+}
+
 // decodeHeader reads header and token. As far as it gets, the fields are set
 // also when there is a reason to reject the message.
 func decodeHeader(data []byte) (Message, Reason) {
