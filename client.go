@@ -384,6 +384,15 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 	}
 }
 
+// warn logs that a server, or whoever pretends to be it, asks for more than is
+// done for one peer.
+func (c *Client) warn(server string, shed messages.Shed) {
+	c.runtime.logger.Warn().Str("endpoint", c.config.Endpoint).Str("server", server).
+		Uint64("queue", shed.Queue).Uint64("rate", shed.Rate).Uint64("answers", shed.Answers).
+		Uint64("memory", shed.Memory).Uint64("forged", shed.Forged).
+		Msg("messages are dropped: more come than are worked at for one peer")
+}
+
 // crashed logs an actor's panic with its stack.
 func (c *Client) crashed(name string, crash *actorkit.Crash) {
 	c.runtime.logger.Error().Str("endpoint", c.config.Endpoint).Str("actor", name).Err(crash).

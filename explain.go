@@ -40,7 +40,14 @@ type Connection struct {
 	LastError *Event `json:"last_error,omitempty"`
 	// Next is set when something will be tried.
 	Next *NextStep `json:"next,omitempty"`
+	// Shed counts what was dropped so that a flood does no harm; absent when
+	// nothing was.
+	Shed *Shed `json:"shed,omitempty"`
 }
+
+// Shed counts what the links of a server have dropped so that a flood does not
+// take the client off.
+type Shed = messages.Shed
 
 // Trouble is a run of failures that has not ended.
 type Trouble struct {
@@ -92,6 +99,9 @@ func explainConnection(c messages.ConnectionStatus, record serverJournal, now ti
 	out := Connection{
 		Account: c.Account.String(), Server: c.Server, State: c.State,
 		LastError: record.last, Next: nextStep(c.NextAttempt, record.last, now),
+	}
+	if c.Shed != (Shed{}) {
+		out.Shed = &c.Shed
 	}
 	if c.Location != "" {
 		out.Location, out.ConfirmedAt = c.Location, c.RegisteredAt

@@ -42,11 +42,12 @@ var (
 	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update.", "server")
 	metricAttempts    = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
 	metricReconnects  = metric("reconnects_total", "Registrations after a link was lost.", "server")
+	metricShed        = metric("shed_total", "What was dropped so that a flood does no harm, by reason.", "server", "reason")
 )
 
 var allMetrics = []*prometheus.Desc{
 	metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricFailures,
-	metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects,
+	metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
 }
 
 // allStates are the states that metricState has a line for.
@@ -142,6 +143,20 @@ func (s sample) connection(c Connection) {
 		s.gauge(metricNextAttempt, float64(c.Next.InMS)/1000, c.Server)
 	}
 	s.age(metricConfirmed, c.ConfirmedAt, c.Server)
+	s.shed(c)
+}
+
+// shed emits a line for every reason, also while nothing has been dropped.
+func (s sample) shed(c Connection) {
+	shed := Shed{}
+	if c.Shed != nil {
+		shed = *c.Shed
+	}
+	s.counter(metricShed, shed.Queue, c.Server, "queue")
+	s.counter(metricShed, shed.Rate, c.Server, "rate")
+	s.counter(metricShed, shed.Answers, c.Server, "answers")
+	s.counter(metricShed, shed.Memory, c.Server, "memory")
+	s.counter(metricShed, shed.Forged, c.Server, "forged")
 }
 
 func oneIf(yes bool) float64 {

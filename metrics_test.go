@@ -55,6 +55,7 @@ func TestMetrics(t *testing.T) {
 			`holdfast_registered`+labels+` 1`, `holdfast_failures`+labels+` 0`, `holdfast_attempts_total`+labels+` 2`,
 			`holdfast_reconnects_total`+labels+` 0`, `holdfast_events_dropped_total{endpoint="gw-0001"} 0`,
 			`holdfast_confirmed_seconds`+labels+` 60`,
+			`holdfast_shed_total{endpoint="gw-0001",reason="rate",server="coap://192.0.2.1"} 0`,
 		)
 		for _, line := range c.scrape() {
 			if !strings.HasPrefix(line, "holdfast_") || strings.HasPrefix(line, "holdfast_next_attempt") {

@@ -38,6 +38,7 @@ func (c *Client) parts() supervisor.Runtime {
 		Emit:       c.hub.emit,
 		Publish:    c.hub.publish,
 		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
+		Warn:       c.warn,
 		Crash:      c.crashed,
 		Hooks:      c.hooks,
 	}

@@ -117,6 +117,40 @@ type BodyRefused struct {
 	Epoch   Epoch
 }
 
+// Shed counts what a link has dropped so that a flood does not take it off.
+type Shed struct {
+	// Queue counts datagrams that came faster than they could be looked at.
+	Queue uint64 `json:"queue"`
+	// Rate counts datagrams above the work that is done for one peer in a
+	// second.
+	Rate uint64 `json:"rate"`
+	// Answers counts responses of ours for which no message ID was left that
+	// the peer's requests may use.
+	Answers uint64 `json:"answers"`
+	// Memory counts requests that could not be remembered, and parts of
+	// block-wise transfers that could not be kept.
+	Memory uint64 `json:"memory"`
+	// Forged counts empty ACKs and RSTs that were not believed, because
+	// somebody was guessing message IDs.
+	Forged uint64 `json:"forged"`
+}
+
+// Plus returns the sums.
+func (s Shed) Plus(other Shed) Shed {
+	return Shed{
+		Queue: s.Queue + other.Queue, Rate: s.Rate + other.Rate, Answers: s.Answers + other.Answers,
+		Memory: s.Memory + other.Memory, Forged: s.Forged + other.Forged,
+	}
+}
+
+// Overloaded reports what a link has dropped since its last report. Coapresend
+// to supervisor, at most once in 10 s.
+type Overloaded struct {
+	Account AccountID
+	Epoch   Epoch
+	Shed    Shed
+}
+
 // Malformed reports an undecodable message of the configured server, which
 // was dropped. Coapresend to supervisor, which limits the events.
 type Malformed struct {

@@ -96,6 +96,7 @@ type ConnectionStatus struct {
 	Location     string
 	Lifetime     time.Duration
 	RegisteredAt time.Time
+	Shed         Shed // dropped so that a flood does no harm, on all links so far
 }
 
 // Snapshot is what Status returns. Supervisor to facade.

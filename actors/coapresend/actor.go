@@ -1,15 +1,25 @@
 package coapresend
 
 import (
+	"sync/atomic"
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// mailboxCapacity is how many messages may wait before datagrams are dropped.
-const mailboxCapacity = 256
+// Room in the mailbox: the number of waiting messages from which a datagram is
+// dropped. What an exchange of ours waits for has room of its own, which no
+// flood can fill; confirmable requests have more than the rest.
+const (
+	roomAwaited = 512
+	roomRequest = 256
+	roomRest    = 128
+)
 
 // ActorConfig describes the coapresend actor of one incarnation.
 type ActorConfig struct {
@@ -22,21 +32,62 @@ type ActorConfig struct {
 }
 
 // Props returns the properties of a coapresend actor: a shell around a new
-// Machine. The mailbox drops messages.Datagram only, when it is full; options
-// may add hooks and callbacks.
+// Machine. The mailbox drops messages.Datagram only, by what it is, when it is
+// full; options may add hooks and callbacks, but for Mailbox.OnDrop.
 func Props(config ActorConfig, options actorkit.PropsOptions) *actor.Props {
 	if config.Rand == nil {
 		config.Rand = SystemRand{}
 	}
-	options.Mailbox.Capacity = mailboxCapacity
-	options.Mailbox.Droppable = func(msg any) bool {
-		_, datagram := msg.(messages.Datagram)
-		return datagram
-	}
+	d := &door{}
+	options.Mailbox.Droppable = isDatagram
+	options.Mailbox.Room = d.room
+	options.Mailbox.OnDrop = func(any, uint64) { d.dropped.Add(1) }
 	return actorkit.Props(func() actor.Actor {
 		return actorkit.NewShell(actorkit.ShellOptions{
-			Machine: New(config.Config, config.Rand),
+			Machine: guarded{machine: New(config.Config, config.Rand), door: d},
 			Route:   config.Route,
 		})
 	}, options)
+}
+
+func isDatagram(msg any) bool {
+	_, datagram := msg.(messages.Datagram)
+	return datagram
+}
+
+// door is what a machine and its mailbox know of each other.
+type door struct {
+	awaited atomic.Pointer[awaited]
+	dropped atomic.Uint64 // datagrams, since the machine was last told
+}
+
+// room returns the room of a datagram, by its header.
+func (d *door) room(msg any) int {
+	header := coap.Header(msg.(messages.Datagram).Data)
+	switch {
+	case d.awaited.Load().includes(header):
+		return roomAwaited
+	case header.Type == coap.CON && header.IsRequest():
+		return roomRequest
+	}
+	return roomRest
+}
+
+// guarded is a machine that keeps its door informed.
+type guarded struct {
+	machine *Machine
+	door    *door
+}
+
+// Step implements core.Machine. What the mailbox has dropped is an input too.
+// Nothing that a step sends has left before the door knows what to expect in
+// return.
+func (g guarded) Step(now time.Time, in any) []core.Effect {
+	var effects []core.Effect
+	if n := g.door.dropped.Swap(0); n > 0 {
+		effects = g.machine.Step(now, overflowed{datagrams: n})
+	}
+	effects = append(effects, g.machine.Step(now, in)...)
+	g.door.awaited.Store(g.machine.awaited)
+	return effects
 }

@@ -3,6 +3,8 @@ package coapresend
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,7 +33,7 @@ type witness struct {
 
 func (w *witness) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
-	case messages.Transmit, messages.Response, messages.RequestFailed, messages.Inbound, messages.Malformed:
+	case messages.Transmit, messages.Response, messages.RequestFailed, messages.Inbound, messages.Malformed, messages.Overloaded:
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began), render(message)))
@@ -88,6 +90,63 @@ func endSystem(t *testing.T, system *actor.ActorSystem, pids ...*actor.PID) {
 	}
 	actorkit.Shutdown(system)
 	time.Sleep(2 * time.Second)
+}
+
+// TestMailboxKeepsRoomForOurExchanges: while the actor is held up a flood fills
+// its mailbox. CON requests find room where the rest does not, and the answer
+// that an exchange of ours waits for finds room behind both. What is refused is
+// counted.
+func TestMailboxKeepsRoomForOurExchanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		system := actorkit.NewSystem(zerolog.Nop())
+		w := &witness{began: time.Now()}
+		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
+		held := make(chan struct{})
+		hooks := &actorkit.Hooks{Invoking: func(msg any) {
+			if msg == "hold" {
+				<-held
+			}
+		}}
+		link := system.Root.Spawn(Props(ActorConfig{
+			Config: Config{Epoch: epoch, Account: 1}, Rand: &testRand{},
+			Route: func(core.Role) *actor.PID { return other },
+		}, actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: hooks}}))
+		datagram := func(msg coap.Message) {
+			system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(msg)})
+		}
+		system.Root.Send(link, messages.LinkUp{Epoch: epoch})
+		system.Root.Send(link, messages.Request{Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"a"}})
+		synctest.Wait()
+		system.Root.Send(link, "hold")
+		synctest.Wait()
+		for n := range uint16(1000) {
+			datagram(coap.Reset(5000 + n))
+			datagram(message(coap.NON, messages.Content, n, token(99)))
+			datagram(message(coap.NON, messages.GET, n, nil))
+		}
+		for range 1000 {
+			datagram(post(2000))
+		}
+		datagram(message(coap.ACK, messages.Changed, 100, token(1)))
+		close(held)
+		synctest.Wait()
+		time.Sleep(shedInterval)
+		synctest.Wait()
+
+		want := []string{
+			"0s send CON 0.01 mid=100 token=01 /a",
+			"0s overloaded {Queue:3744 Rate:0 Answers:0 Memory:0 Forged:0}",
+			"0s inbound 0.02 /a",
+			"0s response 1 2.04",
+			"1s send ACK 0.00 mid=2000",
+			"10s overloaded {Queue:0 Rate:0 Answers:0 Memory:10 Forged:0}", // NON requests
+		}
+		got := slices.DeleteFunc(w.seen(), func(line string) bool { return strings.HasPrefix(line, "0s inbound 0.01") })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		endSystem(t, system, link, other)
+	})
 }
 
 // TestSystemRand: tokens are 8 bytes and do not repeat; draws stay in range.

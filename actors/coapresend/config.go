@@ -32,6 +32,7 @@ const (
 const (
 	maxUploads        = 4  // bodies of the peer that are being collected at a time
 	maxBodies         = 4  // replies of ours that are kept for their later blocks
+	maxSeparate       = 8  // separate responses that wait for the one before
 	maxChanges        = 3  // how often a body may change while it is fetched
 	sweepsPerLifetime = 16 // sweeps within EXCHANGE_LIFETIME, at most
 
@@ -55,7 +56,7 @@ type Config struct {
 	MaxQueue     int // requests of ours that may wait, 64
 	MaxBody      int // bytes of a body that is collected from blocks, 64 KiB
 	BlockSize    int // bytes of the largest block that we send, 1024; a power of two from 16
-	DedupEntries int // messages of the peer that are remembered, 128
+	DedupEntries int // confirmable messages of the peer that are remembered, 128; a quarter as many others besides
 
 	// ClientFirst drops requests of the peer, as a network might, until one
 	// of ours has been answered with success. Whoever forges the peer's
@@ -128,6 +129,15 @@ func (c Config) NonLifetime() time.Duration {
 // processingDelay is PROCESSING_DELAY: the time within which a confirmable
 // message is acknowledged. RFC 7252 section 4.8.2 sets it to ACK_TIMEOUT.
 func (c Config) processingDelay() time.Duration { return c.withDefaults().AckTimeout }
+
+// remembered is how many messages of a kind are remembered. Each kind has room
+// of its own, so that neither crowds out the other.
+func (c Config) remembered(confirmable bool) int {
+	if confirmable {
+		return c.DedupEntries
+	}
+	return max(c.DedupEntries/4, 1)
+}
 
 // ackDelay is how long a handler may take before a request is acknowledged
 // without its response: half of what the peer grants, to leave the ACK time to

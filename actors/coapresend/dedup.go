@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // entryState is what has been done about a message of the peer.
@@ -40,6 +41,7 @@ func (s entryState) String() string {
 type entry struct {
 	mid         uint16
 	confirmable bool
+	safe        bool // to be executed a second time (RFC 7252 section 5.1)
 	state       entryState
 	token       []byte
 	expires     time.Time
@@ -65,14 +67,17 @@ func (m *Machine) remembered(mid uint16) *entry {
 }
 
 // remember makes an entry for a message that is none's duplicate. It returns
-// nil when the cache is full of requests that the handler is still at.
+// nil when the room for its kind is full of requests that the handler is still
+// at.
 func (m *Machine) remember(msg coap.Message) *entry {
-	if len(m.entries) >= m.cfg.DedupEntries && !m.evict() {
+	confirmable := msg.Type == coap.CON
+	if !m.hasRoom(confirmable) && !m.evict(confirmable) {
 		return nil
 	}
 	e := &entry{
 		mid:         msg.MID,
-		confirmable: msg.Type == coap.CON,
+		confirmable: confirmable,
+		safe:        msg.IsResponse() || msg.Code == messages.GET || msg.Code == messages.FETCH,
 		token:       bytes.Clone(msg.Token), // a part of the datagram would keep all of it
 		expires:     m.now.Add(m.lifetime(msg.Type)),
 	}
@@ -88,16 +93,35 @@ func (m *Machine) lifetime(t coap.Type) time.Duration {
 	return m.cfg.NonLifetime()
 }
 
-// evict makes room by forgetting the oldest entry that is answered. One that
-// is not would be executed twice.
-func (m *Machine) evict() bool {
-	for i, e := range m.entries {
-		if e.job == nil || !m.now.Before(e.expires) {
-			m.forget(i)
-			return true
+func (m *Machine) hasRoom(confirmable bool) bool {
+	n := 0
+	for _, e := range m.entries {
+		if e.confirmable == confirmable {
+			n++
 		}
 	}
-	return false
+	return n < m.cfg.remembered(confirmable)
+}
+
+// evict makes room by forgetting an entry of the kind: the oldest that is safe
+// to repeat, else the oldest that is answered. One that is not answered would
+// be executed twice.
+func (m *Machine) evict(confirmable bool) bool {
+	victim := -1
+	for i, e := range m.entries {
+		switch {
+		case e.confirmable != confirmable:
+		case !m.now.Before(e.expires), e.job == nil && e.safe:
+			m.forget(i)
+			return true
+		case e.job == nil && victim < 0:
+			victim = i
+		}
+	}
+	if victim >= 0 {
+		m.forget(victim)
+	}
+	return victim >= 0
 }
 
 func (m *Machine) forget(i int) {

@@ -15,7 +15,9 @@
 //	config.go     parameters and the times derived from them
 //	exchange.go   confirmable messages of ours: queue, resends, acknowledgement
 //	mid.go        message IDs
-//	receive.go    datagrams: what they are and where they go
+//	admit.go      datagrams: which are worked at, and what our exchanges wait for
+//	receive.go    ... what they are and where they go
+//	shed.go       the report of what was dropped
 //	dedup.go      messages of the peer that were seen already
 //	call.go       requests of ours
 //	upload.go     ... whose payload is larger than a block (Block1)

@@ -49,6 +49,8 @@ type driver struct {
 	lines  []string
 	sent   [][]byte // datagrams
 	told   []any    // everything else
+
+	observe func(message any) // instead of writing down, when there is too much
 }
 
 // newDriver returns the driver of a machine whose link is up, with the minimum
@@ -76,6 +78,10 @@ func (d *driver) in(input any) {
 			}
 			delete(d.timers, effect.Timer)
 		case core.Tell:
+			if d.observe != nil {
+				d.observe(effect.Message)
+				continue
+			}
 			d.record(effect)
 		}
 	}
@@ -145,6 +151,11 @@ func (d *driver) get(id uint64) {
 // reply answers what the handler was asked last.
 func (d *driver) reply(code messages.CoAPCode, payload []byte) {
 	d.in(messages.Reply{Epoch: epoch, ID: d.lastInbound().ID, Code: code, Payload: payload})
+}
+
+// answer answers a request of the handler by its number.
+func (d *driver) answer(id uint64, code messages.CoAPCode) {
+	d.in(messages.Reply{Epoch: epoch, ID: id, Code: code})
 }
 
 func (d *driver) lastInbound() messages.Inbound {
@@ -230,6 +241,8 @@ func render(message any) string {
 		return "inbound " + renderInbound(m)
 	case messages.InboundBlock:
 		return fmt.Sprintf("inbound part %s at %d more=%t", renderInbound(m.Inbound), m.Offset, m.More)
+	case messages.Overloaded:
+		return fmt.Sprintf("overloaded %+v", m.Shed)
 	case messages.Malformed:
 		return fmt.Sprintf("malformed %s reset=%t", reason(m.Cause), m.Reset)
 	}

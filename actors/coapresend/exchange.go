@@ -24,7 +24,7 @@ type exchangeState uint8
 
 const (
 	exWaiting      exchangeState = iota // in the queue, without message ID
-	exSent                              // on its way; occupies a slot of NSTART
+	exSent                              // on its way; occupies a slot
 	exAcknowledged                      // the peer has the request; its separate response is to come
 )
 
@@ -46,10 +46,10 @@ type exchange struct {
 	timeout  time.Duration // until the next resend, or until giving up
 	resends  int
 	call     *call // whose request this is; nil for a separate response
-	urgent   bool  // goes before what is not: responses, and the next blocks of what has begun
+	urgent   bool  // goes before what is not: the next blocks of what has begun
 }
 
-// enqueue sends x as soon as NSTART allows.
+// enqueue sends a request of ours as soon as NSTART allows.
 func (m *Machine) enqueue(x *exchange) {
 	at := len(m.queue)
 	if x.urgent {
@@ -62,37 +62,67 @@ func (m *Machine) enqueue(x *exchange) {
 	m.pump()
 }
 
-// pump sends what waits, as far as NSTART allows (RFC 7252 section 4.7).
+// respond sends a separate response when those before it are over.
+func (m *Machine) respond(x *exchange) {
+	m.separate = append(m.separate, x)
+	m.pump()
+}
+
+// pump sends what waits: requests as far as NSTART allows, once there is a
+// message ID, and one separate response at a time. A response that the peer
+// does not acknowledge takes 93 s to give up; our own requests do not wait for
+// that. NSTART is for clients, and servers limit their responses as they see
+// fit (RFC 7252 section 4.7).
 func (m *Machine) pump() {
-	for m.up && len(m.queue) > 0 && m.inFlight() < m.cfg.NStart {
-		x := m.queue[0]
-		m.queue = slices.Delete(m.queue, 0, 1)
-		m.send(x)
+	if !m.up {
+		return
 	}
-	if len(m.queue) == 0 {
-		m.queue = nil
+	for len(m.queue) > 0 && m.inFlight(true) < m.cfg.NStart {
+		if !m.send(m.queue[0], midsForRequests) {
+			m.setTimer(midTimer, m.mids.freed(m.cfg.ExchangeLifetime()).Sub(m.now))
+			break
+		}
+		m.queue = behind(m.queue)
+	}
+	for len(m.separate) > 0 && m.inFlight(false) == 0 {
+		if !m.send(m.separate[0], midsForResponses) {
+			m.shed.Answers++
+		}
+		m.separate = behind(m.separate)
 	}
 }
 
-// inFlight counts what occupies a slot of NSTART: confirmable messages that
+// behind returns a queue without its head, nil when nothing is left.
+func behind(queue []*exchange) []*exchange {
+	if len(queue) == 1 {
+		return nil
+	}
+	return slices.Delete(queue, 0, 1)
+}
+
+// inFlight counts what occupies a slot: requests, or separate responses, that
 // are not acknowledged.
-func (m *Machine) inFlight() int {
+func (m *Machine) inFlight(requests bool) int {
 	n := 0
 	for _, x := range m.active {
-		if x.state == exSent {
+		if x.state == exSent && (x.call != nil) == requests {
 			n++
 		}
 	}
 	return n
 }
 
-// send transmits x for the first time (RFC 7252 section 4.2).
-func (m *Machine) send(x *exchange) {
-	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd)
-	if !ok {
-		m.abandon(x, messages.QueueFull)
-		return
+// send transmits x for the first time (RFC 7252 section 4.2), unless its share
+// of the message IDs is in use.
+func (m *Machine) send(x *exchange, share uint64) bool {
+	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, share)
+	if ok {
+		m.sendAs(x, mid)
 	}
+	return ok
+}
+
+func (m *Machine) sendAs(x *exchange, mid uint16) {
 	x.message.Type, x.message.MID = coap.CON, mid
 	datagram, err := coap.Encode(x.message)
 	if err != nil {
@@ -104,6 +134,7 @@ func (m *Machine) send(x *exchange) {
 	x.state = exSent
 	x.timeout = m.firstTimeout()
 	m.active = append(m.active, x)
+	m.await()
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
 }
@@ -135,7 +166,7 @@ func (m *Machine) sendExpired(mid uint16) {
 // acknowledged is called when an empty ACK came: nothing is resent any more.
 func (m *Machine) acknowledged(mid uint16) {
 	x := m.activeMID(mid)
-	if x == nil || x.state != exSent {
+	if x == nil || x.state != exSent || m.distrusts() {
 		return
 	}
 	if x.call == nil {
@@ -143,6 +174,7 @@ func (m *Machine) acknowledged(mid uint16) {
 	} else {
 		x.state = exAcknowledged
 		x.datagram = nil
+		m.await()
 		m.setTimer(sendTimer(mid), m.cfg.ExchangeLifetime())
 	}
 	m.pump()
@@ -152,7 +184,7 @@ func (m *Machine) acknowledged(mid uint16) {
 // rejected; anything else is stray or forged.
 func (m *Machine) reset(mid uint16) {
 	x := m.activeMID(mid)
-	if x == nil || x.state != exSent {
+	if x == nil || x.state != exSent || m.distrusts() {
 		return
 	}
 	m.over(x)
@@ -180,6 +212,7 @@ func (m *Machine) drop(x *exchange) {
 	if len(m.active) == 0 {
 		m.active = nil
 	}
+	m.await()
 }
 
 func (m *Machine) activeMID(mid uint16) *exchange {

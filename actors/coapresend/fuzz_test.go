@@ -39,7 +39,7 @@ func FuzzDatagrams(f *testing.F) {
 			data = data[1+length:]
 		}
 		d.run(time.Hour)
-		if m := d.m; len(m.active)+len(m.queue)+len(m.entries)+len(m.uploads)+len(m.bodies)+m.calls > 0 || len(d.timers) > 0 {
+		if m := d.m; len(m.active)+len(m.queue)+len(m.separate)+len(m.entries)+len(m.uploads)+len(m.bodies)+m.calls > 0 || len(d.timers) > 0 {
 			t.Errorf("left over: %+v", m)
 		}
 	})
@@ -59,7 +59,7 @@ func (d *driver) feed(datagram []byte) {
 		}
 	}
 	m := d.m
-	if len(m.entries) > 8 || len(m.uploads) > maxUploads || len(m.bodies) > maxBodies || len(m.active)+len(m.queue) > 2+8 || len(d.timers) > 2*8+3 {
+	if len(m.entries) > 8+2 || len(m.uploads) > maxUploads || len(m.bodies) > maxBodies || len(m.active) > 2+8 || len(m.queue) > 2 || len(m.separate) > maxSeparate || len(d.timers) > 2*8+5 {
 		d.t.Fatalf("unbounded: %+v", m)
 	}
 	for _, u := range m.uploads {

@@ -17,6 +17,7 @@ import (
 type upload struct {
 	key      string
 	head     string // what all blocks must agree on: method, query, content format
+	non      bool   // its latest block was not confirmable
 	transfer uint64
 	received int
 	body     []byte // what was received, unless it is streamed
@@ -58,6 +59,7 @@ func (m *Machine) uploadFor(msg coap.Message, block coap.Block) *upload {
 	} else if old == nil || old.received != block.Offset() || old.head != uploadHead(msg) {
 		return nil
 	}
+	old.non = msg.Type != coap.CON
 	if block.More {
 		m.storeUpload(old)
 	}
@@ -65,14 +67,35 @@ func (m *Machine) uploadFor(msg coap.Message, block coap.Block) *upload {
 }
 
 // storeUpload keeps an upload until EXCHANGE_LIFETIME after this, its latest
-// block. When too many are open the one that has waited longest goes.
+// block. When too many are open one goes, see victim.
 func (m *Machine) storeUpload(u *upload) {
 	u.expires = m.now.Add(m.cfg.ExchangeLifetime())
 	if len(m.uploads) >= maxUploads {
-		m.uploads = slices.Delete(m.uploads, 0, 1)
+		at := victim(m.uploads, u.non)
+		if at < 0 {
+			m.shed.Memory++
+			return
+		}
+		m.uploads = slices.Delete(m.uploads, at, at+1)
 	}
 	m.uploads = append(m.uploads, u)
 	m.sweepLater()
+}
+
+// unconfirmed is a transfer in blocks that may be of non-confirmable messages.
+type unconfirmed interface{ unconfirmed() bool }
+
+func (u *upload) unconfirmed() bool { return u.non }
+
+// victim returns which of too many transfers goes for a new one: the one that
+// has waited longest, those of non-confirmable messages first. For another of
+// those no confirmable one goes, and the result is -1.
+func victim[T unconfirmed](all []T, non bool) int {
+	at := slices.IndexFunc(all, func(t T) bool { return t.unconfirmed() })
+	if at < 0 && !non {
+		return 0
+	}
+	return at
 }
 
 func (m *Machine) findUpload(key string) *upload {

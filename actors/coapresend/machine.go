@@ -25,8 +25,8 @@ type Rand interface {
 // Inputs: messages.LinkUp, messages.Datagram, messages.Request,
 // messages.Reply, core.Expired. Effects: core.Tell of messages.Transmit to
 // core.Network; messages.Response, ResponseBlock and RequestFailed to
-// core.Owner; messages.Inbound and InboundBlock to core.Handler;
-// messages.Malformed to core.Supervisor; and timers.
+// core.Owner; messages.Inbound, InboundBlock and BodyRefused to core.Handler;
+// messages.Malformed and Overloaded to core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
 	rnd Rand
@@ -38,14 +38,22 @@ type Machine struct {
 	up       bool // requests wait until the link is up
 	welcomed bool // the peer has answered a request of ours with success
 	mids     midSource
-	queue    []*exchange // confirmable messages that wait for a slot
+	queue    []*exchange // requests of ours that wait for a slot
+	separate []*exchange // separate responses that wait for theirs
 	active   []*exchange // those that are sent and not over
+	awaited  *awaited    // what those wait for
 	calls    int         // requests of ours that are neither answered nor failed
 	entries  []*entry    // messages of the peer that are remembered, oldest first
 	uploads  []*upload   // bodies that the peer is sending, oldest first
 	bodies   []*body     // replies of ours larger than a block, oldest first
 	lastID   uint64      // of the requests handed to the handler, and of transfers
 	sweeping bool        // the sweep timer is set
+
+	work     bucket        // done for the peer
+	reports  bucket        // of malformed messages
+	strays   bucket        // empty ACKs and RSTs under message IDs that we have not used
+	shed     messages.Shed // dropped, and not reported yet
+	shedding bool          // the shed timer is set
 }
 
 // New returns the machine of one link. Fields of cfg that are zero or out of
@@ -69,7 +77,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		m.reply(in)
 	case core.Expired:
 		m.expired(in.Timer)
+	case overflowed:
+		m.shed.Queue += in.datagrams
 	}
+	m.reportShed()
 	effects := m.effects
 	m.effects = nil
 	return effects
@@ -84,9 +95,18 @@ func (m *Machine) linkUp(in messages.LinkUp) {
 }
 
 func (m *Machine) expired(timer core.Timer) {
-	if timer == sweepTimer {
+	switch timer {
+	case sweepTimer:
 		m.sweep()
-	} else if mid, ok := timerMID(timer, sendPrefix); ok {
+		return
+	case midTimer:
+		m.pump()
+		return
+	case shedTimer:
+		m.shedding = false
+		return
+	}
+	if mid, ok := timerMID(timer, sendPrefix); ok {
 		m.sendExpired(mid)
 	} else if mid, ok := timerMID(timer, servePrefix); ok {
 		m.serveExpired(mid)

@@ -24,9 +24,18 @@ const (
 	midMarks = 64      // marks per lifetime, which bounds their number
 )
 
+// Shares of the message IDs: how many may be in use for one more to be taken.
+// What the peer asks for cannot use up what our own exchanges need, and of
+// what the peer asks for the answers that it may do without stop first.
+const (
+	midsForNON       = midSpace / 2     // responses to non-confirmable requests
+	midsForResponses = midSpace / 4 * 3 // separate responses
+	midsForRequests  = midSpace         // our own requests
+)
+
 // next returns a message ID that was not used within lifetime before now. It
-// is not ok when all are in use.
-func (s *midSource) next(now time.Time, lifetime time.Duration, rnd Rand) (mid uint16, ok bool) {
+// is not ok when as many as share are in use.
+func (s *midSource) next(now time.Time, lifetime time.Duration, rnd Rand, share uint64) (mid uint16, ok bool) {
 	if s.count == 0 {
 		s.first = rnd.MID()
 	}
@@ -35,12 +44,27 @@ func (s *midSource) next(now time.Time, lifetime time.Duration, rnd Rand) (mid u
 	if len(s.marks) == 0 || !now.Before(s.marks[len(s.marks)-1].opened.Add(grain)) {
 		s.marks = append(s.marks, midMark{count: s.count, opened: now})
 	}
-	if s.count-s.marks[0].count >= midSpace {
+	if s.count-s.marks[0].count >= share {
 		return 0, false
 	}
 	mid = s.first + uint16(s.count)
 	s.count++
 	return mid, true
+}
+
+// freed returns when the oldest message IDs in use are free again.
+func (s *midSource) freed(lifetime time.Duration) time.Time {
+	return s.marks[0].opened.Add(lifetime + lifetime/midMarks)
+}
+
+// issued reports whether a message ID has been handed out lately, such that a
+// message of the peer may be about it.
+func (s *midSource) issued(mid uint16) bool {
+	if len(s.marks) == 0 {
+		return false
+	}
+	age := uint16(s.count) - 1 - (mid - s.first)
+	return uint64(age) < s.count-s.marks[0].count
 }
 
 // free drops the marks of which every ID is at least a lifetime old.

@@ -15,12 +15,13 @@ const etagLength = 8 // bytes, the most that RFC 7252 section 5.10.6 allows
 // that later blocks come from the same representation and the handler is not
 // asked again (RFC 7959 section 2.4).
 type body struct {
-	key     string
-	reply   messages.Reply
-	expires time.Time
+	key         string
+	reply       messages.Reply
+	confirmable bool // the latest request for it was
+	expires     time.Time
 }
 
-func newBody(key string, reply messages.Reply) *body { return &body{key: key, reply: reply} }
+func (b *body) unconfirmed() bool { return !b.confirmable }
 
 func (b *body) deadline() time.Time { return b.expires }
 
@@ -71,6 +72,7 @@ func (b *body) etag() []byte {
 // body, only what is safe to repeat is asked of the handler again.
 func (m *Machine) outBlock(e *entry, msg coap.Message, block coap.Block) {
 	if b := m.keptBody(bodyKey(msg)); b != nil {
+		b.confirmable = e.confirmable
 		m.keep(b)
 		m.answer(e, b.cut(block, m.cfg.szx()))
 		return
@@ -83,12 +85,17 @@ func (m *Machine) outBlock(e *entry, msg coap.Message, block coap.Block) {
 }
 
 // keep keeps a body until EXCHANGE_LIFETIME after this, its latest use, in
-// place of an older one for the same request. When too many are kept the one
-// that has not been used for longest goes.
+// place of an older one for the same request. When too many are kept one goes,
+// see victim.
 func (m *Machine) keep(b *body) {
 	m.bodies = slices.DeleteFunc(m.bodies, func(other *body) bool { return other.key == b.key })
 	if len(m.bodies) >= maxBodies {
-		m.bodies = slices.Delete(m.bodies, 0, 1)
+		at := victim(m.bodies, b.unconfirmed())
+		if at < 0 {
+			m.shed.Memory++
+			return
+		}
+		m.bodies = slices.Delete(m.bodies, at, at+1)
 	}
 	b.expires = m.now.Add(m.cfg.ExchangeLifetime())
 	m.bodies = append(m.bodies, b)

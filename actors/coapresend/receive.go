@@ -1,7 +1,6 @@
 package coapresend
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
@@ -25,6 +24,10 @@ func recognized(number uint16) bool {
 // datagram is called for everything that the peer sends.
 func (m *Machine) datagram(in messages.Datagram) {
 	if in.Epoch != m.cfg.Epoch {
+		return
+	}
+	if !m.admit(coap.Header(in.Data)) {
+		m.shed.Rate++
 		return
 	}
 	msg, fault := decode(in.Data)
@@ -62,14 +65,16 @@ func answerable(fault *coap.FormatError) bool {
 }
 
 // reject drops a message, with a RST if it was confirmable (RFC 7252 section
-// 4.2), and reports it.
+// 4.2), and reports it, unless too many have been reported already.
 func (m *Machine) reject(fault *coap.FormatError) {
 	if fault.NeedsReset() {
 		m.sendReset(fault.MID)
 	}
-	m.tell(core.Supervisor, messages.Malformed{
-		Account: m.cfg.Account, Epoch: m.cfg.Epoch, Cause: fault, Reset: fault.NeedsReset(),
-	})
+	if m.reports.take(m.now, reportEvery, reportBurst) {
+		m.tell(core.Supervisor, messages.Malformed{
+			Account: m.cfg.Account, Epoch: m.cfg.Epoch, Cause: fault, Reset: fault.NeedsReset(),
+		})
+	}
 }
 
 // empty is called for an empty message; a confirmable one is a ping (RFC 7252
@@ -125,15 +130,10 @@ func (m *Machine) acknowledge(msg coap.Message, wanted bool) {
 	m.transmit(ack)
 }
 
-// match returns the exchange that a response belongs to: by its token and, in
-// an ACK, by the message ID too (RFC 7252 section 5.3.2). The endpoint is
-// right by construction: a link has one peer.
+// match returns the exchange that a response belongs to.
 func (m *Machine) match(msg coap.Message) *exchange {
 	for _, x := range m.active {
-		if x.call == nil || !bytes.Equal(x.message.Token, msg.Token) {
-			continue
-		}
-		if msg.Type != coap.ACK || msg.MID == x.message.MID {
+		if x.await().matches(msg) {
 			return x
 		}
 	}

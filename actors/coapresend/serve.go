@@ -14,6 +14,7 @@ import (
 // job is a request that the handler is at, and what its reply needs.
 type job struct {
 	id     uint64
+	entry  *entry      // of the request
 	key    string      // of the reply's body, see bodyKey
 	block2 coap.Block  // what the peer asks for; block 0 of our size when it does not say
 	block1 *coap.Block // the block of the request that is answered, if it came in blocks
@@ -49,6 +50,7 @@ func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
 // refuse answers a request that cannot be remembered. It is not executed, so
 // that its duplicates do no harm.
 func (m *Machine) refuse(msg coap.Message) {
+	m.shed.Memory++
 	if msg.Type == coap.CON {
 		m.transmit(mustEncode(coap.Message{
 			Type: coap.ACK, Code: messages.ServiceUnavailable, MID: msg.MID, Token: msg.Token,
@@ -84,7 +86,7 @@ func (m *Machine) deliver(e *entry, msg coap.Message, j *job) {
 
 // inbound makes j the job of e and returns what the handler gets to see of it.
 func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
-	j.id = m.newID()
+	j.id, j.entry = m.newID(), e
 	j.key = bodyKey(msg)
 	e.job = j
 	if e.confirmable {
@@ -147,7 +149,7 @@ func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
 		// handler.
 		in = messages.Reply{Code: messages.InternalServerError}
 	}
-	b := newBody(j.key, in)
+	b := &body{key: j.key, reply: in, confirmable: j.entry.confirmable}
 	msg := b.whole()
 	if b.needsBlocks(j.block2, m.cfg.szx()) {
 		m.keep(b)
@@ -166,7 +168,8 @@ func (m *Machine) answerCode(e *entry, code messages.CoAPCode) {
 
 // answer sends the response to the request that e remembers: piggybacked on
 // the ACK, separately when that has gone already, as NON to a NON (RFC 7252
-// section 5.2).
+// section 5.2). When too many separate responses wait, because the peer does
+// not acknowledge them, further ones are sent as NON, which takes no memory.
 func (m *Machine) answer(e *entry, msg coap.Message) {
 	acknowledged := e.state == enAcknowledged
 	m.stopServing(e)
@@ -174,10 +177,10 @@ func (m *Machine) answer(e *entry, msg coap.Message) {
 	msg.Token = e.token
 	msg = sendable(msg)
 	switch {
-	case !e.confirmable:
+	case !e.confirmable, acknowledged && len(m.separate) >= maxSeparate:
 		m.answerNON(msg)
 	case acknowledged:
-		m.enqueue(&exchange{message: msg, urgent: true})
+		m.respond(&exchange{message: msg})
 	default:
 		msg.Type, msg.MID = coap.ACK, e.mid
 		e.answer = mustEncode(msg)
@@ -185,13 +188,16 @@ func (m *Machine) answer(e *entry, msg coap.Message) {
 	}
 }
 
-// answerNON sends a response that is not resent. When no message ID is free it
-// is lost, as it may be on its way.
+// answerNON sends a response that is not resent. When the share of message IDs
+// is in use it is lost, as it may be on its way.
 func (m *Machine) answerNON(msg coap.Message) {
-	if mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd); ok {
-		msg.Type, msg.MID = coap.NON, mid
-		m.transmit(mustEncode(msg))
+	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, midsForNON)
+	if !ok {
+		m.shed.Answers++
+		return
 	}
+	msg.Type, msg.MID = coap.NON, mid
+	m.transmit(mustEncode(msg))
 }
 
 // sendable returns the response itself, or 5.00 for one that cannot be encoded

@@ -147,24 +147,31 @@ func TestSeparateReplyUnanswered(t *testing.T) {
 	)
 }
 
-// TestSeparateReplyGoesFirst: a separate response waits for a slot of NSTART,
-// before requests that wait.
-func TestSeparateReplyGoesFirst(t *testing.T) {
+// TestSeparateReplyBesideRequests: a separate response waits for the one
+// before it, and takes no slot of NSTART from our own requests.
+func TestSeparateReplyBesideRequests(t *testing.T) {
 	d := newDriver(t, Config{})
 	d.get(1)
 	d.get(2)
 	d.peer(post(9))
 	d.run(time.Second)
-	d.reply(messages.Changed, nil)
+	d.peer(post(10))
+	d.run(2 * time.Second)
+	d.answer(1, messages.Changed)
+	d.answer(2, messages.Changed)
 	d.peer(message(coap.ACK, messages.Content, 100, token(1)))
 	d.peer(coap.EmptyACK(101))
 	d.expect(
 		"0s send CON 0.01 mid=100 token=01 /a",
 		"0s inbound 0.02 /a",
 		"1s send ACK 0.00 mid=9",
-		"1s response 1 2.05",
-		"1s send CON 2.04 mid=101 token=aa",
-		"1s send CON 0.01 mid=102 token=02 /a",
+		"1s inbound 0.02 /a",
+		"2s send CON 0.01 mid=100 token=01 /a",
+		"2s send ACK 0.00 mid=10",
+		"2s send CON 2.04 mid=101 token=aa",
+		"2s response 1 2.05",
+		"2s send CON 0.01 mid=102 token=02 /a",
+		"2s send CON 2.04 mid=103 token=aa",
 	)
 }
 
@@ -242,11 +249,16 @@ func TestDedupEviction(t *testing.T) {
 	d.reply(messages.Changed, nil)
 	d.peer(post(3)) // evicts 2
 	d.expect("0s inbound 0.02 /a", "0s inbound 0.02 /a", "0s send ACK 2.04 mid=2 token=aa", "0s inbound 0.02 /a")
-	d.peer(post(4)) // 1 and 3 are at work
-	d.peer(message(coap.NON, messages.POST, 5, nil))
+	d.peer(post(4))                                  // 1 and 3 are at work
+	d.peer(message(coap.NON, messages.POST, 5, nil)) // has room of its own
+	d.peer(message(coap.NON, messages.POST, 6, nil)) // 5 is at work
 	d.peer(post(1))
-	d.expect("0s send ACK 5.03 mid=4 token=aa")
-	if len(d.m.entries) != 2 {
+	d.expect(
+		"0s send ACK 5.03 mid=4 token=aa",
+		"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:1 Forged:0}",
+		"0s inbound 0.02 /",
+	)
+	if len(d.m.entries) != 3 {
 		t.Errorf("%d entries", len(d.m.entries))
 	}
 }

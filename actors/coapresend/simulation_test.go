@@ -219,7 +219,7 @@ func (s *simulation) checkOutcome(t *rapid.T, e *end, id uint64, request message
 // checkIdle: once all is over, nothing is kept.
 func checkIdle(t *rapid.T, e *end) {
 	m := e.m
-	if len(m.queue)+len(m.active)+len(m.entries)+len(m.uploads)+len(m.bodies)+m.calls > 0 || len(e.timers) > 0 {
+	if len(m.queue)+len(m.separate)+len(m.active)+len(m.entries)+len(m.uploads)+len(m.bodies)+m.calls > 0 || len(e.timers) > 0 {
 		t.Fatalf("left over: %d queued, %d active, %d entries, %d uploads, %d bodies, %d calls, timers %v",
 			len(m.queue), len(m.active), len(m.entries), len(m.uploads), len(m.bodies), m.calls, e.timers)
 	}

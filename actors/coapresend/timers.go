@@ -13,6 +13,8 @@ const (
 	sendPrefix  = "send/"  // + our message ID: resend, or give up
 	servePrefix = "serve/" // + the peer's message ID: acknowledge, the handler is slow
 	sweepTimer  = "sweep"  // forget what has outlived its purpose
+	midTimer    = "mid"    // a message ID is free again
+	shedTimer   = "shed"   // what was dropped may be reported again
 )
 
 func sendTimer(mid uint16) core.Timer  { return timerOf(sendPrefix, mid) }

@@ -72,6 +72,9 @@ type account struct {
 	tried     int              // how many of them have been tried
 	chosen    netip.AddrPort   // the last one tried, kept across attempts
 	worst     *messages.Failure
+
+	shed     messages.Shed // what the links of the account have dropped
+	shedSaid time.Time     // when that was last logged
 }
 
 func (a *account) bootstrap() bool { return a.ID == messages.BootstrapAccount }

@@ -36,6 +36,9 @@ type Runtime struct {
 	Emit    func(messages.Event)
 	Publish func(messages.Snapshot)
 	Finish  func(messages.Stopped)
+	// Warn is told what a server's links have dropped so far, for the log; it
+	// must not block.
+	Warn func(server string, shed messages.Shed)
 	// Crash is told of every panic, for the log; it must not block.
 	Crash func(actor string, crash *actorkit.Crash)
 	// Hooks, when not nil, returns the mailbox hooks of a new actor.
@@ -161,6 +164,10 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		s.runtime.Publish(effect.Snapshot)
 	case Answer:
 		effect.To <- effect.Code // it has room for one value
+	case Warn:
+		if s.runtime.Warn != nil {
+			s.runtime.Warn(effect.Server, effect.Shed)
+		}
 	case Finish:
 		s.runtime.Finish(effect.Stopped)
 	default:

@@ -53,6 +53,13 @@ type Answer struct {
 	Code messages.ErrorCode
 }
 
+// Warn logs what the links of an account have dropped so far.
+type Warn struct {
+	core.Marker
+	Server string // URI
+	Shed   messages.Shed
+}
+
 // Finish says that the client's life is over.
 type Finish struct {
 	core.Marker

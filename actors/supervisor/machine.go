@@ -90,6 +90,9 @@ const (
 	// malformedInterval is the least time between two events about
 	// undecodable messages.
 	malformedInterval = time.Second
+	// warnInterval is the least time between two lines in the log about
+	// what a link has dropped.
+	warnInterval = time.Minute
 	// guardGrace is how long after an attempt's budget an incarnation that
 	// has said nothing is given up: no lost message may strand an account.
 	guardGrace = 30 * time.Second
@@ -130,6 +133,8 @@ func (m *Machine) dispatch(now time.Time, in any) {
 		m.bootstrapped(now, in)
 	case messages.Malformed:
 		m.undecodable(now, in)
+	case messages.Overloaded:
+		m.overloaded(now, in)
 	case messages.Crashed:
 		m.crashed(now, in)
 	case core.Expired:

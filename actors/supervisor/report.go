@@ -93,7 +93,7 @@ func (a *account) phase() messages.Phase {
 func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Account: a.ID, Server: a.server(), State: a.state(), Failures: a.failures,
-		NextAttempt: a.due, LastError: a.lastSaid,
+		NextAttempt: a.due, LastError: a.lastSaid, Shed: a.shed,
 	}
 	if a.registration != nil {
 		s.Location = location(a.registration)
@@ -111,6 +111,19 @@ func location(r *messages.Registration) string {
 		path.WriteString(url.PathEscape(segment))
 	}
 	return path.String()
+}
+
+// overloaded adds up what the links of an account drop.
+func (m *Machine) overloaded(now time.Time, in messages.Overloaded) {
+	a := m.live(in.Epoch)
+	if a == nil {
+		return
+	}
+	a.shed, m.moved = a.shed.Plus(in.Shed), true
+	if a.shedSaid.IsZero() || now.Sub(a.shedSaid) >= warnInterval {
+		a.shedSaid = now
+		m.do(Warn{Server: a.server(), Shed: a.shed})
+	}
 }
 
 // updateTriggered takes /1/x/8 from a server.
