@@ -75,6 +75,12 @@ func livePSK(host string) *holdfast.Account {
 // fails.
 func (l *live) start(cfg holdfast.Config) *runner {
 	l.t.Helper()
+	return l.startFor(cfg, livePatience)
+}
+
+// startFor is start with another limit.
+func (l *live) startFor(cfg holdfast.Config, patience time.Duration) *runner {
+	l.t.Helper()
 	client, err := holdfast.New(cfg)
 	if err != nil {
 		l.t.Fatal(err)
@@ -82,7 +88,7 @@ func (l *live) start(cfg holdfast.Config) *runner {
 	c := &runner{Client: client, t: l.t}
 	events, unsubscribe := client.Events(1 << 12)
 	c.events = events
-	enough := time.AfterFunc(livePatience, unsubscribe)
+	enough := time.AfterFunc(patience, unsubscribe)
 	if err := client.Start(context.Background()); err != nil {
 		l.t.Fatal(err)
 	}
