@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,27 @@ func (h *history) timedOut(after time.Duration, n uint64, retry time.Duration) {
 		Attempt: n, Detail: "timeout", Action: messages.ActionRetry, RetryInMS: new(retry.Milliseconds()),
 		Remedy: "Check that the server is running.",
 	})
+}
+
+// What was dropped is told, by reason, and nothing where nothing was.
+func TestExplainWhatWasDropped(t *testing.T) {
+	c := connection(Registered, 0, time.Time{})
+	explained := func() Explanation {
+		status := Status{State: Registered, Connections: []messages.ConnectionStatus{c}}
+		return explain("gw-0001", status, journal{}, explainEpoch)
+	}
+	if e := explained(); e.Connections[0].Shed != nil || strings.Contains(e.String(), "dropped") {
+		t.Errorf("%+v", e.Connections[0])
+	}
+	c.Shed = Shed{Queue: 3, Rate: 70000, Forged: 1}
+	e := explained()
+	if *e.Connections[0].Shed != c.Shed {
+		t.Errorf("%+v", e.Connections[0])
+	}
+	want := "dropped so far   3 faster than they could be looked at, 70000 above the work for one peer, 1 ACKs and RSTs while somebody guesses message IDs"
+	if !strings.Contains(e.String(), want) {
+		t.Errorf("no %q in\n%s", want, e)
+	}
 }
 
 func connection(state State, failures uint64, next time.Time) messages.ConnectionStatus {

@@ -89,6 +89,7 @@ func (t *explainText) connection(c Connection) {
 	if c.Location != "" {
 		t.item("known there as", t.registration(c))
 	}
+	t.item("dropped so far", shedText(c.Shed))
 	if c.Trouble != nil {
 		t.trouble(c.Trouble, underway(c))
 		return
@@ -97,6 +98,27 @@ func (t *explainText) connection(c Connection) {
 	if c.LastError != nil {
 		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), humanDuration(t.now.Sub(c.LastError.Time))))
 	}
+}
+
+// shedText says what was dropped, and why, as far as anything was.
+func shedText(s *Shed) string {
+	if s == nil {
+		return ""
+	}
+	var parts []string
+	for _, part := range []struct {
+		n   uint64
+		why string
+	}{
+		{s.Queue, "faster than they could be looked at"}, {s.Rate, "above the work for one peer"},
+		{s.Answers, "answers without a message ID"}, {s.Memory, "more than can be remembered"},
+		{s.Forged, "ACKs and RSTs while somebody guesses message IDs"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.why))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (t *explainText) registration(c Connection) string {
