@@ -28,9 +28,15 @@ type Message struct {
 	Seq  uint16
 	// Silent keeps it out of what the Finished is made over.
 	Silent bool
+	// Raw is for a payload of handshake records that is no message: it is sent
+	// as it is.
+	Raw bool
 
 	finished bool // the body is verify_data, made when all before it is known
 }
+
+// numbered reports whether it is a handshake message, which has a number.
+func (m *Message) numbered() bool { return m.Content == ContentHandshake && !m.Raw }
 
 func handshake(kind byte, body []byte) *Message {
 	return &Message{Content: ContentHandshake, Type: kind, Body: body}
@@ -69,10 +75,11 @@ type Fragment struct {
 	Offset  int
 	Size    int // of the fragment, as claimed
 	Data    []byte
+	Raw     bool // Data is all of it
 }
 
 func (f *Fragment) encode() []byte {
-	if f.Content != ContentHandshake {
+	if f.Content != ContentHandshake || f.Raw {
 		return f.Data
 	}
 	return append(u24(u24(u16(u24([]byte{f.Type}, f.Length), int(f.Seq)), f.Offset), f.Size), f.Data...)
@@ -107,8 +114,8 @@ func (l Layout) room() int { return max(1, l.mtu()-recordHeader-messageHeader-pr
 
 // cut makes the fragments of a message.
 func (l Layout) cut(m *Message) (all []*Fragment) {
-	if m.Content != ContentHandshake {
-		return []*Fragment{{Content: m.Content, Epoch: m.Epoch, Data: m.Body}}
+	if !m.numbered() {
+		return []*Fragment{{Content: m.Content, Epoch: m.Epoch, Data: m.Body, Raw: true}}
 	}
 	for range l.Empty {
 		all = append(all, m.fragment(0, 0))

@@ -50,15 +50,15 @@ func (s *Server) Receive(datagram []byte) (out [][]byte) {
 }
 
 func (s *Server) fault(err error) {
-	if s.err == nil {
-		s.err = err
+	if !slices.Contains(s.errs, err) {
+		s.errs = append(s.errs, err)
 	}
 }
 
 // receive takes one record. Again is true for a message that has been before.
 func (s *Server) receive(r *Record) (out [][]byte, again bool) {
 	if !s.numbers.add(r) {
-		s.fault(errReused)
+		s.fault(ErrReused)
 	}
 	if r.Epoch > 0 && !s.opened(r) {
 		return nil, false
@@ -81,7 +81,7 @@ func (s *Server) opened(r *Record) bool {
 		return false
 	}
 	if s.cfg.NonceIsNumber && !r.numbered() {
-		s.fault(errExplicit)
+		s.fault(ErrExplicit)
 	}
 	if err := r.open(s.read); err != nil {
 		s.fault(err)

@@ -73,11 +73,15 @@ func (r *Record) additional(size int) []byte {
 	return u16(append(b, r.CID...), size)
 }
 
+// What no deviation of a server excuses in a client.
 var (
-	errRecord   = errors.New("dtlstest: malformed record")
-	errOpen     = errors.New("dtlstest: a record of the client does not open")
-	errReused   = errors.New("dtlstest: the client has used a sequence number twice")
-	errExplicit = errors.New("dtlstest: the explicit nonce is not epoch and sequence number")
+	ErrReused   = errors.New("dtlstest: the client has used a sequence number twice")
+	ErrExplicit = errors.New("dtlstest: the explicit nonce is not epoch and sequence number")
+)
+
+var (
+	errRecord = errors.New("dtlstest: malformed record")
+	errOpen   = errors.New("dtlstest: a record of the client does not open")
 )
 
 // parseRecord takes one record off a datagram. The identifier in a record of

@@ -3,6 +3,7 @@ package dtlstest
 import (
 	"crypto"
 	"crypto/ecdh"
+	"errors"
 	"io"
 	"slices"
 )
@@ -13,6 +14,8 @@ type Config struct {
 	Rand io.Reader
 	// Suites are spoken in this order of preference.
 	Suites []uint16
+	// PKI is where deviations take other certificates and keys from.
+	PKI *PKI
 	// PSK is the key of the one identity that is known.
 	Identity, PSK []byte
 	PSKHint       []byte // a hint makes a ServerKeyExchange
@@ -132,7 +135,7 @@ type Server struct {
 
 	alerts []Alert
 	data   [][]byte
-	err    error
+	errs   []error
 }
 
 type state int
@@ -153,8 +156,8 @@ func NewServer(cfg Config) *Server {
 // been verified, and the server's sent.
 func (s *Server) Done() bool { return s.state == done }
 
-// Err is the first fault of the client.
-func (s *Server) Err() error { return s.err }
+// Err has the faults of the client, each kind once; nil for none.
+func (s *Server) Err() error { return errors.Join(s.errs...) }
 
 // Alerts are what the client has sent, in order.
 func (s *Server) Alerts() []Alert { return slices.Clone(s.alerts) }
@@ -180,7 +183,7 @@ func (s *Server) Renumber(messages []*Message) []*Message {
 	n := s.nextSeq
 	numbered := map[*Message]bool{}
 	for _, m := range messages {
-		if m.Content == ContentHandshake && !numbered[m] {
+		if m.numbered() && !numbered[m] {
 			m.Seq, numbered[m] = n, true
 			n++
 		}
@@ -227,7 +230,7 @@ func (s *Server) begin(kind FlightKind, messages []*Message) [][]byte {
 func (s *Server) record(messages []*Message) {
 	counted := map[*Message]bool{}
 	for _, m := range messages {
-		if m.Content != ContentHandshake || counted[m] {
+		if !m.numbered() || counted[m] {
 			continue
 		}
 		counted[m] = true
