@@ -87,7 +87,7 @@ var fragmentDeviations = slices.Concat(
 	}),
 	among("a lie ahead of each", ignored, func(f *Fragment) []*Fragment { return []*Fragment{lie(f), f} }),
 	among("a lie behind each", ignored, func(f *Fragment) []*Fragment { return []*Fragment{f, lie(f)} }),
-	among("lies only, then the truth", ignored, func(f *Fragment) []*Fragment { return []*Fragment{lie(f)} }),
+	among("lies and nothing else", refuse(AlertDecodeError), func(f *Fragment) []*Fragment { return []*Fragment{lie(f)} }),
 	among("an overlap with other bytes", ignored, func(f *Fragment) []*Fragment {
 		return []*Fragment{f, like(f, func(f *Fragment) {
 			if f.Size > 4 {
@@ -196,8 +196,8 @@ var recordDeviations = slices.Concat(
 	everyFinish("sealed with the client's keys", stalled, func(s *Server, r *Record) { r.Keys = s.read }),
 	everyFinish("sealed with nobody's keys", stalled, func(s *Server, r *Record) { r.Keys = strayKeys(s.cfg.Rand) }),
 	everyFinish("not sealed at all", stalled, func(_ *Server, r *Record) { r.Keys = nil }),
-	everyFinish("sealed twice", stalled, func(_ *Server, r *Record) { r.Payload = r.seal() }),
-	everyFinish("number 2^48-1", ignored, func(s *Server, r *Record) { r.Number = 1<<47 - 1 - uint64(s.attempt) }),
+	everyFinish("sealed twice", refuse(AlertDecodeError), func(_ *Server, r *Record) { r.Payload = r.seal() }),
+	everyFinish("number far ahead", ignored, func(s *Server, r *Record) { r.Number, s.clock[1] = 1<<47, 1<<47+1 }),
 	everyFinish("cut within its nonce", stalled, func(_ *Server, r *Record) { r.Damage = func(b []byte) []byte { b[12] = 5; return b[:18] } }),
 	everyFinish("empty and well sealed", stalled, func(_ *Server, r *Record) { r.Payload = nil }),
 )

@@ -43,11 +43,15 @@ func (s *Server) Receive(datagram []byte) (out [][]byte) {
 		answer, again := s.receive(r)
 		out, repeated = append(out, answer...), repeated || again
 	}
-	if repeated && len(out) == 0 {
+	if repeated && len(out) == 0 && !s.concluded() {
 		return s.Resend()
 	}
 	return out
 }
+
+// concluded reports whether the last flight of the handshake was the client's:
+// nothing of the server's is repeated then (RFC 6347, 4.2.4).
+func (s *Server) concluded() bool { return s.resuming && s.state == done }
 
 func (s *Server) fault(err error) {
 	if !slices.Contains(s.errs, err) {

@@ -118,14 +118,17 @@ var (
 type spki struct {
 	Algorithm struct {
 		OID    asn1.ObjectIdentifier
-		Params asn1.RawValue
+		Params asn1.RawValue `asn1:"optional"`
 	}
 	Key asn1.BitString
 }
 
 func encodeSPKI(oid asn1.ObjectIdentifier, params, key []byte) []byte {
 	var s spki
-	s.Algorithm.OID, s.Algorithm.Params = oid, asn1.RawValue{FullBytes: params}
+	s.Algorithm.OID = oid
+	if params != nil {
+		s.Algorithm.Params = asn1.RawValue{FullBytes: params}
+	}
 	s.Key = asn1.BitString{Bytes: key, BitLength: 8 * len(key)}
 	return must(asn1.Marshal(s))
 }
