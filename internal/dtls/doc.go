@@ -24,9 +24,8 @@
 // that contradict each other are replaced by newer ones ([handshake.Inbox]), a
 // flight that fails while such pieces were about is dropped once and awaited
 // anew, and an alert in clear ends the handshake only when the server has said
-// nothing better by the time of the next resend. [AlertError] and [Progress]
-// say what is known, so that a forgery is not taken for a verdict on the
-// client's credentials.
+// nothing better within a second. [AlertError] and [Progress] say what is known,
+// so that a forgery is not taken for a verdict on the client's credentials.
 //
 // # Rooms
 //

@@ -16,7 +16,7 @@ const (
 	// network has doubled are not worth one.
 	repeatPause = 500 * time.Millisecond
 	// alertPatience is how long an alert in clear waits for something that
-	// contradicts it, at most.
+	// contradicts it.
 	alertPatience = time.Second
 	// largeSendings is how many sendings of a flight use the configured size
 	// of datagrams before the path is suspected to lose them for it.

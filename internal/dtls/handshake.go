@@ -81,6 +81,7 @@ type Handshake struct {
 	changed  bool // the server's ChangeCipherSpec came
 
 	alert    *AlertError // in clear, and not contradicted yet
+	believed time.Time   // when the alert is, if nothing contradicts it
 	progress Progress
 	out      Output
 }
@@ -136,14 +137,22 @@ func (h *Handshake) Receive(now time.Time, datagram []byte) Output {
 // Expire is called when the instant of the last Output's Wake has come.
 func (h *Handshake) Expire(now time.Time) Output {
 	switch {
-	case h.over() || now.Before(h.flight.wake):
-	case h.alert != nil:
+	case h.over():
+	case h.alert != nil && !now.Before(h.believed):
 		h.state, h.out.Err = Failed, h.alert
-	default:
+	case !now.Before(h.flight.wake):
 		h.changeCookie()
 		h.check(h.overdue(now))
 	}
 	return h.output()
+}
+
+// wake is when Expire has something to do.
+func (h *Handshake) wake() time.Time {
+	if h.alert != nil && h.believed.Before(h.flight.wake) {
+		return h.believed
+	}
+	return h.flight.wake
 }
 
 // changeCookie takes up the newest cookie while no flight has come.
@@ -160,7 +169,7 @@ func (h *Handshake) over() bool { return h.state == Established || h.state == Fa
 func (h *Handshake) output() Output {
 	out := h.out
 	if !h.over() {
-		out.Wake = h.flight.wake
+		out.Wake = h.wake()
 	}
 	h.out.Send = nil
 	return out
@@ -221,16 +230,17 @@ func (h *Handshake) takePlain(now time.Time, r record.Record) error {
 	return nil
 }
 
-// note keeps an alert in clear until the next resend would be due, which is in
-// a second at most. Warnings say nothing, but for close_notify.
+// note keeps an alert in clear for a second, in which something better may come;
+// resends go on. Another alert does not prolong it. Warnings say nothing, but
+// for close_notify.
 func (h *Handshake) note(now time.Time, body []byte) {
 	if len(body) != 2 || body[0] != levelFatal && body[1] != alertCloseNotify {
 		return
 	}
-	h.alert = &AlertError{Number: body[1], Answered: h.proven()}
-	if soon := now.Add(alertPatience); soon.Before(h.flight.wake) {
-		h.flight.wake = soon
+	if h.alert == nil {
+		h.believed = now.Add(alertPatience)
 	}
+	h.alert = &AlertError{Number: body[1], Answered: h.proven()}
 }
 
 // proven reports whether what the server does next is its answer to the

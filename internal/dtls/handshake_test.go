@@ -114,13 +114,21 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-// An alert in clear ends a handshake if nothing better has come within a second,
-// or by the next resend.
+// An alert in clear ends a handshake if nothing better has come within a second.
+// Resends go on meanwhile, and further alerts change nothing.
 func TestAlertInClearWaitsForContradiction(t *testing.T) {
 	h, _ := start(t, pskConfig())
-	out := h.Receive(epoch.Add(time.Millisecond), clearAlert(levelFatal, 40))
+	late := epoch.Add(time.Second - time.Millisecond)
+	out := h.Receive(late, clearAlert(levelFatal, 40))
 	if out.Err != nil || out.Wake != epoch.Add(time.Second) || h.Alert() == nil {
 		t.Fatalf("%+v", out)
+	}
+	out = h.Expire(out.Wake)
+	if out.Err != nil || len(out.Send) != 1 || out.Wake != late.Add(time.Second) {
+		t.Fatalf("with the resend: %+v", out)
+	}
+	if out = h.Receive(late.Add(time.Second/2), clearAlert(levelFatal, 40)); out.Wake != late.Add(time.Second) {
+		t.Fatalf("after a second alert: %+v", out)
 	}
 	out = h.Expire(out.Wake)
 	var alert *AlertError
