@@ -16,7 +16,6 @@ const (
 	alertDecodeError          uint8 = 50
 	alertDecryptError         uint8 = 51
 	alertProtocolVersion      uint8 = 70
-	alertInsufficientSecurity uint8 = 71
 	alertInternalError        uint8 = 80
 	alertUnsupportedExtension uint8 = 110
 

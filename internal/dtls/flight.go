@@ -15,9 +15,9 @@ const (
 	// the second answers a repeated flight of the server: datagrams that the
 	// network has doubled are not worth one.
 	repeatPause = 500 * time.Millisecond
-	// alertPatience is how long an alert in clear waits for something that
-	// contradicts it.
-	alertPatience = time.Second
+	// patience is how long an alert in clear, and a flight that is not good,
+	// wait for something that contradicts them.
+	patience = time.Second
 	// largeSendings is how many sendings of a flight use the configured size
 	// of datagrams before the path is suspected to lose them for it.
 	largeSendings = 3

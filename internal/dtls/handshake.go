@@ -78,10 +78,11 @@ type Handshake struct {
 	exchange *exchange       // the flight that was answered last
 	judged   int
 	excused  bool // a contradictory flight was dropped
+	refused  *refused
 	changed  bool // the server's ChangeCipherSpec came
 
 	alert    *AlertError // in clear, and not contradicted yet
-	believed time.Time   // when the alert is, if nothing contradicts it
+	believed time.Time   // when alert and refusal are, if nothing contradicts them
 	progress Progress
 	out      Output
 }
@@ -138,8 +139,8 @@ func (h *Handshake) Receive(now time.Time, datagram []byte) Output {
 func (h *Handshake) Expire(now time.Time) Output {
 	switch {
 	case h.over():
-	case h.alert != nil && !now.Before(h.believed):
-		h.state, h.out.Err = Failed, h.alert
+	case h.doubted() && !now.Before(h.believed):
+		h.believe()
 	case !now.Before(h.flight.wake):
 		h.changeCookie()
 		h.check(h.overdue(now))
@@ -147,9 +148,29 @@ func (h *Handshake) Expire(now time.Time) Output {
 	return h.output()
 }
 
+// doubted reports whether something waits for its contradiction.
+func (h *Handshake) doubted() bool { return h.alert != nil || h.refused != nil }
+
+// believe ends the handshake for what nothing has contradicted.
+func (h *Handshake) believe() {
+	if h.refused != nil {
+		h.check(h.refused.err)
+		return
+	}
+	h.check(h.alert)
+}
+
+// doubt begins the second in which something may be contradicted. What comes
+// within it does not prolong it.
+func (h *Handshake) doubt(now time.Time) {
+	if !h.doubted() {
+		h.believed = now.Add(patience)
+	}
+}
+
 // wake is when Expire has something to do.
 func (h *Handshake) wake() time.Time {
-	if h.alert != nil && h.believed.Before(h.flight.wake) {
+	if h.doubted() && h.believed.Before(h.flight.wake) {
 		return h.believed
 	}
 	return h.flight.wake
@@ -237,9 +258,7 @@ func (h *Handshake) note(now time.Time, body []byte) {
 	if len(body) != 2 || body[0] != levelFatal && body[1] != alertCloseNotify {
 		return
 	}
-	if h.alert == nil {
-		h.believed = now.Add(alertPatience)
-	}
+	h.doubt(now)
 	h.alert = &AlertError{Number: body[1], Answered: h.proven()}
 }
 
@@ -266,6 +285,9 @@ func (h *Handshake) takeFragment(now time.Time, f handshake.Fragment) error {
 		return h.takeVerify(now, f)
 	}
 	news := h.inbox.Add(f)
+	if news {
+		h.refused = nil // the flight was another one
+	}
 	h.progress.ServerHello = h.progress.ServerHello || f.Type == handshake.TypeServerHello && int(f.Sequence) <= 1
 	h.progress.Contradicted = h.progress.Contradicted || h.inbox.Contradicted()
 	if news {
@@ -307,6 +329,9 @@ func (h *Handshake) takeVerify(now time.Time, f handshake.Fragment) error {
 	return h.begin(now, items)
 }
 
+// refused is why a flight of the server is not good.
+type refused struct{ err error }
+
 // advance looks whether a flight of the server is whole, and answers it.
 func (h *Handshake) advance(now time.Time) error {
 	messages := h.collect()
@@ -321,19 +346,25 @@ func (h *Handshake) advance(now time.Time) error {
 		return nil
 	}
 	h.judged++
-	err := h.adopt(now, messages, served)
-	if err == nil || !h.inbox.Contradicted() && h.state == AwaitingFlight {
-		return err
+	if err := h.adopt(now, messages, served); err != nil {
+		return h.excuse(now, err)
 	}
-	return h.excuse(err)
+	return nil
 }
 
-// excuse drops a flight that is not good where somebody else may have had his
-// hand in it: the server will send its own again. It does so once before a
-// flight was answered; a bad one behind a good one is always dropped.
-func (h *Handshake) excuse(err error) error {
-	if h.state == AwaitingFlight && h.excused {
+// excuse keeps a flight that is not good for a second, in which a piece may come
+// that contradicts it: anybody can have sent some of it. Where pieces have
+// contradicted each other already, the flight is dropped, and the server will
+// send its own again. Before a flight was answered it does so once; behind a
+// good one a bad one is always dropped.
+func (h *Handshake) excuse(now time.Time, err error) error {
+	switch {
+	case h.state == AwaitingFlight && h.excused:
 		return err
+	case h.state == AwaitingFlight && !h.inbox.Contradicted():
+		h.doubt(now)
+		h.refused = &refused{err: err}
+		return nil
 	}
 	h.excused = true
 	h.inbox.Empty()
@@ -344,7 +375,7 @@ func (h *Handshake) excuse(err error) error {
 // answer to one of the hellos, to the ServerHelloDone; the ServerHello alone
 // when it resumes a session. It is nil as long as one is missing.
 func (h *Handshake) collect() []handshake.Message {
-	for first := range h.hellos {
+	for first := len(h.hellos) - 1; first >= 0; first-- { // the newer hello before the older
 		hello, ok := h.inbox.Message(first)
 		if !ok || hello.Type != handshake.TypeServerHello || h.hellos[first].Body == nil {
 			continue
@@ -408,7 +439,7 @@ func (h *Handshake) adopt(now time.Time, messages []handshake.Message, served []
 }
 
 func (h *Handshake) accepted(x *exchange) {
-	h.state, h.exchange, h.alert, h.changed = AwaitingFinished, x, nil, false
+	h.state, h.exchange, h.alert, h.refused, h.changed = AwaitingFinished, x, nil, nil, false
 	h.sealed.Empty()
 }
 

@@ -117,7 +117,7 @@ func (h *Handshake) agree(m handshake.Message) (*agreed, error) {
 		return nil, refusal(alertProtocolVersion, "the server chose version 0x%04x", hello.Version)
 	}
 	if !slices.Contains(h.config.Suites, SuiteID(hello.Suite)) {
-		return nil, refusal(alertInsufficientSecurity, "the server chose %s, which was not offered", SuiteID(hello.Suite))
+		return nil, refusal(alertIllegalParameter, "the server chose %s, which was not offered", SuiteID(hello.Suite))
 	}
 	if hello.Compression != 0 {
 		return nil, refusal(alertIllegalParameter, "the server chose compression %d", hello.Compression)

@@ -18,6 +18,7 @@ type Session struct {
 	// last is the client's last flight of an abbreviated handshake. It is
 	// repeated when the server repeats its own (RFC 6347 section 4.2.4).
 	last     []item
+	repeats  int    // of last
 	sequence uint64 // of the next record of epoch 0
 	mtu      int
 }
@@ -106,13 +107,18 @@ func (s *Session) Next(datagram []byte) (e Event, rest []byte) {
 	return e, rest
 }
 
+// maxRepeats bounds how often the last flight is repeated: a server that resends
+// after 1, 2, 4 ... s has given up long before.
+const maxRepeats = 8
+
 // repeated answers a repeated Finished of a server that has not seen the
 // client's last flight.
 func (s *Session) repeated(content []byte) ([][]byte, error) {
 	f, _, ok := handshake.NextFragment(content)
-	if s.last == nil || !ok || f.Type != handshake.TypeFinished {
+	if s.last == nil || !ok || f.Type != handshake.TypeFinished || s.repeats == maxRepeats {
 		return nil, nil
 	}
+	s.repeats++
 	p := packer{mtu: s.mtu, sequence: &s.sequence, protector: s.protector}
 	return p.pack(s.last)
 }

@@ -85,7 +85,7 @@ func helloBody(name string, alert byte, f func([]byte) []byte) []Deviation {
 }
 
 // AlertSuite is what a client says to a suite that it has not offered.
-const alertSuite = 71
+const alertSuite = 47
 
 func suite(name string, id uint16) []Deviation {
 	return deviate("ServerHello: suite "+name, refuse(alertSuite), saying(func(_ *Server, h *ServerHello) { h.Suite = id }), both...)

@@ -196,10 +196,9 @@ var sequenceDeviations = slices.Concat(
 	forged("a ServerHello of no length", TypeServerHello, 1, 0, 0, 0),
 	forged("a Certificate in the place of the ServerHello", TypeCertificate, 1, 400, 0, 100),
 	forged("a ServerHelloDone in the place of the ServerHello", TypeServerHelloDone, 1, 0, 0, 0),
-	extra("forged: a ServerHelloDone in the second place, behind the flight", ignored, false, func(*Server, []*Fragment) *Fragment {
-		return piece(TypeServerHelloDone, 2, 0, 0, 0)
-	}, both...),
+	forged("a ServerHelloDone in the second place", TypeServerHelloDone, 2, 0, 0, 0),
 	forged("a ServerHelloDone far behind", TypeServerHelloDone, 9, 0, 0, 0),
+	forged("a ServerHello without a cookie's number", TypeServerHello, 0, 40, 0, 40),
 	forged("a message of number 11", TypeCertificate, 11, 60000, 59999, 1),
 	forged("a message of number 12", TypeCertificate, 12, 10, 0, 10),
 	forged("a message of number 65,535", TypeCertificate, 65535, 10, 0, 10),
@@ -209,7 +208,7 @@ var sequenceDeviations = slices.Concat(
 	forged("a Finished in clear, with the right number for PSK", TypeFinished, 4, 12, 0, 12),
 	forged("a HelloRequest", TypeHelloRequest, 0, 0, 0, 0),
 	forged("a ClientHello", TypeClientHello, 0, 40, 0, 40),
-	announced(),
+	announced(), crowded(),
 )
 
 // announced fills what a client may put by for messages with announcements of
@@ -225,6 +224,18 @@ func announced() []Deviation {
 				lies = append(lies, piece(TypeServerKeyExchange, 11-seq, 8<<10, 0, 1))
 			}
 			return append(lies, all...)
+		})), both...)
+}
+
+// crowded takes the same room in one datagram, at numbers that the honest
+// flight has no use for.
+func crowded() []Deviation {
+	return deviate("forged: long messages announced behind the flight's numbers, ahead of the flight", ignored,
+		fragmentsOf(once(func(_ *Server, all []*Fragment) []*Fragment {
+			return append([]*Fragment{
+				piece(TypeCertificate, 11, 64<<10, 0, 1), piece(TypeCertificate, 10, 64<<10, 0, 1),
+				piece(TypeServerKeyExchange, 9, 8<<10, 0, 1), piece(TypeServerKeyExchange, 8, 8<<10, 0, 1),
+			}, all...)
 		})), both...)
 }
 

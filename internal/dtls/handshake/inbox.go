@@ -7,8 +7,9 @@ const (
 	// numbers below 8.
 	inboxMessages = 12
 	// inboxBytes bounds what the messages of an inbox have together, in bytes
-	// of the lengths that they announce.
-	inboxBytes = MaxCertificates + MaxRequest + 16<<10
+	// of the lengths that they announce: the largest flight, and a message of
+	// the greatest length that a forger has put ahead of it.
+	inboxBytes = 2*MaxCertificates + MaxRequest + 16<<10
 
 	// MaxCertificates bounds a Certificate message, in bytes.
 	MaxCertificates = 64 << 10
@@ -29,8 +30,10 @@ const (
 // the server sends, what he sent last by the server's next sending of its
 // flight.
 //
-// An inbox holds at most 12 messages and their announced lengths; the work of
-// Add is linear in the fragment. The zero value is empty and ready.
+// An inbox holds at most 12 messages and their announced lengths. When there is
+// no room, the messages with the highest numbers make way for lower ones, so
+// that announcing many does not keep a flight out. The work of Add is linear in
+// the fragment. The zero value is empty and ready.
 type Inbox struct {
 	messages     [inboxMessages]assembly
 	bytes        int
@@ -59,7 +62,7 @@ func (b *Inbox) Add(f Fragment) bool {
 		b.contradicted = true
 		b.forget(a)
 	}
-	if !a.present && !b.begin(a, f) {
+	if !a.present && !b.begin(int(f.Sequence), f) {
 		return false
 	}
 	return a.fill(f)
@@ -75,12 +78,15 @@ func maxLength(t Type) int {
 	return maxOther
 }
 
-func (b *Inbox) begin(a *assembly, f Fragment) bool {
-	if b.bytes+f.Length > inboxBytes {
-		return false
+func (b *Inbox) begin(sequence int, f Fragment) bool {
+	for last := len(b.messages) - 1; b.bytes+f.Length > inboxBytes; last-- {
+		if last == sequence {
+			return false
+		}
+		b.forget(&b.messages[last])
 	}
 	b.bytes += f.Length
-	*a = assembly{
+	b.messages[sequence] = assembly{
 		present: true, kind: f.Type, missing: f.Length,
 		body: make([]byte, f.Length), have: make([]uint64, (f.Length+63)/64),
 	}
