@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 )
 
 // ControlConfig says where the control API listens.
@@ -20,9 +22,10 @@ type ControlConfig struct {
 // did, with ConnectMemoryConnectFail; the client goes on and tries again by the
 // policy.
 type LimitsConfig struct {
-	// BootstrapBytes bounds one message of a bootstrap server, and the
-	// accounts that a bootstrap delivers, as they are stored: 256 to 1 MiB.
-	// Default DefaultBootstrapBytes.
+	// BootstrapBytes bounds one message of a bootstrap server, and everything
+	// that a bootstrap leaves in the store, in bytes as stored, the bootstrap
+	// account included: 256 to 1 MiB. What was stored under a larger limit
+	// stays in use. Default DefaultBootstrapBytes.
 	BootstrapBytes int
 	// QueuedMessages is how many requests of the client may wait for one
 	// server: 1 to 65536. Default DefaultQueuedMessages.
@@ -38,7 +41,7 @@ const (
 // Bounds of the limits.
 const (
 	configMinBootstrap = 256
-	configMaxBootstrap = 1 << 20
+	configMaxBootstrap = accounts.MaxRecord
 	configMaxQueued    = 1 << 16
 )
 

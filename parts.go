@@ -7,7 +7,6 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/network"
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
-	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -32,7 +31,7 @@ func (c *Client) parts() supervisor.Runtime {
 		Transport:  c.transport(),
 		CoAP:       coap,
 		Rand:       c.random(),
-		Bootstrap:  bootstrap.Config{Silence: coap.ExchangeLifetime(), MaxBytes: bootstrapBytes(cfg.Limits)},
+		Bootstrap:  bootstrap.Config{Silence: coap.ExchangeLifetime(), MaxBytes: cfg.Limits.BootstrapBytes},
 		Management: management.Config{Device: c.device()},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
 		Emit:       c.hub.emit,
@@ -42,16 +41,6 @@ func (c *Client) parts() supervisor.Runtime {
 		Crash:      c.crashed,
 		Hooks:      c.hooks,
 	}
-}
-
-// bootstrapReserve is what a record of credentials keeps for what the client
-// adds to that which a bootstrap has delivered.
-const bootstrapReserve = 4 << 10
-
-// bootstrapBytes is the budget of a bootstrap, such that the record it makes
-// can always be stored and read.
-func bootstrapBytes(l LimitsConfig) int {
-	return min(l.BootstrapBytes, accounts.MaxRecord-bootstrapReserve)
 }
 
 func (c *Client) transport() network.Transport {

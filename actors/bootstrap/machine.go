@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"cmp"
+	"errors"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -82,14 +83,16 @@ type Config struct {
 	// DefaultSilence.
 	Silence time.Duration
 	// MaxBytes bounds one payload and, in the form in which they are stored,
-	// objects 0 and 1 as a whole. 0 means lwm2m.DefaultMaxBytes, 64 KiB.
+	// objects 0 and 1 as a whole, with the bootstrap account and all that a
+	// Finish adds. 0 means lwm2m.DefaultMaxBytes, 64 KiB; more than
+	// accounts.MaxRecord means that.
 	MaxBytes int
 }
 
 func (c Config) orDefault() Config {
 	return Config{
 		Silence:  cmp.Or(c.Silence, DefaultSilence),
-		MaxBytes: cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes),
+		MaxBytes: min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
 	}
 }
 
@@ -210,7 +213,11 @@ func (m *Machine) expired(in core.Expired) []core.Effect {
 // silence names the cause that helps most: a server that was told what is
 // wrong with its configuration and did not repair it is no silent server.
 func (m *Machine) silence() messages.Failure {
-	if m.refused != nil {
+	var limit *accounts.LimitError
+	switch {
+	case errors.As(m.refused, &limit):
+		return messages.Failure{Class: messages.ClassBudget, Cause: m.refused}
+	case m.refused != nil:
 		return messages.Failure{Class: messages.ClassBootstrapData, Cause: m.refused}
 	}
 	return messages.Failure{Class: messages.ClassBootstrapSilence}
@@ -227,8 +234,8 @@ func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
 	}
 	answer := m.session.serve(in)
 	effects := []core.Effect{m.reply(in.ID, answer)}
-	if answer.code == messages.RequestEntityTooLarge {
-		return append(effects, m.fail(messages.Failure{Class: messages.ClassBudget, Cause: errBudget})...)
+	if answer.limit != nil {
+		return append(effects, m.fail(messages.Failure{Class: messages.ClassBudget, Cause: answer.limit})...)
 	}
 	return append(effects, m.heard()...)
 }
@@ -242,15 +249,16 @@ func (m *Machine) heard() []core.Effect {
 // together is refused, and the server may repair it; one that does is stored
 // before the answer leaves.
 func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
-	if err := m.session.check(now); err != nil {
+	result, record, err := m.session.finish(now)
+	if err != nil {
 		m.refused = err
 		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard()...)
 	}
-	m.state, m.finish, m.result = Persisting, in.ID, m.session.complete(now)
+	m.state, m.finish, m.result = Persisting, in.ID, result
 	return []core.Effect{core.StopTimer{Timer: timerSilence}, core.Persist{
 		Token:  in.ID,
 		Record: messages.RecordCredentials,
-		Data:   accounts.Encode(m.result),
+		Data:   record,
 	}}
 }
 

@@ -2,9 +2,11 @@ package bootstrap
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -17,8 +19,20 @@ const bs = "bs"
 // servers tell of certificates that they do not want.
 const noDetails = "no details"
 
-// errBudget is the cause of a failure of class budget.
-var errBudget = errors.New("the bootstrap delivers more than limits.bootstrap_bytes")
+// Causes of a failure of class budget: what a person can raise, and what not.
+var (
+	errBudget   = errors.New("the bootstrap delivers more than limits.bootstrap_bytes")
+	errTooLarge = errors.New("the bootstrap delivers more than can be stored")
+)
+
+// budgetError words a limit of what is stored.
+func budgetError(err error) error {
+	var limit *accounts.LimitError
+	if errors.As(err, &limit) && limit.Measure == accounts.MeasureBytes {
+		return fmt.Errorf("%w: %w", errBudget, err)
+	}
+	return fmt.Errorf("%w: %w", errTooLarge, err)
+}
 
 // sendRequest sends a Bootstrap-Request (LwM2M Core section 6.1.7) in a new
 // exchange.
@@ -66,7 +80,7 @@ func (m *Machine) response(in messages.Response) []core.Effect {
 
 // opened begins the session, from the configuration as it was.
 func (m *Machine) opened() []core.Effect {
-	m.state, m.session = Open, newTransaction(m.begin, m.config.MaxBytes, m.plain)
+	m.state, m.session = Open, newTransaction(m.begin, accounts.Limits{Bytes: m.config.MaxBytes}, m.plain)
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
 	effects = append(effects, m.heard()...)
 	return append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))

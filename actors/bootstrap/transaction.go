@@ -20,11 +20,11 @@ type transaction struct {
 	work    *lwm2m.Tree
 	version string          // highest LwM2M version
 	format  messages.Format // of an answer, when the server states no preference
-	limit   int             // bytes
+	limits  accounts.Limits // of what may be stored
 }
 
-func newTransaction(b messages.BeginBootstrap, limit int, plain bool) *transaction {
-	t := &transaction{base: b.Tree, work: b.Tree.Clone(), version: b.Version, limit: limit}
+func newTransaction(b messages.BeginBootstrap, limits accounts.Limits, plain bool) *transaction {
+	t := &transaction{base: b.Tree, work: b.Tree.Clone(), version: b.Version, limits: limits}
 	t.format = messages.FormatSenMLCBOR
 	if plain {
 		t.format = messages.FormatTLV
@@ -37,6 +37,7 @@ type answer struct {
 	code    messages.CoAPCode
 	format  *messages.Format
 	payload []byte
+	limit   error // the limit that the operation exceeds; nil for none
 }
 
 func done(code messages.CoAPCode) answer { return answer{code: code} }
@@ -44,6 +45,13 @@ func done(code messages.CoAPCode) answer { return answer{code: code} }
 // refuse answers with a diagnostic payload (RFC 7252 section 5.5.2).
 func refuse(code messages.CoAPCode, text string) answer {
 	return answer{code: code, payload: []byte(text)}
+}
+
+// exceeded refuses what a limit forbids, which ends the session.
+func exceeded(err error) answer {
+	a := refuse(messages.RequestEntityTooLarge, err.Error())
+	a.limit = err
+	return a
 }
 
 func content(format messages.Format, payload []byte) answer {
@@ -136,6 +144,20 @@ func bootstrapInstances(tree *lwm2m.Tree) []uint16 {
 	return found
 }
 
+// finish judges the configuration and makes the record of it. What it returns
+// can be read again.
+func (t *transaction) finish(now time.Time) (*lwm2m.Tree, []byte, error) {
+	if err := t.check(now); err != nil {
+		return nil, nil, err
+	}
+	result := complete(t.work, now)
+	record, err := accounts.EncodeWithin(result, t.limits)
+	if err != nil {
+		return nil, nil, budgetError(err)
+	}
+	return result, record, nil
+}
+
 // check judges the configuration that a Finish would make valid.
 func (t *transaction) check(now time.Time) error {
 	if err := accounts.Check(t.work); err != nil {
@@ -147,10 +169,14 @@ func (t *transaction) check(now time.Time) error {
 	return accounts.CheckDowngrade(t.base, t.work)
 }
 
+// largestStamp is the time that takes the most room in a record. Writes are
+// measured with it, so that the Finish cannot exceed what they have left.
+var largestStamp = time.Unix(-1, 0)
+
 // complete returns the configuration to store, with the time of the bootstrap
 // in every Server instance (/1/x/12).
-func (t *transaction) complete(now time.Time) *lwm2m.Tree {
-	tree := t.work.Clone()
+func complete(work *lwm2m.Tree, now time.Time) *lwm2m.Tree {
+	tree := work.Clone()
 	for _, inst := range tree.Instances(objects.Server) {
 		tree.PutResource(objects.Server, inst, lwm2m.Resource{
 			ID: objects.ServerLastBootstrapped, Value: lwm2m.Time(now),

@@ -62,10 +62,10 @@ func (t *transaction) decode(path lwm2m.Path, in messages.Inbound) (lwm2m.Payloa
 	if in.ContentFormat == nil {
 		return lwm2m.Payload{}, refuse(messages.UnsupportedFormat, "a write names its Content-Format")
 	}
-	if len(in.Payload) > t.limit {
-		return lwm2m.Payload{}, refuse(messages.RequestEntityTooLarge, errBudget.Error())
+	if len(in.Payload) > t.limits.Bytes {
+		return lwm2m.Payload{}, exceeded(errBudget)
 	}
-	limits := lwm2m.Limits{Bytes: t.limit}
+	limits := lwm2m.Limits{Bytes: t.limits.Bytes, Nodes: accounts.MaxElements}
 	var payload lwm2m.Payload
 	var err error
 	switch *in.ContentFormat {
@@ -140,13 +140,13 @@ func apply(tree *lwm2m.Tree, path lwm2m.Path, p lwm2m.Payload) {
 }
 
 // adopt makes next the working copy, unless that would touch the bootstrap
-// account or exceed the budget.
+// account or could not be stored with what a Finish adds to it.
 func (t *transaction) adopt(next *lwm2m.Tree) answer {
-	switch {
-	case !sameBootstrap(t.base, next):
+	if !sameBootstrap(t.base, next) {
 		return refuse(messages.BadRequest, "the bootstrap account cannot be changed, nor a second one made")
-	case len(accounts.Encode(next)) > t.limit:
-		return refuse(messages.RequestEntityTooLarge, errBudget.Error())
+	}
+	if err := t.limits.Check(complete(next, largestStamp)); err != nil {
+		return exceeded(budgetError(err))
 	}
 	t.work = next
 	return done(messages.Changed)

@@ -26,6 +26,45 @@ func hasManagement(accts []messages.Account) bool {
 	return len(accts) > 0 && accts[len(accts)-1].ID != messages.BootstrapAccount
 }
 
+// CheckRecord tells whether the content of a record of the state directory can
+// be used: it decodes, and its accounts hold together. Of those of the factory
+// one that can be used is enough, and there may be none at all. A record of
+// another name passes. The error is a [*RecordError] or [Faults].
+func CheckRecord(name string, data []byte) error {
+	if name != messages.RecordCredentials && name != messages.RecordFactory {
+		return nil
+	}
+	tree, err := Decode(data)
+	switch {
+	case err != nil:
+		return err
+	case name == messages.RecordCredentials:
+		return Check(tree)
+	}
+	usable, faults := fromTree(tree)
+	if len(usable) > 0 {
+		return nil
+	}
+	return faults.orNil()
+}
+
+// BootstrapOnly returns the usable bootstrap account of a record that is no good
+// otherwise, and nothing else of it; nil when there is none.
+func BootstrapOnly(record []byte) *lwm2m.Tree {
+	tree, err := Decode(record)
+	if err != nil {
+		return nil
+	}
+	usable, _ := fromTree(tree)
+	if len(usable) == 0 || usable[0].ID != messages.BootstrapAccount {
+		return nil
+	}
+	only := ToTree(nil)
+	i, _ := tree.Instance(objects.Security, usable[0].SecurityInstance)
+	only.PutInstance(objects.Security, i)
+	return only
+}
+
 // CheckExpiry finds accounts whose own certificate has expired at now. A
 // certificate that is not valid yet passes: a device without a clock of its own
 // starts in the past, and a raw public key does not expire. The error is of type

@@ -23,15 +23,6 @@ import (
 // object links as object * 65536 + instance, floats as IEEE 754 bits.
 const recordVersion = 1
 
-// MaxRecord is the size in bytes of the largest record that [Decode] reads.
-const MaxRecord = 1 << 20
-
-// Bounds of a record: far above what any bootstrap delivers.
-const (
-	maxElements = 4096
-	maxNesting  = 10 // nine are in use
-)
-
 // RecordReason says why a record was refused.
 type RecordReason string
 
@@ -87,7 +78,7 @@ var (
 	encMode = mode(cbor.CoreDetEncOptions().EncMode())
 	decMode = mode(cbor.DecOptions{
 		MaxNestedLevels:   maxNesting,
-		MaxArrayElements:  maxElements,
+		MaxArrayElements:  MaxElements,
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,

@@ -1,0 +1,127 @@
+package accounts
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// The limits of everything that is stored. They hold wherever a record is
+// made, kept or read: what could not be read is never written.
+const (
+	// MaxRecord is the size in bytes of the largest record, and the largest
+	// limits.bootstrap_bytes.
+	MaxRecord = 1 << 20
+	// MaxElements is the length of the longest list in a record: of objects, of
+	// the instances of an object, of the resources of an instance, and of the
+	// values of a resource. The object list of as many instances is less than
+	// 64 KiB, which a Register can carry.
+	MaxElements = 4096
+	// maxNesting is how deep lists stand in each other; nine are in use.
+	maxNesting = 10
+)
+
+// Limits bound what a bootstrap may leave: the lists by [MaxElements], and the
+// whole by Bytes.
+type Limits struct {
+	// Bytes bounds objects 0 and 1 as a whole, in the form in which they are
+	// stored. 0 and more than [MaxRecord] mean MaxRecord. Reading asks for no
+	// more than MaxRecord: what was stored under a larger limit stays readable
+	// when the limit is lowered.
+	Bytes int
+}
+
+func (l Limits) bytes() int { return min(cmp.Or(l.Bytes, MaxRecord), MaxRecord) }
+
+// Measure names what a limit counts.
+type Measure string
+
+// What limits count.
+const (
+	MeasureBytes     Measure = "bytes as stored"
+	MeasureObjects   Measure = "objects"
+	MeasureInstances Measure = "instances of one object"
+	MeasureResources Measure = "resources of one instance"
+	MeasureValues    Measure = "values of one resource"
+)
+
+// LimitError says that a tree holds more than may be stored.
+type LimitError struct {
+	Path    lwm2m.Path // whose list is too long; the root for bytes and objects
+	Measure Measure
+	Max     int // how many there may be
+}
+
+// Error names the limit.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s: more than %d %s", e.Path, e.Max, string(e.Measure))
+}
+
+// Check tells whether a tree may be stored. The error is a [*LimitError].
+func (l Limits) Check(tree *lwm2m.Tree) error {
+	if err := checkLists(tree); err != nil {
+		return err
+	}
+	if limit := l.bytes(); len(Encode(tree)) > limit {
+		return &LimitError{Measure: MeasureBytes, Max: limit}
+	}
+	return nil
+}
+
+func checkLists(tree *lwm2m.Tree) error {
+	objects := tree.Objects()
+	if len(objects) > MaxElements {
+		return &LimitError{Measure: MeasureObjects, Max: MaxElements}
+	}
+	for _, obj := range objects {
+		if err := checkInstances(tree, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkInstances(tree *lwm2m.Tree, obj uint16) error {
+	instances := tree.Instances(obj)
+	if len(instances) > MaxElements {
+		return &LimitError{Path: lwm2m.PathOf(obj), Measure: MeasureInstances, Max: MaxElements}
+	}
+	for _, inst := range instances {
+		i, _ := tree.Instance(obj, inst)
+		if err := checkResources(lwm2m.PathOf(obj, inst), i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkResources(path lwm2m.Path, i lwm2m.Instance) error {
+	if len(i.Resources) > MaxElements {
+		return &LimitError{Path: path, Measure: MeasureResources, Max: MaxElements}
+	}
+	for _, r := range i.Resources {
+		if len(r.Instances) > MaxElements {
+			return &LimitError{Path: path.Child(r.ID), Measure: MeasureValues, Max: MaxElements}
+		}
+	}
+	return nil
+}
+
+// EncodeWithin is [Encode] for what is to be stored: it returns nothing that
+// [Decode] would refuse or read as another tree. The error is a [*LimitError]
+// or a [*RecordError].
+func EncodeWithin(tree *lwm2m.Tree, limits Limits) ([]byte, error) {
+	if err := limits.Check(tree); err != nil {
+		return nil, err
+	}
+	data := Encode(tree)
+	back, err := Decode(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case !back.Equal(tree):
+		return nil, &RecordError{RecordForm}
+	}
+	return data, nil
+}
