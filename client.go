@@ -103,7 +103,7 @@ func (c *Client) Start(ctx context.Context) error {
 		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
 	}
 	opened, err := store.Attach(ctx, store.Options{
-		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, FS: c.runtime.storeFS,
+		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.runtime.storeFS,
 	})
 	if err != nil {
 		return storeError(err)

@@ -30,8 +30,12 @@ func Provision(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return credentialsError(err)
 	}
+	record, err := accounts.EncodeWithin(tree, accounts.Limits{})
+	if err != nil {
+		return codeError(messages.ConnectorFailedToStoreCredentials, messages.PhaseStore, err)
+	}
 	return withStore(ctx, cfg.StateDir, func(s *store.Store) error {
-		if _, err := s.Save(messages.RecordFactory, accounts.Encode(tree)); err != nil {
+		if _, err := s.Save(messages.RecordFactory, record); err != nil {
 			return err
 		}
 		return s.Delete(messages.RecordCredentials)
@@ -49,7 +53,7 @@ func FactoryReset(ctx context.Context, stateDir string) error {
 
 // withStore opens a state directory for one write.
 func withStore(ctx context.Context, dir string, write func(*store.Store) error) error {
-	s, err := store.Open(ctx, store.Options{Dir: dir})
+	s, err := store.Open(ctx, store.Options{Dir: dir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord})
 	if err != nil {
 		return storeError(err)
 	}

@@ -65,8 +65,9 @@
 //
 // A file is damaged when it is no intact record of that name and generation:
 // truncated, altered, of an unknown version, above the size limit, not a
-// regular file, or not to be trusted. A file that could not be read (EIO, EACCES) is unreadable
-// instead: it may be fine tomorrow. Load falls back past both.
+// regular file, not to be trusted, or refused by its owner's Options.Check. A
+// file that could not be read (EIO, EACCES) is unreadable instead: it may be
+// fine tomorrow. Load falls back past both.
 //
 // A damaged file is never overwritten, and stays under its name until the next
 // successful Save or a Delete, which rename it to .damaged, once. At most four

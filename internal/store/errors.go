@@ -81,6 +81,7 @@ type ReadError struct {
 	// the medium may come back.
 	Corrupt bool
 	Damaged []string // file names of all generations refused, newest first
+	Refused []byte   // the newest content that only Options.Check refuses; nil when there is none
 	Err     error    // what is wrong with Path: a Damage, a syscall.Errno ...
 }
 
@@ -124,6 +125,7 @@ const (
 	DamageLength                       // the lengths it states are not its own
 	DamageChecksum                     // content altered
 	DamageIdentity                     // intact, but of another name or generation
+	DamageContent                      // intact, but refused by Options.Check
 )
 
 var damageText = map[Damage]string{
@@ -137,6 +139,7 @@ var damageText = map[Damage]string{
 	DamageLength:     "wrong length",
 	DamageChecksum:   "wrong checksum",
 	DamageIdentity:   "name or generation is another file's",
+	DamageContent:    "content cannot be used",
 }
 
 // Error describes the damage in a few words.
@@ -146,6 +149,13 @@ func (d Damage) Error() string {
 	}
 	return "damage " + strconv.Itoa(int(d))
 }
+
+// contentError is a DamageContent with what Options.Check said.
+type contentError struct{ err error }
+
+func (e *contentError) Error() string { return DamageContent.Error() + ": " + e.err.Error() }
+
+func (e *contentError) Unwrap() []error { return []error{DamageContent, e.err} }
 
 func isDamage(err error) bool {
 	var d Damage

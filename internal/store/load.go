@@ -60,13 +60,17 @@ func (s *Store) newest(name string, entries []entry) (Record, error) {
 				FellBack: failed.Err != nil, Damaged: failed.Damaged, Cause: failed.Err,
 			}, nil
 		}
-		failed.add(e, err)
+		failed.add(e, data, err)
 	}
 	return Record{}, failed
 }
 
-// add notes one more unusable generation; the first one is the cause.
-func (e *ReadError) add(bad entry, err error) {
+// add notes one more unusable generation; the first one is the cause. data is
+// its content where that is intact.
+func (e *ReadError) add(bad entry, data []byte, err error) {
+	if e.Refused == nil {
+		e.Refused = data
+	}
 	e.Damaged = append(e.Damaged, bad.file)
 	e.Corrupt = e.Corrupt && isDamage(err)
 	if e.Err == nil {
@@ -75,7 +79,8 @@ func (e *ReadError) add(bad entry, err error) {
 }
 
 // read returns the payload of one record file. The error is a Damage, or what
-// the file system said.
+// the file system said. A payload that Options.Check refuses is returned beside
+// the error.
 func (s *Store) read(name string, e entry) ([]byte, error) {
 	raw, err := s.readFile(s.path(e.file))
 	if err != nil {
@@ -89,6 +94,9 @@ func (s *Store) read(name string, e entry) ([]byte, error) {
 		return nil, DamageIdentity
 	case int64(len(payload)) > s.maxRecord:
 		return nil, DamageTooLarge
+	}
+	if err := s.check(name, payload); err != nil {
+		return payload, &contentError{err}
 	}
 	return payload, nil
 }

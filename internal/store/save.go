@@ -39,6 +39,9 @@ func (s *Store) checkSave(name string, data []byte) error {
 	if err == nil && int64(len(data)) > s.maxRecord {
 		err = ErrTooLarge
 	}
+	if err == nil {
+		err = s.check(name, data)
+	}
 	if err != nil {
 		return &WriteError{Op: "check", Path: s.dir, Err: err}
 	}

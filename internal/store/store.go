@@ -27,6 +27,12 @@ type Options struct {
 	// MaxRecord bounds the length of a record, in bytes. 0 and less mean 1 MiB;
 	// more than 1 GiB means 1 GiB.
 	MaxRecord int64
+	// Check says what is wrong with the content of a record, if anything is.
+	// Save refuses such a content, and Load takes it for damaged, so that
+	// nothing is written that cannot be used, and an older generation counts
+	// where the newest cannot. It must not keep or change data. nil accepts
+	// everything.
+	Check func(name string, data []byte) error
 	// FS is the file system; nil means the real one.
 	FS FS
 }
@@ -42,6 +48,9 @@ func (o Options) withDefaults() Options {
 	if o.FS == nil {
 		o.FS = osFS{}
 	}
+	if o.Check == nil {
+		o.Check = func(string, []byte) error { return nil }
+	}
 	return o
 }
 
@@ -50,6 +59,7 @@ type Store struct {
 	fs        FS
 	dir       string // absolute
 	maxRecord int64
+	check     func(name string, data []byte) error
 
 	mu     sync.Mutex
 	lock   Lock // nil: not taken yet; see Attach
@@ -95,7 +105,7 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, &IOError{Op: "open", Path: dir, Err: err}
 	}
-	s = &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord}
+	s = &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check}
 	if err := s.reach(); err != nil {
 		return s, err, nil
 	}
