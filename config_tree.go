@@ -60,21 +60,26 @@ func (c Config) stateDirFaults() []Fault {
 
 // factoryTree reads the named files and returns objects 0 and 1 of the
 // configured accounts, for a valid configuration. The error is a
-// [*CredentialsError].
+// [*CredentialsError]; beside it stand the accounts that are not at fault, nil
+// for none.
 func (c Config) factoryTree() (*lwm2m.Tree, error) { return c.factoryTreeAt(time.Now()) }
 
 func (c Config) factoryTreeAt(now time.Time) (*lwm2m.Tree, error) {
 	c = c.withDefaults()
 	bootstrap, faults := c.factoryAccount(configBootstrap, c.Bootstrap, now)
 	server, more := c.factoryAccount(configServer, c.Server, now)
-	if faults = append(faults, more...); len(faults) > 0 {
+	usable := slices.Concat(bootstrap, server)
+	if faults = append(faults, more...); len(faults) == 0 {
+		return accounts.ToTree(usable), nil
+	}
+	if len(usable) == 0 {
 		return nil, &CredentialsError{Faults: faults}
 	}
-	return accounts.ToTree(slices.Concat(bootstrap, server)), nil
+	return accounts.ToTree(usable), &CredentialsError{Faults: faults}
 }
 
-// factoryAccount returns the account of a section, if there is one, and what
-// is wrong with it.
+// factoryAccount returns the account of a section, if there is one that can be
+// used, or what is wrong with it.
 func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]messages.Account, []Fault) {
 	if a == nil {
 		return nil, nil
@@ -92,8 +97,10 @@ func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]mes
 	if len(files.faults) > 0 {
 		return nil, files.faults
 	}
-	files.check(account)
-	return []messages.Account{account}, files.faults
+	if files.check(account); len(files.faults) > 0 {
+		return nil, files.faults
+	}
+	return []messages.Account{account}, nil
 }
 
 // written returns the URI as the configuration has it, unless the account ID

@@ -64,7 +64,8 @@ func withStore(ctx context.Context, dir string, write func(*store.Store) error) 
 }
 
 // factory reads the factory's accounts anew: those of the configuration
-// (developer mode), else the provisioned ones (factory mode).
+// (developer mode), else the provisioned ones (factory mode). Beside an error it
+// returns what can be used all the same, nil for nothing.
 func (c *Client) factory() (*lwm2m.Tree, error) {
 	if c.config.Bootstrap != nil || c.config.Server != nil {
 		return c.config.factoryTree()
@@ -77,14 +78,26 @@ func (c *Client) factory() (*lwm2m.Tree, error) {
 		return nil, &provisionError{err}
 	}
 	tree, err := accounts.Decode(record.Data)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, &provisionError{err}
-	}
-	if usable, faults := accounts.FromTree(tree); len(usable) == 0 && len(faults) > 0 {
-		return nil, &provisionError{errors.Join(faults...)}
+	case record.FellBack:
+		return tree, &provisionError{&fellBackError{record.Cause}}
 	}
 	return tree, nil
 }
+
+// fellBackError says that the accounts of an earlier provisioning are used.
+type fellBackError struct{ cause error }
+
+func (e *fellBackError) Error() string {
+	return "the newest generation cannot be used (" + e.cause.Error() + "); the one before is used"
+}
+
+func (e *fellBackError) Unwrap() error { return e.cause }
+
+// FellBack tells the error from one that leaves nothing to use.
+func (e *fellBackError) FellBack() bool { return true }
 
 // provisionError says that the provisioned accounts cannot be read, or none of
 // them used.

@@ -22,16 +22,23 @@ type AccountsLoaded struct {
 	Token uint64
 	// Stored is the record of credentials; nil when there is none.
 	Stored []byte
-	// FellBack says that the newest generation was damaged and that Stored
-	// is the one before; the bad files stay as evidence.
+	// FellBack says that the newest generation could not be used and that
+	// Stored is one before it; the bad files stay as evidence. Cause says what
+	// is wrong with the newest; nil unless FellBack.
 	FellBack bool
-	// StoredErr says why the record could not be read.
+	Cause    error
+	// StoredErr says why no generation of the record can be used.
 	StoredErr error
-	// Factory holds objects 0 and 1 of the factory's accounts; nil when it
-	// could not be read.
-	Factory *lwm2m.Tree
-	// FactoryErr says why, and FactoryClass what kind of failure that is:
-	// ClassBadCredentials or ClassStoreRead.
+	// Refused is the newest content that is intact, where StoredErr is about
+	// what it says: its bootstrap account may still serve. Nil for none.
+	Refused []byte
+	// Factory holds objects 0 and 1 of those of the factory's accounts that
+	// can be used; nil when none could be read. FactoryCause says what is wrong
+	// with the newest provisioned record where Factory is one before it.
+	Factory      *lwm2m.Tree
+	FactoryCause error
+	// FactoryErr says what is wrong with the others, and FactoryClass what kind
+	// of failure that is: ClassBadCredentials or ClassStoreRead.
 	FactoryErr   error
 	FactoryClass Class
 }

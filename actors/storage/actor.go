@@ -33,8 +33,11 @@ type Records interface {
 type Sources struct {
 	Records Records
 	// Factory reads the factory's accounts anew: the configuration with its
-	// files, or the provisioned record. An error that has a method
-	// Code() messages.ErrorCode is classified by it.
+	// files, or the provisioned record. Beside an error it returns what can be
+	// used all the same, nil for nothing. An error that has a method
+	// Code() messages.ErrorCode is classified by it; one that has a method
+	// FellBack() bool that says yes is about a newer record, and all that an
+	// older one holds is returned beside it.
 	Factory func() (*lwm2m.Tree, error)
 }
 
@@ -123,11 +126,20 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	answer := messages.AccountsLoaded{Token: request.Token}
 	record, err := s.Records.Load(messages.RecordCredentials)
 	if !errors.Is(err, store.ErrNotExist) {
-		answer.Stored, answer.FellBack, answer.StoredErr = record.Data, record.FellBack, err
+		answer.Stored, answer.StoredErr = record.Data, err
+		answer.FellBack, answer.Cause = record.FellBack, record.Cause
 	}
-	answer.Factory, answer.FactoryErr = s.Factory()
-	if answer.FactoryErr != nil {
-		answer.Factory, answer.FactoryClass = nil, classOf(answer.FactoryErr)
+	var unusable *store.ReadError
+	if errors.As(err, &unusable) {
+		answer.Refused = unusable.Refused
+	}
+	answer.Factory, err = s.Factory()
+	var older interface{ FellBack() bool }
+	switch {
+	case errors.As(err, &older) && older.FellBack():
+		answer.FactoryCause = err
+	case err != nil:
+		answer.FactoryErr, answer.FactoryClass = err, classOf(err)
 	}
 	return answer
 }

@@ -126,8 +126,15 @@ type coded messages.ErrorCode
 func (c coded) Error() string            { return messages.ErrorCode(c).String() }
 func (c coded) Code() messages.ErrorCode { return messages.ErrorCode(c) }
 
+// older is an error about a record newer than the one that is used.
+type older struct{ error }
+
+func (older) FellBack() bool  { return true }
+func (o older) Unwrap() error { return o.error }
+
 func TestLoadTellsWhatIsMissingFromWhatIsBroken(t *testing.T) {
 	unreadable := errors.New("input/output error")
+	unfit := &store.ReadError{Err: unreadable, Refused: []byte("r")}
 	tests := []struct {
 		name    string
 		disk    slowDisk
@@ -136,7 +143,10 @@ func TestLoadTellsWhatIsMissingFromWhatIsBroken(t *testing.T) {
 	}{
 		{"nothing stored", slowDisk{loaded: store.ErrNotExist}, nil, messages.AccountsLoaded{}},
 		{"stored", slowDisk{stored: store.Record{Data: []byte("x")}}, nil, messages.AccountsLoaded{Stored: []byte("x")}},
-		{"an older generation", slowDisk{stored: store.Record{Data: []byte("x"), FellBack: true}}, nil, messages.AccountsLoaded{Stored: []byte("x"), FellBack: true}},
+		{"an older generation", slowDisk{stored: store.Record{Data: []byte("x"), FellBack: true, Cause: unreadable}}, nil,
+			messages.AccountsLoaded{Stored: []byte("x"), FellBack: true, Cause: unreadable}},
+		{"content that cannot be used", slowDisk{loaded: unfit}, nil, messages.AccountsLoaded{StoredErr: unfit, Refused: []byte("r")}},
+		{"an older provisioned record", slowDisk{loaded: store.ErrNotExist}, older{unreadable}, messages.AccountsLoaded{FactoryCause: unreadable}},
 		{"unreadable", slowDisk{loaded: unreadable}, nil, messages.AccountsLoaded{StoredErr: unreadable}},
 		{"file unusable", slowDisk{loaded: store.ErrNotExist}, coded(messages.ConnectorInvalidCredentials), messages.AccountsLoaded{FactoryClass: messages.ClassBadCredentials}},
 		{"file unreadable", slowDisk{loaded: store.ErrNotExist}, coded(messages.ConnectorFailedToReadCredentials), messages.AccountsLoaded{FactoryClass: messages.ClassStoreRead}},
@@ -147,8 +157,9 @@ func TestLoadTellsWhatIsMissingFromWhatIsBroken(t *testing.T) {
 				factory := func() (*lwm2m.Tree, error) { return lwm2m.NewTree(), tt.factory }
 				got := ask(t, Sources{Records: &tt.disk, Factory: factory}, messages.LoadAccounts{Token: 9})[0].(messages.AccountsLoaded)
 				if got.Token != 9 || string(got.Stored) != string(tt.want.Stored) || got.FellBack != tt.want.FellBack ||
-					!errors.Is(got.StoredErr, tt.want.StoredErr) || got.FactoryClass != tt.want.FactoryClass ||
-					!errors.Is(got.FactoryErr, tt.factory) || (got.Factory == nil) != (tt.factory != nil) {
+					!errors.Is(got.StoredErr, tt.want.StoredErr) || got.Cause != tt.want.Cause || string(got.Refused) != string(tt.want.Refused) ||
+					got.FactoryClass != tt.want.FactoryClass || !errors.Is(got.FactoryCause, tt.want.FactoryCause) ||
+					(got.FactoryErr != nil) != (tt.want.FactoryClass != 0) || got.Factory == nil {
 					t.Errorf("%+v", got)
 				}
 			})

@@ -22,7 +22,6 @@ var (
 	errStranded  = errors.New("the attempt ended without a report")
 	errNoAnswer  = errors.New("the store does not answer")
 	errNoAccount = errors.New("neither the configuration nor the store has a usable account")
-	errFellBack  = errors.New("the newest generation of the credentials is damaged; the one before is used")
 )
 
 func (m *Machine) start(now time.Time) {
@@ -66,23 +65,20 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	}
 	m.asked, m.lookAt = false, time.Time{}
 	m.do(core.StopTimer{Timer: timerLoad})
-	if in.Factory != nil {
+	if in.FactoryErr == nil && in.Factory != nil {
 		m.factory = in.Factory
 	}
 	tree, storedErr := m.stored(in)
-	switch {
-	case tree != nil:
-	case storedErr != nil && m.tree != nil:
-		tree = m.tree // what is in use stays in use
-	default:
-		tree = m.factory
+	origin := fromStore
+	if tree == nil {
+		tree, origin = m.wayBack(in, storedErr)
 	}
 	m.adopt(tree)
 	if len(m.accounts) == 0 {
 		m.nothingUsable(now, in, storedErr)
 		return
 	}
-	m.reportLoad(now, in, storedErr)
+	m.reportLoad(now, in, storedErr, origin)
 	m.startIdle(now, false)
 }
 
@@ -104,12 +100,15 @@ func (m *Machine) stored(in messages.AccountsLoaded) (*lwm2m.Tree, error) {
 // reportLoad reports what could not be read, while the client goes on with
 // what could; files that the configuration names are looked at again by the
 // policy.
-func (m *Machine) reportLoad(now time.Time, in messages.AccountsLoaded, storedErr error) {
-	if storedErr == nil && in.FellBack {
-		storedErr = errFellBack
+func (m *Machine) reportLoad(now time.Time, in messages.AccountsLoaded, storedErr error, o origin) {
+	switch {
+	case storedErr != nil:
+		m.loadTrouble(messages.ClassStoreRead, &unreadError{storedErr, o}, o.action(), nil)
+	case in.FellBack:
+		m.loadTrouble(messages.ClassStoreRead, &unreadError{in.Cause, o}, o.action(), nil)
 	}
-	if storedErr != nil {
-		m.loadTrouble(messages.ClassStoreRead, storedErr, messages.ActionNone, nil)
+	if in.FactoryCause != nil {
+		m.loadTrouble(messages.ClassStoreRead, in.FactoryCause, messages.ActionNone, nil)
 	}
 	if in.FactoryErr == nil {
 		m.loads = 0

@@ -67,7 +67,7 @@ const (
 	remedySuite       = "Compare the cipher suites and the certificate types that server and client support."
 	remedyDNS         = "Check the server's host name and this machine's resolver. The client goes on resolving."
 	remedyStore       = "Check the disk under the state directory: space, permissions, file-system errors. What was stored before stays in use."
-	remedyRead        = "Check the disk under the state directory. Damaged files are kept for inspection; the previous good generation is used where there is one."
+	remedyRead        = "Check the disk under the state directory. What cannot be used is kept for inspection. Meanwhile the generation before it counts, else the factory's account, else a bootstrap brings new ones."
 	remedyFactory     = "The credentials cannot be used. Correct the files that the configuration names, or go back to the factory credentials, then try again."
 	remedyParse       = "The server, or something that pretends to be it, sends messages that are not CoAP. Compare the two CoAP implementations."
 	remedyMemory      = "Raise the limit that the message names, or have the server send less."

@@ -1,0 +1,97 @@
+package supervisor
+
+import (
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// origin is where the accounts in force come from, in the order of preference.
+// What stands before in it could not be used.
+type origin uint8
+
+const (
+	fromStore            origin = iota // the newest usable generation of the credentials
+	fromUse                            // what was in use when the store was read again
+	fromFactory                        // a management account of the factory
+	fromFactoryBootstrap               // the factory's bootstrap account alone
+	fromRefused                        // the bootstrap account of a record that cannot be used otherwise
+)
+
+// String says what is used, for a person.
+func (o origin) String() string {
+	names := [...]string{
+		"the generation before is used", "what was read before stays in use", "the factory's account is used",
+		"the factory's bootstrap account is used", "its bootstrap account is used",
+	}
+	if int(o) < len(names) {
+		return names[o]
+	}
+	return "invalid"
+}
+
+// action is what the client does next.
+func (o origin) action() messages.Action {
+	switch o {
+	case fromFactory:
+		return messages.ActionRegister
+	case fromFactoryBootstrap, fromRefused:
+		return messages.ActionBootstrap
+	}
+	return messages.ActionNone
+}
+
+// unreadError says what is wrong with the newest credentials, and what is used
+// in their place.
+type unreadError struct {
+	cause error
+	used  origin
+}
+
+func (e *unreadError) Error() string {
+	if e.cause == nil {
+		return "the newest credentials cannot be used; " + e.used.String()
+	}
+	return "the newest credentials cannot be used; " + e.used.String() + ": " + e.cause.Error()
+}
+
+func (e *unreadError) Unwrap() error { return e.cause }
+
+// wayBack finds the accounts to live with where the store has none that can be
+// used. Where it should have, that is what is in use already, else the factory's,
+// also when only some of them are usable, and at last any bootstrap account that
+// can be had: it brings new ones.
+func (m *Machine) wayBack(in messages.AccountsLoaded, storedErr error) (*lwm2m.Tree, origin) {
+	switch {
+	case storedErr == nil:
+		return m.factory, fromStore
+	case m.tree != nil && len(m.servers()) > 0:
+		return m.tree, fromUse
+	}
+	for _, tree := range []*lwm2m.Tree{m.factory, orEmpty(in.Factory)} {
+		if usable, _ := accounts.FromTree(tree); len(usable) > 0 {
+			return tree, factoryOrigin(usable)
+		}
+	}
+	content := in.Refused
+	if in.Stored != nil {
+		content = in.Stored
+	}
+	return orEmpty(accounts.BootstrapOnly(content)), fromRefused
+}
+
+func orEmpty(tree *lwm2m.Tree) *lwm2m.Tree {
+	if tree == nil {
+		return lwm2m.NewTree()
+	}
+	return tree
+}
+
+// factoryOrigin tells a factory that has a management account from one that has
+// not; accounts are sorted, the bootstrap account first.
+func factoryOrigin(usable []messages.Account) origin {
+	if usable[len(usable)-1].ID == messages.BootstrapAccount {
+		return fromFactoryBootstrap
+	}
+	return fromFactory
+}

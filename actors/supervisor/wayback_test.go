@@ -1,0 +1,165 @@
+package supervisor
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+var errUnread = errors.New("wrong checksum")
+
+// wayBackDriver starts a client that is given the answer of the store.
+func wayBackDriver(t *testing.T, answer messages.AccountsLoaded, configured ...messages.Account) *driver {
+	t.Helper()
+	d := newDriver(t, configured...)
+	d.step(messages.Start{})
+	answer.Token = d.loads[0].Token
+	if answer.Factory == nil && answer.FactoryErr == nil {
+		answer.Factory = d.factory
+	}
+	d.step(answer)
+	return d
+}
+
+// wantUnread demands the event about the store, which says what is used.
+func wantUnread(t *testing.T, d *driver, action messages.Action, used string) {
+	t.Helper()
+	i := slices.IndexFunc(d.errors(), func(e messages.Event) bool { return e.Code == messages.ConnectorFailedToReadCredentials })
+	if i < 0 {
+		t.Fatalf("not reported: %+v", d.errors())
+	}
+	e := d.errors()[i]
+	checkEvent(t, e, messages.ConnectorFailedToReadCredentials, 1, action, 0)
+	if _, announced := e.RetryIn(); announced || !strings.Contains(e.Detail, used) || !strings.Contains(e.Detail, errUnread.Error()) {
+		t.Errorf("%+v", e)
+	}
+}
+
+// The steps of the way back, in order: each is taken only when those before it
+// lead nowhere, and says what comes next.
+func TestWayBack(t *testing.T) {
+	boot, server, stored := bootstrapAccount(t), serverAccount(t, 1, 1), serverAccount(t, 7, 1)
+	older := accounts.Encode(accounts.ToTree([]messages.Account{boot, stored}))
+	refused := accounts.Encode(accounts.ToTree([]messages.Account{boot}))
+	badFile := errors.New("server.private_key: missing")
+	tests := []struct {
+		name       string
+		answer     messages.AccountsLoaded
+		configured []messages.Account
+		begins     messages.AccountID
+		action     messages.Action
+		used       string
+		events     int
+	}{
+		{"the generation before",
+			messages.AccountsLoaded{Stored: older, FellBack: true, Cause: errUnread},
+			[]messages.Account{boot, server}, 7, messages.ActionNone, "the generation before is used", 1},
+		{"the factory's account",
+			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
+			[]messages.Account{boot, server}, 1, messages.ActionRegister, "the factory's account is used", 1},
+		{"the factory's bootstrap account",
+			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
+			[]messages.Account{boot}, messages.BootstrapAccount, messages.ActionBootstrap, "the factory's bootstrap account is used", 1},
+		{"the factory's bootstrap account, its other one being at fault",
+			messages.AccountsLoaded{
+				StoredErr: errUnread, FactoryErr: badFile, FactoryClass: messages.ClassBadCredentials,
+				Factory: accounts.ToTree([]messages.Account{boot}),
+			},
+			nil, messages.BootstrapAccount, messages.ActionBootstrap, "the factory's bootstrap account is used", 2},
+		{"the bootstrap account of the record, the factory being empty",
+			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
+			nil, messages.BootstrapAccount, messages.ActionBootstrap, "its bootstrap account is used", 1},
+		{"the bootstrap account of the record, the factory being unreadable",
+			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused, FactoryErr: badFile, FactoryClass: messages.ClassStoreRead},
+			nil, messages.BootstrapAccount, messages.ActionBootstrap, "its bootstrap account is used", 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := wayBackDriver(t, tt.answer, tt.configured...)
+			d.epoch(tt.begins)
+			if len(d.live) != 1 || len(d.errors()) != tt.events {
+				t.Errorf("live %v, events %+v", d.live, d.errors())
+			}
+			wantUnread(t, d, tt.action, tt.used)
+		})
+	}
+}
+
+// Where nothing can be had at all, no packet leaves, and the client looks again
+// by the policy.
+func TestWayBackToNothing(t *testing.T) {
+	server := accounts.Encode(accounts.ToTree([]messages.Account{serverAccount(t, 1, 1)}))
+	for name, refused := range map[string][]byte{
+		"nothing": nil, "garbage": []byte("garbage"), "no bootstrap account": server,
+	} {
+		d := wayBackDriver(t, messages.AccountsLoaded{StoredErr: errUnread, Refused: refused})
+		checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionRetry, testR0)
+		if len(d.live) != 0 {
+			t.Errorf("%s: %v", name, d.live)
+		}
+	}
+}
+
+// Without a record that should be there, an account of the configuration that
+// is at fault keeps the client at rest: a person is needed, nobody is bypassed.
+func TestPartOfAFactoryIsOnlyAWayBack(t *testing.T) {
+	d := wayBackDriver(t, messages.AccountsLoaded{
+		Factory:    accounts.ToTree([]messages.Account{bootstrapAccount(t)}),
+		FactoryErr: errors.New("server.private_key: missing"), FactoryClass: messages.ClassBadCredentials,
+	})
+	checkEvent(t, d.newest(messages.EventError), messages.ConnectorInvalidCredentials, 1, messages.ActionUser, testR0)
+	if len(d.live) != 0 {
+		t.Errorf("%v", d.live)
+	}
+}
+
+// A bootstrap account that was the last resort gives way to the factory's
+// management account when that can be read.
+func TestMendedFactoryEndsTheLastResort(t *testing.T) {
+	boot := bootstrapAccount(t)
+	d := wayBackDriver(t, messages.AccountsLoaded{
+		StoredErr: errUnread, FactoryErr: errors.New("missing"), FactoryClass: messages.ClassStoreRead,
+		Factory: accounts.ToTree([]messages.Account{boot}),
+	})
+	if d.idle(messages.BootstrapAccount) {
+		t.Fatal("no bootstrap")
+	}
+	d.factory = accounts.ToTree([]messages.Account{boot, serverAccount(t, 1, 1)})
+	d.fire(timerLoad)
+	d.loaded(nil, errUnread)
+	if d.idle(1) {
+		t.Fatalf("%v", d.live)
+	}
+}
+
+// What the accounts of the factory and of the record make together has to hold
+// too; where it does not, the record's own bootstrap account may still serve.
+func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
+	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, 7, 1)})
+	i, _ := stored.Instance(0, 0)
+	stored.DeleteInstance(0, 0)
+	i.ID = 5
+	stored.PutInstance(0, i)
+	d := wayBackDriver(t, messages.AccountsLoaded{Stored: accounts.Encode(stored)}, bootstrapAccount(t))
+	if e := d.newest(messages.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Action != messages.ActionBootstrap {
+		t.Errorf("%+v", e)
+	}
+	if d.idle(messages.BootstrapAccount) {
+		t.Errorf("%v", d.live)
+	}
+}
+
+// A provisioned record that cannot be used is reported, though one before it
+// serves.
+func TestOlderProvisionedRecordIsReported(t *testing.T) {
+	d := wayBackDriver(t, messages.AccountsLoaded{FactoryCause: errUnread}, serverAccount(t, 1, 0))
+	checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionNone, 0)
+	d.register(1)
+	if _, armed := d.timers[timerLoad]; armed {
+		t.Error("a look is planned, but nothing can be mended by looking")
+	}
+}
