@@ -351,7 +351,7 @@ func (l *lab) failDNS(f fault) {
 // misbehave queues one of the server's misbehaviours for a few requests.
 func (l *lab) misbehave(kind lwm2mtest.Kind, f fault) {
 	b := behaviours()[f.N%len(behaviours())]
-	if overloadedAnswer(b.Answer) && f.Where > 1 {
+	if overloadedAnswer(b.Answer) && l.plan.tellsMaxAge() {
 		b.MaxAge = &l.plan.MaxAge
 	}
 	if b.Delay != 0 {

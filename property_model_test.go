@@ -326,12 +326,10 @@ func (m *model) floorOf(e entry) time.Time {
 	if e.event.CoAP != "4.29" && e.event.CoAP != "5.03" {
 		return time.Time{}
 	}
-	retry, _ := e.event.RetryIn()
-	asked := max(time.Duration(m.plan.MaxAge)*time.Second, time.Second)
-	if retry < asked || asked < time.Minute && retry >= time.Minute {
-		asked = time.Minute // without Max-Age
+	if !m.plan.tellsMaxAge() {
+		return e.at.Add(time.Minute)
 	}
-	return e.at.Add(asked)
+	return e.at.Add(max(time.Duration(m.plan.MaxAge)*time.Second, time.Second))
 }
 
 // resume lets the management account go on after a bootstrap that failed.

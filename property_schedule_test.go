@@ -35,10 +35,14 @@ type schedule struct {
 	Last        bool // the decoys come first
 	R0          time.Duration
 	Lifetime    time.Duration
-	MaxAge      uint32 // of every 4.29 and 5.03 that has one, s
+	MaxAge      uint32 // of every 4.29 and 5.03, where they have one, s
 	Span        time.Duration
 	Faults      []fault
 }
+
+// tellsMaxAge reports whether the servers say in 4.29 and 5.03 how long they want
+// quiet. They do so always or never, so that the judge knows what was said.
+func (p *schedule) tellsMaxAge() bool { return p.Seed%2 == 0 }
 
 // fault is one thing that goes wrong, or a call of the application. What N, P
 // and D mean depends on the kind.

@@ -23,16 +23,19 @@
 // anybody can send it. So it is never final where waiting costs little: pieces
 // that contradict each other are replaced by newer ones ([handshake.Inbox]), a
 // flight that fails while such pieces were about is dropped once and awaited
-// anew, and an alert in clear ends the handshake only when the server has said
-// nothing better within a second. [AlertError] and [Progress] say what is known,
-// so that a forgery is not taken for a verdict on the client's credentials.
+// anew, and neither an alert in clear nor a refusal of this side ends the
+// handshake before a second has brought nothing better. [AlertError] and
+// [Progress] say what is known, so that a forgery is not taken for a verdict on
+// the client's credentials.
 //
 // # Rooms
 //
 //	handshake.go  the state machine: what comes in
+//	collect.go    the server's flight as a whole
+//	doubt.go      what waits for its contradiction
 //	flight.go     what goes out: datagrams, fragments, resends, the timer
 //	hello.go      the offer, and what a ServerHello may answer
-//	exchange.go   the server's flight as a whole: ECDHE_ECDSA and PSK
+//	exchange.go   what a flight says: ECDHE_ECDSA and PSK
 //	answer.go     the client's last flight: key exchange, certificate, Finished
 //	resume.go     the abbreviated handshake
 //	keys.go       key schedule (RFC 5246 sections 5, 6.3 and 8.1, RFC 7627)

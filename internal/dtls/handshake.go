@@ -148,26 +148,6 @@ func (h *Handshake) Expire(now time.Time) Output {
 	return h.output()
 }
 
-// doubted reports whether something waits for its contradiction.
-func (h *Handshake) doubted() bool { return h.alert != nil || h.refused != nil }
-
-// believe ends the handshake for what nothing has contradicted.
-func (h *Handshake) believe() {
-	if h.refused != nil {
-		h.check(h.refused.err)
-		return
-	}
-	h.check(h.alert)
-}
-
-// doubt begins the second in which something may be contradicted. What comes
-// within it does not prolong it.
-func (h *Handshake) doubt(now time.Time) {
-	if !h.doubted() {
-		h.believed = now.Add(patience)
-	}
-}
-
 // wake is when Expire has something to do.
 func (h *Handshake) wake() time.Time {
 	if h.doubted() && h.believed.Before(h.flight.wake) {
@@ -251,17 +231,6 @@ func (h *Handshake) takePlain(now time.Time, r record.Record) error {
 	return nil
 }
 
-// note keeps an alert in clear for a second, in which something better may come;
-// resends go on. Another alert does not prolong it. Warnings say nothing, but
-// for close_notify.
-func (h *Handshake) note(now time.Time, body []byte) {
-	if len(body) != 2 || body[0] != levelFatal && body[1] != alertCloseNotify {
-		return
-	}
-	h.doubt(now)
-	h.alert = &AlertError{Number: body[1], Answered: h.proven()}
-}
-
 // proven reports whether what the server does next is its answer to the
 // client's proof, as far as anybody can tell.
 func (h *Handshake) proven() bool { return h.progress.Complete && !h.progress.Contradicted }
@@ -327,120 +296,6 @@ func (h *Handshake) takeVerify(now time.Time, f handshake.Fragment) error {
 	}
 	h.hellos[1] = hello
 	return h.begin(now, items)
-}
-
-// refused is why a flight of the server is not good.
-type refused struct{ err error }
-
-// advance looks whether a flight of the server is whole, and answers it.
-func (h *Handshake) advance(now time.Time) error {
-	messages := h.collect()
-	if messages == nil {
-		return nil
-	}
-	var served []byte
-	for _, m := range messages {
-		served = m.Append(served)
-	}
-	if h.exchange != nil && bytes.Equal(served, h.exchange.served) || h.judged == maxJudged {
-		return nil
-	}
-	h.judged++
-	if err := h.adopt(now, messages, served); err != nil {
-		return h.excuse(now, err)
-	}
-	return nil
-}
-
-// excuse keeps a flight that is not good for a second, in which a piece may come
-// that contradicts it: anybody can have sent some of it. Where pieces have
-// contradicted each other already, the flight is dropped, and the server will
-// send its own again. Before a flight was answered it does so once; behind a
-// good one a bad one is always dropped.
-func (h *Handshake) excuse(now time.Time, err error) error {
-	switch {
-	case h.state == AwaitingFlight && h.excused:
-		return err
-	case h.state == AwaitingFlight && !h.inbox.Contradicted():
-		h.doubt(now)
-		h.refused = &refused{err: err}
-		return nil
-	}
-	h.excused = true
-	h.inbox.Empty()
-	return nil
-}
-
-// collect returns the messages of the server's flight: from the ServerHello, in
-// answer to one of the hellos, to the ServerHelloDone; the ServerHello alone
-// when it resumes a session. It is nil as long as one is missing.
-func (h *Handshake) collect() []handshake.Message {
-	for first := len(h.hellos) - 1; first >= 0; first-- { // the newer hello before the older
-		hello, ok := h.inbox.Message(first)
-		if !ok || hello.Type != handshake.TypeServerHello || h.hellos[first].Body == nil {
-			continue
-		}
-		messages := []handshake.Message{hello}
-		if h.resumes(hello) {
-			return messages
-		}
-		for next := first + 1; ; next++ {
-			m, ok := h.inbox.Message(next)
-			if !ok {
-				return nil
-			}
-			messages = append(messages, m)
-			if m.Type == handshake.TypeServerHelloDone {
-				return messages
-			}
-		}
-	}
-	return nil
-}
-
-// resumes reports whether a ServerHello takes up the session on offer.
-func (h *Handshake) resumes(m handshake.Message) bool {
-	if h.config.Resume == nil {
-		return false
-	}
-	hello, err := handshake.ReadServerHello(m.Body)
-	return err == nil && bytes.Equal(hello.SessionID, h.config.Resume.ID)
-}
-
-// adopt accepts a flight and answers it.
-func (h *Handshake) adopt(now time.Time, messages []handshake.Message, served []byte) error {
-	a, err := h.agree(messages[0])
-	if err != nil {
-		return err
-	}
-	hello := h.hellos[messages[0].Sequence]
-	x := &exchange{
-		agreed: a, served: served, next: messages[len(messages)-1].Sequence + 1,
-		transcript: append(hello.Append(nil), served...), sequence: hello.Sequence + 1,
-	}
-	if a.offeredResume {
-		if err := h.resume(x); err != nil {
-			return err
-		}
-		h.accepted(x)
-		return nil
-	}
-	t, err := h.judge(now, a, messages[1:])
-	if err != nil {
-		return err
-	}
-	items, err := h.answer(x, t)
-	if err != nil {
-		return err
-	}
-	h.accepted(x)
-	h.progress.Complete = true
-	return h.begin(now, items)
-}
-
-func (h *Handshake) accepted(x *exchange) {
-	h.state, h.exchange, h.alert, h.refused, h.changed = AwaitingFinished, x, nil, nil, false
-	h.sealed.Empty()
 }
 
 // takeSealed handles a record under the server's keys. One that does not
