@@ -124,6 +124,26 @@ func (f *fleetFigures) report(b *testing.B, clients int) {
 	b.ReportMetric(float64(f.resident)/each, "RSS-B/client")
 	b.ReportMetric(float64(f.live)/each, "live-B/client")
 	b.ReportMetric(float64(f.goroutines)/each, "goroutines/client")
+	f.limit(b, each)
+}
+
+// What a client may hold, with DTLS or without: bytes of heap and stacks in use,
+// and goroutines. A run that exceeds them has failed.
+const (
+	mostInUse      = 60_000
+	mostGoroutines = 2.05 // and the few of the process itself
+)
+
+func (f *fleetFigures) limit(b *testing.B, each float64) {
+	if raceDetector {
+		return // the detector's own memory counts too
+	}
+	if got := float64(f.live) / each; got > mostInUse {
+		b.Errorf("%.0f bytes in use for a client, more than %d", got, mostInUse)
+	}
+	if got := float64(f.goroutines) / each; got > mostGoroutines {
+		b.Errorf("%.2f goroutines for a client, more than %.2f", got, mostGoroutines)
+	}
 }
 
 // weight is what the process takes at an instant.
