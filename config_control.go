@@ -30,12 +30,18 @@ type LimitsConfig struct {
 	// QueuedMessages is how many requests of the client may wait for one
 	// server: 1 to 65536. Default DefaultQueuedMessages.
 	QueuedMessages int
+	// Accounts is how many management accounts the client has at most, the
+	// bootstrap account not counted: 1 to 1000. A bootstrap that would leave
+	// more is refused; of more that are stored already, those with the lowest
+	// short server IDs are used. Default DefaultAccounts.
+	Accounts int
 }
 
 // The defaults of [LimitsConfig].
 const (
 	DefaultBootstrapBytes = 64 << 10
 	DefaultQueuedMessages = 64
+	DefaultAccounts       = accounts.DefaultMax
 )
 
 // Bounds of the limits.
@@ -43,11 +49,13 @@ const (
 	configMinBootstrap = 256
 	configMaxBootstrap = accounts.MaxRecord
 	configMaxQueued    = 1 << 16
+	configMaxAccounts  = 1000
 )
 
 func (l LimitsConfig) withDefaults() LimitsConfig {
 	l.BootstrapBytes = cmp.Or(l.BootstrapBytes, DefaultBootstrapBytes)
 	l.QueuedMessages = cmp.Or(l.QueuedMessages, DefaultQueuedMessages)
+	l.Accounts = cmp.Or(l.Accounts, DefaultAccounts)
 	return l
 }
 
@@ -98,4 +106,6 @@ func (f *configFaults) limits(l LimitsConfig) {
 		"limits.bootstrap_bytes", "must be from 256B to 1MiB")
 	f.require(l.QueuedMessages >= 1 && l.QueuedMessages <= configMaxQueued,
 		"limits.queued_messages", "must be a whole number from 1 to 65536")
+	f.require(l.Accounts >= 1 && l.Accounts <= configMaxAccounts,
+		"limits.accounts", "must be a whole number from 1 to 1000")
 }

@@ -52,15 +52,17 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	const head = "endpoint: g\nserver: {uri: coap://h, security: nosec}\n"
 	for text, want := range map[string]LimitsConfig{
-		"":                         {64 << 10, 64},
-		"limits: {}":               {64 << 10, 64},
-		"bootstrap_bytes: 65536":   {64 << 10, 64},
-		"bootstrap_bytes: 256B":    {256, 64},
-		"bootstrap_bytes: 1KiB":    {1 << 10, 64},
-		"bootstrap_bytes: 1MiB":    {1 << 20, 64},
-		"bootstrap_bytes: 1048576": {1 << 20, 64},
-		"queued_messages: 1":       {64 << 10, 1},
-		"queued_messages: 65536":   {64 << 10, 65536},
+		"":                         {64 << 10, 64, 8},
+		"limits: {}":               {64 << 10, 64, 8},
+		"bootstrap_bytes: 65536":   {64 << 10, 64, 8},
+		"bootstrap_bytes: 256B":    {256, 64, 8},
+		"bootstrap_bytes: 1KiB":    {1 << 10, 64, 8},
+		"bootstrap_bytes: 1MiB":    {1 << 20, 64, 8},
+		"bootstrap_bytes: 1048576": {1 << 20, 64, 8},
+		"queued_messages: 1":       {64 << 10, 1, 8},
+		"queued_messages: 65536":   {64 << 10, 65536, 8},
+		"accounts: 1":              {64 << 10, 64, 1},
+		"accounts: 1000":           {64 << 10, 64, 1000},
 	} {
 		if text != "" && text != "limits: {}" {
 			text = "limits: {" + text + "}"
@@ -75,7 +77,7 @@ func TestLimits(t *testing.T) {
 func TestLimitsFaults(t *testing.T) {
 	t.Parallel()
 	const size, count = "is not a size such as 65536, 64KiB or 1MiB", "must be a whole number from 1 to 65536"
-	const sizes = "must be from 256B to 1MiB"
+	const sizes, servers = "must be from 256B to 1MiB", "must be a whole number from 1 to 1000"
 	for text, want := range map[string]string{
 		"bootstrap_bytes: 0":                    "bootstrap_bytes: " + sizes,
 		"bootstrap_bytes: 255":                  "bootstrap_bytes: " + sizes,
@@ -91,6 +93,10 @@ func TestLimitsFaults(t *testing.T) {
 		"queued_messages: 0":                    "queued_messages: " + count,
 		"queued_messages: 65537":                "queued_messages: " + count,
 		"queued_messages: many":                 "queued_messages: is not a whole number",
+		"accounts: 0":                           "accounts: " + servers,
+		"accounts: 1001":                        "accounts: " + servers,
+		"accounts: -1":                          "accounts: is not a whole number",
+		"accounts: 8.5":                         "accounts: is not a whole number",
 		"observations: 256":                     "observations: " + configNotYet,
 	} {
 		got := loadFaults(t, "endpoint: g\nserver: {uri: coap://h, security: nosec}\nlimits: {"+text+"}\n")

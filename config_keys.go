@@ -50,6 +50,7 @@ func configKeys() []configKey {
 			configText("dns.server", func(c *Config) *string { return &c.DNS.Server }),
 			{"limits.bootstrap_bytes", func(c *Config, text string) string { return setSize(&c.Limits.BootstrapBytes, text) }},
 			{"limits.queued_messages", func(c *Config, text string) string { return setCount(&c.Limits.QueuedMessages, text) }},
+			{"limits.accounts", func(c *Config, text string) string { return setCount(&c.Limits.Accounts, text) }},
 			configText("device.manufacturer", func(c *Config) *string { return &c.Device.Manufacturer }),
 			configText("device.model", func(c *Config) *string { return &c.Device.Model }),
 			configText("device.serial", func(c *Config) *string { return &c.Device.Serial }),

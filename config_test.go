@@ -35,7 +35,7 @@ func TestConfigDefaults(t *testing.T) {
 		Reconnect:           ReconnectConfig{Policy: PolicyAuto, InitialMin: 2 * time.Second, InitialMax: 10 * time.Second, Max: 168 * time.Hour},
 		RegistrationTimeout: 3 * time.Minute,
 		CoAP:                CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
-		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64},
+		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
 		Device:              DeviceConfig{Manufacturer: "Holdfast"},
 		Log:                 LogConfig{Level: "info", Format: "console"},
 	}

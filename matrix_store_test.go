@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -12,6 +13,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -151,5 +153,70 @@ func (s *scene) read(file string) []byte {
 func (s *scene) write(file string, data []byte) {
 	if err := os.WriteFile(file, data, 0o600); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// Code 10 at the start: more accounts are stored than limits.accounts allows,
+// since it was lowered. Those with the lowest short server IDs are used, the
+// others are kept, and all are used again when the limit is raised.
+func playTooManyAccounts(s *scene) {
+	s.storeAccounts(3)
+	before := s.records()
+	s.cfg.Limits.Accounts = 1
+	s.launch()
+	e := s.client.expectError(s.code)
+	if e.Phase != "store" || e.Action != messages.ActionUser || !strings.Contains(e.Detail, "limits.accounts") || !strings.Contains(e.Detail, "IDs 2, 3 are kept") {
+		s.t.Errorf("%+v", e)
+	}
+	s.client.next(holdfast.EventRegistered)
+	s.demandServers(1)
+	s.sameRecords(before)
+	s.finish()
+
+	s.cfg.Limits.Accounts = 3
+	s.launch()
+	for range 3 {
+		s.client.next(holdfast.EventRegistered)
+	}
+	s.demandServers(3)
+	s.sameRecords(before)
+	s.finish()
+}
+
+// storeAccounts has a bootstrap store n accounts of the management server.
+func (s *scene) storeAccounts(n int) {
+	s.deliverWrites(s.accountWrites(n), nil)
+	c := s.start(s.cfg)
+	c.next(holdfast.EventRegistered)
+	if err := c.Bootstrap(); err != nil {
+		s.t.Fatal(err)
+	}
+	c.next(holdfast.EventBootstrapped)
+	for range n {
+		c.next(holdfast.EventRegistered)
+	}
+	c.close(nil)
+}
+
+func (s *scene) accountWrites(n int) (writes []lwm2mtest.BootstrapWrite) {
+	account := s.account()
+	for i := range uint16(n) {
+		account.SecurityInstance, account.ServerInstance, account.ShortServerID = i+1, i, i+1
+		writes = append(writes, account.Writes()...)
+	}
+	return writes
+}
+
+// demandServers demands that so many management accounts are in use, registered.
+func (s *scene) demandServers(n int) {
+	s.t.Helper()
+	registered := 0
+	for _, c := range s.client.Status().Connections {
+		if c.State == holdfast.Registered {
+			registered++
+		}
+	}
+	if registered != n {
+		s.t.Errorf("%d accounts are registered, want %d: %+v", registered, n, s.client.Status().Connections)
 	}
 }

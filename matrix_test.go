@@ -58,7 +58,7 @@ var plays = map[messages.ErrorCode]func(*scene){
 	messages.ConnectNetworkError:               failing(refusePort),
 	messages.ConnectResponseParseFailed:        playGarbage,
 	messages.ConnectUnknownError:               failing(crashActor),
-	messages.ConnectMemoryConnectFail:          failing(exceedBudget),
+	messages.ConnectMemoryConnectFail:          startOr(playTooManyAccounts, failing(exceedBudget)),
 	messages.ConnectNotAllowed:                 playForbiddenCall,
 	messages.ConnectSecureConnectionFailed:     failing(refuseHandshake),
 	messages.ConnectDNSResolvingFailed:         failing(hideName),

@@ -173,7 +173,7 @@ func TestInstancesAtTheLimit(t *testing.T) {
 // can be stored: they are no accounts, which the Finish says.
 func TestEmptySecurityInstancesAreRefusedAtTheFinish(t *testing.T) {
 	m := limited(t, accounts.MaxRecord, factoryTree())
-	if _, code := emptyInstances(m, "/0", 2, 2000); code != messages.Changed {
+	if _, code := emptyInstances(m, "/0", 2, accounts.DefaultMax-1); code != messages.Changed {
 		t.Fatalf("answered %v", code)
 	}
 	if code := answered(operate(m, start, inbound(messages.POST, "/bs"))); code != messages.NotAcceptable {

@@ -87,12 +87,16 @@ type Config struct {
 	// Finish adds. 0 means lwm2m.DefaultMaxBytes, 64 KiB; more than
 	// accounts.MaxRecord means that.
 	MaxBytes int
+	// MaxAccounts bounds the management accounts that a bootstrap leaves, the
+	// bootstrap account not counted. 0 means accounts.DefaultMax.
+	MaxAccounts int
 }
 
 func (c Config) orDefault() Config {
 	return Config{
-		Silence:  cmp.Or(c.Silence, DefaultSilence),
-		MaxBytes: min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
+		Silence:     cmp.Or(c.Silence, DefaultSilence),
+		MaxBytes:    min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
+		MaxAccounts: cmp.Or(c.MaxAccounts, accounts.DefaultMax),
 	}
 }
 
@@ -214,8 +218,9 @@ func (m *Machine) expired(in core.Expired) []core.Effect {
 // wrong with its configuration and did not repair it is no silent server.
 func (m *Machine) silence() messages.Failure {
 	var limit *accounts.LimitError
+	var count *accounts.CountError
 	switch {
-	case errors.As(m.refused, &limit):
+	case errors.As(m.refused, &limit), errors.As(m.refused, &count):
 		return messages.Failure{Class: messages.ClassBudget, Cause: m.refused}
 	case m.refused != nil:
 		return messages.Failure{Class: messages.ClassBootstrapData, Cause: m.refused}

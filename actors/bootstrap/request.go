@@ -80,7 +80,7 @@ func (m *Machine) response(in messages.Response) []core.Effect {
 
 // opened begins the session, from the configuration as it was.
 func (m *Machine) opened() []core.Effect {
-	m.state, m.session = Open, newTransaction(m.begin, accounts.Limits{Bytes: m.config.MaxBytes}, m.plain)
+	m.state, m.session = Open, newTransaction(m.begin, m.config, m.plain)
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
 	effects = append(effects, m.heard()...)
 	return append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))

@@ -21,10 +21,11 @@ type transaction struct {
 	version string          // highest LwM2M version
 	format  messages.Format // of an answer, when the server states no preference
 	limits  accounts.Limits // of what may be stored
+	most    int             // management accounts
 }
 
-func newTransaction(b messages.BeginBootstrap, limits accounts.Limits, plain bool) *transaction {
-	t := &transaction{base: b.Tree, work: b.Tree.Clone(), version: b.Version, limits: limits}
+func newTransaction(b messages.BeginBootstrap, c Config, plain bool) *transaction {
+	t := &transaction{base: b.Tree, work: b.Tree.Clone(), version: b.Version, limits: accounts.Limits{Bytes: c.MaxBytes}, most: c.MaxAccounts}
 	t.format = messages.FormatSenMLCBOR
 	if plain {
 		t.format = messages.FormatTLV
@@ -160,6 +161,9 @@ func (t *transaction) finish(now time.Time) (*lwm2m.Tree, []byte, error) {
 
 // check judges the configuration that a Finish would make valid.
 func (t *transaction) check(now time.Time) error {
+	if n := accounts.Managements(t.work); n > t.most { // as they were before, under a larger limit
+		return &accounts.CountError{Have: n, Max: t.most}
+	}
 	if err := accounts.Check(t.work); err != nil {
 		return err
 	}

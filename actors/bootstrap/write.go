@@ -140,10 +140,15 @@ func apply(tree *lwm2m.Tree, path lwm2m.Path, p lwm2m.Payload) {
 }
 
 // adopt makes next the working copy, unless that would touch the bootstrap
-// account or could not be stored with what a Finish adds to it.
+// account or could not be stored with what a Finish adds to it. Where more
+// accounts are stored than may be used now, those can be replaced and deleted,
+// but not added to.
 func (t *transaction) adopt(next *lwm2m.Tree) answer {
 	if !sameBootstrap(t.base, next) {
 		return refuse(messages.BadRequest, "the bootstrap account cannot be changed, nor a second one made")
+	}
+	if n := accounts.Managements(next); n > max(t.most, accounts.Managements(t.work)) {
+		return exceeded(&accounts.CountError{Have: n, Max: t.most})
 	}
 	if err := t.limits.Check(complete(next, largestStamp)); err != nil {
 		return exceeded(budgetError(err))

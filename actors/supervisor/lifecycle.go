@@ -162,7 +162,7 @@ func (m *Machine) loadTrouble(class messages.Class, cause error, action messages
 func (m *Machine) adopt(tree *lwm2m.Tree) {
 	m.tree = m.withFactoryBootstrap(tree)
 	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
-	for _, acct := range decoded {
+	for _, acct := range m.within(decoded) {
 		if known := m.accounts[acct.ID]; known != nil {
 			known.Account = acct
 			continue

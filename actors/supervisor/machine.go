@@ -26,6 +26,9 @@ type Config struct {
 	// Linger is how long a finished bootstrap link stays, to answer a Finish
 	// that is resent because our 2.04 was lost: MAX_TRANSMIT_WAIT.
 	Linger time.Duration
+	// MaxAccounts is how many management accounts are used at most, those with
+	// the lowest short server IDs; 0 means accounts.DefaultMax.
+	MaxAccounts int
 }
 
 // Machine is the pure core. It implements core.Machine.
@@ -35,7 +38,8 @@ type Machine struct {
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
 	tree     *lwm2m.Tree // objects 0 and 1 in force; nil when no account is usable
 	accounts map[messages.AccountID]*account
-	epoch    messages.Epoch // of the newest incarnation
+	unused   []messages.AccountID // accounts of tree that limits.accounts leaves out
+	epoch    messages.Epoch       // of the newest incarnation
 
 	loading uint64    // token of the newest LoadAccounts
 	loads   uint64    // consecutive failures to read

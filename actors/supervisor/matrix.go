@@ -97,6 +97,7 @@ const (
 	IsRegistered
 	SharedActor
 	LinkNotNeeded
+	OneAccount
 )
 
 // String returns the reason as a sentence.
@@ -112,6 +113,7 @@ func (r Reason) String() string {
 		SmallRequests: "The client's own requests and answers stay far below every budget.",
 		IsRegistered:  "There is a registration to end, so the call does what it says.",
 		SharedActor:   "An actor that all accounts share is replaced alone, and no attempt fails.",
+		OneAccount:    "A configuration has one management account at most.",
 		LinkNotNeeded: "The server has finished: a lost link changes nothing any more.",
 	}
 	if int(r) < len(sentences) {
@@ -123,7 +125,7 @@ func (r Reason) String() string {
 // Reasons returns the closed list of reasons, without NoReason.
 func Reasons() []Reason {
 	var all []Reason
-	for r := NotBuilt; r <= LinkNotNeeded; r++ {
+	for r := NotBuilt; r <= OneAccount; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -149,6 +151,19 @@ type line struct {
 	tested    []Moment
 	because   []because
 	otherwise Reason
+	// unless are the reasons why a tested moment cannot show the error unless a
+	// bootstrap has stored accounts.
+	unless []because
+}
+
+// reasonAt returns the reason of a moment, if the list has one.
+func reasonAt(list []because, at Moment) (Reason, bool) {
+	for _, b := range list {
+		if slices.Contains(b.moments, at) {
+			return b.reason, true
+		}
+	}
+	return NoReason, false
 }
 
 // Groups of moments.
@@ -191,8 +206,9 @@ var matrix = map[messages.ErrorCode]line{
 		because: []because{{SharedActor, []Moment{Start}}, {OtherCode, []Moment{Closing}}},
 	},
 	messages.ConnectMemoryConnectFail: {
-		tested:    []Moment{BootstrapWrite},
-		because:   []because{{NoLink, unlinked}},
+		tested:    []Moment{Start, BootstrapWrite},
+		unless:    []because{{OneAccount, []Moment{Start}}},
+		because:   []because{{NoLink, []Moment{Resolving, Handshake}}},
 		otherwise: SmallRequests,
 	},
 	messages.ConnectNotAllowed: {tested: span(Start, Closing)},
@@ -217,13 +233,14 @@ func CellOf(code messages.ErrorCode, at Moment, stored StoreState) (Cell, bool) 
 	if !built || at >= Notifying {
 		return Cell{Reason: NotBuilt}, true
 	}
+	if reason, found := reasonAt(row.unless, at); found && stored != Bootstrapped {
+		return Cell{Reason: reason}, true
+	}
 	if slices.Contains(row.tested, at) {
 		return Cell{Test: "TestMatrix/" + code.String() + "/" + at.String() + "/" + stored.String()}, true
 	}
-	for _, b := range row.because {
-		if slices.Contains(b.moments, at) {
-			return Cell{Reason: b.reason}, true
-		}
+	if reason, found := reasonAt(row.because, at); found {
+		return Cell{Reason: reason}, true
 	}
 	return Cell{Reason: row.otherwise}, row.otherwise != NoReason
 }

@@ -1,0 +1,53 @@
+package accounts
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func TestManagementsCountsAllButTheBootstrapAccount(t *testing.T) {
+	all := []messages.Account{bootstrapAccount(t)}
+	for id := range messages.AccountID(5) {
+		all = append(all, messages.Account{ID: id + 1, URI: mustURI(t, "coaps://h"), Credentials: pskCredentials()})
+	}
+	tree := ToTree(all)
+	if n := Managements(tree); n != 5 {
+		t.Errorf("%d", n)
+	}
+	// An instance that is not usable yet may become so.
+	tree.PutInstance(0, lwm2m.Instance{ID: 77})
+	if n := Managements(tree); n != 6 {
+		t.Errorf("%d with an empty instance", n)
+	}
+	if n := Managements(lwm2m.NewTree()); n != 0 {
+		t.Errorf("%d in nothing", n)
+	}
+}
+
+func TestWithinTakesTheLowestShortServerIDs(t *testing.T) {
+	ids := func(accts []messages.Account) (n []messages.AccountID) {
+		for _, a := range accts {
+			n = append(n, a.ID)
+		}
+		return n
+	}
+	for _, tt := range []struct{ all, used, unused []messages.AccountID }{
+		{nil, nil, nil},
+		{[]messages.AccountID{0}, []messages.AccountID{0}, nil},
+		{[]messages.AccountID{0, 3, 5}, []messages.AccountID{0, 3, 5}, nil},
+		{[]messages.AccountID{0, 3, 5, 9}, []messages.AccountID{0, 3, 5}, []messages.AccountID{9}},
+		{[]messages.AccountID{3, 5, 9, 11}, []messages.AccountID{3, 5}, []messages.AccountID{9, 11}},
+	} {
+		var all []messages.Account
+		for _, id := range tt.all {
+			all = append(all, messages.Account{ID: id})
+		}
+		used, unused := Within(2, all)
+		if !slices.Equal(ids(used), tt.used) || !slices.Equal(ids(unused), tt.unused) {
+			t.Errorf("%v: %v and %v", tt.all, ids(used), ids(unused))
+		}
+	}
+}
