@@ -62,6 +62,9 @@ type NextStep struct {
 	Action Action    `json:"action"`
 	At     time.Time `json:"at"`
 	InMS   int64     `json:"in_ms"` // milliseconds from the time of the explanation, not negative
+	// WaitsForTurn says that it would come sooner by the policy: the attempts
+	// of all accounts together have a budget.
+	WaitsForTurn bool `json:"waits_for_turn,omitempty"`
 }
 
 // Action is what a client does about an error.
@@ -102,6 +105,9 @@ func explainConnection(c messages.ConnectionStatus, record serverJournal, now ti
 	}
 	if c.Shed != (Shed{}) {
 		out.Shed = &c.Shed
+	}
+	if out.Next != nil {
+		out.Next.WaitsForTurn = c.WaitsForTurn
 	}
 	if c.Location != "" {
 		out.Location, out.ConfirmedAt = c.Location, c.RegisteredAt

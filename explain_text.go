@@ -177,7 +177,11 @@ func (t *explainText) next(step *NextStep, otherwise string) string {
 	if step.InMS == 0 {
 		return action + " now"
 	}
-	return fmt.Sprintf("%s in %s, at %s", action, humanDuration(step.At.Sub(t.now)), step.At.Format(time.DateTime))
+	text := fmt.Sprintf("%s in %s, at %s", action, humanDuration(step.At.Sub(t.now)), step.At.Format(time.DateTime))
+	if step.WaitsForTurn {
+		text += ", when it has its turn among the attempts of all servers"
+	}
+	return text
 }
 
 // failureText names an error, its phase and its cause.

@@ -52,7 +52,10 @@ type Event struct {
 	Action   Action    `json:"action,omitempty"`
 	// RetryInMS is set when something will be tried again; milliseconds.
 	RetryInMS *int64 `json:"retry_in_ms,omitempty"`
-	Remedy    string `json:"remedy,omitempty"`
+	// WaitsForTurn says that RetryInMS is longer than the policy's delay: the
+	// attempts of all accounts together have a budget.
+	WaitsForTurn bool   `json:"waits_for_turn,omitempty"`
+	Remedy       string `json:"remedy,omitempty"`
 
 	Accounts  int    `json:"accounts,omitempty"` // management accounts that a bootstrap delivered
 	Location  string `json:"location,omitempty"`

@@ -92,6 +92,7 @@ type ConnectionStatus struct {
 	State        State
 	Failures     uint64 // consecutive failed attempts
 	NextAttempt  time.Time
+	WaitsForTurn bool // the budget of all accounts together, not the policy, sets NextAttempt
 	LastError    *Event
 	Location     string
 	Lifetime     time.Duration

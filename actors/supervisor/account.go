@@ -63,7 +63,8 @@ type account struct {
 	lostAt       time.Time              // when a registered link was lost; zero when none was
 
 	intent intent
-	due    time.Time // when the delay is over
+	due    time.Time // when the delay is over and the budget gives a turn; zero without a wait
+	wanted time.Time // when the delay is over by the policy
 	floor  time.Time // a server asked not to be bothered before
 
 	deadline  time.Time        // of the present attempt

@@ -9,9 +9,14 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// begin starts an attempt with a fresh budget.
+// begin starts an attempt with a fresh budget of time, as soon as the client's
+// budget of attempts gives the account its turn.
 func (m *Machine) begin(now time.Time, a *account) {
 	m.retire(a)
+	if !m.takeTurn(now, a, intentAttempt) {
+		a.stage = stageWaiting
+		return
+	}
 	a.deadline = now.Add(m.config.Budget)
 	a.addresses, a.tried, a.worst, a.started = nil, 0, nil, false
 	a.intent, a.due, a.floor = intentAttempt, time.Time{}, time.Time{}
@@ -129,6 +134,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	attempts := a.failures + 1
 	lost := a.lostAt
 	a.succeed()
+	m.succeeded(now, a)
 	m.lineMoves(now, a, true)
 	m.settleBootstrap()
 	m.enter(m.overall())

@@ -65,14 +65,21 @@ func (m *Machine) update(now time.Time) (sent bool) {
 			continue
 		}
 		sent = true
-		if !a.due.IsZero() { // an Update that was put off waits for this
-			m.do(core.StopTimer{Timer: waitTimer(a.ID)})
-			m.due(now, a)
-			continue
-		}
-		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
+		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch})
 	}
 	return sent
+}
+
+// updateNow sends an Update to a server that is registered. One that was put
+// off after a refusal is this one, and is an attempt like every other: a server
+// that refuses and asks in turn gets it when the budget gives it a turn.
+func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate) {
+	if !a.due.IsZero() {
+		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		m.due(now, a)
+		return
+	}
+	m.do(Order{Epoch: a.epoch, To: core.Owner, Message: order})
 }
 
 // bootstrapNow begins a bootstrap that waits for its delay, or for nothing.

@@ -183,18 +183,20 @@ func (d *driver) fail(id messages.AccountID, f messages.Failure) messages.Event 
 
 func (d *driver) report(id messages.AccountID, f messages.Failure, usable bool) messages.Event {
 	d.t.Helper()
-	before := len(d.errors())
+	before := len(d.events)
 	f.Account, f.Epoch = id, d.epoch(id)
 	d.step(messages.Failed{Failure: f, LinkUsable: usable})
-	errors := d.errors()
-	if len(errors) != before+1 {
-		d.t.Fatalf("one failed attempt made %d error events", len(errors)-before)
+	errors := onlyErrors(d.events[before:])
+	if len(errors) != 1 {
+		d.t.Fatalf("one failed attempt made %d error events", len(errors))
 	}
-	return errors[len(errors)-1]
+	return errors[0]
 }
 
-func (d *driver) errors() []messages.Event {
-	return slices.DeleteFunc(slices.Clone(d.events), func(e messages.Event) bool { return e.Type != messages.EventError })
+func (d *driver) errors() []messages.Event { return onlyErrors(d.events) }
+
+func onlyErrors(events []messages.Event) []messages.Event {
+	return slices.DeleteFunc(slices.Clone(events), func(e messages.Event) bool { return e.Type != messages.EventError })
 }
 
 // wait lets virtual time pass until an account's delay is over, and returns

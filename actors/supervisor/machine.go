@@ -48,6 +48,7 @@ type Machine struct {
 	reset   uint64    // token of the newest ForgetCredentials
 	resets  map[uint64]chan<- messages.ErrorCode
 	paused  bool
+	budget  Budget               // of the attempts of all accounts together
 	line    []messages.AccountID // ordered accounts that have not begun
 	turn    messages.AccountID   // the ordered account whose turn it is; 0 for none
 	// unproven says that nobody has registered since the last bootstrap.
@@ -158,7 +159,7 @@ func (m *Machine) call(now time.Time, in any) {
 	case messages.CallRequest:
 		m.called(now, in)
 	case messages.UpdateTriggered:
-		m.updateTriggered(in)
+		m.updateTriggered(now, in)
 	case messages.BootstrapTriggered:
 		m.bootstrapTriggered(now, in)
 	case messages.Stop:

@@ -22,7 +22,9 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	if a.lostAt.IsZero() && a.registration != nil && !usable {
 		a.lostAt = now
 	}
-	delay, exhausted := m.schedule(a).Delay(a.failures - 1)
+	schedule := m.schedule(a)
+	delay, exhausted := schedule.Delay(a.failures - 1)
+	sequences, oma := schedule.(Sequences)
 	floor := max(floorOf(&f), a.floor.Sub(now)) // one that is pending is kept
 	step := m.feasible(row.Step, a, &f, usable)
 	switch {
@@ -30,17 +32,23 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 		step = Bootstrap
 	case step == Ladder && floor > 0:
 		step = Retry
+	case exhausted && oma && step != Bootstrap:
+		delay = max(delay, sequences.anew())
 	}
 	delay = m.floored(a, step, &f, max(delay, floor))
+	turn := m.turnAfter(now, a, delay)
+	if step == Ladder && turn > 0 {
+		step = Retry
+	}
 	if forgets(step, &f) {
 		a.registration = nil
 	}
-	m.report(a, row, step, &f, delay)
+	m.report(a, row, step, &f, delay, turn)
 	m.carryOut(now, a, step, delay, floor)
 	if a.bootstrap() {
 		m.resumeServers(now)
 	}
-	if _, oma := m.schedule(a).(Sequences); exhausted || !oma {
+	if exhausted || !oma {
 		m.lineMoves(now, a, false)
 	}
 }
@@ -125,9 +133,11 @@ func (m *Machine) keepLink(a *account) {
 	m.do(core.StopTimer{Timer: guardTimer(a.ID)})
 }
 
+// wait lets an account wait for delay, and for its turn.
 func (m *Machine) wait(now time.Time, a *account, delay time.Duration, i intent) {
-	a.intent, a.due = i, now.Add(delay)
-	m.do(core.SetTimer{Timer: waitTimer(a.ID), After: delay})
+	turn := m.turnAfter(now, a, delay)
+	a.intent, a.wanted, a.due = i, now.Add(delay), now.Add(turn)
+	m.do(core.SetTimer{Timer: waitTimer(a.ID), After: turn})
 }
 
 // resumeServers lets the management accounts that wait for a bootstrap try
@@ -189,9 +199,9 @@ func (m *Machine) due(now time.Time, a *account) {
 	a.due, a.floor = time.Time{}, time.Time{}
 	switch a.intent {
 	case intentRepeatUpdate:
-		m.useLink(a, messages.SendUpdate{Epoch: a.epoch})
+		m.useLink(now, a, messages.SendUpdate{Epoch: a.epoch})
 	case intentRepeatRegister:
-		m.useLink(a, messages.SendRegister{Epoch: a.epoch})
+		m.useLink(now, a, messages.SendRegister{Epoch: a.epoch})
 	case intentBootstrap:
 		m.beginBootstrap(now)
 		if b := m.accounts[messages.BootstrapAccount]; b == nil || b.stage == stageWaiting {
@@ -205,7 +215,10 @@ func (m *Machine) due(now time.Time, a *account) {
 }
 
 // useLink ends a wait on a link that works.
-func (m *Machine) useLink(a *account, order any) {
+func (m *Machine) useLink(now time.Time, a *account, order any) {
+	if !m.takeTurn(now, a, a.intent) {
+		return
+	}
 	if a.stage == stageWaiting {
 		a.stage = stageTalking
 	}
@@ -242,6 +255,7 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 	if m.paused || m.stop != nil {
 		return
 	}
+	m.budget.Slept(in.Slept)
 	for _, a := range m.everyone() {
 		if a.stage == stageRegistered && a.due.IsZero() {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
@@ -258,13 +272,15 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 	m.networkUp(now)
 }
 
-// hurry moves the end of an account's wait forward to until, or to now.
+// hurry moves the end of an account's wait forward to until, or to now, as far
+// as the budget gives it a turn.
 func (m *Machine) hurry(now time.Time, a *account, until time.Time) {
 	if a.due.IsZero() || !a.due.After(until) {
 		return
 	}
-	if until.After(now) {
-		m.wait(now, a, until.Sub(now), a.intent)
+	delay := max(until.Sub(now), 0)
+	if m.turnAfter(now, a, delay) > 0 {
+		m.wait(now, a, delay, a.intent)
 		return
 	}
 	m.do(core.StopTimer{Timer: waitTimer(a.ID)})

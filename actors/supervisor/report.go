@@ -12,11 +12,12 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// report emits the one event of a failed attempt.
-func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, delay time.Duration) {
+// report emits the one event of a failed attempt. The next one has its turn
+// after turn, although the policy's delay may be shorter.
+func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, delay, turn time.Duration) {
 	e := errorEvent(row, f)
 	e.Server, e.Attempt, e.Action = a.server(), a.failures, actionOf(step, a)
-	e.RetryInMS = new(delay.Milliseconds())
+	e.RetryInMS, e.WaitsForTurn = new(turn.Milliseconds()), turn > delay
 	a.lastSaid = &e
 	m.do(Emit{Event: e})
 }
@@ -93,7 +94,7 @@ func (a *account) phase() messages.Phase {
 func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Account: a.ID, Server: a.server(), State: a.state(), Failures: a.failures,
-		NextAttempt: a.due, LastError: a.lastSaid, Shed: a.shed,
+		NextAttempt: a.due, WaitsForTurn: a.outOfTurn(), LastError: a.lastSaid, Shed: a.shed,
 	}
 	if a.registration != nil {
 		s.Location = location(a.registration)
@@ -127,9 +128,9 @@ func (m *Machine) overloaded(now time.Time, in messages.Overloaded) {
 }
 
 // updateTriggered takes /1/x/8 from a server.
-func (m *Machine) updateTriggered(in messages.UpdateTriggered) {
+func (m *Machine) updateTriggered(now time.Time, in messages.UpdateTriggered) {
 	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
-		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch, Triggered: true}})
+		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch, Triggered: true})
 	}
 }
 

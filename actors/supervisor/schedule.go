@@ -79,6 +79,20 @@ func or[T any](value *T, preset T) T {
 
 // Delay implements Schedule.
 func (s Sequences) Delay(n uint64) (time.Duration, bool) {
+	if n >= quickAttempts {
+		s.First, s.Between = max(s.First, slowTimer), max(s.Between, slowTimer)
+	}
+	return s.delay(n)
+}
+
+// A server may have a few attempts quickly; for ever, a timer below 2 s is no
+// wait between attempts, whichever of the timers it is (DESIGN.md section 4).
+const (
+	quickAttempts = 3
+	slowTimer     = 2 * time.Second
+)
+
+func (s Sequences) delay(n uint64) (time.Duration, bool) {
 	sequence, attempt := n/s.Attempts, n%s.Attempts
 	if s.Between >= accounts.Never && sequence > 0 {
 		return s.ended(n)
@@ -114,7 +128,7 @@ func (s Sequences) ended(n uint64) (time.Duration, bool) {
 	case s.total() == 1:
 		return Policy{Initial: s.least(s.First), Max: s.Max}.Delay(n - 1), true
 	}
-	return s.Delay(n % s.total())
+	return s.delay(n % s.total())
 }
 
 // total is the number of attempts in the whole series.
@@ -127,6 +141,10 @@ func (s Sequences) total() uint64 {
 	}
 	return s.Attempts * s.Count
 }
+
+// anew is the least delay after a series has failed where nothing else is done
+// about that after all: the server answers, but not as it should.
+func (s Sequences) anew() time.Duration { return s.least(max(s.First, slowTimer)) }
 
 // maxFailures is more than anybody lives to see; it keeps products of what a
 // server writes in range.

@@ -51,7 +51,15 @@ func TestSequencesFollowTheRetryResources(t *testing.T) {
 		{"never again, and a bootstrap", messages.Retry{Count: new(uint64(2)), SequenceDelay: new(accounts.Never), SequenceCount: new(uint64(9))}, true,
 			[]int{60, 0, 60, 0}, []int{1, 3}},
 		{"a timer of 0 is no busy loop", messages.Retry{Count: new(uint64(4)), Timer: seconds(0), SequenceDelay: seconds(0), SequenceCount: new(uint64(2))}, false,
-			[]int{1, 2, 4, 1, 1, 2, 4, week}, []int{7}},
+			[]int{1, 2, 4, 2, 2, 4, 8, week}, []int{7}},
+		{"a timer of 1 s counts as 2 s after three attempts", messages.Retry{Count: new(uint64(1)), Timer: seconds(1), SequenceDelay: seconds(1), SequenceCount: new(uint64(1 << 32))}, false,
+			[]int{1, 1, 1, 2, 2, 2}, nil},
+		{"also where the series begins anew", messages.Retry{Count: new(uint64(2)), Timer: seconds(0)}, true,
+			[]int{1, 0, 1, 0, 2, 0, 2, 0}, []int{1, 3, 5, 7}},
+		{"and for a series of one attempt", messages.Retry{Count: new(uint64(1)), Timer: seconds(0)}, true,
+			[]int{0, 1, 2, 8, 16}, []int{0, 1, 2, 3, 4}},
+		{"timers of 2 s stay", messages.Retry{Count: new(uint64(9)), Timer: seconds(2)}, false,
+			[]int{2, 4, 8, 16, 32}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

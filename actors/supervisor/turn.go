@@ -1,0 +1,80 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Every wait of an account is booked with the client's budget: it ends at the
+// first instant, from the one that the policy wants, at which the account has
+// its turn. So the end is known when a failure is reported, no account is
+// overtaken, and none starves: a booking is only ever moved forward.
+
+// plan holds the attempts that have begun and the bookings of all accounts but
+// one.
+func (m *Machine) plan(except *account) Plan {
+	var booked []time.Time
+	for _, a := range m.accounts {
+		if a != except && !a.due.IsZero() {
+			booked = append(booked, a.due)
+		}
+	}
+	return m.budget.Plan(booked)
+}
+
+// turnAfter returns how long an account waits that wants to wait for delay.
+func (m *Machine) turnAfter(now time.Time, a *account, delay time.Duration) time.Duration {
+	return m.plan(a).Earliest(now.Add(delay)).Sub(now)
+}
+
+// takeTurn uses the budget for an attempt of the account now; or it lets the
+// account wait for its turn and returns false.
+func (m *Machine) takeTurn(now time.Time, a *account, i intent) bool {
+	if m.turnAfter(now, a, 0) > 0 {
+		m.wait(now, a, 0, i)
+		return false
+	}
+	a.due = time.Time{}
+	m.budget.Begin(now, a.server())
+	return true
+}
+
+// outOfTurn reports whether the budget makes an account wait for longer than
+// the policy does.
+func (a *account) outOfTurn() bool { return !a.due.IsZero() && a.due.After(a.wanted) }
+
+// succeeded gives back what the attempts at the account's server have used,
+// and, when it is the first success since a bootstrap, those at the server that
+// has delivered it. Whoever waits for a turn moves forward.
+func (m *Machine) succeeded(now time.Time, a *account) {
+	m.budget.Succeeded(a.server())
+	if b := m.accounts[messages.BootstrapAccount]; b != nil && m.unproven {
+		m.budget.Succeeded(b.server())
+	}
+	m.closeRanks(now)
+}
+
+// closeRanks books those anew that wait for a turn, in their order.
+func (m *Machine) closeRanks(now time.Time) {
+	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.outOfTurn() })
+	slices.SortStableFunc(waiting, func(a, b *account) int { return a.due.Compare(b.due) })
+	for _, a := range waiting {
+		a.due = time.Time{}
+	}
+	p := m.plan(nil)
+	for _, a := range waiting {
+		a.due = p.Earliest(later(a.wanted, now))
+		p = p.With(a.due)
+		m.do(core.SetTimer{Timer: waitTimer(a.ID), After: a.due.Sub(now)})
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
