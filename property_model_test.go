@@ -18,12 +18,14 @@ import (
 // wait that a server asked for; a Register follows a bootstrap at once; an
 // account whose time comes while a bootstrap is under way waits for that, and
 // begins at once when that fails; the account that asked for the bootstrap
-// waits for its own delay once more.
+// waits for its own delay once more. All attempts together keep within the
+// budget of a client.
 type model struct {
 	plan        schedule
 	m, b        track // the management account and the bootstrap account
 	off         track // the bootstrap account's as it was before a bootstrap was called off
 	shelf       shelf // the store
+	budget      budget
 	hinted      time.Time
 	updateAt    time.Time // of the latest RegisterUpdate
 	bootstrapAt time.Time // of the latest call of Bootstrap
@@ -120,7 +122,7 @@ func (m *model) step(e entry) {
 // happened.
 func (m *model) advance(e entry) {
 	m.overdue(e)
-	if !m.b.due.IsZero() && m.b.due.Before(e.at) {
+	if t := &m.b; !t.due.IsZero() && t.due.Before(e.at) && !m.putOff(t) {
 		m.failf(e, "no bootstrap began at %v", m.b.due)
 		m.b.due = time.Time{}
 	}
@@ -133,6 +135,7 @@ func (m *model) advance(e entry) {
 func (m *model) missed(e entry) {
 	t := &m.m
 	switch {
+	case m.putOff(t):
 	case !t.later.IsZero():
 		t.due, t.later = t.later, time.Time{}
 	case m.b.open:
@@ -144,6 +147,15 @@ func (m *model) missed(e entry) {
 		m.failf(e, "no attempt began at %v", t.due)
 		t.due = time.Time{}
 	}
+}
+
+// putOff lets an account wait that has no turn when it is due: what was to
+// follow at once, such as a Register after a bootstrap.
+func (m *model) putOff(t *track) bool {
+	at := m.turnOf(t, t.due)
+	later := at.After(t.due)
+	t.due = at
+	return later
 }
 
 // delayOf is the policy's delay after the account's latest failure.
@@ -170,6 +182,7 @@ func (m *model) attempt(e entry) {
 		m.failf(e, "an attempt out of turn; due at %v", t.due)
 	}
 	m.attempts++
+	m.begins(e, t)
 	*t = track{name: t.name, open: true, opened: e.at, failures: t.failures, ladder: t.ladder}
 }
 
@@ -211,6 +224,7 @@ func (m *model) request(e entry) {
 	case t.open:
 	case t.due.Equal(e.at) && t.usable, onCall && t.usable && !t.due.IsZero():
 		t.due, t.floor = time.Time{}, time.Time{}
+		m.begins(e, t)
 	case (t.registered || t.usable) && t.due.IsZero():
 	default:
 		m.failf(e, "a request out of turn; due at %v", t.due)
@@ -316,8 +330,13 @@ func (m *model) failed(e entry) {
 	if e.bootstrap {
 		m.resume(e)
 	}
-	if want := max(delay(m.plan.R0, t.failures-1), t.floor.Sub(e.at)); retry != want && !climbs {
+	wanted := max(delay(m.plan.R0, t.failures-1), t.floor.Sub(e.at))
+	want := m.turnOf(t, e.at.Add(wanted)).Sub(e.at)
+	if retry != want && !climbs {
 		m.failf(e, "the delay should be %v", want)
+	}
+	if !climbs && e.event.WaitsForTurn != (want > wanted) {
+		m.failf(e, "it waits for its turn: %v", want > wanted)
 	}
 }
 
@@ -355,6 +374,7 @@ func (m *model) bootstrapped(e entry) {
 		m.failf(e, "a bootstrap ended that never began")
 	}
 	m.delivered(e)
+	m.budget.unproven = true
 	m.b = track{name: m.b.name}
 	m.m = track{name: m.m.name, failures: m.m.failures, due: e.at}
 }
@@ -382,6 +402,7 @@ func (m *model) registered(e entry) {
 		m.failf(e, "it took %d attempts", failures+1)
 	}
 	*t = track{name: t.name, registered: true}
+	m.budget.registered()
 	if !m.b.open { // a bootstrap that was to be a recovery is called off
 		m.off = m.b
 		m.b = track{name: m.b.name, floor: m.b.floor}

@@ -24,6 +24,7 @@ type driver struct {
 	timers  map[core.Timer]time.Time
 	live    map[messages.Epoch]messages.AccountID
 	orders  []Order
+	begun   []time.Time // attempts: incarnations, and repeated requests on a link
 	events  []messages.Event
 	answers []messages.ErrorCode
 	stopped *messages.Stopped
@@ -112,6 +113,7 @@ func (d *driver) note(effect core.Effect) {
 		}
 	case Spawn:
 		d.live[effect.Epoch] = effect.Account
+		d.begun = append(d.begun, d.now)
 	case Retire:
 		if _, ok := d.live[effect.Epoch]; !ok {
 			d.t.Fatalf("epoch %d was retired twice or never spawned", effect.Epoch)
@@ -122,6 +124,10 @@ func (d *driver) note(effect core.Effect) {
 			d.t.Fatalf("an order for epoch %d, which does not live: %T", effect.Epoch, effect.Message)
 		}
 		d.orders = append(d.orders, effect)
+		switch effect.Message.(type) {
+		case messages.SendRegister, messages.SendUpdate:
+			d.begun = append(d.begun, d.now)
+		}
 	case Emit:
 		d.events = append(d.events, effect.Event)
 	case Answer:
