@@ -28,7 +28,7 @@ var (
 
 func newSiege(t *testing.T, r *rapid.T) *siege {
 	s := &siege{driver: newDriver(t), r: r}
-	s.n = rapid.SampledFrom([]int{1, 2, 8, 30, 60}).Draw(r, "accounts")
+	s.n = rapid.SampledFrom([]int{1, 2, 8, 30}).Draw(r, "accounts")
 	var boot []messages.Account
 	if rapid.Bool().Draw(r, "bootstrap account") {
 		boot = append(boot, bootstrapAccount(t))
@@ -213,7 +213,7 @@ func (s *siege) end() {
 func TestNoBootstrapArmsAClient(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSiege(t, r)
-		steps := rapid.SampledFrom([]int{20, 100, 400}).Draw(r, "steps")
+		steps := rapid.SampledFrom([]int{20, 80, 200}).Draw(r, "steps")
 		for range steps {
 			for _, id := range s.attempting() {
 				s.attempt(id)
