@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -32,13 +33,13 @@ type control struct {
 	client   *Client
 	listener net.Listener // nil while off
 	server   *http.Server
-	rooms    controlRooms
+	rooms    func() controlRooms // made when the API is first used
 	requests controlRequests
 	served   chan struct{} // closed when the server accepts no more
 }
 
 func newControl(c *Client) *control {
-	return &control{client: c, rooms: newControlRooms(), served: make(chan struct{})}
+	return &control{client: c, rooms: sync.OnceValue(newControlRooms), served: make(chan struct{})}
 }
 
 // ControlAddr returns the address on which the control API of a running client
@@ -117,7 +118,7 @@ func (c *control) close() {
 // handler routes requests, each kind through a room of its own. The methods of
 // a path that has others are answered 405 with Allow.
 func (c *control) handler() http.Handler {
-	mux, rooms := http.NewServeMux(), c.rooms
+	mux, rooms := http.NewServeMux(), c.rooms()
 	mux.Handle("GET /v1/status", rooms.looks.admit(c.status))
 	mux.Handle("GET /v1/explain", rooms.looks.admit(c.explain))
 	mux.Handle("GET /v1/events", rooms.streams.admit(c.events))
