@@ -87,6 +87,8 @@ type Request struct {
 	// DNSNames and IPs become subject alternative names.
 	DNSNames []string
 	IPs      []net.IP
+	// Curve is that of the key; nil means P-256.
+	Curve elliptic.Curve
 	// Expired makes a certificate whose validity has ended.
 	Expired bool
 	// Padding is the number of bytes by which the certificate is to be made
@@ -100,7 +102,7 @@ func (a *Authority) Issue(req Request) (*Leaf, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(req.curve(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("testpki: key of %q: %w", req.CommonName, err)
 	}
@@ -109,6 +111,13 @@ func (a *Authority) Issue(req Request) (*Leaf, error) {
 		return nil, err
 	}
 	return &Leaf{Cert: cert, Key: key}, nil
+}
+
+func (r Request) curve() elliptic.Curve {
+	if r.Curve == nil {
+		return elliptic.P256()
+	}
+	return r.Curve
 }
 
 func (r Request) template() (*x509.Certificate, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -32,8 +33,17 @@ type Security struct {
 	// Server are the peer's own certificate and key.
 	Server testpki.Files
 	// CA is the PEM file of the authority that clients' certificates must lead
-	// to.
+	// to. Without it none is asked for.
 	CA string
+
+	// RawPublicKey is a PEM file that GnuTLS, and libcoap's build with it, show
+	// in place of the certificate, whose key it is (RFC 7250). They take any
+	// raw public key of a client that has signed with it.
+	RawPublicKey string
+
+	// WithoutExtendedMasterSecret makes OpenSSL, GnuTLS, and libcoap's build
+	// with OpenSSL behave as before RFC 7627.
+	WithoutExtendedMasterSecret bool
 }
 
 func (s Security) psk() bool { return len(s.PSKKey) > 0 }
@@ -58,6 +68,14 @@ func (p *DTLSPeer) WaitOutput(ctx context.Context, text string) error {
 	return p.process.output.wait(ctx, text, p.process.exited)
 }
 
+// Say writes a line to the peer's standard input, which OpenSSL sends to its
+// client. A line that begins with one of s_server's commands, such as Q, is
+// obeyed instead.
+func (p *DTLSPeer) Say(line string) error {
+	_, err := io.WriteString(p.process.stdin, line+"\n")
+	return err
+}
+
 // Kill ends the peer by SIGKILL: it says good-bye to nobody. It returns when
 // the process is gone.
 func (p *DTLSPeer) Kill() { p.process.kill() }
@@ -67,6 +85,7 @@ type recipe struct {
 	command string
 	ports   int    // how many neighbouring ports it takes
 	ready   string // what it prints when it listens
+	env     []string
 	args    func(port int) []string
 }
 
@@ -81,11 +100,28 @@ func OpenSSL(t testing.TB, security Security, args ...string) *DTLSPeer {
 		command: "openssl",
 		ports:   1,
 		ready:   "ACCEPT",
+		env:     opensslEnv(t, security),
 		args: func(port int) []string {
 			all := append([]string{"s_server", "-dtls1_2", "-accept", loopback(port)}, opensslArgs(security)...)
 			return append(all, args...)
 		},
 	})
+}
+
+// opensslEnv names a configuration of OpenSSL's library for what its commands
+// have no flag for.
+func opensslEnv(t testing.TB, s Security) []string {
+	t.Helper()
+	if !s.WithoutExtendedMasterSecret {
+		return nil
+	}
+	const content = "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n[tls]\n" +
+		"Options = -ExtendedMasterSecret\n"
+	file := filepath.Join(t.TempDir(), "openssl.cnf")
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"OPENSSL_CONF=" + file}
 }
 
 func opensslArgs(s Security) []string {
@@ -95,13 +131,15 @@ func opensslArgs(s Security) []string {
 			"-cipher", "PSK-AES128-CCM8:@SECLEVEL=0",
 		}
 	}
-	return []string{
-		"-cert", s.Server.Cert, "-key", s.Server.Key, "-CAfile", s.CA,
-		// Without the second, s_server asks for a certificate and then
-		// takes any.
-		"-Verify", "2", "-verify_return_error",
+	args := []string{
+		"-cert", s.Server.Cert, "-key", s.Server.Key,
 		"-cipher", "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-GCM-SHA256:@SECLEVEL=0",
 	}
+	if s.CA == "" {
+		return args
+	}
+	// Without the last, s_server asks for a certificate and then takes any.
+	return append(args, "-CAfile", s.CA, "-Verify", "2", "-verify_return_error")
 }
 
 // GnuTLS starts gnutls-serv as a UDP echo server, with PSK_CCM_8, or with
@@ -119,7 +157,7 @@ func GnuTLS(t testing.TB, security Security, args ...string) *DTLSPeer {
 	return startDTLS(t, recipe{
 		command: "gnutls-serv",
 		ports:   1,
-		ready:   "listening on IPv4",
+		ready:   "...done", // "listening on IPv4" comes before the port is bound
 		args: func(port int) []string {
 			all := append([]string{"--udp", "--echo", "--port", strconv.Itoa(port)}, own...)
 			return append(all, args...)
@@ -129,7 +167,10 @@ func GnuTLS(t testing.TB, security Security, args ...string) *DTLSPeer {
 
 func gnutlsArgs(t testing.TB, s Security) []string {
 	t.Helper()
-	const priority = "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:"
+	priority := "NORMAL:-VERS-ALL:+VERS-DTLS1.2:-KX-ALL:"
+	if s.WithoutExtendedMasterSecret {
+		priority += "%NO_SESSION_HASH:"
+	}
 	if s.psk() {
 		passwords := filepath.Join(t.TempDir(), "psk.txt")
 		line := fmt.Sprintf("%s:%x\n", s.PSKIdentity, s.PSKKey)
@@ -138,11 +179,20 @@ func gnutlsArgs(t testing.TB, s Security) []string {
 		}
 		return []string{"--pskpasswd=" + passwords, "--priority", priority + "+PSK:-CIPHER-ALL:+AES-128-CCM-8"}
 	}
-	return []string{
-		"--x509certfile=" + s.Server.Cert, "--x509keyfile=" + s.Server.Key, "--x509cafile=" + s.CA,
-		"--require-client-cert", "--verify-client-cert",
+	if s.RawPublicKey != "" {
+		return []string{
+			"--rawpkfile=" + s.RawPublicKey, "--rawpkkeyfile=" + s.Server.Key, "--require-client-cert",
+			"--priority", priority + "+ECDHE-ECDSA:-CIPHER-ALL:+AES-128-CCM-8:-CTYPE-ALL:+CTYPE-CLI-RAWPK:+CTYPE-SRV-RAWPK",
+		}
+	}
+	args := []string{
+		"--x509certfile=" + s.Server.Cert, "--x509keyfile=" + s.Server.Key,
 		"--priority", priority + "+ECDHE-ECDSA:-CIPHER-ALL:+AES-128-CCM-8:+AES-128-GCM",
 	}
+	if s.CA == "" {
+		return append(args, "--disable-client-cert")
+	}
+	return append(args, "--x509cafile="+s.CA, "--require-client-cert", "--verify-client-cert")
 }
 
 // A Backend is the TLS library that a libcoap server was built with.
@@ -163,6 +213,7 @@ func Libcoap(t testing.TB, backend Backend, security Security, args ...string) *
 		command: "coap-server-" + string(backend),
 		ports:   2, // DTLS is on the port after that of NoSec
 		ready:   "created DTLS endpoint",
+		env:     opensslEnv(t, security),
 		args: func(port int) []string {
 			all := []string{"-A", "127.0.0.1", "-p", strconv.Itoa(port), "-v", "7"}
 			all = append(all, libcoapArgs(security)...)
@@ -178,6 +229,12 @@ func Libcoap(t testing.TB, backend Backend, security Security, args ...string) *
 func libcoapArgs(s Security) []string {
 	if s.psk() {
 		return []string{"-k", string(s.PSKKey), "-h", ""}
+	}
+	switch {
+	case s.RawPublicKey != "":
+		return []string{"-M", s.RawPublicKey}
+	case s.CA == "":
+		return []string{"-c", s.Server.Bundle, "-n"}
 	}
 	return []string{"-c", s.Server.Bundle, "-C", s.CA}
 }
@@ -203,7 +260,7 @@ func tryDTLS(t testing.TB, r recipe) (*DTLSPeer, error) {
 	if err != nil {
 		return nil, err
 	}
-	process, err := start(t, nil, r.command, r.args(port)...)
+	process, err := start(t, nil, r.env, r.command, r.args(port)...)
 	if err != nil {
 		return nil, err
 	}

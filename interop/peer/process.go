@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"testing"
@@ -25,15 +26,17 @@ type process struct {
 	err    error         // what Wait said; read it after exited is closed
 }
 
-// start runs the command. Its standard error, and its standard output unless
-// stdout is given, go to the transcript. Standard input stays open.
-func start(t testing.TB, stdout io.Writer, name string, args ...string) (*process, error) {
+// start runs the command, with env added to this process's environment. Its
+// standard error, and its standard output unless stdout is given, go to the
+// transcript. Standard input stays open.
+func start(t testing.TB, stdout io.Writer, env []string, name string, args ...string) (*process, error) {
 	t.Helper()
 	p := &process{
 		cmd:    exec.Command(name, args...),
 		output: newTranscript(),
 		exited: make(chan struct{}),
 	}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p.output
 	p.cmd.Stdout = stdout
 	if stdout == nil {

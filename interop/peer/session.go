@@ -32,7 +32,7 @@ func startSession(t testing.TB, kind string, args []string) (*session, error) {
 	java := leshanCommand(t)
 	s := &session{replies: make(map[int]chan Object), changed: make(chan struct{})}
 	all := append(append(java[1:], kind), args...)
-	proc, err := start(t, s, java[0], all...)
+	proc, err := start(t, s, nil, java[0], all...)
 	if err != nil {
 		return nil, err
 	}
