@@ -113,13 +113,14 @@ var dependencies = []dependency{
 		files:  []string{"lwm2mtest/*.go"},
 		tests: []string{
 			"actors/network/*.go", "internal/dtls/...", "internal/dtlstest/*.go", "lwm2mtest/*.go", "interop/peer/*.go",
+			"interop/wire/*.go",
 		},
 	},
 	{
 		// pion's logger is what silences it.
 		module: "github.com/pion/logging",
 		files:  []string{"lwm2mtest/*.go"},
-		tests:  []string{"actors/network/*.go", "internal/dtls/...", "lwm2mtest/*.go"},
+		tests:  []string{"actors/network/*.go", "internal/dtls/...", "lwm2mtest/*.go", "interop/wire/*.go"},
 	},
 	{
 		// Reading and composing with lengths, as crypto/tls does it.

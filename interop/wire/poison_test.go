@@ -8,6 +8,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/dtls/record"
 )
 
+const anotherCookie = "another cookie"
+
 // forgeries are datagrams that anybody can send in the server's name.
 var forgeries = map[string][]byte{
 	"a piece of a longer ServerHello": inClear(record.Handshake, handshake.Message{
@@ -17,7 +19,7 @@ var forgeries = map[string][]byte{
 		Type: handshake.TypeServerHello, Sequence: 1,
 		Body: append(append([]byte{0xfe, 0xfd}, make([]byte, 32)...), 0, 0xc0, 0xa8, 0),
 	}.Append(nil)),
-	"another cookie": inClear(record.Handshake, handshake.Message{
+	anotherCookie: inClear(record.Handshake, handshake.Message{
 		Type: handshake.TypeHelloVerifyRequest, Body: []byte{0xfe, 0xff, 4, 'f', 'a', 'k', 'e'},
 	}.Append(nil)),
 	"an alert": inClear(record.Alert, []byte{2, 40}),
