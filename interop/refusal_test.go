@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/dtls/handshake"
+	"github.com/holdfast-iot/holdfast/internal/dtls/record"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/interop/peer"
 )
@@ -66,6 +68,60 @@ func TestWrongPSK(t *testing.T) {
 			cfg.Server = psk(p.Addr, wrongKey)
 			c := start(t, cfg)
 			silentTwice(c, s.again(t, p, security))
+			c.mustNotBeRegistered()
+		})
+	}
+}
+
+// withoutDone takes the ServerHelloDone out of a datagram of the server's.
+func withoutDone(d datagram) []byte {
+	var left []byte
+	for rest := d.data; len(rest) > 0; {
+		r, tail, ok := record.Next(rest, 0)
+		if !ok {
+			return append(left, rest...)
+		}
+		if !d.fromServer || !r.Plain() || r.Content != record.Handshake || !ends(r.Body) {
+			left = append(left, rest[:len(rest)-len(tail)]...)
+		}
+		rest = tail
+	}
+	return left
+}
+
+// ends reports whether a record has a ServerHelloDone, with which flights end.
+func ends(body []byte) bool {
+	for {
+		f, rest, ok := handshake.NextFragment(body)
+		if !ok || f.Type == handshake.TypeServerHelloDone {
+			return ok
+		}
+		body = rest
+	}
+}
+
+// A server whose flight never comes whole has not refused the key, however
+// wrong it is: that is code 6 each time.
+func TestWrongPSKIsNotBlamedUnproven(t *testing.T) {
+	t.Parallel()
+	for _, s := range stacks {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			security := peer.Security{PSKIdentity: endpoint, PSKKey: testKey}
+			p := s.start(t, security)
+			cfg := hasty(t)
+			cfg.Server = psk(newSieve(t, p.Addr, withoutDone).addr(), wrongKey)
+			c := start(t, cfg)
+			again := s.again(t, p, security)
+			for attempt := uint64(1); attempt <= 2; attempt++ {
+				e := c.errorEvent()
+				if e.Code != holdfast.ErrTimeout.Code || e.Phase != "register" || e.Attempt != attempt {
+					t.Errorf("attempt %d: %+v, want code 6", attempt, e)
+				}
+				if attempt == 1 {
+					again()
+				}
+			}
 			c.mustNotBeRegistered()
 		})
 	}

@@ -18,7 +18,9 @@ type relay struct {
 	front  *net.UDPConn
 	server *net.UDPAddr
 	twice  bool // see newDuplicator
-	wg     sync.WaitGroup
+	// sift, when not nil, says what is left of a datagram; nil for nothing.
+	sift func(datagram) []byte
+	wg   sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool
@@ -37,7 +39,13 @@ type datagram struct {
 // newRelay starts a relay that passes everything on.
 func newRelay(t *testing.T, server string) *relay {
 	t.Helper()
-	return runRelay(t, server, false)
+	return runRelay(t, server, &relay{})
+}
+
+// newSieve starts a relay that passes on what is left of a datagram.
+func newSieve(t *testing.T, server string, sift func(datagram) []byte) *relay {
+	t.Helper()
+	return runRelay(t, server, &relay{sift: sift})
 }
 
 // newDuplicator starts a relay that passes everything on twice, and a request
@@ -45,10 +53,10 @@ func newRelay(t *testing.T, server string) *relay {
 // acknowledgement had been lost. It is for plain CoAP.
 func newDuplicator(t *testing.T, server string) *relay {
 	t.Helper()
-	return runRelay(t, server, true)
+	return runRelay(t, server, &relay{twice: true})
 }
 
-func runRelay(t *testing.T, server string, twice bool) *relay {
+func runRelay(t *testing.T, server string, r *relay) *relay {
 	t.Helper()
 	to, err := net.ResolveUDPAddr("udp4", server)
 	if err != nil {
@@ -58,10 +66,8 @@ func runRelay(t *testing.T, server string, twice bool) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{
-		t: t, front: front, server: to, twice: twice, backs: map[netip.AddrPort]*net.UDPConn{},
-		changed: make(chan struct{}), late: map[[2]byte]bool{},
-	}
+	r.t, r.front, r.server, r.backs = t, front, to, map[netip.AddrPort]*net.UDPConn{}
+	r.changed, r.late = make(chan struct{}), map[[2]byte]bool{}
 	r.wg.Go(r.fromClients)
 	t.Cleanup(r.close)
 	return r
@@ -94,11 +100,22 @@ func (r *relay) fromClients() {
 		}
 		d := r.note(false, buffer[:n])
 		for range r.copies() {
-			_, _ = back.Write(d.data) // a lost datagram is a network's good right
+			r.pass(d, func(data []byte) { _, _ = back.Write(data) }) // a lost datagram is a network's good right
 		}
 		if r.twice {
 			r.repeatLate(d, client)
 		}
+	}
+}
+
+// pass sends on what is left of a datagram.
+func (r *relay) pass(d datagram, send func([]byte)) {
+	data := d.data
+	if r.sift != nil {
+		data = r.sift(d)
+	}
+	if data != nil {
+		send(data)
 	}
 }
 
@@ -154,7 +171,7 @@ func (r *relay) fromServer(back *net.UDPConn, client netip.AddrPort) {
 		}
 		d := r.note(true, buffer[:n])
 		for range r.copies() {
-			_, _ = r.front.WriteToUDPAddrPort(d.data, client)
+			r.pass(d, func(data []byte) { _, _ = r.front.WriteToUDPAddrPort(data, client) })
 		}
 	}
 }

@@ -224,6 +224,12 @@ func TestOpenSSLTellsWhatItReceives(t *testing.T) {
 	if err := p.WaitOutput(ctx, "from the client"); err != nil {
 		t.Fatal(err)
 	}
+	if err := p.Say("from the server"); err != nil {
+		t.Fatal(err)
+	}
+	if got := exchange(t, conn, []byte("again\n")); string(got) != "from the server\n" {
+		t.Errorf("received %q", got)
+	}
 	p.Kill()
 	if err := p.WaitOutput(ctx, "never printed"); !errors.Is(err, errExited) {
 		t.Errorf("after Kill: %v, want %v", err, errExited)

@@ -13,7 +13,10 @@ func TestCaliforniumConnectionID(t *testing.T) {
 	t.Parallel()
 	world := newWorld(t)
 	for _, theirs := range []int{6, 0} {
-		p := runCalifornium(t, world.security, "--cid", fmt.Sprint(theirs))
+		p := californium(t)
+		if theirs == 0 {
+			p = world.californium(t, "--cid", "0")
+		}
 		for _, ours := range [][]byte{{1, 2, 3}, {}} {
 			t.Run(fmt.Sprintf("server %d, client %d bytes", theirs, len(ours)), func(t *testing.T) {
 				client := world.pki.client(world.Client)

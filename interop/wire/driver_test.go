@@ -34,6 +34,7 @@ type link struct {
 	resends int // flights that were sent again because the time was up
 	// sent and received count the datagrams of the handshake.
 	sent, received int
+	said, heard    [][]byte // application data
 	rest           []byte
 }
 
@@ -123,6 +124,7 @@ func (l *link) send(data []byte) error {
 	if err != nil {
 		return err
 	}
+	l.said = append(l.said, data)
 	return l.write([][]byte{sealed})
 }
 
@@ -150,6 +152,7 @@ func (l *link) receive(deadline time.Time) ([]byte, error) {
 		case e.Closed:
 			return nil, fmt.Errorf("%w: alert %d", errClosed, e.Alert)
 		case e.Data != nil:
+			l.heard = append(l.heard, e.Data)
 			return e.Data, nil
 		}
 	}

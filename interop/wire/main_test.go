@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	common.close()
 	if err := leaked(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

@@ -16,7 +16,7 @@ import (
 // newLabWorld makes certificates that are valid on the clock of bubbles.
 func newLabWorld(t *testing.T) (w *world) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { w = newWorld(t) })
+	synctest.Test(t, func(t *testing.T) { w = makeWorld(t) })
 	return w
 }
 
@@ -142,7 +142,7 @@ func TestPionCutAnew(t *testing.T) {
 func (c cutter) pieceCount(t *testing.T, config piondtls.Config, client dtls.Config) int {
 	t.Helper()
 	inLab(t, config, func(v *lab) { v.travels(client, c.road) })
-	return c.most
+	return c.first
 }
 
 // Forged datagrams cost one resend at most. A wrong cookie is another matter:

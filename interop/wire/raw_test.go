@@ -116,7 +116,7 @@ func TestRawPublicKeys(t *testing.T) {
 			t.Errorf("a client with the key of somebody else: %v", err)
 		}
 		if p.DTLSPeer != nil {
-			p.Kill() // GnuTLS's server spins from now on
+			p.DTLSPeer.Kill() // GnuTLS's server spins from now on
 		}
 	})
 }
@@ -132,15 +132,16 @@ func (s *stack) refuses(err error) bool {
 	return s.name == "gnutls" && errors.As(err, &f) && f.err == nil && f.progress.Complete
 }
 
+const rawEndpoint = "gw-raw"
+
 // Leshan registers the device that has the key, and not one that has another.
 func TestCaliforniumKnowsRawPublicKeys(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	own := newKey(t, elliptic.P256())
 	known := rawClient(own, w.Server.Cert.RawSubjectPublicKeyInfo)
-	p := peer.Leshan(t, peer.LeshanServer, "--cert", w.security.Server.Cert, "--key", w.security.Server.Key,
-		"--trust", w.security.CA)
-	p.Do(peer.Object{"op": "rpk", "ep": endpoint, "key": hex.EncodeToString(known.Certificate.Chain[0])})
+	p := californium(t).LeshanPeer
+	p.Do(peer.Object{"op": "rpk", "ep": rawEndpoint, "key": hex.EncodeToString(known.Certificate.Chain[0])})
 	for name, c := range map[string]struct {
 		key  *ecdsa.PrivateKey
 		code byte
@@ -161,7 +162,7 @@ func TestCaliforniumKnowsRawPublicKeys(t *testing.T) {
 func register(l *link) (byte, error) {
 	request := append([]byte{0x40, 2, 0x12, 0x34}, "\xb2rd\x11\x28"...) // CON POST, Uri-Path rd, link-format
 	number := byte(3)                                                   // Uri-Query, three behind Content-Format
-	for _, query := range []string{"ep=" + endpoint, "lt=300", "lwm2m=1.1", "b=U"} {
+	for _, query := range []string{"ep=" + rawEndpoint, "lt=300", "lwm2m=1.1", "b=U"} {
 		request = append(append(request, number<<4|byte(len(query))), query...)
 		number = 0
 	}

@@ -88,6 +88,30 @@ func swapping(at spot) road {
 	}
 }
 
+// without loses all messages of a type of the server's, for good.
+func without(lost handshake.Type) road {
+	return func(fromServer bool, data []byte) [][]byte {
+		if !fromServer {
+			return [][]byte{data}
+		}
+		c := cutter{merged: true}
+		var pieces [][]byte
+		for _, f := range fragments(data) {
+			if f.Type != lost {
+				pieces = append(pieces, reassembled(f).AppendFragment(nil, f.Offset, len(f.Data)))
+			}
+		}
+		return append(c.wrap(pieces), c.others(data)...)
+	}
+}
+
+// reassembled is a message of which only a piece is known.
+func reassembled(f handshake.Fragment) handshake.Message {
+	m := handshake.Message{Type: f.Type, Sequence: f.Sequence, Body: make([]byte, f.Length)}
+	copy(m.Body[f.Offset:], f.Data)
+	return m
+}
+
 // cutter cuts the server's handshake messages anew: each sending of its flight
 // into pieces of another size.
 type cutter struct {
@@ -102,7 +126,7 @@ type cutter struct {
 	sending  int // from 1
 	pieces   int // of this sending so far
 	sequence uint64
-	most     int // pieces of any sending
+	first    int // pieces of the first sending
 }
 
 func (c *cutter) road(fromServer bool, data []byte) [][]byte {
@@ -129,16 +153,16 @@ func (c *cutter) road(fromServer bool, data []byte) [][]byte {
 
 // cut returns the pieces of a fragment that are not lost.
 func (c *cutter) cut(f handshake.Fragment) (pieces [][]byte) {
-	m := handshake.Message{Type: f.Type, Sequence: f.Sequence, Body: make([]byte, f.Length)}
-	copy(m.Body[f.Offset:], f.Data)
+	m := reassembled(f)
 	size := nth(c.sizes, c.sending)
 	for from := f.Offset; ; from += size {
 		length := min(size, f.Offset+len(f.Data)-from)
 		if len(c.lost) < c.sending || c.lost[c.sending-1] != c.pieces {
 			pieces = append(pieces, m.AppendFragment(nil, from, length))
 		}
-		c.pieces++
-		c.most = max(c.most, c.pieces)
+		if c.pieces++; c.sending == 1 {
+			c.first = c.pieces
+		}
 		if from+length == f.Offset+len(f.Data) {
 			return pieces
 		}

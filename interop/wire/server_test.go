@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -38,13 +37,14 @@ type server struct {
 	// talk demands that data goes both ways.
 	talk func(*link) error
 	*peer.DTLSPeer
+	*peer.LeshanPeer // of Californium
 }
 
 // stack is a kind of server.
 type stack struct {
 	name string
 	// start runs one; the arguments are appended to the stack's own. It is nil
-	// for Californium, which runs in Leshan.
+	// for Californium, of which there is one for all tests.
 	start func(testing.TB, peer.Security, ...string) *peer.DTLSPeer
 	// args go with a server that others forge datagrams for: OpenSSL's ends a
 	// handshake for a wrong cookie unless it is told to listen.
@@ -69,25 +69,10 @@ type stack struct {
 func (s *stack) run(t testing.TB, security peer.Security, args ...string) *server {
 	t.Helper()
 	if s.start == nil {
-		return runCalifornium(t, security, args...)
+		return californium(t)
 	}
 	p := s.start(t, security, args...)
-	return &server{p.Addr, func(l *link) error { return s.talk(p, l) }, p}
-}
-
-// runCalifornium starts Leshan's management server.
-func runCalifornium(t testing.TB, security peer.Security, args ...string) *server {
-	t.Helper()
-	if security.Server.Cert != "" {
-		args = append(args, "--cert", security.Server.Cert, "--key", security.Server.Key, "--trust", security.CA)
-	}
-	p := peer.Leshan(t, peer.LeshanServer, args...)
-	if len(security.PSKKey) > 0 {
-		p.Do(peer.Object{"op": "psk", "ep": endpoint, "id": security.PSKIdentity, "key": hex.EncodeToString(security.PSKKey)})
-	} else {
-		p.Do(peer.Object{"op": "x509", "ep": endpoint})
-	}
-	return &server{addr: p.CoAPS(), talk: func(l *link) error { return talkPing(nil, l) }}
+	return &server{addr: p.Addr, talk: func(l *link) error { return s.talk(p, l) }, DTLSPeer: p}
 }
 
 var stacks = []*stack{
@@ -222,14 +207,14 @@ type pki struct {
 	security peer.Security
 }
 
-func newPKI(t testing.TB) *pki {
+func newPKI(t testpki.TB) *pki {
 	t.Helper()
 	set := testpki.Must(t, endpoint)
 	return &pki{set, peer.Security{Server: set.Server.WriteFiles(t), CA: set.CA.WriteFile(t)}}
 }
 
 // withKey issues a client's certificate for a key on a curve.
-func (p *pki) withKey(t testing.TB, curve elliptic.Curve) *testpki.Leaf {
+func (p *pki) withKey(t testpki.TB, curve elliptic.Curve) *testpki.Leaf {
 	t.Helper()
 	leaf, err := p.CA.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint, Curve: curve})
 	if err != nil {

@@ -163,7 +163,7 @@ type world struct {
 	own map[string]*testpki.Leaf
 }
 
-func newWorld(t testing.TB) *world {
+func makeWorld(t testpki.TB) *world {
 	t.Helper()
 	p := newPKI(t)
 	return &world{p, map[string]*testpki.Leaf{
