@@ -68,7 +68,8 @@ type Handshake struct {
 
 	random   [handshake.RandomSize]byte
 	hellos   [2]handshake.Message // without a cookie, and with one
-	next     *handshake.Message   // with another cookie, for the next resend
+	next     *handshake.Message   // with another cookie, for a later resend
+	insisted bool                 // that cookie has come twice
 	sequence uint64               // of the next record of epoch 0
 	flight   flight
 
@@ -156,12 +157,15 @@ func (h *Handshake) wake() time.Time {
 	return h.flight.wake
 }
 
-// changeCookie takes up the newest cookie while no flight has come.
+// changeCookie takes up another cookie while no flight has come, if the server
+// insists on it. From then on it is open which of the hellos the server answers,
+// and so whether both sides hash the same.
 func (h *Handshake) changeCookie() {
-	if h.next != nil && h.state == AwaitingFlight {
-		h.hellos[1], h.flight.items = *h.next, []item{{message: *h.next}}
+	if h.next == nil || !h.insisted || h.state != AwaitingFlight {
+		return
 	}
-	h.next = nil
+	h.hellos[1], h.flight.items = *h.next, []item{{message: *h.next}}
+	h.next, h.insisted, h.progress.Contradicted = nil, false, true
 }
 
 func (h *Handshake) over() bool { return h.state == Established || h.state == Failed }
@@ -269,10 +273,11 @@ func (h *Handshake) takeFragment(now time.Time, f handshake.Fragment) error {
 }
 
 // takeVerify answers a HelloVerifyRequest with the hello and its cookie. Another
-// cookie waits for the next resend: the server may be about to answer the first
-// one, and both sides have to hash the same hello. The hello keeps its number
-// however often the cookie changes: to a server, which remembers nothing yet,
-// it is its second.
+// cookie waits for the next resend, and for coming twice: the server may be about
+// to answer the first one, and both sides have to hash the same hello. A server
+// that does not take the first says so in answer to the first hello and to the
+// second; one forged datagram does not. The hello keeps its number however often
+// the cookie changes: to a server, which remembers nothing yet, it is its second.
 func (h *Handshake) takeVerify(now time.Time, f handshake.Fragment) error {
 	h.verify.Add(f)
 	m, ok := h.verify.Message(int(f.Sequence))
@@ -291,6 +296,7 @@ func (h *Handshake) takeVerify(now time.Time, f handshake.Fragment) error {
 	h.alert = nil
 	items := []item{{message: hello}}
 	if h.hellos[1].Body != nil {
+		h.insisted = h.next != nil && bytes.Equal(h.next.Body, hello.Body)
 		h.next = &hello
 		return nil
 	}

@@ -114,6 +114,32 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// A cookie that has come once behind another one may be anybody's: the hello
+// stays what the server may have accepted. Once it has come twice the client
+// gives in, and then nothing proves anything about its key.
+func TestOtherCookieHasToComeTwice(t *testing.T) {
+	h, _ := start(t, pskConfig())
+	h.Receive(epoch, verifyRequest("first"))
+	out := h.Receive(epoch.Add(time.Millisecond), verifyRequest("second"))
+	out = h.Expire(out.Wake)
+	if _, cookie := hello(t, out.Send[0]); cookie != "first" || h.Progress().Contradicted {
+		t.Errorf("after one: cookie %q, %+v", cookie, h.Progress())
+	}
+	later := epoch.Add(time.Second + time.Millisecond)
+	for _, cookie := range []string{"third", "second"} { // not the same one twice in a row
+		h.Receive(later, verifyRequest(cookie))
+	}
+	out = h.Expire(out.Wake)
+	if _, cookie := hello(t, out.Send[0]); cookie != "first" || h.Progress().Contradicted {
+		t.Errorf("after three: cookie %q, %+v", cookie, h.Progress())
+	}
+	h.Receive(later.Add(2*time.Second), verifyRequest("second"))
+	out = h.Expire(out.Wake)
+	if _, cookie := hello(t, out.Send[0]); cookie != "second" || !h.Progress().Contradicted {
+		t.Errorf("when insisted on: cookie %q, %+v", cookie, h.Progress())
+	}
+}
+
 // An alert in clear ends a handshake if nothing better has come within a second.
 // Resends go on meanwhile, and further alerts change nothing.
 func TestAlertInClearWaitsForContradiction(t *testing.T) {
