@@ -64,6 +64,12 @@ func TestResumption(t *testing.T) {
 			return
 		}
 		clean := s.resumes(t, open)
+		for range questions {
+			if clean.resends == 0 || s.shared == nil {
+				break // servers of one client lose the next one's first hello
+			}
+			clean = s.resumes(t, open)
+		}
 		if next := clean.session.Resumption(); next == nil {
 			t.Error("a resumed session cannot be resumed again")
 		}
