@@ -295,12 +295,14 @@ func TestHostile37ForgedTriggersDoNotSetThePace(t *testing.T) {
 		}
 		began := time.Now()
 		var at []time.Duration
+		seen := b.server.Seen(endpoint, lwm2mtest.BootstrapRequest)
 		for time.Since(began) < time.Hour {
-			before := b.server.Seen(endpoint, lwm2mtest.BootstrapRequest)
+			synctest.Wait()
+			b.client = b.clientTo(serverAddr) // the bootstrap link's last answer may come after the Register
 			b.provoke(b.operation(coap.NON, messages.POST, "/1/0/9", nil))
 			time.Sleep(time.Second)
-			if b.server.Seen(endpoint, lwm2mtest.BootstrapRequest) > before {
-				at = append(at, time.Since(began).Truncate(5*time.Second))
+			if n := b.server.Seen(endpoint, lwm2mtest.BootstrapRequest); n > seen {
+				seen, at = n, append(at, time.Since(began).Truncate(5*time.Second))
 			}
 		}
 		s := time.Second

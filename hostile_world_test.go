@@ -76,6 +76,18 @@ func (w *world) clientAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// clientTo is where the client last sent from to a server.
+func (w *world) clientTo(server netip.Addr) netip.AddrPort {
+	w.t.Helper()
+	for _, p := range slices.Backward(w.network.Packets()) {
+		if p.From.Addr() == gatewayAddr && p.To.Addr() == server {
+			return p.From
+		}
+	}
+	w.t.Fatalf("the client has sent nothing to %v", server)
+	return netip.AddrPort{}
+}
+
 // inject sends a datagram to the client from the given socket.
 func (w *world) inject(from net.PacketConn, data []byte) { w.injectTo(w.clientAddr(), from, data) }
 
