@@ -209,12 +209,12 @@ func (f *inundation) inundate(long time.Duration, each int, flood func(*inundati
 	}
 }
 
-// TestNONFloodLeavesMessageIDs: for as long as a message ID is in use, NON
-// requests come as fast as they are worked at. Their answers stop at their
-// share; our requests go on, and so do answers to CON, which need none.
+// TestNONFloodLeavesMessageIDs: NON requests come as fast as they are worked
+// at, for longer than their answers' share of the message IDs lasts. The answers
+// stop there; our requests go on, and so do answers to CON, which need none.
 func TestNONFloodLeavesMessageIDs(t *testing.T) {
 	f := newInundation(t)
-	f.inundate(240*time.Second, 1, floods["NON requests"])
+	f.inundate(time.Minute, 1, floods["NON requests"])
 	if f.answers > midsForNON || f.answers < midsForNON-int(f.asked) {
 		t.Errorf("%d answers", f.answers)
 	}
@@ -230,13 +230,12 @@ func TestNONFloodLeavesMessageIDs(t *testing.T) {
 	f.answered()
 }
 
-// TestSlowHandlerLeavesMessageIDs: separate responses, of which the peer
-// acknowledges none, neither queue up nor hold up our own requests, and leave
-// message IDs for them.
-func TestSlowHandlerLeavesMessageIDs(t *testing.T) {
+// TestSlowHandlerHoldsNothingUp: separate responses, of which the peer
+// acknowledges none, neither queue up nor hold up our own requests.
+func TestSlowHandlerHoldsNothingUp(t *testing.T) {
 	f := newInundation(t)
 	f.slow = true
-	for n := range 600 {
+	for n := range 150 {
 		for i := range 100 {
 			f.raw(floods["CON requests"](f, 100*n+i)...)
 		}
