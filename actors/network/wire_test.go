@@ -1,7 +1,6 @@
 package network
 
 import (
-	"bytes"
 	"errors"
 	"io"
 
@@ -55,8 +54,6 @@ func rawRecord(content record.Content, epoch byte, body []byte) []byte {
 	raw[4] = epoch
 	return raw
 }
-
-func concat(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 
 // firstMessage returns the first fragment of a datagram in clear.
 func firstMessage(datagram []byte) (f handshake.Fragment, ok bool) {

@@ -2,7 +2,6 @@ package dtls
 
 import (
 	"crypto"
-	"crypto/dsa"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -92,7 +91,7 @@ func TestCheckKey(t *testing.T) {
 	}{
 		"Ed25519": {public, true}, "RSA 2048": {hugeRSA(2048), true}, "RSA 8193": {hugeRSA(8193), false},
 		"P-384": {testKey(t, elliptic.P384()).Public(), true}, "P-224": {testKey(t, elliptic.P224()).Public(), false},
-		"DSA": {&dsa.PublicKey{}, false}, "nothing": {nil, false},
+		"another kind": {"a key", false}, "nothing": {nil, false},
 	} {
 		if err := CheckKey(test.key); (err == nil) != test.want {
 			t.Errorf("%s: %v", name, err)

@@ -261,7 +261,7 @@ func (s *Server) makeKeys() {
 }
 
 func (s *Server) handleFlight5(m *Message) [][]byte {
-	handlers := map[byte]func(*Message) (error, byte){
+	handlers := map[byte]func(*Message) (byte, error){
 		TypeCertificate:       s.handleCertificate,
 		TypeClientKeyExchange: s.handleKeyExchange,
 		TypeCertificateVerify: s.handleVerify,
@@ -271,7 +271,7 @@ func (s *Server) handleFlight5(m *Message) [][]byte {
 	if handle == nil {
 		return s.refuse(errOrder, AlertUnexpectedMessage)
 	}
-	if err, number := handle(m); err != nil {
+	if number, err := handle(m); err != nil {
 		return s.refuse(err, number)
 	}
 	if m.Type != TypeFinished {
@@ -281,9 +281,9 @@ func (s *Server) handleFlight5(m *Message) [][]byte {
 	return s.begin(FlightFinish, []*Message{changeCipherSpec(), finished()})
 }
 
-func (s *Server) handleCertificate(m *Message) (error, byte) {
+func (s *Server) handleCertificate(m *Message) (byte, error) {
 	if s.clients.certificate || s.clients.keyExchange || !s.cfg.ClientAuth {
-		return errOrder, AlertUnexpectedMessage
+		return AlertUnexpectedMessage, errOrder
 	}
 	r := reader{rest: m.Body}
 	r = reader{rest: r.vec24()}
@@ -292,38 +292,38 @@ func (s *Server) handleCertificate(m *Message) (error, byte) {
 		der = r.vec24()
 	}
 	if r.bad || !bytes.Equal(der, s.cfg.ClientCert) {
-		return errCertificate, AlertBadCertificate
+		return AlertBadCertificate, errCertificate
 	}
 	s.clients.certificate = true
 	s.transcript = append(s.transcript, m.transcript()...)
 	return s.takeKey(der)
 }
 
-func (s *Server) takeKey(der []byte) (error, byte) {
+func (s *Server) takeKey(der []byte) (byte, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if !s.cfg.RawPublicKey {
 		cert, parseErr := x509.ParseCertificate(der)
 		if parseErr != nil {
-			return errCertificate, AlertBadCertificate
+			return AlertBadCertificate, errCertificate
 		}
 		key, err = cert.PublicKey, nil
 	}
 	s.clients.key, _ = key.(*ecdsa.PublicKey)
 	if err != nil || s.clients.key == nil {
-		return errCertificate, AlertBadCertificate
+		return AlertBadCertificate, errCertificate
 	}
-	return nil, 0
+	return 0, nil
 }
 
-func (s *Server) handleKeyExchange(m *Message) (error, byte) {
+func (s *Server) handleKeyExchange(m *Message) (byte, error) {
 	needed := s.cfg.ClientAuth && !s.suite.PSK
 	if s.clients.keyExchange || needed && !s.clients.certificate {
-		return errOrder, AlertUnexpectedMessage
+		return AlertUnexpectedMessage, errOrder
 	}
 	s.clients.keyExchange = true
 	premaster, err := s.premaster(m.Body)
 	if err != nil {
-		return err, AlertIllegalParameter
+		return AlertIllegalParameter, err
 	}
 	s.transcript = append(s.transcript, m.transcript()...)
 	if s.ems {
@@ -332,7 +332,7 @@ func (s *Server) handleKeyExchange(m *Message) (error, byte) {
 		s.master = s.suite.masterSecret(premaster, s.hello.Random, s.random)
 	}
 	s.makeKeys()
-	return nil, 0
+	return 0, nil
 }
 
 // premaster is the secret that a ClientKeyExchange leads to.
@@ -359,42 +359,42 @@ func (s *Server) premaster(body []byte) ([]byte, error) {
 	return shared, nil
 }
 
-func (s *Server) handleVerify(m *Message) (error, byte) {
+func (s *Server) handleVerify(m *Message) (byte, error) {
 	if !s.clients.keyExchange || s.clients.key == nil || s.clients.verified || s.clients.ccs {
-		return errOrder, AlertUnexpectedMessage
+		return AlertUnexpectedMessage, errOrder
 	}
 	r := reader{rest: m.Body}
 	h, known := schemeHashes[uint16(r.u16())]
 	signature := r.vec16()
 	if r.bad || !known || len(r.rest) > 0 || !verifies(s.clients.key, h, s.transcript, signature) {
-		return errSignature, AlertDecryptError
+		return AlertDecryptError, errSignature
 	}
 	s.clients.verified = true
 	s.transcript = append(s.transcript, m.transcript()...)
-	return nil, 0
+	return 0, nil
 }
 
 func verifies(key *ecdsa.PublicKey, h crypto.Hash, message, signature []byte) bool {
 	return ecdsa.VerifyASN1(key, digestOf(h, message), signature)
 }
 
-func (s *Server) handleFinished(m *Message) (error, byte) {
+func (s *Server) handleFinished(m *Message) (byte, error) {
 	if m.Epoch != 1 || !s.clients.keyExchange || s.clients.key != nil && !s.clients.verified {
-		return errOrder, AlertUnexpectedMessage
+		return AlertUnexpectedMessage, errOrder
 	}
 	if !s.clients.ccs {
-		return errCCS, AlertUnexpectedMessage
+		return AlertUnexpectedMessage, errCCS
 	}
 	if !hmac.Equal(m.Body, s.suite.verifyData(s.master, "client finished", s.transcript)) {
-		return errFinished, AlertDecryptError
+		return AlertDecryptError, errFinished
 	}
 	s.transcript = append(s.transcript, m.transcript()...)
-	return nil, 0
+	return 0, nil
 }
 
 func (s *Server) handleResumed(m *Message) [][]byte {
 	s.clients.keyExchange = true
-	if err, number := s.handleFinished(m); err != nil {
+	if number, err := s.handleFinished(m); err != nil {
 		return s.refuse(err, number)
 	}
 	s.state = done
