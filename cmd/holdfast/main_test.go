@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +92,22 @@ func (p *process) until(kind string) map[string]any {
 			return line
 		}
 	}
+}
+
+// untilAll reads until a line of each type has come, in any order.
+func (p *process) untilAll(kinds ...string) map[string]map[string]any {
+	p.t.Helper()
+	lines := map[string]map[string]any{}
+	for len(lines) < len(kinds) {
+		var line map[string]any
+		if err := p.lines.Decode(&line); err != nil {
+			p.t.Fatalf("lines of types %q, want %q: %v", slices.Sorted(maps.Keys(lines)), kinds, err)
+		}
+		if kind, ok := line["type"].(string); ok && slices.Contains(kinds, kind) {
+			lines[kind] = line
+		}
+	}
+	return lines
 }
 
 // end stops the invocation, reads the rest of its lines and returns its exit
