@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/dtls"
@@ -45,7 +46,7 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 	}
 	for {
 		if err := writeAll(h.conn, out.Send); err != nil {
-			return nil, err
+			return nil, lastWord(core, err)
 		}
 		switch {
 		case out.Session != nil:
@@ -54,9 +55,18 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 			return nil, explain(out.Err)
 		}
 		if out, err = h.next(core, out.Wake); err != nil {
-			return nil, err
+			return nil, lastWord(core, err)
 		}
 	}
+}
+
+// lastWord prefers the alert of a server that has closed its port behind it to
+// the news that the port is closed, which a resend brings.
+func lastWord(core *dtls.Handshake, err error) error {
+	if alert := core.Alert(); alert != nil && errors.Is(err, syscall.ECONNREFUSED) {
+		return explain(alert)
+	}
+	return err
 }
 
 // next waits for a datagram, or for the instant at which the core wants to be

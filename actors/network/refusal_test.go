@@ -211,6 +211,32 @@ func TestAlertToFirstClientHello(t *testing.T) {
 	}
 }
 
+// A server may close its port behind its alert: the resend that is due before
+// the alert is believed finds nobody there.
+func TestAlertOfAServerThatIsGone(t *testing.T) {
+	for name, refuse := range map[string]func(*pipe){
+		"on read":  func(p *pipe) { p.failRead(syscall.ECONNREFUSED) },
+		"on write": func(p *pipe) { p.failWrites(syscall.ECONNREFUSED) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, _ := newPipe(t)
+				go func() {
+					time.Sleep(time.Millisecond)
+					client.inject(alertRecord(2, 49))
+					synctest.Wait()
+					refuse(client)
+				}()
+				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()))
+				if got := wantAs[*AlertError](t, err); got.Number != 49 {
+					t.Errorf("got %+v, want alert 49", got)
+				}
+				wantClass(t, err, messages.ClassAlert)
+			})
+		})
+	}
+}
+
 // A warning is not the end of a handshake.
 func TestWarningIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
