@@ -95,13 +95,13 @@ func TestFactoryTreeAccounts(t *testing.T) {
 	c.Server.URI = "coap://lwm2m.test?aid=own&x=y"
 	want := []messages.Account{
 		{
-			ID:          messages.BootstrapAccount,
+			Peer:        messages.BootstrapPeer(),
 			URI:         uri.URI{Scheme: "coaps", Host: "bs.test", Port: 5684, Query: []string{"aid=a&b"}},
 			Server:      "coaps://bs.test?aid=a%26b",
 			Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw-0001", Key: []byte("0123456789abcdef")},
 		},
 		{
-			ID: 1, SecurityInstance: 1, Lifetime: time.Hour,
+			Peer: messages.ManagementPeer(1), SecurityInstance: 1, Lifetime: time.Hour,
 			URI:         uri.URI{Scheme: "coap", Host: "lwm2m.test", Port: 5683, Query: []string{"aid=own", "x=y"}},
 			Server:      "coap://lwm2m.test?aid=own&x=y",
 			Credentials: messages.Credentials{Mode: messages.SecurityNoSec},

@@ -14,7 +14,7 @@ import (
 )
 
 // configServerID is the short server ID of the configured management account.
-const configServerID messages.AccountID = 1
+const configServerID = 1
 
 // CheckFiles reads the files that the configuration names and reports
 // everything that is wrong with them: missing, unreadable, unparsable,
@@ -85,9 +85,9 @@ func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]mes
 		return nil, nil
 	}
 	files := &credentialFiles{section: section, now: now}
-	account := messages.Account{Credentials: files.credentials(a), Lifetime: c.Lifetime}
+	account := messages.Account{Peer: messages.BootstrapPeer(), Credentials: files.credentials(a), Lifetime: c.Lifetime}
 	if section == configServer {
-		account.ID = configServerID
+		account.Peer = messages.ManagementPeer(configServerID)
 	}
 	u, err := a.serverURI(c.AccountID)
 	if err != nil {

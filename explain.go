@@ -100,7 +100,7 @@ func (j *journal) find(uri string) serverJournal {
 
 func explainConnection(c messages.ConnectionStatus, record serverJournal, now time.Time) Connection {
 	out := Connection{
-		Account: c.Account.String(), Server: c.Server, State: c.State,
+		Account: c.Peer.String(), Server: c.Server, State: c.State,
 		LastError: record.last, Next: nextStep(c.NextAttempt, record.last, now),
 	}
 	if c.Shed != (Shed{}) {

@@ -75,7 +75,7 @@ func TestExplainWhatWasDropped(t *testing.T) {
 }
 
 func connection(state State, failures uint64, next time.Time) messages.ConnectionStatus {
-	return messages.ConnectionStatus{Account: 1, Server: explainServer, State: state, Failures: failures, NextAttempt: next}
+	return messages.ConnectionStatus{Peer: messages.ManagementPeer(1), Server: explainServer, State: state, Failures: failures, NextAttempt: next}
 }
 
 // neverStarted, registered and so on are what an explanation is made of.
@@ -90,7 +90,7 @@ func registeredForADay() Explanation {
 	h.note(0, Event{Type: EventRegistered, Server: explainServer, Location: "/rd/1", LifetimeS: 86400, LwM2M: "1.1", Attempts: 1})
 	c := connection(Registered, 0, time.Time{})
 	c.Location, c.Lifetime, c.RegisteredAt = "/rd/1", 24*time.Hour, h.now
-	b := messages.ConnectionStatus{Server: explainBootstrap, State: Starting}
+	b := messages.ConnectionStatus{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Starting}
 	status := Status{State: Registered, Connections: []messages.ConnectionStatus{b, c}}
 	return explain("gw-0001", status, h.journal, h.now.Add(26*time.Hour))
 }
@@ -123,7 +123,7 @@ func bootstrapBelongs() Explanation {
 	h := newHistory()
 	h.state(0, "", Bootstrapping, explainBootstrap)
 	status := Status{State: Bootstrapping, Connections: []messages.ConnectionStatus{
-		{Server: explainBootstrap, State: Bootstrapping}, connection(Waiting, 2, time.Time{}),
+		{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Bootstrapping}, connection(Waiting, 2, time.Time{}),
 	}}
 	return explain("gw-0001", status, h.journal, h.now.Add(time.Second))
 }

@@ -131,7 +131,7 @@ func (t *explainText) registration(c Connection) string {
 
 // idle reports whether this is a bootstrap account that nothing is asked of.
 func (c *Connection) idle() bool {
-	return c.Account == messages.BootstrapAccount.String() && c.State == Starting
+	return c.Account == messages.BootstrapPeer().String() && c.State == Starting
 }
 
 // underway says what a connection does at present.

@@ -126,7 +126,7 @@ func (w *world) demandTurns(c *runner, accounts int) {
 		}
 		waiting++
 		if in := time.Until(s.NextAttempt); in < 0 || in > time.Duration(accounts/60+1)*10*time.Minute {
-			w.t.Errorf("%s waits for %v", s.Account, in)
+			w.t.Errorf("%s waits for %v", s.Peer, in)
 		}
 	}
 	if waiting != accounts {

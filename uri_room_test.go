@@ -33,7 +33,7 @@ func plant(t *testing.T, dir string, record string, address string) {
 		t.Fatal(err)
 	}
 	tree := accounts.ToTree([]messages.Account{{
-		ID: 1, URI: u, Lifetime: time.Hour, Credentials: messages.Credentials{Mode: messages.SecurityNoSec},
+		Peer: messages.ManagementPeer(1), URI: u, Lifetime: time.Hour, Credentials: messages.Credentials{Mode: messages.SecurityNoSec},
 	}})
 	_, err = s.Save(record, accounts.Encode(tree))
 	if err := errors.Join(err, s.Close()); err != nil {

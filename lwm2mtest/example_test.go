@@ -104,9 +104,9 @@ func ExampleServer_SetBootstrap() {
 func ExampleExpect() {
 	probe := lwm2mtest.NewProbe(nil)
 	var tap lwm2mtest.Tap = probe
-	tap.Message("client/server 1/network", lwm2mtest.StageInvoked, messages.Disconnect{Epoch: 7})
+	tap.Message("client/server 1/network", lwm2mtest.StageInvoked, messages.SendUpdate{Epoch: 7})
 
-	got, err := lwm2mtest.Expect(context.Background(), probe, func(m messages.Disconnect) bool { return m.Epoch == 7 })
+	got, err := lwm2mtest.Expect(context.Background(), probe, func(m messages.SendUpdate) bool { return m.Epoch == 7 })
 	fmt.Println(got.Epoch, err)
 	// Output:
 	// 7 <nil>

@@ -1,6 +1,7 @@
 package messages
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -8,19 +9,58 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
-// AccountID names a server account within one client: the short server ID of
-// a management server (1 to 65534), or 0 for the bootstrap server.
-type AccountID uint16
+// PeerKind says what the other end of a link is to the client.
+type PeerKind uint8
 
-// BootstrapAccount is the account of the bootstrap server.
-const BootstrapAccount AccountID = 0
+// The kinds of peers.
+const (
+	PeerBootstrap  PeerKind = iota + 1 // the bootstrap server
+	PeerManagement                     // a management server
+	PeerDownload                       // a server that holds a firmware image
+)
 
-// String returns "bootstrap" or "server N", for logs and test failures.
-func (id AccountID) String() string {
-	if id == BootstrapAccount {
+// Peer names the other end of a link within one client. It is comparable; its
+// zero value names no one.
+type Peer struct {
+	Kind PeerKind
+	// ID tells peers of one kind apart: the short server ID of a management
+	// server (1 to 65534), 0 for the bootstrap server.
+	ID uint16
+}
+
+// BootstrapPeer returns the peer that is the bootstrap server.
+func BootstrapPeer() Peer { return Peer{Kind: PeerBootstrap} }
+
+// ManagementPeer returns the management server with a short server ID.
+func ManagementPeer(shortServerID uint16) Peer {
+	return Peer{Kind: PeerManagement, ID: shortServerID}
+}
+
+// Key returns a number that is the peer's alone, and never 0 for a peer of a
+// kind; [PeerOfKey] returns the peer.
+func (p Peer) Key() uint64 { return uint64(p.Kind)<<16 | uint64(p.ID) }
+
+// PeerOfKey returns the peer that has the key.
+func PeerOfKey(key uint64) Peer { return Peer{Kind: PeerKind(key >> 16), ID: uint16(key)} }
+
+// Compare orders peers: the bootstrap server first, then the management servers
+// by their short server IDs, then downloads. It returns -1, 0 or 1.
+func (p Peer) Compare(q Peer) int {
+	return cmp.Or(cmp.Compare(p.Kind, q.Kind), cmp.Compare(p.ID, q.ID))
+}
+
+// String returns "bootstrap", "server N" or "download N", for logs, events and
+// test failures.
+func (p Peer) String() string {
+	switch p.Kind {
+	case PeerBootstrap:
 		return "bootstrap"
+	case PeerManagement:
+		return "server " + strconv.Itoa(int(p.ID))
+	case PeerDownload:
+		return "download " + strconv.Itoa(int(p.ID))
 	}
-	return "server " + strconv.Itoa(int(id))
+	return "nobody"
 }
 
 // SecurityMode is the value of resource /0/x/2.
@@ -107,7 +147,7 @@ type Credentials struct {
 // an incarnation: the Security instance and, for a management server, the
 // Server instance, validated and decoded.
 type Account struct {
-	ID               AccountID
+	Peer             Peer
 	SecurityInstance uint16
 	ServerInstance   uint16 // meaningless for the bootstrap account
 	URI              uri.URI

@@ -74,7 +74,7 @@ type RequestFailed struct {
 // reassembled. Coapresend to handler, which answers with exactly one [Reply]
 // with the same ID.
 type Inbound struct {
-	Account       AccountID
+	Peer          Peer
 	Epoch         Epoch
 	ID            uint64
 	Code          CoAPCode
@@ -113,8 +113,8 @@ type Reply struct {
 // BodyRefused reports that a request body of the peer exceeded the link's limit
 // and was answered 4.13 without being handed over. Coapresend to handler.
 type BodyRefused struct {
-	Account AccountID
-	Epoch   Epoch
+	Peer  Peer
+	Epoch Epoch
 }
 
 // Shed counts what a link has dropped so that a flood does not take it off.
@@ -146,16 +146,13 @@ func (s Shed) Plus(other Shed) Shed {
 // Overloaded reports what a link has dropped since its last report. Coapresend
 // to supervisor, at most once in 10 s.
 type Overloaded struct {
-	Account AccountID
-	Epoch   Epoch
-	Shed    Shed
+	Epoch Epoch
+	Shed  Shed
 }
 
 // Malformed reports an undecodable message of the configured server, which
 // was dropped. Coapresend to supervisor, which limits the events.
 type Malformed struct {
-	Account AccountID
-	Epoch   Epoch
-	Cause   error
-	Reset   bool // it was confirmable and has been answered RST
+	Epoch Epoch
+	Cause error
 }

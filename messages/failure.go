@@ -99,12 +99,12 @@ func (p Phase) String() string {
 // Failure is the value with which an expected failure reaches the supervisor.
 // It implements error, so that it can be a cause in turn.
 type Failure struct {
-	Class   Class
-	Phase   Phase
-	Account AccountID
-	Epoch   Epoch
-	Cause   error  // for people and errors.As; may be nil
-	Detail  string // diagnostic text of the peer, sanitised; may be empty
+	Class  Class
+	Phase  Phase
+	Peer   Peer
+	Epoch  Epoch
+	Cause  error  // for people and errors.As; may be nil
+	Detail string // diagnostic text of the peer, sanitised; may be empty
 
 	Answer CoAPCode       // the response that was the cause, or Empty
 	MaxAge *time.Duration // Max-Age of that response, when it carried one

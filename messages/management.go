@@ -9,13 +9,11 @@ type ModelChanged struct{ Tree *lwm2m.Tree }
 // UpdateTriggered says that a server executed /1/x/8. Management to
 // supervisor, after the 2.04.
 type UpdateTriggered struct {
-	Account AccountID
-	Epoch   Epoch
+	Epoch Epoch
 }
 
 // BootstrapTriggered says that a server executed /1/x/9. Management to
 // supervisor, after the 2.04.
 type BootstrapTriggered struct {
-	Account AccountID
-	Epoch   Epoch
+	Epoch Epoch
 }

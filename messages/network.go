@@ -10,7 +10,7 @@ import (
 // Connect asks network for a link: resolve, open a socket, shake hands.
 // Supervisor to network, once per incarnation.
 type Connect struct {
-	Account     AccountID
+	Peer        Peer
 	Epoch       Epoch
 	URI         uri.URI
 	Credentials Credentials
@@ -40,7 +40,6 @@ const (
 // Progress tells the supervisor how far a link has come. Network to
 // supervisor. Addresses and Chosen are set from StageConnecting on.
 type Progress struct {
-	Account   AccountID
 	Epoch     Epoch
 	Stage     Stage
 	Addresses []netip.AddrPort
@@ -50,12 +49,7 @@ type Progress struct {
 // LinkUp says that datagrams can be exchanged. Network to coapresend and
 // owner.
 type LinkUp struct {
-	Account AccountID
-	Epoch   Epoch
-	Remote  netip.AddrPort
-	// Secured is false on NoSec, where message IDs and tokens are all that
-	// protects an exchange.
-	Secured bool
+	Epoch Epoch
 	// Deadline is the end of this address's share of the attempt's budget.
 	Deadline time.Time
 }
@@ -78,8 +72,3 @@ type Datagram struct {
 	Epoch Epoch
 	Data  []byte
 }
-
-// Disconnect closes the link for good and leaves the actor running. To network,
-// from whoever drives it; the supervisor stops the actor, which closes the link
-// too.
-type Disconnect struct{ Epoch Epoch }

@@ -55,7 +55,6 @@ type BeginRegistration struct {
 // Registered says that a Register was answered 2.01, or that an Update on a
 // new link was accepted. Registration to supervisor.
 type Registered struct {
-	Account      AccountID
 	Epoch        Epoch
 	Registration Registration
 	ByUpdate     bool // the server accepted an Update: it still knew us
@@ -64,7 +63,6 @@ type Registered struct {
 // Updated says that an Update on a link that was registered already was
 // accepted. Registration to supervisor.
 type Updated struct {
-	Account      AccountID
 	Epoch        Epoch
 	Registration Registration
 }
@@ -73,9 +71,7 @@ type Updated struct {
 // that a Register follows at once on the same link. Registration to
 // supervisor.
 type Reregistering struct {
-	Account AccountID
-	Epoch   Epoch
-	Answer  CoAPCode // Empty when the refusal was an RST
+	Epoch Epoch
 }
 
 // SendUpdate asks for an Update now. Supervisor to registration.
@@ -105,7 +101,6 @@ type Deregister struct{ Epoch Epoch }
 // Deregistered answers [Deregister]. Failure is nil when the server answered
 // 2.02, or 4.04 because it had forgotten us. Registration to supervisor.
 type Deregistered struct {
-	Account AccountID
 	Epoch   Epoch
 	Failure *Failure
 }

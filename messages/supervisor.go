@@ -78,16 +78,16 @@ type CallRequest struct {
 // Crashed reports that an actor panicked and was stopped. Supervision to
 // supervisor.
 type Crashed struct {
-	Actor   string // role and account, for people
-	Account AccountID
-	Epoch   Epoch
-	Shared  bool // a sibling that all accounts share
-	Reason  error
+	Actor  string // role and account, for people
+	Peer   Peer
+	Epoch  Epoch
+	Shared bool // a sibling that all accounts share
+	Reason error
 }
 
 // ConnectionStatus is a snapshot of one server account.
 type ConnectionStatus struct {
-	Account      AccountID
+	Peer         Peer
 	Server       string // URI
 	State        State
 	Failures     uint64 // consecutive failed attempts

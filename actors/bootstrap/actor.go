@@ -13,7 +13,7 @@ import (
 // Props returns the properties of the bootstrap actor of one incarnation.
 // route returns the actor in a role: core.Supervisor, core.Link and core.Store
 // are asked for. Its mailbox drops nothing; options may add hooks.
-func Props(config Config, route func(core.Role) *actor.PID, options actorkit.PropsOptions) *actor.Props {
+func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
 	return actorkit.Props(func() actor.Actor {
 		return actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Executor: executor{route}, Route: route})
 	}, options)
@@ -23,7 +23,7 @@ func Props(config Config, route func(core.Role) *actor.PID, options actorkit.Pro
 var errNoStore = errors.New("no store is running")
 
 // executor hands records to the store.
-type executor struct{ route func(core.Role) *actor.PID }
+type executor struct{ route actorkit.Route }
 
 // Run implements actorkit.Executor. The store answers the sender with
 // core.Persisted or core.PersistFailed.
@@ -32,7 +32,7 @@ func (e executor) Run(ctx actor.Context, effect core.Effect) bool {
 	if !ok {
 		return false
 	}
-	if store := e.route(core.Store); store != nil {
+	if store := e.route(core.Store, 0); store != nil {
 		ctx.Request(store, messages.Save{Token: persist.Token, Record: persist.Record, Data: persist.Data})
 	} else {
 		ctx.Send(ctx.Self(), core.PersistFailed{Token: persist.Token, Err: errNoStore})

@@ -65,7 +65,7 @@ func runActor(t *testing.T, withStore bool, inputs ...any) []string {
 		system := actorkit.NewSystem(zerolog.Nop())
 		j = &journal{began: time.Now()}
 		pids := neighbours(system, j, 20*time.Millisecond)
-		route := func(role core.Role) *actor.PID {
+		route := func(role core.Role, _ messages.Epoch) *actor.PID {
 			if role == core.Store && !withStore {
 				return nil
 			}

@@ -19,7 +19,7 @@ func crowded(t *testing.T, n, most int) *Machine {
 	all := []messages.Account{bootstrapAccount()}
 	for i := range n {
 		all = append(all, messages.Account{
-			ID: messages.AccountID(i + 1), URI: mustURI("coaps://old.example"), Credentials: psk("old", "oldkey"), Lifetime: time.Hour,
+			Peer: messages.ManagementPeer(uint16(i + 1)), URI: mustURI("coaps://old.example"), Credentials: psk("old", "oldkey"), Lifetime: time.Hour,
 		})
 	}
 	m := New(Config{MaxAccounts: most})

@@ -42,14 +42,14 @@ func psk(identity, key string) messages.Credentials {
 }
 
 func bootstrapAccount() messages.Account {
-	return messages.Account{URI: mustURI("coaps://bs.example:5784/x?aid=abc"), Credentials: psk("bs", "bootstrapkey")}
+	return messages.Account{Peer: messages.BootstrapPeer(), URI: mustURI("coaps://bs.example:5784/x?aid=abc"), Credentials: psk("bs", "bootstrapkey")}
 }
 
 // factoryTree is a client that knows a secured server 1 at /0/1 and /1/0
 // beside its bootstrap server at /0/0.
 func factoryTree() *lwm2m.Tree {
 	return accounts.ToTree([]messages.Account{bootstrapAccount(), {
-		ID: 1, URI: mustURI("coaps://old.example"), Credentials: psk("old", "oldkey"), Lifetime: time.Hour,
+		Peer: messages.ManagementPeer(1), URI: mustURI("coaps://old.example"), Credentials: psk("old", "oldkey"), Lifetime: time.Hour,
 	}})
 }
 

@@ -61,9 +61,9 @@ func (s State) String() string {
 
 // Timers of the machine. Persisting needs none: the shell answers a write that
 // the store does not.
-const (
-	timerAttempt core.Timer = "attempt" // the attempt's budget, until the request is answered
-	timerSilence core.Timer = "silence" // since the last operation
+var (
+	timerAttempt = core.Timer{Name: "attempt"} // the attempt's budget, until the request is answered
+	timerSilence = core.Timer{Name: "silence"} // since the last operation
 )
 
 // DefaultSilence is EXCHANGE_LIFETIME of RFC 7252 section 4.8.2 at the default

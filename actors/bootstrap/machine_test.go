@@ -64,9 +64,9 @@ func TestFailureIsComplete(t *testing.T) {
 	m := opened(t, "1.1", factoryTree())
 	alert := uint8(42)
 	f := failure(t, m.Step(start, messages.LinkLost{Failure: messages.Failure{
-		Class: messages.ClassAlert, Phase: messages.PhaseRegister, Account: 9, Epoch: epoch, Alert: &alert,
+		Class: messages.ClassAlert, Phase: messages.PhaseRegister, Peer: messages.ManagementPeer(9), Epoch: epoch, Alert: &alert,
 	}}))
-	if f.Class != messages.ClassAlert || f.Phase != messages.PhaseBootstrap || f.Account != messages.BootstrapAccount || f.Epoch != epoch || *f.Alert != alert {
+	if f.Class != messages.ClassAlert || f.Phase != messages.PhaseBootstrap || f.Peer != messages.BootstrapPeer() || f.Epoch != epoch || *f.Alert != alert {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -200,7 +200,7 @@ func TestStateNames(t *testing.T) {
 // A timer that no state waits for does nothing.
 func TestTimersOfOtherStates(t *testing.T) {
 	m := opened(t, "1.1", factoryTree())
-	for _, timer := range []core.Timer{timerAttempt, "another"} {
+	for _, timer := range []core.Timer{timerAttempt, {Name: "another"}} {
 		if effects := m.Step(start, core.Expired{Timer: timer}); len(effects) > 0 || m.State() != Open {
 			t.Errorf("%s: %v", timer, effects)
 		}

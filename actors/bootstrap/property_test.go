@@ -22,7 +22,7 @@ func x509Tree(t testing.TB) *lwm2m.Tree {
 		t.Fatal(err)
 	}
 	return accounts.ToTree([]messages.Account{bootstrapAccount(), {
-		ID: 1, URI: mustURI("coaps://old.example"), Lifetime: 60e9,
+		Peer: messages.ManagementPeer(1), URI: mustURI("coaps://old.example"), Lifetime: 60e9,
 		Credentials: messages.Credentials{
 			Mode: messages.SecurityX509, Certificate: [][]byte{set.Client.Cert.Raw}, PrivateKey: key,
 			Usage: messages.UsageTrustAnchor, ServerCertificates: [][]byte{set.CA.Cert.Raw},

@@ -136,7 +136,7 @@ func rejected(in messages.Response) messages.Failure {
 // fail ends the incarnation with one report. The copy that the server worked
 // on is dropped: that is the whole rollback.
 func (m *Machine) fail(f messages.Failure) []core.Effect {
-	f.Phase, f.Account, f.Epoch = messages.PhaseBootstrap, m.begin.Account.ID, m.begin.Epoch
+	f.Phase, f.Peer, f.Epoch = messages.PhaseBootstrap, m.begin.Account.Peer, m.begin.Epoch
 	m.state, m.session, m.result = Failed, nil, nil
 	return []core.Effect{
 		core.StopTimer{Timer: timerAttempt},

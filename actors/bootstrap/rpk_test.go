@@ -102,7 +102,7 @@ func TestFinishRefusesADowngradeFromRawPublicKeys(t *testing.T) {
 	private, own := keyPair(t, elliptic.P256())
 	_, server := keyPair(t, elliptic.P256())
 	before := accounts.ToTree([]messages.Account{bootstrapAccount(), {
-		ID: 123, URI: mustURI("coaps://old.example"), Credentials: messages.Credentials{
+		Peer: messages.ManagementPeer(123), URI: mustURI("coaps://old.example"), Credentials: messages.Credentials{
 			Mode: messages.SecurityRPK, Certificate: [][]byte{own}, PrivateKey: private, ServerCertificates: [][]byte{server},
 		},
 	}})

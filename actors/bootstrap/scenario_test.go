@@ -236,7 +236,7 @@ func (p *player) advance(s string) {
 	end := p.now.Add(d)
 	for {
 		timer, due := p.next()
-		if timer == "" || due.After(end) {
+		if timer.Name == "" || due.After(end) {
 			break
 		}
 		p.now = due
@@ -250,7 +250,7 @@ func (p *player) advance(s string) {
 func (p *player) next() (core.Timer, time.Time) {
 	var first core.Timer
 	for timer, due := range p.timers {
-		if first == "" || due.Before(p.timers[first]) {
+		if first.Name == "" || due.Before(p.timers[first]) {
 			first = timer
 		}
 	}
@@ -305,7 +305,7 @@ func listAccounts(tree *lwm2m.Tree) string {
 	var list []string
 	accts, _ := accounts.FromTree(tree)
 	for _, a := range accts {
-		list = append(list, fmt.Sprintf("%v %v %v", a.ID, a.URI, a.Credentials.Mode))
+		list = append(list, fmt.Sprintf("%v %v %v", a.Peer, a.URI, a.Credentials.Mode))
 	}
 	return strings.Join(list, ", ")
 }

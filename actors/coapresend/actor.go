@@ -28,7 +28,7 @@ type ActorConfig struct {
 	Rand Rand
 	// Route returns the actor in a role: core.Network, core.Owner,
 	// core.Handler and core.Supervisor are asked for.
-	Route func(core.Role) *actor.PID
+	Route actorkit.Route
 }
 
 // Props returns the properties of a coapresend actor: a shell around a new

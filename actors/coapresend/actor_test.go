@@ -54,9 +54,9 @@ func TestActor(t *testing.T) {
 		w := &witness{began: time.Now()}
 		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
 		link := system.Root.Spawn(Props(ActorConfig{
-			Config: Config{Epoch: epoch, Account: 1},
+			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)},
 			Rand:   &testRand{},
-			Route:  func(core.Role) *actor.PID { return other },
+			Route:  func(_ core.Role, _ messages.Epoch) *actor.PID { return other },
 		}, actorkit.PropsOptions{}))
 
 		system.Root.Send(link, messages.LinkUp{Epoch: epoch})
@@ -73,7 +73,7 @@ func TestActor(t *testing.T) {
 			"1s send ACK 0.00 mid=9",
 			"2s send CON 0.01 mid=100 token=01 /a",
 			"3s failed 1 reset by the peer",
-			"3s malformed (shorter than a header) reset=false",
+			"3s malformed (shorter than a header)",
 		}
 		if diff := cmp.Diff(want, w.seen()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -108,8 +108,8 @@ func TestMailboxKeepsRoomForOurExchanges(t *testing.T) {
 			}
 		}}
 		link := system.Root.Spawn(Props(ActorConfig{
-			Config: Config{Epoch: epoch, Account: 1}, Rand: &testRand{},
-			Route: func(core.Role) *actor.PID { return other },
+			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)}, Rand: &testRand{},
+			Route: func(_ core.Role, _ messages.Epoch) *actor.PID { return other },
 		}, actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: hooks}}))
 		datagram := func(msg coap.Message) {
 			system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(msg)})

@@ -45,8 +45,8 @@ const (
 // Config has the parameters of one link. The zero value of a field stands for
 // its default.
 type Config struct {
-	Account messages.AccountID
-	Epoch   messages.Epoch // inputs of any other epoch are dropped
+	Peer  messages.Peer
+	Epoch messages.Epoch // inputs of any other epoch are dropped
 
 	AckTimeout      time.Duration // ACK_TIMEOUT, 2 s; at most 1 h
 	AckRandomFactor float64       // ACK_RANDOM_FACTOR, 1.5; 1 to 10

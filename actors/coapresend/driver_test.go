@@ -61,9 +61,9 @@ func newDriver(t *testing.T, cfg Config) *driver {
 
 func newDriverRand(t *testing.T, cfg Config, rnd Rand) *driver {
 	t.Helper()
-	cfg.Epoch, cfg.Account = epoch, 1
+	cfg.Epoch, cfg.Peer = epoch, messages.ManagementPeer(1)
 	d := &driver{t: t, m: New(cfg, rnd), now: start, timers: map[core.Timer]time.Time{}}
-	d.in(messages.LinkUp{Account: 1, Epoch: epoch})
+	d.in(messages.LinkUp{Epoch: epoch})
 	return d
 }
 
@@ -113,7 +113,7 @@ func (d *driver) run(until time.Duration) {
 
 func (d *driver) next() (timer core.Timer, at time.Time, ok bool) {
 	for name, due := range d.timers {
-		if !ok || due.Before(at) || due.Equal(at) && name < timer {
+		if !ok || due.Before(at) || due.Equal(at) && name.String() < timer.String() {
 			timer, at, ok = name, due, true
 		}
 	}
@@ -244,7 +244,7 @@ func render(message any) string {
 	case messages.Overloaded:
 		return fmt.Sprintf("overloaded %+v", m.Shed)
 	case messages.Malformed:
-		return fmt.Sprintf("malformed %s reset=%t", reason(m.Cause), m.Reset)
+		return "malformed " + reason(m.Cause)
 	}
 	return fmt.Sprintf("%T", message)
 }

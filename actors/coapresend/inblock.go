@@ -41,7 +41,7 @@ func (m *Machine) inBlock(e *entry, msg coap.Message, block, block2 coap.Block) 
 	case m.tooLarge(u, msg):
 		m.dropUpload(u.key)
 		m.answerTooLarge(e)
-		m.tell(core.Handler, messages.BodyRefused{Account: m.cfg.Account, Epoch: m.cfg.Epoch})
+		m.tell(core.Handler, messages.BodyRefused{Peer: m.cfg.Peer, Epoch: m.cfg.Epoch})
 	default:
 		m.collectBlock(e, msg, u, block, block2)
 	}

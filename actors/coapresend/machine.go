@@ -98,18 +98,14 @@ func (m *Machine) expired(timer core.Timer) {
 	switch timer {
 	case sweepTimer:
 		m.sweep()
-		return
 	case midTimer:
 		m.pump()
-		return
 	case shedTimer:
 		m.shedding = false
-		return
-	}
-	if mid, ok := timerMID(timer, sendPrefix); ok {
-		m.sendExpired(mid)
-	} else if mid, ok := timerMID(timer, servePrefix); ok {
-		m.serveExpired(mid)
+	case sendTimer(uint16(timer.Key)):
+		m.sendExpired(uint16(timer.Key))
+	case serveTimer(uint16(timer.Key)):
+		m.serveExpired(uint16(timer.Key))
 	}
 }
 

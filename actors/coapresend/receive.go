@@ -72,7 +72,7 @@ func (m *Machine) reject(fault *coap.FormatError) {
 	}
 	if m.reports.take(m.now, reportEvery, reportBurst) {
 		m.tell(core.Supervisor, messages.Malformed{
-			Account: m.cfg.Account, Epoch: m.cfg.Epoch, Cause: fault, Reset: fault.NeedsReset(),
+			Epoch: m.cfg.Epoch, Cause: fault,
 		})
 	}
 }

@@ -93,7 +93,7 @@ func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
 		m.setTimer(serveTimer(e.mid), m.cfg.ackDelay())
 	}
 	return messages.Inbound{
-		Account:       m.cfg.Account,
+		Peer:          m.cfg.Peer,
 		Epoch:         m.cfg.Epoch,
 		ID:            j.id,
 		Code:          msg.Code,

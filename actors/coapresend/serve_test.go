@@ -34,7 +34,7 @@ func TestInbound(t *testing.T) {
 		bytesOption(coap.URIHost, "h"), uintOption(coap.URIPort, 1), uintOption(coap.NoResponse, 2)))
 	format, accept, observe := messages.FormatLinkFormat, messages.FormatSenMLCBOR, uint32(0)
 	want := messages.Inbound{
-		Account: 1, Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"3", "0"}, Query: []string{"pmin=1"},
+		Peer: messages.ManagementPeer(1), Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"3", "0"}, Query: []string{"pmin=1"},
 		ContentFormat: &format, Accept: &accept, Observe: &observe,
 	}
 	if diff := cmp.Diff(want, d.lastInbound()); diff != "" {
@@ -273,7 +273,7 @@ func TestRequestsAnsweredByCode(t *testing.T) {
 		{"unknown critical option (RFC 7252 section 5.4.1)", post(9, bytesOption(9, "x")), []string{"0s send ACK 4.02 mid=9 token=aa"}},
 		{"If-Match", post(9, bytesOption(coap.IfMatch, "x")), []string{"0s send ACK 4.02 mid=9 token=aa"}},
 		{"Q-Block1 (RFC 9177)", post(9, uintOption(coap.QBlock1, 0)), []string{"0s send ACK 4.02 mid=9 token=aa"}},
-		{"the same in a NON is ignored", message(coap.NON, messages.POST, 9, nil, bytesOption(9, "x")), []string{"0s malformed (critical option unknown) reset=false"}},
+		{"the same in a NON is ignored", message(coap.NON, messages.POST, 9, nil, bytesOption(9, "x")), []string{"0s malformed (critical option unknown)"}},
 		{"Proxy-Uri (5.7.2)", post(9, bytesOption(coap.ProxyURI, "coap://x/")), []string{"0s send ACK 5.05 mid=9 token=aa"}},
 		{"Proxy-Scheme (5.7.2)", post(9, bytesOption(coap.ProxyScheme, "coap")), []string{"0s send ACK 5.05 mid=9 token=aa"}},
 		{"unknown method (5.8)", message(coap.CON, 8, 9, []byte{0xaa}), []string{"0s send ACK 4.05 mid=9 token=aa"}},
@@ -310,15 +310,15 @@ func TestMalformed(t *testing.T) {
 		data []byte
 		want []string
 	}{
-		{"short", []byte{0x40, 1, 0}, []string{"0s malformed (shorter than a header) reset=false"}},
-		{"version 2", []byte{0x80, 1, 0, 9}, []string{"0s malformed (version is not 1) reset=false"}},
-		{"CON truncated", []byte{0x44, 1, 0, 9}, []string{"0s send RST 0.00 mid=9", "0s malformed (truncated) reset=true"}},
-		{"NON truncated", []byte{0x54, 1, 0, 9}, []string{"0s malformed (truncated) reset=false"}},
-		{"ACK truncated", []byte{0x64, 0x45, 0, 9}, []string{"0s malformed (truncated) reset=false"}},
-		{"CON marker only", []byte{0x40, 1, 0, 9, 0xff}, []string{"0s send RST 0.00 mid=9", "0s malformed (payload marker without payload) reset=true"}},
-		{"request in ACK", []byte{0x60, 1, 0, 9}, []string{"0s malformed (type and code do not go together) reset=false"}},
-		{"empty NON", []byte{0x50, 0, 0, 9}, []string{"0s malformed (type and code do not go together) reset=false"}},
-		{"class 7", []byte{0x40, 0xe1, 0, 9}, []string{"0s send RST 0.00 mid=9", "0s malformed (reserved code class) reset=true"}},
+		{"short", []byte{0x40, 1, 0}, []string{"0s malformed (shorter than a header)"}},
+		{"version 2", []byte{0x80, 1, 0, 9}, []string{"0s malformed (version is not 1)"}},
+		{"CON truncated", []byte{0x44, 1, 0, 9}, []string{"0s send RST 0.00 mid=9", "0s malformed (truncated)"}},
+		{"NON truncated", []byte{0x54, 1, 0, 9}, []string{"0s malformed (truncated)"}},
+		{"ACK truncated", []byte{0x64, 0x45, 0, 9}, []string{"0s malformed (truncated)"}},
+		{"CON marker only", []byte{0x40, 1, 0, 9, 0xff}, []string{"0s send RST 0.00 mid=9", "0s malformed (payload marker without payload)"}},
+		{"request in ACK", []byte{0x60, 1, 0, 9}, []string{"0s malformed (type and code do not go together)"}},
+		{"empty NON", []byte{0x50, 0, 0, 9}, []string{"0s malformed (type and code do not go together)"}},
+		{"class 7", []byte{0x40, 0xe1, 0, 9}, []string{"0s send RST 0.00 mid=9", "0s malformed (reserved code class)"}},
 		{"Uri-Port of 3 bytes: 4.02", []byte{0x40, 1, 0, 9, 0x73, 1, 2, 3}, []string{"0s send ACK 4.02 mid=9"}},
 	}
 	for _, test := range tests {
@@ -345,10 +345,10 @@ func TestResponseWithCriticalOption(t *testing.T) {
 	d.peer(message(coap.ACK, messages.Content, 100, token(1)))
 	d.expect(
 		"0s send CON 0.01 mid=100 token=01 /a",
-		"0s malformed (critical option unknown) reset=false",
-		"0s malformed (critical option unknown) reset=false",
+		"0s malformed (critical option unknown)",
+		"0s malformed (critical option unknown)",
 		"0s send RST 0.00 mid=9",
-		"0s malformed (critical option unknown) reset=true",
+		"0s malformed (critical option unknown)",
 		"2s send CON 0.01 mid=100 token=01 /a",
 		"2s response 1 2.05",
 	)
@@ -372,7 +372,9 @@ func TestResponseWhenCacheIsFull(t *testing.T) {
 // TestTimersOfNothing: an expiry that has lost its subject does nothing.
 func TestTimersOfNothing(t *testing.T) {
 	d := newDriver(t, Config{})
-	for _, timer := range []core.Timer{"send/1", "serve/1", "send/x", "serve/65536", "unknown", sweepTimer} {
+	for _, timer := range []core.Timer{
+		sendTimer(1), serveTimer(1), {Name: timerSend, Key: 1<<16 + 1}, {Name: timerServe, Key: 1 << 16}, {Name: "unknown"}, sweepTimer,
+	} {
 		d.in(core.Expired{Timer: timer})
 	}
 	d.expect()

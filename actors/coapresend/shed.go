@@ -20,7 +20,7 @@ func (m *Machine) reportShed() {
 	if m.shed == (messages.Shed{}) || m.shedding {
 		return
 	}
-	m.tell(core.Supervisor, messages.Overloaded{Account: m.cfg.Account, Epoch: m.cfg.Epoch, Shed: m.shed})
+	m.tell(core.Supervisor, messages.Overloaded{Epoch: m.cfg.Epoch, Shed: m.shed})
 	m.shed = messages.Shed{}
 	m.shedding = true
 	m.setTimer(shedTimer, shedInterval)

@@ -34,8 +34,9 @@ func (b *inbox) Receive(ctx actor.Context) {
 	}
 }
 
-// Two links ask the one actor; each gets its own answer.
-func TestActorAnswersWhoAsked(t *testing.T) {
+// Two links ask the one actor; each gets its own answer, whoever sent the
+// request.
+func TestActorAnswersTheLinkThatAsked(t *testing.T) {
 	var first, second, supervisor inbox
 	synctest.Test(t, func(t *testing.T) {
 		system := actorkit.NewSystem(zerolog.Nop())
@@ -43,13 +44,18 @@ func TestActorAnswersWhoAsked(t *testing.T) {
 			return system.Root.Spawn(actorkit.Props(func() actor.Actor { return b }, actorkit.PropsOptions{}))
 		}
 		one, two, boss := spawn(&first), spawn(&second), spawn(&supervisor)
-		pid := system.Root.Spawn(Props(Config{}, func(core.Role) *actor.PID { return boss }, actorkit.PropsOptions{}))
+		pid := system.Root.Spawn(Props(Config{}, func(role core.Role, epoch messages.Epoch) *actor.PID {
+			if role == core.Supervisor {
+				return boss
+			}
+			return map[messages.Epoch]*actor.PID{4: one, 5: two}[epoch]
+		}, actorkit.PropsOptions{}))
 
 		system.Root.Send(pid, messages.ModelChanged{Tree: model(true)})
-		system.Root.RequestWithCustomSender(pid, request(messages.POST, "/1/0/8"), one)
+		system.Root.Send(pid, request(messages.POST, "/1/0/8"))
 		other := request(messages.GET, "/3/0")
-		other.ID = 18
-		system.Root.RequestWithCustomSender(pid, other, two)
+		other.ID, other.Epoch = 18, 5
+		system.Root.Send(pid, other)
 
 		if err := actorkit.PoisonInOrder(context.Background(), system, pid, one, two, boss); err != nil {
 			t.Error(err)

@@ -17,7 +17,7 @@ type Config struct {
 // request is answered from the model as it stands.
 //
 // Inputs are messages.ModelChanged and messages.Inbound. A reply goes to
-// core.Link, which here means the link that brought the request.
+// core.Link of the epoch that brought the request.
 type Machine struct {
 	config Config
 	model  *lwm2m.Tree // objects 0 and 1
@@ -39,9 +39,9 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 }
 
 func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
-	s := session{account: in.Account, view: m.view(now, in.Account), model: m.model}
+	s := session{account: in.Peer, view: m.view(now, in.Peer), model: m.model}
 	answer := s.answer(in)
-	effects := []core.Effect{core.Tell{To: core.Link, Message: messages.Reply{
+	effects := []core.Effect{core.Tell{To: core.Link, Epoch: in.Epoch, Message: messages.Reply{
 		Epoch:         in.Epoch,
 		ID:            in.ID,
 		Code:          answer.code,
@@ -50,9 +50,9 @@ func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 	}}}
 	switch answer.trigger {
 	case triggerUpdate:
-		effects = append(effects, tell(messages.UpdateTriggered{Account: in.Account, Epoch: in.Epoch}))
+		effects = append(effects, tell(messages.UpdateTriggered{Epoch: in.Epoch}))
 	case triggerBootstrap:
-		effects = append(effects, tell(messages.BootstrapTriggered{Account: in.Account, Epoch: in.Epoch}))
+		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: in.Epoch}))
 	}
 	return effects
 }

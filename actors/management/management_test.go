@@ -45,7 +45,7 @@ func machine(bootstrap bool) *Machine {
 
 // request is the input of most tests: from server 1.
 func request(code messages.CoAPCode, path string) messages.Inbound {
-	in := messages.Inbound{Account: 1, Epoch: 4, ID: 17, Code: code}
+	in := messages.Inbound{Peer: messages.ManagementPeer(1), Epoch: 4, ID: 17, Code: code}
 	if path != "/" {
 		in.Path = strings.Split(strings.TrimPrefix(path, "/"), "/")
 	}
@@ -236,8 +236,8 @@ func TestObserveIsARead(t *testing.T) {
 // The trigger follows the answer, and names who asked.
 func TestTriggers(t *testing.T) {
 	for path, want := range map[string]any{
-		"/1/0/8": messages.UpdateTriggered{Account: 1, Epoch: 4},
-		"/1/0/9": messages.BootstrapTriggered{Account: 1, Epoch: 4},
+		"/1/0/8": messages.UpdateTriggered{Epoch: 4},
+		"/1/0/9": messages.BootstrapTriggered{Epoch: 4},
 	} {
 		reply, rest := ask(t, machine(true), request(messages.POST, path))
 		if reply.Code != messages.Changed || len(rest) != 1 {
@@ -262,7 +262,7 @@ func TestNoBootstrapAccount(t *testing.T) {
 // Every server sees its own account.
 func TestServersSeeTheirOwn(t *testing.T) {
 	in := accepting("/1", links)
-	in.Account = 2
+	in.Peer = messages.ManagementPeer(2)
 	reply, _ := ask(t, machine(true), in)
 	if got := string(reply.Payload); !strings.HasPrefix(got, "</1>,</1/5>") || strings.Contains(got, "/1/0") {
 		t.Errorf("got %s", got)
@@ -346,7 +346,7 @@ func FuzzInbound(f *testing.F) {
 	f.Add(uint8(messages.POST), "1/0/8", uint16(0), []byte("0='1'"))
 	f.Add(uint8(messages.PUT), "1/0/1", uint16(0), []byte("60"))
 	f.Fuzz(func(t *testing.T, code uint8, path string, accept uint16, payload []byte) {
-		in := messages.Inbound{Account: 1, Code: messages.CoAPCode(code), Path: strings.Split(path, "/"), Payload: payload}
+		in := messages.Inbound{Peer: messages.ManagementPeer(1), Code: messages.CoAPCode(code), Path: strings.Split(path, "/"), Payload: payload}
 		in.Accept = new(messages.Format(accept))
 		reply, _ := ask(t, machine(true), in)
 		if bytes.Contains(reply.Payload, []byte(secret)) && !strings.Contains(path, secret) {

@@ -35,11 +35,11 @@ func ObjectEntries(tree *lwm2m.Tree) []messages.ObjectEntry {
 }
 
 // view is the part of the model that a server may see, its values as of now.
-func (m *Machine) view(now time.Time, account messages.AccountID) *lwm2m.Tree {
+func (m *Machine) view(now time.Time, peer messages.Peer) *lwm2m.Tree {
 	view := lwm2m.NewTree()
 	view.PutObject(objects.Server)
 	for _, inst := range m.model.Instances(objects.Server) {
-		if owns(m.model, account, inst) {
+		if owns(m.model, peer, inst) {
 			i, _ := m.model.Instance(objects.Server, inst)
 			view.PutInstance(objects.Server, i)
 		}
@@ -48,10 +48,10 @@ func (m *Machine) view(now time.Time, account messages.AccountID) *lwm2m.Tree {
 	return view
 }
 
-// owns reports whether the Server instance belongs to the account.
-func owns(model *lwm2m.Tree, account messages.AccountID, inst uint16) bool {
+// owns reports whether the Server instance belongs to the peer.
+func owns(model *lwm2m.Tree, peer messages.Peer, inst uint16) bool {
 	v, found := model.Value(lwm2m.PathOf(objects.Server, inst, objects.ServerShortServerID))
-	return found && v == lwm2m.Integer(int64(account))
+	return found && v == lwm2m.Integer(int64(peer.ID))
 }
 
 func (d Device) instance(now time.Time) lwm2m.Instance {

@@ -13,7 +13,7 @@ var registry = objects.Core()
 
 // session answers one request of one server.
 type session struct {
-	account messages.AccountID
+	account messages.Peer
 	view    *lwm2m.Tree // what the server may see
 	model   *lwm2m.Tree // objects 0 and 1
 }

@@ -16,12 +16,12 @@ const mailboxCapacity = 256
 
 // Config describes the network actor of one incarnation.
 type Config struct {
-	Account   messages.AccountID
+	Peer      messages.Peer
 	Epoch     messages.Epoch
 	Transport Transport
 	// Route returns the actor in a role: core.Supervisor, core.Link and
 	// core.Owner are asked for. It is called on any goroutine.
-	Route func(core.Role) *actor.PID
+	Route actorkit.Route
 }
 
 // Props returns the properties of a network actor. The mailbox drops
@@ -49,7 +49,7 @@ func newShell(config Config) *shell {
 	s := &shell{config: config}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
-		Machine:  New(config.Account, config.Epoch),
+		Machine:  New(config.Peer, config.Epoch),
 		Executor: s,
 		Route:    config.Route,
 	})
@@ -130,7 +130,7 @@ func reporter(ctx actor.Context) func(any) {
 func (s *shell) deliverer(ctx actor.Context) func(messages.Datagram) {
 	root := ctx.ActorSystem().Root
 	return func(d messages.Datagram) {
-		if link := s.config.Route(core.Link); link != nil {
+		if link := s.config.Route(core.Link, 0); link != nil {
 			root.Send(link, d)
 		}
 	}

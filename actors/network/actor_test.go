@@ -48,8 +48,8 @@ func inBubble(t *testing.T, transport Transport, f func(r *rig)) {
 			probes[role] = r.system.Root.Spawn(actorkit.Props(r.probe(role), actorkit.PropsOptions{}))
 		}
 		r.pid = r.system.Root.Spawn(Props(Config{
-			Account: testAccount, Epoch: testEpoch, Transport: transport,
-			Route: func(role core.Role) *actor.PID { return probes[role] },
+			Peer: testPeer, Epoch: testEpoch, Transport: transport,
+			Route: func(role core.Role, _ messages.Epoch) *actor.PID { return probes[role] },
 		}, actorkit.PropsOptions{}))
 		f(r)
 		r.stop(r.pid)
@@ -84,7 +84,7 @@ func (r *rig) stop(pids ...*actor.PID) {
 // connect asks for a link that has a minute.
 func (r *rig) connect(target string, c messages.Credentials) {
 	r.tell(messages.Connect{
-		Account: testAccount, Epoch: testEpoch, URI: parse(r.t, target),
+		Peer: testPeer, Epoch: testEpoch, URI: parse(r.t, target),
 		Credentials: c, Deadline: time.Now().Add(time.Minute),
 	})
 }
@@ -188,7 +188,7 @@ func TestActorPlain(t *testing.T) {
 		r.wantStages(messages.StageResolving, messages.StageConnecting, messages.StageUp)
 		for _, role := range []core.Role{core.Link, core.Owner} {
 			up, at := received[messages.LinkUp](r, role)
-			if len(up) != 1 || up[0].Secured || up[0].Remote != netip.MustParseAddrPort("192.0.2.1:5683") || at[0] != 3*time.Second {
+			if len(up) != 1 || at[0] != 3*time.Second {
 				t.Errorf("%v got %+v at %v", role, up, at)
 			}
 		}
@@ -198,10 +198,11 @@ func TestActorPlain(t *testing.T) {
 		if len(data) != 1 || string(data[0].Data) != "ping" || data[0].Epoch != testEpoch {
 			t.Errorf("got %v", data)
 		}
-		r.tell(messages.Disconnect{Epoch: testEpoch})
+		r.stop(r.pid)
+		synctest.Wait()
 		p.wantClosed(t)
 		if losses, _ := received[messages.LinkLost](r, core.Owner); len(losses) != 0 {
-			t.Errorf("losses after Disconnect: %v", losses)
+			t.Errorf("losses after the end: %v", losses)
 		}
 	})
 }
@@ -230,7 +231,8 @@ func TestActorDTLS(t *testing.T) {
 		if _, first := r.log[slices.IndexFunc(r.log, func(e entry) bool { return e.role == core.Link })].message.(messages.LinkUp); !first {
 			t.Error("a datagram overtook LinkUp")
 		}
-		r.tell(messages.Disconnect{Epoch: testEpoch})
+		r.stop(r.pid)
+		synctest.Wait()
 		select {
 		case <-ended:
 		default:
@@ -314,14 +316,15 @@ func TestActorStopsInEveryState(t *testing.T) {
 	}
 }
 
-// A Disconnect that meets a handshake just as it completes still closes the
+// An end that meets a handshake just as it completes still closes the
 // socket, and nobody is told of anything.
-func TestDisconnectDuringHandshake(t *testing.T) {
+func TestStopDuringHandshake(t *testing.T) {
 	p := &pipes{}
 	inBubble(t, p, func(r *rig) {
 		r.connect("coaps://192.0.2.1", psk())
 		time.Sleep(1500 * time.Millisecond)
-		r.tell(messages.Disconnect{Epoch: testEpoch})
+		r.stop(r.pid)
+		synctest.Wait()
 		p.wantClosed(t)
 		time.Sleep(2 * time.Minute)
 		r.wantStages(messages.StageConnecting)

@@ -21,7 +21,7 @@ const guardGrace = 2 * time.Second
 
 // guard is the one timer of a machine: every state that waits is left by it
 // at the latest.
-const guard core.Timer = "guard"
+var guard = core.Timer{Name: "guard"}
 
 // State is how far a link has come.
 type State uint8
@@ -37,7 +37,7 @@ type State uint8
 //	 `----------------> Lost <-------------------+-----------------'
 //	   bad credentials
 //
-// Disconnect leads from every state to Lost, and tells nobody. Lost is final.
+// Lost is final.
 const (
 	Idle State = iota
 	Resolving
@@ -103,8 +103,8 @@ type (
 
 // Machine is the pure core of one link. It is not safe for concurrent use.
 type Machine struct {
-	account messages.AccountID
-	epoch   messages.Epoch
+	peer  messages.Peer
+	epoch messages.Epoch
 
 	state     State
 	request   messages.Connect
@@ -113,10 +113,10 @@ type Machine struct {
 	chosen    netip.AddrPort
 }
 
-// New returns the machine of one link of an account. Inputs of another epoch
+// New returns the machine of one link to a peer. Inputs of another epoch
 // are dropped.
-func New(account messages.AccountID, epoch messages.Epoch) *Machine {
-	return &Machine{account: account, epoch: epoch}
+func New(peer messages.Peer, epoch messages.Epoch) *Machine {
+	return &Machine{peer: peer, epoch: epoch}
 }
 
 // State returns how far the link has come.
@@ -132,8 +132,6 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return m.connect(now, in)
 	case messages.Transmit:
 		return m.transmit(in)
-	case messages.Disconnect:
-		return m.disconnect()
 	case resolved:
 		return m.resolved(now, in)
 	case connected:
@@ -150,10 +148,8 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) current(in any) bool {
 	switch in := in.(type) {
 	case messages.Connect:
-		return in.Epoch == m.epoch && in.Account == m.account
+		return in.Epoch == m.epoch && in.Peer == m.peer
 	case messages.Transmit:
-		return in.Epoch == m.epoch
-	case messages.Disconnect:
 		return in.Epoch == m.epoch
 	case resolved:
 		return in.epoch == m.epoch
@@ -244,8 +240,7 @@ func (m *Machine) connected() []core.Effect {
 	}
 	m.state = Up
 	up := messages.LinkUp{
-		Account: m.account, Epoch: m.epoch, Remote: m.chosen,
-		Secured: m.security != nil, Deadline: m.request.Deadline,
+		Epoch: m.epoch, Deadline: m.request.Deadline,
 	}
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
@@ -265,11 +260,6 @@ func (m *Machine) transmit(in messages.Transmit) []core.Effect {
 	return []core.Effect{send{data: in.Data}}
 }
 
-func (m *Machine) disconnect() []core.Effect {
-	m.forget()
-	return []core.Effect{core.StopTimer{Timer: guard}, shut{}}
-}
-
 // overdue ends a stage whose goroutine has not reported within its own limit.
 func (m *Machine) overdue() []core.Effect {
 	switch m.state {
@@ -283,7 +273,7 @@ func (m *Machine) overdue() []core.Effect {
 
 // lose ends the link. Lost is final, so the owner is told once.
 func (m *Machine) lose(f messages.Failure) []core.Effect {
-	f.Account, f.Epoch = m.account, m.epoch
+	f.Peer, f.Epoch = m.peer, m.epoch
 	m.forget()
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
@@ -297,7 +287,7 @@ func (m *Machine) forget() { m.state, m.security = Lost, nil }
 
 func (m *Machine) progress(stage messages.Stage) core.Effect {
 	return core.Tell{To: core.Supervisor, Message: messages.Progress{
-		Account: m.account, Epoch: m.epoch, Stage: stage, Addresses: m.addresses, Chosen: m.chosen,
+		Epoch: m.epoch, Stage: stage, Addresses: m.addresses, Chosen: m.chosen,
 	}}
 }
 

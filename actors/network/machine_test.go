@@ -14,9 +14,10 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
+var testPeer = messages.ManagementPeer(7)
+
 const (
-	testAccount = messages.AccountID(7)
-	testEpoch   = messages.Epoch(42)
+	testEpoch = messages.Epoch(42)
 )
 
 var (
@@ -27,7 +28,7 @@ var (
 // connect is a NoSec request with a minute to go.
 func connect(t testing.TB, target string, changes ...func(*messages.Connect)) messages.Connect {
 	in := messages.Connect{
-		Account: testAccount, Epoch: testEpoch,
+		Peer: testPeer, Epoch: testEpoch,
 		URI: parse(t, target), Credentials: nosec(), Deadline: now.Add(time.Minute),
 	}
 	for _, change := range changes {
@@ -96,17 +97,17 @@ func lost(t testing.TB, effects []core.Effect) messages.Failure {
 	}
 	found[shut](t, effects)
 	f := all[0].Failure
-	if f.Account != testAccount || f.Epoch != testEpoch {
-		t.Errorf("the failure is of %v, epoch %v", f.Account, f.Epoch)
+	if f.Peer != testPeer || f.Epoch != testEpoch {
+		t.Errorf("the failure is of %v, epoch %v", f.Peer, f.Epoch)
 	}
 	return f
 }
 
 func TestNameIsResolvedThenConnected(t *testing.T) {
-	m := New(testAccount, testEpoch)
+	m := New(testPeer, testEpoch)
 	wantState(t, m, Idle)
 	wantEffects(t, m.Step(now, connect(t, "coap://lwm2m.test")),
-		core.Tell{To: core.Supervisor, Message: messages.Progress{Account: testAccount, Epoch: testEpoch, Stage: messages.StageResolving}},
+		core.Tell{To: core.Supervisor, Message: messages.Progress{Epoch: testEpoch, Stage: messages.StageResolving}},
 		core.SetTimer{Timer: guard, After: lookupLimit + guardGrace},
 		resolve{host: "lwm2m.test", deadline: now.Add(lookupLimit)},
 	)
@@ -116,18 +117,18 @@ func TestNameIsResolvedThenConnected(t *testing.T) {
 	list := ports(5683, "192.0.2.1", "2001:db8::1")
 	wantEffects(t, m.Step(later, resolved{epoch: testEpoch, addrs: []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1")}}),
 		core.Tell{To: core.Supervisor, Message: messages.Progress{
-			Account: testAccount, Epoch: testEpoch, Stage: messages.StageConnecting, Addresses: list, Chosen: list[0],
+			Epoch: testEpoch, Stage: messages.StageConnecting, Addresses: list, Chosen: list[0],
 		}},
 		core.SetTimer{Timer: guard, After: 29*time.Second + guardGrace},
 		open{remote: list[0], deadline: later.Add(29 * time.Second)},
 	)
 	wantState(t, m, Connecting)
 
-	up := messages.LinkUp{Account: testAccount, Epoch: testEpoch, Remote: list[0], Deadline: later.Add(29 * time.Second)}
+	up := messages.LinkUp{Epoch: testEpoch, Deadline: later.Add(29 * time.Second)}
 	wantEffects(t, m.Step(later, connected{epoch: testEpoch}),
 		core.StopTimer{Timer: guard},
 		core.Tell{To: core.Supervisor, Message: messages.Progress{
-			Account: testAccount, Epoch: testEpoch, Stage: messages.StageUp, Addresses: list, Chosen: list[0],
+			Epoch: testEpoch, Stage: messages.StageUp, Addresses: list, Chosen: list[0],
 		}},
 		core.Tell{To: core.Link, Message: up},
 		core.Tell{To: core.Owner, Message: up},
@@ -168,7 +169,7 @@ func TestAddressChoice(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := New(testAccount, testEpoch)
+			m := New(testPeer, testEpoch)
 			effects := m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) {
 				c.Addresses, c.After = test.input, test.after
 			}))
@@ -202,7 +203,7 @@ func TestShareOfTheBudget(t *testing.T) {
 		all = append(all, netip.AddrFrom4([4]byte{192, 0, 2, i + 1}))
 	}
 	for _, test := range tests {
-		m := New(testAccount, testEpoch)
+		m := New(testPeer, testEpoch)
 		m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Deadline = now.Add(test.left) }))
 		effects := m.Step(now, resolved{epoch: testEpoch, addrs: all[:test.addresses]})
 		if got := found[open](t, effects).deadline; got != now.Add(test.want) {
@@ -210,7 +211,7 @@ func TestShareOfTheBudget(t *testing.T) {
 		}
 	}
 	// given addresses come with a share already
-	m := New(testAccount, testEpoch)
+	m := New(testPeer, testEpoch)
 	effects := m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Addresses = withPort(all, 5683) }))
 	if got := found[open](t, effects).deadline; got != now.Add(time.Minute) {
 		t.Errorf("given: until %v, want 1m", got.Sub(now))
@@ -223,7 +224,7 @@ func TestLiteralAddressSkipsDNS(t *testing.T) {
 		"coap://[2001:db8::1]":     "[2001:db8::1]:5683",
 		"coap://[::ffff:10.1.2.3]": "10.1.2.3:5683",
 	} {
-		m := New(testAccount, testEpoch)
+		m := New(testPeer, testEpoch)
 		if got := found[open](t, m.Step(now, connect(t, target))).remote.String(); got != want {
 			t.Errorf("%s: dials %s, want %s", target, got, want)
 		}
@@ -231,7 +232,7 @@ func TestLiteralAddressSkipsDNS(t *testing.T) {
 }
 
 func TestNoUsableAddress(t *testing.T) {
-	m := New(testAccount, testEpoch)
+	m := New(testPeer, testEpoch)
 	m.Step(now, connect(t, "coap://lwm2m.test"))
 	f := lost(t, m.Step(now, resolved{epoch: testEpoch, addrs: []netip.Addr{addr("0.0.0.0"), addr("ff02::1")}}))
 	if got := wantAs[*ResolveError](t, &f).Reason; f.Class != messages.ClassDNS || got != ResolveNoAddress {
@@ -240,7 +241,7 @@ func TestNoUsableAddress(t *testing.T) {
 }
 
 func TestLookupIsBoundedByTheDeadline(t *testing.T) {
-	m := New(testAccount, testEpoch)
+	m := New(testPeer, testEpoch)
 	effects := m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Deadline = now.Add(4 * time.Second) }))
 	if got := found[resolve](t, effects).deadline; got != now.Add(4*time.Second) {
 		t.Errorf("the lookup ends at %v", got)
@@ -264,7 +265,7 @@ func TestFailsWithoutAPacket(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			m := New(testAccount, testEpoch)
+			m := New(testPeer, testEpoch)
 			effects := m.Step(now, connect(t, test.target, test.change))
 			if f := lost(t, effects); f.Class != test.class {
 				t.Errorf("class is %v, want %v", f.Class, test.class)
@@ -281,7 +282,7 @@ func TestFailsWithoutAPacket(t *testing.T) {
 func stages(t testing.TB) map[State]*Machine {
 	all := map[State]*Machine{}
 	for _, s := range []State{Idle, Resolving, Connecting, Up} {
-		all[s] = New(testAccount, testEpoch)
+		all[s] = New(testPeer, testEpoch)
 		if s >= Resolving {
 			all[s].Step(now, connect(t, "coap://lwm2m.test"))
 		}
@@ -300,7 +301,7 @@ func stages(t testing.TB) map[State]*Machine {
 func allInputs(t testing.TB, epoch messages.Epoch) []any {
 	return []any{
 		connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Epoch = epoch }),
-		messages.Transmit{Epoch: epoch, Data: []byte("x")}, messages.Disconnect{Epoch: epoch},
+		messages.Transmit{Epoch: epoch, Data: []byte("x")},
 		resolved{epoch: epoch, addrs: []netip.Addr{addr("192.0.2.1")}}, connected{epoch: epoch},
 		broken{epoch: epoch, err: errors.New("x")},
 	}
@@ -317,9 +318,9 @@ func TestOtherEpochsAreDropped(t *testing.T) {
 	}
 }
 
-func TestOtherAccountIsDropped(t *testing.T) {
-	m := New(testAccount, testEpoch)
-	wantEffects(t, m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Account++ })))
+func TestOtherPeerIsDropped(t *testing.T) {
+	m := New(testPeer, testEpoch)
+	wantEffects(t, m.Step(now, connect(t, "coap://lwm2m.test", func(c *messages.Connect) { c.Peer.ID++ })))
 	wantState(t, m, Idle)
 }
 
@@ -341,13 +342,6 @@ func TestInputsOutOfTurnAreIgnored(t *testing.T) {
 			wantEffects(t, m.Step(now, messages.Transmit{Epoch: testEpoch}))
 		}
 		wantState(t, m, state)
-	}
-}
-
-func TestDisconnectTellsNobody(t *testing.T) {
-	for _, m := range stages(t) {
-		wantEffects(t, m.Step(now, messages.Disconnect{Epoch: testEpoch}), core.StopTimer{Timer: guard}, shut{})
-		wantState(t, m, Lost)
 	}
 }
 
@@ -382,25 +376,25 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestSecuredLinkSaysSo(t *testing.T) {
-	m := New(testAccount, testEpoch)
+func TestSecuredLinkOpensWithItsCredentials(t *testing.T) {
+	m := New(testPeer, testEpoch)
 	effects := m.Step(now, connect(t, "coaps://192.0.2.1", func(c *messages.Connect) { c.Credentials = psk() }))
 	if s := found[open](t, effects).security; s == nil || s.identity != "device" {
 		t.Errorf("security is %+v", s)
 	}
 	up := told[messages.LinkUp](m.Step(now, connected{epoch: testEpoch}))
-	if len(up) != 2 || !up[0].Secured {
+	if len(up) != 2 {
 		t.Errorf("got %+v", up)
 	}
 }
 
-// Whatever happens in whatever order: at most one LinkLost, none after
-// Disconnect, nothing at all after either, and data only while the link is up.
+// Whatever happens in whatever order: at most one LinkLost, nothing at all
+// after it, and data only while the link is up.
 func TestAnyOrderOfInputs(t *testing.T) {
 	all := append(allInputs(t, testEpoch), core.Expired{Timer: guard})
 	all = append(all, allInputs(t, testEpoch-1)...)
 	rapid.Check(t, func(t *rapid.T) {
-		m := New(testAccount, testEpoch)
+		m := New(testPeer, testEpoch)
 		for _, in := range rapid.SliceOfN(rapid.SampledFrom(all), 0, 20).Draw(t, "inputs") {
 			before := m.State()
 			effects := m.Step(now, in)

@@ -184,7 +184,7 @@ func TestValidity(t *testing.T) {
 // No way of printing what holds credentials shows a key.
 func TestSecurityPrintsNoKey(t *testing.T) {
 	s := secure(t, "coaps://server.test", psk())
-	m := New(testAccount, testEpoch)
+	m := New(testPeer, testEpoch)
 	m.Step(now, connect(t, "coaps://server.test", func(c *messages.Connect) { c.Credentials = psk() }))
 	decimal := strings.Trim(fmt.Sprint([]byte(psk().Key)), "[]")
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {

@@ -4,13 +4,12 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
-	"github.com/holdfast-iot/holdfast/internal/core"
 )
 
 // Props returns the properties of the registration actor of one incarnation.
 // route returns the actor in a role: core.Supervisor and core.Link are asked
 // for. Its mailbox drops nothing; options may add hooks.
-func Props(config Config, route func(core.Role) *actor.PID, options actorkit.PropsOptions) *actor.Props {
+func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
 	return actorkit.Props(func() actor.Actor {
 		return actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Route: route})
 	}, options)

@@ -51,7 +51,7 @@ func (d *driver) note(effect core.Effect) string {
 		return fmt.Sprintf("timer %s %s", effect.Timer, effect.After)
 	case core.StopTimer:
 		delete(d.timers, effect.Timer)
-		return "stop " + string(effect.Timer)
+		return "stop " + effect.Timer.String()
 	case core.Tell:
 		if request, ok := effect.Message.(messages.Request); ok {
 			d.request = request
@@ -94,7 +94,7 @@ func (d *driver) begin(change func(*messages.BeginRegistration)) []string {
 		d.t.Fatal(err)
 	}
 	b := messages.BeginRegistration{
-		Account:  messages.Account{ID: 1, URI: server, Lifetime: 24 * time.Hour},
+		Account:  messages.Account{Peer: messages.ManagementPeer(1), URI: server, Lifetime: 24 * time.Hour},
 		Epoch:    testEpoch,
 		Endpoint: "gw-1",
 		Deadline: d.now.Add(testBudget),
@@ -109,7 +109,7 @@ func (d *driver) begin(change func(*messages.BeginRegistration)) []string {
 }
 
 func (d *driver) linkUp() []string {
-	return d.step(messages.LinkUp{Account: 1, Epoch: testEpoch})
+	return d.step(messages.LinkUp{Epoch: testEpoch})
 }
 
 // answer answers the last request.

@@ -51,9 +51,9 @@ func (s State) String() string {
 }
 
 // Timers of the machine.
-const (
-	timerAttempt core.Timer = "attempt" // the attempt's budget
-	timerUpdate  core.Timer = "update"  // the next Update is due
+var (
+	timerAttempt = core.Timer{Name: "attempt"} // the attempt's budget
+	timerUpdate  = core.Timer{Name: "update"}  // the next Update is due
 )
 
 // Config is what does not change from one incarnation to the next.

@@ -253,7 +253,7 @@ func TestLostLinkIsReportedOnceWithThePhase(t *testing.T) {
 			lost := messages.LinkLost{Failure: messages.Failure{Class: messages.ClassRefused, Epoch: testEpoch}}
 			d.step(lost)
 			f := d.failure()
-			if f.Failure.Class != messages.ClassRefused || f.Failure.Phase != tt.phase || f.LinkUsable || f.Failure.Account != 1 {
+			if f.Failure.Class != messages.ClassRefused || f.Failure.Phase != tt.phase || f.LinkUsable || f.Failure.Peer != messages.ManagementPeer(1) {
 				t.Fatalf("%+v", f)
 			}
 			d.want(Done)
@@ -443,7 +443,7 @@ func TestLateMessagesAreDropped(t *testing.T) {
 		messages.LinkUp{Epoch: testEpoch - 1},
 		messages.SendUpdate{Epoch: testEpoch - 1},
 		messages.Deregister{Epoch: testEpoch - 1},
-		core.Expired{Timer: "unknown"},
+		core.Expired{Timer: core.Timer{Name: "unknown"}},
 		"nonsense",
 	}
 	for _, in := range stale {

@@ -27,11 +27,11 @@ func (m *Machine) phase() messages.Phase {
 
 // fail ends the incarnation with one report.
 func (m *Machine) fail(f messages.Failure) []core.Effect {
-	f.Phase, f.Account, f.Epoch = m.phase(), m.begin.Account.ID, m.begin.Epoch
+	f.Phase, f.Peer, f.Epoch = m.phase(), m.begin.Account.Peer, m.begin.Epoch
 	stop := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
 	if m.state == Deregistering {
 		m.state = Done
-		return append(stop, m.tell(messages.Deregistered{Account: f.Account, Epoch: f.Epoch, Failure: &f}))
+		return append(stop, m.tell(messages.Deregistered{Epoch: f.Epoch, Failure: &f}))
 	}
 	m.state = Done
 	return append(stop, m.tell(messages.Failed{Failure: f}))
@@ -40,7 +40,7 @@ func (m *Machine) fail(f messages.Failure) []core.Effect {
 // putOff reports a failed Update on a link that goes on working; the
 // supervisor says when to go on.
 func (m *Machine) putOff(f messages.Failure) []core.Effect {
-	f.Phase, f.Account, f.Epoch = messages.PhaseUpdate, m.begin.Account.ID, m.begin.Epoch
+	f.Phase, f.Peer, f.Epoch = messages.PhaseUpdate, m.begin.Account.Peer, m.begin.Epoch
 	m.state = Deferred
 	return []core.Effect{
 		core.StopTimer{Timer: timerAttempt},
@@ -169,7 +169,7 @@ func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect
 		return m.putOff(f)
 	}
 	m.reregistered = true
-	told := m.tell(messages.Reregistering{Account: m.begin.Account.ID, Epoch: m.begin.Epoch, Answer: answer})
+	told := m.tell(messages.Reregistering{Epoch: m.begin.Epoch})
 	if m.state == Reconnecting { // the attempt's budget is running already
 		return append([]core.Effect{told}, m.register()...)
 	}
@@ -197,11 +197,11 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 // report tells the supervisor: an Update on a link that was registered
 // already is news of another kind than one that ends an outage.
 func (m *Machine) report(byUpdate bool) core.Effect {
-	id, epoch := m.begin.Account.ID, m.begin.Epoch
+	epoch := m.begin.Epoch
 	if byUpdate && !m.freshLink {
-		return m.tell(messages.Updated{Account: id, Epoch: epoch, Registration: *m.known})
+		return m.tell(messages.Updated{Epoch: epoch, Registration: *m.known})
 	}
-	return m.tell(messages.Registered{Account: id, Epoch: epoch, Registration: *m.known, ByUpdate: byUpdate})
+	return m.tell(messages.Registered{Epoch: epoch, Registration: *m.known, ByUpdate: byUpdate})
 }
 
 func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
@@ -213,7 +213,7 @@ func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
 
 func (m *Machine) deregistered() []core.Effect {
 	m.state = Done
-	return []core.Effect{m.tell(messages.Deregistered{Account: m.begin.Account.ID, Epoch: m.begin.Epoch})}
+	return []core.Effect{m.tell(messages.Deregistered{Epoch: m.begin.Epoch})}
 }
 
 func rejected(in messages.Response) messages.Failure {

@@ -78,7 +78,7 @@ type account struct {
 	shedSaid time.Time     // when that was last logged
 }
 
-func (a *account) bootstrap() bool { return a.ID == messages.BootstrapAccount }
+func (a *account) bootstrap() bool { return a.Peer == messages.BootstrapPeer() }
 
 func (a *account) server() string { return cmp.Or(a.Server, a.URI.String()) }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -70,7 +71,7 @@ func (r Runtime) hooks(name string) *actorkit.Hooks {
 // incarnation is the set of actors that serve one account in one epoch. It is
 // complete before the first message is sent to any of them.
 type incarnation struct {
-	account              messages.AccountID
+	peer                 messages.Peer
 	network, link, owner *actor.PID
 	retired              bool // owner and link have been told to stop
 }
@@ -79,12 +80,50 @@ type incarnation struct {
 // goroutines of their own, and a sibling that crashed is another actor after.
 type siblings struct{ management, storage atomic.Pointer[actor.PID] }
 
+// links finds the coapresend actor of an epoch, on any goroutine: an answer may
+// come from one of the application's, long after the request. There are few at a
+// time, so that a search costs less than a map.
+type links struct {
+	mu   sync.Mutex
+	open []link
+}
+
+type link struct {
+	epoch messages.Epoch
+	pid   *actor.PID // of coapresend
+}
+
+func (l *links) add(epoch messages.Epoch, pid *actor.PID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = append(l.open, link{epoch: epoch, pid: pid})
+}
+
+func (l *links) remove(epoch messages.Epoch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = slices.DeleteFunc(l.open, func(open link) bool { return open.epoch == epoch })
+}
+
+// at returns nil when the link is gone, or there has never been one.
+func (l *links) at(epoch messages.Epoch) *actor.PID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, open := range l.open {
+		if open.epoch == epoch {
+			return open.pid
+		}
+	}
+	return nil
+}
+
 // shell runs the machine's effects.
 type shell struct {
 	*actorkit.Shell
 	runtime      Runtime
 	incarnations map[messages.Epoch]*incarnation
 	siblings     siblings
+	links        links
 	self         *actor.PID
 	root         *actor.RootContext
 }
@@ -135,8 +174,10 @@ func (s *shell) options(name string) actorkit.PropsOptions {
 
 // route serves the supervisor and its shared children, on any goroutine: self
 // is known before the first of them is spawned.
-func (s *shell) route(role core.Role) *actor.PID {
+func (s *shell) route(role core.Role, epoch messages.Epoch) *actor.PID {
 	switch role {
+	case core.Link:
+		return s.links.at(epoch)
 	case core.Supervisor:
 		return s.self
 	case core.Management:
@@ -178,29 +219,30 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 
 // spawn starts the actors of an incarnation and wires them to each other.
 func (s *shell) spawn(ctx actor.Context, effect Spawn) {
-	in := &incarnation{account: effect.Account}
+	in := &incarnation{peer: effect.Peer}
 	route := s.wiring(in)
-	suffix := "/" + strconv.Itoa(int(effect.Account))
+	suffix := "/" + strconv.Itoa(int(effect.Peer.ID))
 	in.network = ctx.Spawn(network.Props(network.Config{
-		Account: effect.Account, Epoch: effect.Epoch, Transport: s.runtime.Transport, Route: route,
+		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport, Route: route,
 	}, s.options("network"+suffix)))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Route: route}
-	coap.Account, coap.Epoch = effect.Account, effect.Epoch
-	if effect.Account == messages.BootstrapAccount { // what a bootstrap may deliver is bounded block by block
+	coap.Peer, coap.Epoch = effect.Peer, effect.Epoch
+	if effect.Peer.Kind == messages.PeerBootstrap { // what a bootstrap may deliver is bounded block by block
 		coap.MaxBody = s.runtime.Bootstrap.MaxBytes
 	}
 	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix)))
-	if effect.Account == messages.BootstrapAccount {
+	if effect.Peer.Kind == messages.PeerBootstrap {
 		in.owner = ctx.Spawn(bootstrap.Props(s.runtime.Bootstrap, route, s.options("bootstrap")))
 	} else {
 		in.owner = ctx.Spawn(registration.Props(registration.Config{Budget: s.runtime.Config.Budget}, route, s.options("registration"+suffix)))
 	}
 	s.incarnations[effect.Epoch] = in
+	s.links.add(effect.Epoch, in.link)
 }
 
 // wiring says who fills which role for the actors of one incarnation.
-func (s *shell) wiring(in *incarnation) func(core.Role) *actor.PID {
-	return func(role core.Role) *actor.PID {
+func (s *shell) wiring(in *incarnation) actorkit.Route {
+	return func(role core.Role, _ messages.Epoch) *actor.PID {
 		switch role {
 		case core.Network:
 			return in.network
@@ -209,12 +251,12 @@ func (s *shell) wiring(in *incarnation) func(core.Role) *actor.PID {
 		case core.Owner:
 			return in.owner
 		case core.Handler:
-			if in.account == messages.BootstrapAccount {
+			if in.peer.Kind == messages.PeerBootstrap {
 				return in.owner
 			}
-			return s.route(core.Management)
+			return s.route(core.Management, 0)
 		}
-		return s.route(role)
+		return s.route(role, 0)
 	}
 }
 
@@ -257,6 +299,7 @@ func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 			s.leave(ctx, in)
 			ctx.Poison(in.network)
 			delete(s.incarnations, epoch)
+			s.links.remove(epoch)
 			return
 		}
 	}
@@ -265,12 +308,12 @@ func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 // rollCall pings every actor of the client; the supervisor itself answers by
 // the list.
 func (s *shell) rollCall(ctx actor.Context) []messages.Pinged {
-	list := []messages.Pinged{ping(ctx, "store", s.route(core.Store)), ping(ctx, "management", s.route(core.Management))}
+	list := []messages.Pinged{ping(ctx, "store", s.route(core.Store, 0)), ping(ctx, "management", s.route(core.Management, 0))}
 	for _, epoch := range slices.Sorted(maps.Keys(s.incarnations)) {
 		in := s.incarnations[epoch]
-		suffix := "/" + strconv.Itoa(int(in.account))
+		suffix := "/" + strconv.Itoa(int(in.peer.ID))
 		owner := "registration" + suffix
-		if in.account == messages.BootstrapAccount {
+		if in.peer.Kind == messages.PeerBootstrap {
 			owner = "bootstrap"
 		}
 		list = append(list, ping(ctx, "network"+suffix, in.network), ping(ctx, "coapresend"+suffix, in.link), ping(ctx, owner, in.owner))
@@ -296,9 +339,9 @@ func (s *shell) respawn(ctx actor.Context, role core.Role) {
 func (s *shell) childCrashed(child *actor.PID, crash *actorkit.Crash) {
 	message := messages.Crashed{Reason: crash}
 	switch {
-	case child.Equal(s.route(core.Management)):
+	case child.Equal(s.route(core.Management, 0)):
 		message.Shared, message.Actor = true, core.Management.String()
-	case child.Equal(s.route(core.Store)):
+	case child.Equal(s.route(core.Store, 0)):
 		message.Shared, message.Actor = true, core.Store.String()
 	default:
 		if !s.locate(child, &message) {
@@ -325,7 +368,7 @@ func (s *shell) locate(child *actor.PID, message *messages.Crashed) bool {
 		default:
 			continue
 		}
-		message.Actor, message.Account, message.Epoch = name+" of "+in.account.String(), in.account, epoch
+		message.Actor, message.Peer, message.Epoch = name+" of "+in.peer.String(), in.peer, epoch
 		return true
 	}
 	return false

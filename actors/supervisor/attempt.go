@@ -20,7 +20,7 @@ func (m *Machine) begin(now time.Time, a *account) {
 	a.deadline = now.Add(m.config.Budget)
 	a.addresses, a.tried, a.worst, a.started = nil, 0, nil, false
 	a.intent, a.due, a.floor = intentAttempt, time.Time{}, time.Time{}
-	m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.spawn(now, a)
 }
 
@@ -31,13 +31,13 @@ func (m *Machine) spawn(now time.Time, a *account) {
 	a.epoch, a.stage = m.epoch, stageResolving
 	end := a.share(now)
 	m.do(
-		Spawn{Account: a.ID, Epoch: a.epoch},
+		Spawn{Peer: a.Peer, Epoch: a.epoch},
 		Order{Epoch: a.epoch, To: core.Owner, Message: m.beginning(now, a, end)},
 		Order{Epoch: a.epoch, To: core.Network, Message: messages.Connect{
-			Account: a.ID, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
+			Peer: a.Peer, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
 			Deadline: end, Addresses: a.addresses, After: a.chosen,
 		}},
-		core.SetTimer{Timer: guardTimer(a.ID), After: a.deadline.Sub(now) + guardGrace},
+		core.SetTimer{Timer: guardTimer(a.Peer), After: a.deadline.Sub(now) + guardGrace},
 	)
 }
 
@@ -64,7 +64,7 @@ func (m *Machine) retire(a *account) {
 	if a.epoch == 0 {
 		return
 	}
-	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.ID)})
+	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)})
 	a.epoch = 0
 }
 
@@ -118,7 +118,7 @@ func (m *Machine) bootstrapStarted(in messages.BootstrapStarted) {
 		// From here on the session has a timer of its own: a long bootstrap
 		// is no failure.
 		a.started = true
-		m.do(core.StopTimer{Timer: guardTimer(a.ID)})
+		m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
 	}
 }
 
@@ -129,7 +129,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	if a == nil || m.stop != nil {
 		return
 	}
-	m.do(core.StopTimer{Timer: guardTimer(a.ID)}, core.StopTimer{Timer: waitTimer(a.ID)})
+	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
 	a.stage, a.registration, a.due = stageRegistered, &in.Registration, time.Time{}
 	attempts := a.failures + 1
 	lost := a.lostAt
@@ -163,7 +163,7 @@ func (m *Machine) updated(in messages.Updated) {
 	}
 	a.registration, a.due = &in.Registration, time.Time{}
 	a.succeed()
-	m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
 }
 
@@ -182,7 +182,7 @@ const triggerQuiet = time.Hour
 // registration, or whoever passes for it where there is no security, gets a
 // bootstrap at the distances of the policy, up to an hour, and no loop.
 func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTriggered) {
-	b := m.accounts[messages.BootstrapAccount]
+	b := m.accounts[messages.BootstrapPeer()]
 	if m.live(in.Epoch) == nil || m.stop != nil || b == nil || b.stage != stageIdle {
 		return
 	}
@@ -201,7 +201,7 @@ func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTrigger
 // beginBootstrap starts a bootstrap, unless one is under way or waits for its
 // own delay; what the bootstrap server asked for is kept.
 func (m *Machine) beginBootstrap(now time.Time) {
-	b := m.accounts[messages.BootstrapAccount]
+	b := m.accounts[messages.BootstrapPeer()]
 	if b == nil || b.stage != stageIdle {
 		return
 	}
@@ -211,7 +211,7 @@ func (m *Machine) beginBootstrap(now time.Time) {
 // settleBootstrap calls a bootstrap that was to be a recovery off, once every
 // management account has registered without it.
 func (m *Machine) settleBootstrap() {
-	b := m.accounts[messages.BootstrapAccount]
+	b := m.accounts[messages.BootstrapPeer()]
 	if b == nil || b.stage != stageWaiting {
 		return
 	}
@@ -223,7 +223,7 @@ func (m *Machine) settleBootstrap() {
 	floor := b.floor // what its server asked for counts all the same
 	b.succeed()
 	b.stage, b.due, b.floor = stageIdle, time.Time{}, floor
-	m.do(core.StopTimer{Timer: waitTimer(b.ID)})
+	m.do(core.StopTimer{Timer: waitTimer(b.Peer)})
 }
 
 // bootstrapped adopts what a bootstrap has delivered. It resets the bootstrap
@@ -254,7 +254,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 func (m *Machine) linger(b *account) {
 	m.endLinger()
 	m.lingering, b.epoch = b.epoch, 0
-	m.do(core.StopTimer{Timer: guardTimer(b.ID)}, core.SetTimer{Timer: timerLinger, After: m.config.Linger})
+	m.do(core.StopTimer{Timer: guardTimer(b.Peer)}, core.SetTimer{Timer: timerLinger, After: m.config.Linger})
 }
 
 func (m *Machine) endLinger() {
@@ -279,6 +279,6 @@ func (m *Machine) outage() (failures uint64, lost time.Time) {
 // forget drops an account with all that belongs to it.
 func (m *Machine) forget(a *account) {
 	m.retire(a)
-	m.do(core.StopTimer{Timer: waitTimer(a.ID)})
-	delete(m.accounts, a.ID)
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	delete(m.accounts, a.Peer)
 }

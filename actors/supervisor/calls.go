@@ -75,7 +75,7 @@ func (m *Machine) update(now time.Time) (sent bool) {
 // that refuses and asks in turn gets it when the budget gives it a turn.
 func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate) {
 	if !a.due.IsZero() {
-		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 		m.due(now, a)
 		return
 	}
@@ -84,7 +84,7 @@ func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate
 
 // bootstrapNow begins a bootstrap that waits for its delay, or for nothing.
 func (m *Machine) bootstrapNow(now time.Time) bool {
-	b := m.accounts[messages.BootstrapAccount]
+	b := m.accounts[messages.BootstrapPeer()]
 	if b == nil || now.Before(b.floor) || b.stage != stageIdle && b.stage != stageWaiting {
 		return false
 	}
@@ -99,13 +99,13 @@ func (m *Machine) pause(now time.Time) {
 	m.endLinger()
 	m.lookAt = time.Time{}
 	m.do(core.StopTimer{Timer: timerLoad})
-	m.line, m.turn = nil, messages.BootstrapAccount
+	m.line, m.turn = nil, messages.Peer{}
 	for _, a := range m.everyone() {
 		if a.stage == stageRegistered && a.lostAt.IsZero() {
 			a.lostAt = now
 		}
 		m.retire(a)
-		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 		a.stage, a.due, a.intent = stageIdle, time.Time{}, intentAttempt
 	}
 }
@@ -161,6 +161,6 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 	for _, a := range m.everyone() {
 		m.forget(a)
 	}
-	m.tree, m.loads, m.line, m.turn = nil, 0, nil, messages.BootstrapAccount
+	m.tree, m.loads, m.line, m.turn = nil, 0, nil, messages.Peer{}
 	m.load(now)
 }

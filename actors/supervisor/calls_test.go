@@ -12,35 +12,35 @@ import (
 // situations are the states in which a call may come.
 var situations = map[string]func(*testing.T) *driver{
 	"starting": func(t *testing.T) *driver {
-		d := newDriver(t, bootstrapAccount(t), serverAccount(t, 1, 1))
+		d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
 		d.step(messages.Start{})
 		return d
 	},
-	"connecting": func(t *testing.T) *driver { return running(t, bootstrapAccount(t), serverAccount(t, 1, 1)) },
+	"connecting": func(t *testing.T) *driver { return running(t, bootstrapAccount(t), serverAccount(t, server(1), 1)) },
 	"bootstrapping": func(t *testing.T) *driver {
 		d := running(t, bootstrapAccount(t))
-		d.connected(messages.BootstrapAccount)
+		d.connected(messages.BootstrapPeer())
 		return d
 	},
 	"registered": func(t *testing.T) *driver {
-		d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-		d.register(1)
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		d.register(server(1))
 		return d
 	},
 	"waiting": func(t *testing.T) *driver {
-		d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-		d.fail(1, refused)
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		d.fail(server(1), refused)
 		return d
 	},
 	"paused": func(t *testing.T) *driver {
-		d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-		d.register(1)
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		d.register(server(1))
 		d.call(messages.CallPause)
 		return d
 	},
 	"stopping": func(t *testing.T) *driver {
-		d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-		d.register(1)
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		d.register(server(1))
 		d.step(messages.Stop{Deadline: d.now.Add(time.Second)})
 		return d
 	},
@@ -94,8 +94,8 @@ func TestPauseIsSilentAndResumeUpdates(t *testing.T) {
 	if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeUpdate {
 		t.Fatal("the server still knows us: an Update is enough")
 	}
-	d.connected(1)
-	d.step(messages.Registered{Account: 1, Epoch: d.epoch(1), ByUpdate: true, Registration: messages.Registration{Location: []string{"rd", "1"}}})
+	d.connected(server(1))
+	d.step(messages.Registered{Epoch: d.epoch(server(1)), ByUpdate: true, Registration: messages.Registration{Location: []string{"rd", "1"}}})
 	if e := d.newest(messages.EventRegistered); e.OfflineMS == nil || *e.OfflineMS != 3600000 {
 		t.Fatalf("%+v", e)
 	}
@@ -103,14 +103,14 @@ func TestPauseIsSilentAndResumeUpdates(t *testing.T) {
 
 // What a server asked for outlasts a pause.
 func TestResumeKeepsTheFloor(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	f := rejectedWith(messages.ServiceUnavailable, messages.PhaseRegister)
 	f.MaxAge = new(time.Hour)
-	d.fail(1, f)
+	d.fail(server(1), f)
 	d.call(messages.CallPause)
 	d.now = d.now.Add(10 * time.Minute)
 	d.call(messages.CallResume)
-	if got := d.wait(1); got != 50*time.Minute {
+	if got := d.wait(server(1)); got != 50*time.Minute {
 		t.Fatalf("waited %v", got)
 	}
 }
@@ -170,25 +170,25 @@ func TestUnusableFilesAreLookedAtAgain(t *testing.T) {
 		}
 		d.fire(timerLoad)
 	}
-	d.factory = accounts.ToTree([]messages.Account{serverAccount(t, 1, 0)})
+	d.factory = accounts.ToTree([]messages.Account{serverAccount(t, server(1), 0)})
 	d.loaded(nil, nil)
-	d.register(1)
+	d.register(server(1))
 }
 
 func TestUnusableFileBesideAStoredAccountIsReportedOnly(t *testing.T) {
 	d := newDriver(t)
 	d.step(messages.Start{})
-	stored := accounts.ToTree([]messages.Account{serverAccount(t, 7, 1)})
+	stored := accounts.ToTree([]messages.Account{serverAccount(t, server(7), 1)})
 	d.step(messages.AccountsLoaded{
 		Token: d.loads[0].Token, Stored: accounts.Encode(stored),
 		FactoryErr: errors.New("bootstrap.psk_key_file: missing"), FactoryClass: messages.ClassStoreRead,
 	})
-	d.register(7)
+	d.register(server(7))
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionUser, testR0)
 	d.factory = accounts.ToTree([]messages.Account{bootstrapAccount(t)})
 	d.fire(timerLoad)
 	d.loaded(stored, nil)
-	if d.machine.accounts[messages.BootstrapAccount] == nil || d.machine.accounts[7].stage != stageRegistered {
+	if d.machine.accounts[messages.BootstrapPeer()] == nil || d.machine.accounts[server(7)].stage != stageRegistered {
 		t.Fatal("the bootstrap account was not found, or the registration was disturbed")
 	}
 }
@@ -198,30 +198,30 @@ func TestUnusableFileBesideAStoredAccountIsReportedOnly(t *testing.T) {
 func TestReloadAnnouncesWhatHasChanged(t *testing.T) {
 	d := newDriver(t)
 	d.step(messages.Start{})
-	one := accounts.ToTree([]messages.Account{serverAccount(t, 7, 1)})
+	one := accounts.ToTree([]messages.Account{serverAccount(t, server(7), 1)})
 	d.step(messages.AccountsLoaded{
 		Token: d.loads[0].Token, Stored: accounts.Encode(one),
 		FactoryErr: errors.New("bootstrap.psk_key_file: missing"), FactoryClass: messages.ClassBadCredentials,
 	})
-	d.register(7)
+	d.register(server(7))
 	d.factory = accounts.ToTree([]messages.Account{bootstrapAccount(t)})
 	d.fire(timerLoad)
-	d.loaded(accounts.ToTree([]messages.Account{serverAccount(t, 7, 1), serverAccount(t, 8, 2)}), nil)
+	d.loaded(accounts.ToTree([]messages.Account{serverAccount(t, server(7), 1), serverAccount(t, server(8), 2)}), nil)
 	got := lastOrder[messages.ObjectsChanged](d)
-	if got.Epoch != d.epoch(7) || got.Lifetime != 24*time.Hour || len(got.Objects) != 2 || len(got.Objects[0].Instances) != 2 {
+	if got.Epoch != d.epoch(server(7)) || got.Lifetime != 24*time.Hour || len(got.Objects) != 2 || len(got.Objects[0].Instances) != 2 {
 		t.Fatalf("%+v", got)
 	}
-	d.register(8)
+	d.register(server(8))
 }
 
 // ordered makes accounts with a registration priority order.
 func ordered(t *testing.T, block bool) *driver {
-	first, second, third := serverAccount(t, 1, 0), serverAccount(t, 2, 1), serverAccount(t, 3, 2)
+	first, second, third := serverAccount(t, server(1), 0), serverAccount(t, server(2), 1), serverAccount(t, server(3), 2)
 	first.Retry = messages.Retry{Priority: new(uint64(1)), FailureBlock: &block}
 	second.Retry = messages.Retry{Priority: new(uint64(2)), InitialDelay: seconds(30)}
 	d := newDriver(t)
-	d.machine.accounts = map[messages.AccountID]*account{
-		1: {Account: first}, 2: {Account: second}, 3: {Account: third},
+	d.machine.accounts = map[messages.Peer]*account{
+		server(1): {Account: first}, server(2): {Account: second}, server(3): {Account: third},
 	}
 	d.machine.tree = accounts.ToTree(nil)
 	d.machine.state = messages.StateStarting
@@ -235,14 +235,14 @@ func TestServersRegisterInTheirOrder(t *testing.T) {
 	d.machine.effects = nil
 	d.machine.startIdle(d.now, true)
 	d.drain()
-	if d.idle(1) || !d.idle(2) || d.idle(3) {
+	if d.idle(server(1)) || !d.idle(server(2)) || d.idle(server(3)) {
 		t.Fatalf("live %v", d.live)
 	}
-	d.fail(1, refused) // the next one's turn
-	if got := d.wait(2); got != 30*time.Second {
+	d.fail(server(1), refused) // the next one's turn
+	if got := d.wait(server(2)); got != 30*time.Second {
 		t.Fatalf("/1/x/14 was %v", got)
 	}
-	d.register(2)
+	d.register(server(2))
 }
 
 func TestFailureBlockKeepsTheOthersWaiting(t *testing.T) {
@@ -250,22 +250,22 @@ func TestFailureBlockKeepsTheOthersWaiting(t *testing.T) {
 	d.machine.effects = nil
 	d.machine.startIdle(d.now, false)
 	d.drain()
-	d.fail(1, refused)
-	if !d.idle(2) || d.timers[waitTimer(2)] != (time.Time{}) {
+	d.fail(server(1), refused)
+	if !d.idle(server(2)) || d.timers[waitTimer(server(2))] != (time.Time{}) {
 		t.Fatal("a blocked server began")
 	}
-	d.wait(1)
-	d.register(1)
-	if d.idle(2) {
+	d.wait(server(1))
+	d.register(server(1))
+	if d.idle(server(2)) {
 		t.Fatal("the next server did not begin")
 	}
 }
 
 // /1/x/16: without it, no bootstrap.
 func TestBootstrapOnRegistrationFailureCanBeForbidden(t *testing.T) {
-	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-	d.machine.accounts[1].Retry.Bootstrap = new(false)
-	e := d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.machine.accounts[server(1)].Retry.Bootstrap = new(false)
+	e := d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
 	checkEvent(t, e, messages.ConnectInvalidParameters, 1, messages.ActionRetry, testR0)
 }
 
@@ -274,32 +274,32 @@ func TestBootstrapOnRegistrationFailureCanBeForbidden(t *testing.T) {
 func TestPolicyLwM2MIsExact(t *testing.T) {
 	b := bootstrapAccount(t)
 	b.HoldOff = 20 * time.Second
-	d := newDriver(t, b, serverAccount(t, 1, 1))
+	d := newDriver(t, b, serverAccount(t, server(1), 1))
 	d.machine.config.PolicyKind = PolicyLwM2M
 	d.step(messages.Start{})
 	d.loaded(nil, nil)
-	d.machine.accounts[0].HoldOff = 20 * time.Second
+	d.machine.accounts[messages.BootstrapPeer()].HoldOff = 20 * time.Second
 	for i, want := range []time.Duration{60, 120, 240, 480} {
-		e := d.fail(1, messages.Failure{Class: messages.ClassDNS, Phase: messages.PhaseRegister})
+		e := d.fail(server(1), messages.Failure{Class: messages.ClassDNS, Phase: messages.PhaseRegister})
 		checkEvent(t, e, messages.ConnectDNSResolvingFailed, uint64(i+1), messages.ActionRetry, want*time.Second)
-		d.wait(1)
+		d.wait(server(1))
 	}
-	e := d.fail(1, messages.Failure{Class: messages.ClassDNS, Phase: messages.PhaseRegister})
+	e := d.fail(server(1), messages.Failure{Class: messages.ClassDNS, Phase: messages.PhaseRegister})
 	checkEvent(t, e, messages.ConnectDNSResolvingFailed, 5, messages.ActionBootstrap, 20*time.Second)
-	d.wait(1)
+	d.wait(server(1))
 	for i, want := range []time.Duration{60, 120, 240, 480} {
-		e := d.fail(messages.BootstrapAccount, messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseBootstrap})
+		e := d.fail(messages.BootstrapPeer(), messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseBootstrap})
 		checkEvent(t, e, messages.ConnectTimeout, uint64(i+1), messages.ActionRetry, max(want*time.Second, 20*time.Second<<(i+1)))
-		d.wait(messages.BootstrapAccount)
+		d.wait(messages.BootstrapPeer())
 	}
 }
 
 func TestPolicyAutoTakesWrittenResources(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.machine.accounts[1].Retry = messages.Retry{Timer: seconds(7)}
-	checkEvent(t, d.fail(1, refused), messages.ConnectNetworkError, 1, messages.ActionRetry, 7*time.Second)
-	d = running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
+	d.machine.accounts[server(1)].Retry = messages.Retry{Timer: seconds(7)}
+	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 1, messages.ActionRetry, 7*time.Second)
+	d = running(t, serverAccount(t, server(1), 0))
 	d.machine.config.PolicyKind = PolicyExponential
-	d.machine.accounts[1].Retry = messages.Retry{Timer: seconds(7)}
-	checkEvent(t, d.fail(1, refused), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
+	d.machine.accounts[server(1)].Retry = messages.Retry{Timer: seconds(7)}
+	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }

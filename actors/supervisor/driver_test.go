@@ -22,7 +22,7 @@ type driver struct {
 	machine *Machine
 	now     time.Time
 	timers  map[core.Timer]time.Time
-	live    map[messages.Epoch]messages.AccountID
+	live    map[messages.Epoch]messages.Peer
 	orders  []Order
 	begun   []time.Time // attempts: incarnations, and repeated requests on a link
 	events  []messages.Event
@@ -44,15 +44,18 @@ func mustURI(t *testing.T, s string) uri.URI {
 
 func bootstrapAccount(t *testing.T) messages.Account {
 	return messages.Account{
-		ID: messages.BootstrapAccount, URI: mustURI(t, "coaps://bs.example"),
+		Peer: messages.BootstrapPeer(), URI: mustURI(t, "coaps://bs.example"),
 		Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw", Key: messages.Secret("0123456789abcdef")},
 	}
 }
 
-func serverAccount(t *testing.T, id messages.AccountID, instance uint16) messages.Account {
+// server is the management server with a short server ID.
+func server(id uint16) messages.Peer { return messages.ManagementPeer(id) }
+
+func serverAccount(t *testing.T, id messages.Peer, instance uint16) messages.Account {
 	return messages.Account{
-		ID: id, SecurityInstance: instance, ServerInstance: instance,
-		URI:         mustURI(t, fmt.Sprintf("coaps://dm%d.example", id)),
+		Peer: id, SecurityInstance: instance, ServerInstance: instance,
+		URI:         mustURI(t, fmt.Sprintf("coaps://dm%d.example", id.ID)),
 		Credentials: messages.Credentials{Mode: messages.SecurityPSK, Identity: "gw", Key: messages.Secret("fedcba9876543210")},
 		Lifetime:    24 * time.Hour,
 	}
@@ -62,7 +65,7 @@ func newDriver(t *testing.T, configured ...messages.Account) *driver {
 	t.Helper()
 	d := &driver{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.AccountID{},
+		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.Peer{},
 	}
 	d.factory = accounts.ToTree(configured)
 	d.machine = New(Config{
@@ -112,7 +115,7 @@ func (d *driver) note(effect core.Effect) {
 			d.resets = append(d.resets, message)
 		}
 	case Spawn:
-		d.live[effect.Epoch] = effect.Account
+		d.live[effect.Epoch] = effect.Peer
 		d.begun = append(d.begun, d.now)
 	case Retire:
 		if _, ok := d.live[effect.Epoch]; !ok {
@@ -141,7 +144,7 @@ func (d *driver) note(effect core.Effect) {
 }
 
 // epoch returns the one live incarnation of an account.
-func (d *driver) epoch(id messages.AccountID) messages.Epoch {
+func (d *driver) epoch(id messages.Peer) messages.Epoch {
 	d.t.Helper()
 	var found []messages.Epoch
 	for epoch, account := range d.live {
@@ -155,7 +158,7 @@ func (d *driver) epoch(id messages.AccountID) messages.Epoch {
 	return found[0]
 }
 
-func (d *driver) idle(id messages.AccountID) bool {
+func (d *driver) idle(id messages.Peer) bool {
 	for epoch, account := range d.live {
 		if account == id && epoch != d.machine.lingering {
 			return false
@@ -165,32 +168,32 @@ func (d *driver) idle(id messages.AccountID) bool {
 }
 
 // connected takes the present incarnation as far as the handshake.
-func (d *driver) connected(id messages.AccountID) {
+func (d *driver) connected(id messages.Peer) {
 	d.t.Helper()
 	epoch := d.epoch(id)
 	for _, stage := range []messages.Stage{messages.StageResolving, messages.StageConnecting, messages.StageUp} {
-		d.step(messages.Progress{Account: id, Epoch: epoch, Stage: stage})
+		d.step(messages.Progress{Epoch: epoch, Stage: stage})
 	}
 }
 
-func (d *driver) register(id messages.AccountID) {
+func (d *driver) register(id messages.Peer) {
 	d.t.Helper()
 	d.connected(id)
-	d.step(messages.Registered{Account: id, Epoch: d.epoch(id), Registration: messages.Registration{
+	d.step(messages.Registered{Epoch: d.epoch(id), Registration: messages.Registration{
 		Location: []string{"rd", "1"}, Version: "1.1", Lifetime: 24 * time.Hour, Accepted: d.now,
 	}})
 }
 
 // fail ends the present attempt of an account.
-func (d *driver) fail(id messages.AccountID, f messages.Failure) messages.Event {
+func (d *driver) fail(id messages.Peer, f messages.Failure) messages.Event {
 	d.t.Helper()
 	return d.report(id, f, false)
 }
 
-func (d *driver) report(id messages.AccountID, f messages.Failure, usable bool) messages.Event {
+func (d *driver) report(id messages.Peer, f messages.Failure, usable bool) messages.Event {
 	d.t.Helper()
 	before := len(d.events)
-	f.Account, f.Epoch = id, d.epoch(id)
+	f.Peer, f.Epoch = id, d.epoch(id)
 	d.step(messages.Failed{Failure: f, LinkUsable: usable})
 	errors := onlyErrors(d.events[before:])
 	if len(errors) != 1 {
@@ -207,7 +210,7 @@ func onlyErrors(events []messages.Event) []messages.Event {
 
 // wait lets virtual time pass until an account's delay is over, and returns
 // how long that was.
-func (d *driver) wait(id messages.AccountID) time.Duration {
+func (d *driver) wait(id messages.Peer) time.Duration {
 	d.t.Helper()
 	return d.fire(waitTimer(id))
 }
@@ -274,10 +277,10 @@ func (d *driver) newest(kind messages.EventType) messages.Event {
 
 func (d *driver) bootstrap(trees ...*lwm2m.Tree) {
 	d.t.Helper()
-	d.connected(messages.BootstrapAccount)
-	epoch := d.epoch(messages.BootstrapAccount)
+	d.connected(messages.BootstrapPeer())
+	epoch := d.epoch(messages.BootstrapPeer())
 	d.step(messages.BootstrapStarted{Epoch: epoch})
-	tree := accounts.ToTree([]messages.Account{bootstrapAccount(d.t), serverAccount(d.t, 1, 1)})
+	tree := accounts.ToTree([]messages.Account{bootstrapAccount(d.t), serverAccount(d.t, server(1), 1)})
 	if len(trees) > 0 {
 		tree = trees[0]
 	}

@@ -9,8 +9,8 @@ import (
 // registration, wired to each other.
 type Spawn struct {
 	core.Marker
-	Account messages.AccountID
-	Epoch   messages.Epoch
+	Peer  messages.Peer
+	Epoch messages.Epoch
 }
 
 // Order sends Message to one actor of an incarnation.

@@ -12,16 +12,16 @@ import (
 // What links drop is added up for the account, shown in the status, and logged
 // once a minute.
 func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	shed := messages.Shed{Queue: 1, Rate: 2, Answers: 3, Memory: 4, Forged: 5}
 	var warned []messages.Shed
 	var published messages.Snapshot
 	for range 7 {
-		for _, effect := range d.machine.Step(d.now, messages.Overloaded{Account: 1, Epoch: d.epoch(1), Shed: shed}) {
+		for _, effect := range d.machine.Step(d.now, messages.Overloaded{Epoch: d.epoch(server(1)), Shed: shed}) {
 			switch effect := effect.(type) {
 			case Warn:
-				if effect.Server != d.machine.accounts[1].server() {
+				if effect.Server != d.machine.accounts[server(1)].server() {
 					t.Errorf("logged for %q", effect.Server)
 				}
 				warned = append(warned, effect.Shed)
@@ -40,8 +40,8 @@ func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 	if diff := cmp.Diff(times(7), published.Connections[0].Shed); diff != "" {
 		t.Errorf("published: %s", diff)
 	}
-	d.step(messages.Overloaded{Account: 1, Epoch: d.epoch(1) - 1, Shed: shed})
-	if got := d.machine.accounts[1].shed; got != times(7) {
+	d.step(messages.Overloaded{Epoch: d.epoch(server(1)) - 1, Shed: shed})
+	if got := d.machine.accounts[server(1)].shed; got != times(7) {
 		t.Errorf("another link's counted: %+v", got)
 	}
 }

@@ -163,11 +163,11 @@ func (m *Machine) adopt(tree *lwm2m.Tree) {
 	m.tree = m.withFactoryBootstrap(tree)
 	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
 	for _, acct := range m.within(decoded) {
-		if known := m.accounts[acct.ID]; known != nil {
+		if known := m.accounts[acct.Peer]; known != nil {
 			known.Account = acct
 			continue
 		}
-		m.accounts[acct.ID] = &account{Account: acct}
+		m.accounts[acct.Peer] = &account{Account: acct}
 	}
 	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
 	m.announce()
@@ -210,7 +210,7 @@ func (m *Machine) startIdle(now time.Time, bootstrapped bool) {
 		return
 	}
 	servers := m.servers()
-	b := m.accounts[messages.BootstrapAccount]
+	b := m.accounts[messages.BootstrapPeer()]
 	if b != nil && b.reloaded() {
 		m.begin(now, b)
 	}
@@ -236,17 +236,17 @@ func (a *account) reloaded() bool {
 // startServers begins every management account: those without a priority at
 // once, the others one after the other (/1/x/13).
 func (m *Machine) startServers(now time.Time, servers []*account, bootstrapped bool) {
-	m.line, m.turn, m.unproven = nil, messages.BootstrapAccount, bootstrapped
+	m.line, m.turn, m.unproven = nil, messages.Peer{}, bootstrapped
 	for _, a := range servers {
 		switch {
 		case !a.ready():
 		case a.Retry.Priority == nil:
 			m.startAfter(now, a, m.initialDelay(a))
 		default:
-			m.line = append(m.line, a.ID)
+			m.line = append(m.line, a.Peer)
 		}
 	}
-	slices.SortStableFunc(m.line, func(x, y messages.AccountID) int {
+	slices.SortStableFunc(m.line, func(x, y messages.Peer) int {
 		return cmp.Compare(*m.accounts[x].Retry.Priority, *m.accounts[y].Retry.Priority)
 	})
 	m.nextInLine(now)
@@ -255,7 +255,7 @@ func (m *Machine) startServers(now time.Time, servers []*account, bootstrapped b
 // nextInLine begins the next of the ordered accounts.
 func (m *Machine) nextInLine(now time.Time) {
 	if len(m.line) == 0 {
-		m.turn = messages.BootstrapAccount
+		m.turn = messages.Peer{}
 		return
 	}
 	m.turn, m.line = m.line[0], m.line[1:]
@@ -288,7 +288,7 @@ func (m *Machine) lineMoves(now time.Time, a *account, succeeded bool) {
 	if succeeded {
 		m.unproven = false
 	}
-	if a.ID != m.turn || a.bootstrap() {
+	if a.Peer != m.turn || a.bootstrap() {
 		return
 	}
 	if succeeded || !or(a.Retry.FailureBlock, false) {
@@ -308,7 +308,7 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 	m.do(core.StopTimer{Timer: timerLoad})
 	leaving := false
 	for _, a := range m.everyone() {
-		m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 		if a.stage == stageRegistered {
 			a.stage, leaving = stageLeaving, true
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.Deregister{Epoch: a.epoch}})

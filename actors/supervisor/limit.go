@@ -15,14 +15,14 @@ import (
 // where they are, and count again when the limit is raised.
 type unusedError struct {
 	count  accounts.CountError
-	unused []messages.AccountID
+	unused []messages.Peer
 }
 
 // Error implements error.
 func (e *unusedError) Error() string {
 	var names []string
 	for _, id := range e.unused[:min(len(e.unused), namedAccounts)] {
-		names = append(names, strconv.Itoa(int(id)))
+		names = append(names, strconv.Itoa(int(id.ID)))
 	}
 	text := fmt.Sprintf("%s: those with the short server IDs %s", e.count.Error(), strings.Join(names, ", "))
 	if more := len(e.unused) - len(names); more > 0 {
@@ -39,9 +39,9 @@ const namedAccounts = 8
 func (m *Machine) within(all []messages.Account) []messages.Account {
 	most := cmp.Or(m.config.MaxAccounts, accounts.DefaultMax)
 	used, rest := accounts.Within(most, all)
-	var unused []messages.AccountID
+	var unused []messages.Peer
 	for _, a := range rest {
-		unused = append(unused, a.ID)
+		unused = append(unused, a.Peer)
 	}
 	if len(unused) > 0 && !slices.Equal(unused, m.unused) {
 		cause := &unusedError{accounts.CountError{Have: most + len(unused), Max: most}, unused}

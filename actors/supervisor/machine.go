@@ -1,10 +1,8 @@
 package supervisor
 
 import (
-	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -37,9 +35,9 @@ type Machine struct {
 	state    messages.State
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
 	tree     *lwm2m.Tree // objects 0 and 1 in force; nil when no account is usable
-	accounts map[messages.AccountID]*account
-	unused   []messages.AccountID // accounts of tree that limits.accounts leaves out
-	epoch    messages.Epoch       // of the newest incarnation
+	accounts map[messages.Peer]*account
+	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
+	epoch    messages.Epoch  // of the newest incarnation
 
 	loading uint64    // token of the newest LoadAccounts
 	loads   uint64    // consecutive failures to read
@@ -48,9 +46,9 @@ type Machine struct {
 	reset   uint64    // token of the newest ForgetCredentials
 	resets  map[uint64]chan<- messages.ErrorCode
 	paused  bool
-	budget  Budget               // of the attempts of all accounts together
-	line    []messages.AccountID // ordered accounts that have not begun
-	turn    messages.AccountID   // the ordered account whose turn it is; 0 for none
+	budget  Budget          // of the attempts of all accounts together
+	line    []messages.Peer // ordered accounts that have not begun
+	turn    messages.Peer   // the ordered account whose turn it is; zero for none
 	// unproven says that nobody has registered since the last bootstrap.
 	unproven   bool
 	lingering  messages.Epoch
@@ -68,24 +66,30 @@ type Machine struct {
 // New returns a machine that waits for Start.
 func New(config Config) *Machine {
 	return &Machine{
-		config: config, factory: lwm2m.NewTree(), accounts: map[messages.AccountID]*account{},
+		config: config, factory: lwm2m.NewTree(), accounts: map[messages.Peer]*account{},
 		resets: map[uint64]chan<- messages.ErrorCode{}, crashes: map[core.Role]*actorkit.Decay{},
 	}
 }
 
-// Timers of the machine, beside wait/N and guard/N of account N.
+// Names of timers that come one for an account, or for a shared sibling.
 const (
-	timerLoad   core.Timer = "load"
-	timerLinger core.Timer = "linger"
-	timerStop   core.Timer = "stop"
+	timerWait    = "wait"    // of an account: its delay is over
+	timerGuard   = "guard"   // of an account: its incarnation has said nothing
+	timerRespawn = "respawn" // of a sibling's role
 )
 
-func waitTimer(id messages.AccountID) core.Timer {
-	return core.Timer("wait/" + strconv.Itoa(int(id)))
-}
+// Timers of which there is one.
+var (
+	timerLoad   = core.Timer{Name: "load"}
+	timerLinger = core.Timer{Name: "linger"}
+	timerStop   = core.Timer{Name: "stop"}
+)
 
-func guardTimer(id messages.AccountID) core.Timer {
-	return core.Timer("guard/" + strconv.Itoa(int(id)))
+func waitTimer(p messages.Peer) core.Timer  { return core.Timer{Name: timerWait, Key: p.Key()} }
+func guardTimer(p messages.Peer) core.Timer { return core.Timer{Name: timerGuard, Key: p.Key()} }
+
+func respawnTimer(role core.Role) core.Timer {
+	return core.Timer{Name: timerRespawn, Key: uint64(role)}
 }
 
 // Limits of the supervisor's own.
@@ -216,7 +220,7 @@ func (m *Machine) overall() messages.State {
 // is not registered, else the first one.
 func (m *Machine) leading() *account {
 	servers := m.servers()
-	bootstrap := m.accounts[messages.BootstrapAccount]
+	bootstrap := m.accounts[messages.BootstrapPeer()]
 	busy := bootstrap != nil && bootstrap.stage != stageIdle
 	for _, a := range servers {
 		if a.stage != stageRegistered {
@@ -247,7 +251,7 @@ func (m *Machine) everyone() []*account {
 	return all
 }
 
-func byID(a, b *account) int { return cmp.Compare(a.ID, b.ID) }
+func byID(a, b *account) int { return a.Peer.Compare(b.Peer) }
 
 // live returns the account whose present incarnation has the epoch, or nil:
 // what comes from an older one is dropped here.

@@ -21,12 +21,12 @@ func rejectedWith(code messages.CoAPCode, phase messages.Phase) messages.Failure
 }
 
 func TestFirstAttemptIsMadeAtOnce(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	b := lastOrder[messages.BeginRegistration](d)
 	if b.Mode != messages.ModeRegister || !b.Deadline.Equal(d.now.Add(3*time.Minute)) {
 		t.Fatalf("%+v", b)
 	}
-	d.register(1)
+	d.register(server(1))
 	if got := d.states(); got != "starting resolving connecting registering registered" {
 		t.Fatalf("states: %s", got)
 	}
@@ -39,48 +39,48 @@ func TestFirstAttemptIsMadeAtOnce(t *testing.T) {
 // The seed: every failed attempt doubles the delay, up to a week and for ever;
 // success resets to the original delay.
 func TestDelaysDoubleAndSuccessResetsThem(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	want := testR0
 	for attempt := uint64(1); attempt <= 40; attempt++ {
-		checkEvent(t, d.fail(1, refused), messages.ConnectNetworkError, attempt, messages.ActionRetry, want)
-		if !d.idle(1) {
+		checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, attempt, messages.ActionRetry, want)
+		if !d.idle(server(1)) {
 			t.Fatal("the failed incarnation lives on")
 		}
-		if got := d.wait(1); got != want {
+		if got := d.wait(server(1)); got != want {
 			t.Fatalf("attempt %d came after %v, want %v", attempt+1, got, want)
 		}
 		want = min(2*want, Week)
 	}
-	d.register(1)
+	d.register(server(1))
 	if e := d.newest(messages.EventRegistered); e.Attempts != 41 {
 		t.Fatalf("%+v", e)
 	}
-	e := d.fail(1, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
+	e := d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
 	checkEvent(t, e, messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }
 
 // A finished handshake is no success.
 func TestHandshakeAloneResetsNothing(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.fail(1, refused)
-	d.wait(1)
-	d.connected(1)
-	checkEvent(t, d.fail(1, timedOut), messages.ConnectTimeout, 2, messages.ActionRetry, 2*testR0)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.fail(server(1), refused)
+	d.wait(server(1))
+	d.connected(server(1))
+	checkEvent(t, d.fail(server(1), timedOut), messages.ConnectTimeout, 2, messages.ActionRetry, 2*testR0)
 }
 
 // Code 7, then Update where a Location is known.
 func TestLostLinkReconnectsWithAnUpdate(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
-	d.fail(1, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
-	d.wait(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
+	d.wait(server(1))
 	b := lastOrder[messages.BeginRegistration](d)
 	if b.Mode != messages.ModeUpdate || b.Previous.Location[1] != "1" {
 		t.Fatalf("%+v", b)
 	}
-	d.connected(1)
+	d.connected(server(1))
 	d.now = d.now.Add(time.Second)
-	d.step(messages.Registered{Account: 1, Epoch: d.epoch(1), ByUpdate: true, Registration: *b.Previous})
+	d.step(messages.Registered{Epoch: d.epoch(server(1)), ByUpdate: true, Registration: *b.Previous})
 	if e := d.newest(messages.EventRegistered); e.Attempts != 2 || *e.OfflineMS != 6000 {
 		t.Fatalf("%+v", e)
 	}
@@ -88,13 +88,13 @@ func TestLostLinkReconnectsWithAnUpdate(t *testing.T) {
 }
 
 func TestLostLinkRegistersWhenTheLifetimeHasRunOut(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
-	d.fail(1, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
-	for d.machine.accounts[1].mode(d.now) == messages.ModeUpdate {
-		d.wait(1)
-		if d.machine.accounts[1].mode(d.now) == messages.ModeUpdate {
-			d.fail(1, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseUpdate})
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
+	for d.machine.accounts[server(1)].mode(d.now) == messages.ModeUpdate {
+		d.wait(server(1))
+		if d.machine.accounts[server(1)].mode(d.now) == messages.ModeUpdate {
+			d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseUpdate})
 		}
 	}
 	if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeRegister || b.Previous != nil {
@@ -106,19 +106,19 @@ func TestLostLinkRegistersWhenTheLifetimeHasRunOut(t *testing.T) {
 // once with a fresh budget; silence within it is code 6, the next attempt
 // count, and the policy's delay.
 func TestSilenceRunsOneLadder(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
-	before := d.epoch(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	before := d.epoch(server(1))
 	silence := messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseUpdate}
-	checkEvent(t, d.fail(1, silence), messages.ConnectNetworkError, 1, messages.ActionRetry, 0)
-	if d.epoch(1) == before {
+	checkEvent(t, d.fail(server(1), silence), messages.ConnectNetworkError, 1, messages.ActionRetry, 0)
+	if d.epoch(server(1)) == before {
 		t.Fatal("the ladder needs a new link")
 	}
 	b := lastOrder[messages.BeginRegistration](d)
 	if b.Mode != messages.ModeUpdate || !b.Deadline.Equal(d.now.Add(3*time.Minute)) {
 		t.Fatalf("%+v", b)
 	}
-	e := d.fail(1, messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseUpdate})
+	e := d.fail(server(1), messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseUpdate})
 	checkEvent(t, e, messages.ConnectTimeout, 2, messages.ActionRetry, 2*testR0)
 }
 
@@ -127,48 +127,48 @@ func TestSilenceRunsOneLadder(t *testing.T) {
 // immediate.
 func TestRefusedRegisterBootstraps(t *testing.T) {
 	for _, code := range []messages.CoAPCode{messages.BadRequest, messages.Forbidden} {
-		d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-		e := d.fail(1, rejectedWith(code, messages.PhaseRegister))
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		e := d.fail(server(1), rejectedWith(code, messages.PhaseRegister))
 		checkEvent(t, e, messages.ConnectInvalidParameters, 1, messages.ActionBootstrap, testR0)
 		if e.CoAP != code.String() {
 			t.Fatalf("coap %q", e.CoAP)
 		}
-		if !d.idle(messages.BootstrapAccount) {
+		if !d.idle(messages.BootstrapPeer()) {
 			t.Fatal("the bootstrap did not wait")
 		}
-		d.wait(1)
+		d.wait(server(1))
 		d.bootstrap()
 		if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeRegister {
 			t.Fatalf("%+v", b)
 		}
-		d.register(1)
+		d.register(server(1))
 	}
 }
 
 func TestRefusedRegisterWithoutBootstrapRetriesByThePolicy(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	e := d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d := running(t, serverAccount(t, server(1), 0))
+	e := d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
 	checkEvent(t, e, messages.ConnectInvalidParameters, 1, messages.ActionRetry, testR0)
-	d.wait(1)
-	checkEvent(t, d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister)), messages.ConnectInvalidParameters, 2, messages.ActionRetry, 2*testR0)
+	d.wait(server(1))
+	checkEvent(t, d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister)), messages.ConnectInvalidParameters, 2, messages.ActionRetry, 2*testR0)
 }
 
 // A bootstrap entered as a recovery is counted until a registration succeeds,
 // so that refused, bootstrap, refused never cycles faster than the policy.
 func TestRefusedBootstrapRefusedObeysThePolicy(t *testing.T) {
-	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
 	want := testR0
 	for attempt := uint64(1); attempt <= 20; attempt++ {
-		e := d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister))
+		e := d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
 		checkEvent(t, e, messages.ConnectInvalidParameters, attempt, messages.ActionBootstrap, want)
-		if got := d.wait(1); got != want {
+		if got := d.wait(server(1)); got != want {
 			t.Fatalf("bootstrap %d came after %v, want %v", attempt, got, want)
 		}
 		d.bootstrap()
 		want = min(2*want, Week)
 	}
-	d.register(1)
-	e := d.fail(1, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
+	d.register(server(1))
+	e := d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
 	checkEvent(t, e, messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }
 
@@ -182,7 +182,7 @@ func TestFirstBootstrapLeadsToARegistration(t *testing.T) {
 	if e := d.newest(messages.EventBootstrapped); e.Accounts != 1 || e.Server != "coaps://bs.example" {
 		t.Fatalf("%+v", e)
 	}
-	d.register(1)
+	d.register(server(1))
 	want := "starting resolving connecting bootstrapping resolving connecting registering registered"
 	if got := d.states(); got != want {
 		t.Fatalf("states: %s", got)
@@ -220,26 +220,26 @@ func TestFailedBootstrapRetriesByItsOwnCount(t *testing.T) {
 	d := running(t, bootstrapAccount(t))
 	want := testR0
 	for i, tt := range failures {
-		checkEvent(t, d.fail(messages.BootstrapAccount, tt.failure), tt.code, uint64(i+1), messages.ActionRetry, want)
-		if got := d.wait(messages.BootstrapAccount); got != want {
+		checkEvent(t, d.fail(messages.BootstrapPeer(), tt.failure), tt.code, uint64(i+1), messages.ActionRetry, want)
+		if got := d.wait(messages.BootstrapPeer()); got != want {
 			t.Fatalf("attempt %d came after %v, want %v", i+2, got, want)
 		}
 		want *= 2
 	}
 	d.bootstrap()
-	d.register(1)
+	d.register(server(1))
 }
 
 // A bootstrap server that is gone must not keep us from a management server
 // that is back.
 func TestManagementIsTriedAgainWhenARecoveryBootstrapFails(t *testing.T) {
-	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-	d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister))
-	d.wait(1)
-	d.fail(messages.BootstrapAccount, messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseBootstrap})
-	d.wait(1)
-	d.register(1)
-	if _, armed := d.timers[waitTimer(messages.BootstrapAccount)]; armed {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d.wait(server(1))
+	d.fail(messages.BootstrapPeer(), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseBootstrap})
+	d.wait(server(1))
+	d.register(server(1))
+	if _, armed := d.timers[waitTimer(messages.BootstrapPeer())]; armed {
 		t.Fatal("the recovery is over, but a bootstrap is due")
 	}
 	if d.machine.state != messages.StateRegistered {
@@ -269,13 +269,13 @@ func TestTwoHandshakeRule(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
+			d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
 			var e messages.Event
 			for i, f := range tt.series {
 				if i > 0 {
-					d.wait(1)
+					d.wait(server(1))
 				}
-				e = d.fail(1, f)
+				e = d.fail(server(1), f)
 			}
 			n := uint64(len(tt.series))
 			checkEvent(t, e, tt.code, n, tt.action, testR0<<(n-1))
@@ -287,12 +287,12 @@ func TestBootstrapAccountIsNeverReplacedByABootstrap(t *testing.T) {
 	d := running(t, bootstrapAccount(t))
 	alerted := messages.Failure{Class: messages.ClassCredentialsRefused, Phase: messages.PhaseBootstrap, Alert: new(uint8(115))}
 	for attempt := range uint64(3) {
-		e := d.fail(messages.BootstrapAccount, alerted)
+		e := d.fail(messages.BootstrapPeer(), alerted)
 		checkEvent(t, e, messages.ConnectSecureConnectionFailed, attempt+1, messages.ActionRetry, testR0<<attempt)
 		if e.TLSAlert == nil || *e.TLSAlert != 115 {
 			t.Fatalf("%+v", e)
 		}
-		d.wait(messages.BootstrapAccount)
+		d.wait(messages.BootstrapPeer())
 		if attempt > 0 { // refused twice: new ones can only come from files
 			d.loaded(nil, nil)
 		}
@@ -314,13 +314,13 @@ func TestOverloadedServerIsLeftAlone(t *testing.T) {
 		{messages.TooManyRequests, new(1 << 32 * time.Second), Week},
 	}
 	for _, tt := range tests {
-		d := running(t, serverAccount(t, 1, 0))
-		d.register(1)
-		before := d.epoch(1)
+		d := running(t, serverAccount(t, server(1), 0))
+		d.register(server(1))
+		before := d.epoch(server(1))
 		f := rejectedWith(tt.code, messages.PhaseUpdate)
 		f.MaxAge = tt.maxAge
-		checkEvent(t, d.report(1, f, true), messages.ConnectNetworkError, 1, messages.ActionRetry, tt.want)
-		if d.epoch(1) != before || d.machine.state != messages.StateRegistered {
+		checkEvent(t, d.report(server(1), f, true), messages.ConnectNetworkError, 1, messages.ActionRetry, tt.want)
+		if d.epoch(server(1)) != before || d.machine.state != messages.StateRegistered {
 			t.Fatal("the link was not kept")
 		}
 
@@ -332,7 +332,7 @@ func TestOverloadedServerIsLeftAlone(t *testing.T) {
 			}
 			d.step(messages.NetworkUp{})
 		}
-		if got := d.wait(1); got != tt.want {
+		if got := d.wait(server(1)); got != tt.want {
 			t.Fatalf("%s: waited %v, want %v", tt.code, got, tt.want)
 		}
 		lastOrder[messages.SendUpdate](d)
@@ -340,14 +340,14 @@ func TestOverloadedServerIsLeftAlone(t *testing.T) {
 }
 
 func TestOtherServerErrorRegistersTheSecondTime(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	failed := rejectedWith(messages.InternalServerError, messages.PhaseUpdate)
-	checkEvent(t, d.report(1, failed, true), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
-	d.wait(1)
+	checkEvent(t, d.report(server(1), failed, true), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
+	d.wait(server(1))
 	lastOrder[messages.SendUpdate](d)
-	checkEvent(t, d.report(1, failed, true), messages.ConnectNetworkError, 2, messages.ActionRegister, 2*testR0)
-	d.wait(1)
+	checkEvent(t, d.report(server(1), failed, true), messages.ConnectNetworkError, 2, messages.ActionRegister, 2*testR0)
+	d.wait(server(1))
 	lastOrder[messages.SendRegister](d)
 }
 
@@ -355,15 +355,15 @@ func TestOtherServerErrorRegistersTheSecondTime(t *testing.T) {
 // goes on at the next address, without a report and without a delay.
 func TestAttemptTriesEveryAddress(t *testing.T) {
 	addresses := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5684"), netip.MustParseAddrPort("192.0.2.2:5684"), netip.MustParseAddrPort("192.0.2.3:5684")}
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	for i, chosen := range addresses {
-		epoch := d.epoch(1)
-		d.step(messages.Progress{Account: 1, Epoch: epoch, Stage: messages.StageConnecting, Addresses: addresses, Chosen: chosen})
+		epoch := d.epoch(server(1))
+		d.step(messages.Progress{Epoch: epoch, Stage: messages.StageConnecting, Addresses: addresses, Chosen: chosen})
 		if i == len(addresses)-1 {
 			break
 		}
 		d.now = d.now.Add(time.Minute)
-		d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseRegister, Account: 1, Epoch: epoch}})
+		d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassTimeout, Phase: messages.PhaseRegister, Peer: server(1), Epoch: epoch}})
 		c := lastOrder[messages.Connect](d)
 		if c.After != chosen || len(c.Addresses) != 3 {
 			t.Fatalf("%+v", c)
@@ -372,8 +372,8 @@ func TestAttemptTriesEveryAddress(t *testing.T) {
 	if n := len(d.errors()); n != 0 {
 		t.Fatalf("%d errors within one attempt", n)
 	}
-	checkEvent(t, d.fail(1, timedOut), messages.ConnectTimeout, 1, messages.ActionRetry, testR0)
-	d.wait(1)
+	checkEvent(t, d.fail(server(1), timedOut), messages.ConnectTimeout, 1, messages.ActionRetry, testR0)
+	d.wait(server(1))
 	if c := lastOrder[messages.Connect](d); c.After != addresses[2] || len(c.Addresses) != 0 {
 		t.Fatalf("the next attempt resolves anew and goes on after the last address: %+v", c)
 	}
@@ -381,26 +381,26 @@ func TestAttemptTriesEveryAddress(t *testing.T) {
 
 func TestAttemptOverSeveralAddressesReportsTheMostTellingFailure(t *testing.T) {
 	addresses := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5684"), netip.MustParseAddrPort("192.0.2.2:5684")}
-	d := running(t, serverAccount(t, 1, 0))
-	d.step(messages.Progress{Account: 1, Epoch: d.epoch(1), Stage: messages.StageConnecting, Addresses: addresses, Chosen: addresses[0]})
-	d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassServerCertificate, Phase: messages.PhaseRegister, Account: 1, Epoch: d.epoch(1)}})
-	d.step(messages.Progress{Account: 1, Epoch: d.epoch(1), Stage: messages.StageConnecting, Addresses: addresses, Chosen: addresses[1]})
-	checkEvent(t, d.fail(1, timedOut), messages.ConnectSecureConnectionFailed, 1, messages.ActionRetry, testR0)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.step(messages.Progress{Epoch: d.epoch(server(1)), Stage: messages.StageConnecting, Addresses: addresses, Chosen: addresses[0]})
+	d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassServerCertificate, Phase: messages.PhaseRegister, Peer: server(1), Epoch: d.epoch(server(1))}})
+	d.step(messages.Progress{Epoch: d.epoch(server(1)), Stage: messages.StageConnecting, Addresses: addresses, Chosen: addresses[1]})
+	checkEvent(t, d.fail(server(1), timedOut), messages.ConnectSecureConnectionFailed, 1, messages.ActionRetry, testR0)
 }
 
 func TestNetworkHintEndsTheWaitButKeepsTheCount(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.fail(1, refused)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.fail(server(1), refused)
 	d.step(messages.NetworkUp{})
-	checkEvent(t, d.fail(1, refused), messages.ConnectNetworkError, 2, messages.ActionRetry, 2*testR0)
+	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 2, messages.ActionRetry, 2*testR0)
 	d.now = d.now.Add(hintInterval - 1)
 	d.step(messages.NetworkUp{})
-	if !d.idle(1) {
+	if !d.idle(server(1)) {
 		t.Fatal("a second hint within five seconds was heeded")
 	}
 	d.now = d.now.Add(1)
 	d.step(messages.NetworkUp{})
-	if d.idle(1) {
+	if d.idle(server(1)) {
 		t.Fatal("the hint was not heeded")
 	}
 }
@@ -408,37 +408,37 @@ func TestNetworkHintEndsTheWaitButKeepsTheCount(t *testing.T) {
 // Go's monotonic clock stands still while Linux is suspended: what was slept
 // counts as waiting, also for what a server asked for, and waking up is a hint.
 func TestSleepCountsAsWaiting(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	f := rejectedWith(messages.ServiceUnavailable, messages.PhaseRegister)
 	f.MaxAge = new(1280 * time.Second)
-	d.fail(1, f)
+	d.fail(server(1), f)
 	d.step(messages.Woke{Slept: 1000 * time.Second})
-	if got := d.wait(1); got != 280*time.Second {
+	if got := d.wait(server(1)); got != 280*time.Second {
 		t.Fatalf("waited %v more", got)
 	}
-	d.fail(1, refused)
+	d.fail(server(1), refused)
 	d.now = d.now.Add(hintInterval)
 	d.step(messages.Woke{Slept: time.Second})
-	if d.idle(1) {
+	if d.idle(server(1)) {
 		t.Fatal("the hint was not heeded")
 	}
-	d.register(1)
+	d.register(server(1))
 	d.step(messages.Woke{Slept: time.Hour})
 	lastOrder[messages.SendUpdate](d)
 }
 
 // A server that executes /1/x/9 at every registration makes no busy loop.
 func TestTriggeredBootstrapsKeepADistance(t *testing.T) {
-	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1))
-	d.register(1)
-	d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.register(server(1))
+	d.step(messages.BootstrapTriggered{Epoch: d.epoch(server(1))})
 	d.bootstrap()
 	trigger := func() (waited time.Duration) {
-		d.register(1)
-		d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)})
-		d.step(messages.BootstrapTriggered{Account: 1, Epoch: d.epoch(1)}) // one is enough
-		if d.idle(messages.BootstrapAccount) {
-			waited = d.wait(messages.BootstrapAccount)
+		d.register(server(1))
+		d.step(messages.BootstrapTriggered{Epoch: d.epoch(server(1))})
+		d.step(messages.BootstrapTriggered{Epoch: d.epoch(server(1))}) // one is enough
+		if d.idle(messages.BootstrapPeer()) {
+			waited = d.wait(messages.BootstrapPeer())
 		}
 		d.bootstrap()
 		return waited
@@ -455,11 +455,11 @@ func TestTriggeredBootstrapsKeepADistance(t *testing.T) {
 }
 
 func TestUpdateRequest(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	if got := d.call(messages.CallUpdate); got != messages.ConnectNotAllowed {
 		t.Fatalf("%v", got)
 	}
-	d.register(1)
+	d.register(server(1))
 	if got := d.call(messages.CallUpdate); got != 0 {
 		t.Fatalf("%v", got)
 	}
@@ -470,11 +470,11 @@ func TestUpdateRequest(t *testing.T) {
 }
 
 func TestStopDeregistersAndReports(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	d.step(messages.Stop{Deadline: d.now.Add(5 * time.Second)})
 	lastOrder[messages.Deregister](d)
-	d.step(messages.Deregistered{Account: 1, Epoch: d.epoch(1)})
+	d.step(messages.Deregistered{Epoch: d.epoch(server(1))})
 	if d.stopped == nil || d.stopped.Code != 0 || len(d.live) != 0 {
 		t.Fatalf("%+v, %d incarnations", d.stopped, len(d.live))
 	}
@@ -487,24 +487,24 @@ func TestStopDeregistersAndReports(t *testing.T) {
 // The answer to an Update that was under way says nothing about the
 // de-registration behind it.
 func TestRefusedUpdateWhileStoppingIsNoFailedDeregistration(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	d.step(messages.Stop{Deadline: d.now.Add(5 * time.Second)})
 	f := rejectedWith(messages.ServiceUnavailable, messages.PhaseUpdate)
-	f.Account, f.Epoch = 1, d.epoch(1)
+	f.Peer, f.Epoch = server(1), d.epoch(server(1))
 	d.step(messages.Failed{Failure: f, LinkUsable: true})
 	if d.stopped != nil || len(d.errors()) != 0 {
 		t.Fatalf("%+v, %+v", d.stopped, d.errors())
 	}
-	d.step(messages.Deregistered{Account: 1, Epoch: d.epoch(1)})
+	d.step(messages.Deregistered{Epoch: d.epoch(server(1))})
 	if d.stopped == nil || d.stopped.Code != 0 {
 		t.Fatalf("%+v", d.stopped)
 	}
 }
 
 func TestStopIsBoundedWhenTheServerIsSilent(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	d.step(messages.Stop{Deadline: d.now.Add(5 * time.Second)})
 	if got := d.fire(timerStop); got != 5*time.Second {
 		t.Fatalf("waited %v", got)
@@ -520,11 +520,11 @@ func TestStopIsBoundedWhenTheServerIsSilent(t *testing.T) {
 func TestStopWithNothingToDeregister(t *testing.T) {
 	states := map[string]func(*driver){
 		"connecting": func(*driver) {},
-		"waiting":    func(d *driver) { d.fail(1, refused) },
+		"waiting":    func(d *driver) { d.fail(server(1), refused) },
 	}
 	for name, reach := range states {
 		t.Run(name, func(t *testing.T) {
-			d := running(t, serverAccount(t, 1, 0))
+			d := running(t, serverAccount(t, server(1), 0))
 			reach(d)
 			d.step(messages.Stop{Deadline: d.now.Add(5 * time.Second)})
 			if d.stopped == nil || d.stopped.Code != messages.ConnectNotRegistered || len(d.live) != 0 {
@@ -538,21 +538,21 @@ func TestStopWithNothingToDeregister(t *testing.T) {
 }
 
 func TestStoreDecidesWhichAccountsCount(t *testing.T) {
-	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, 7, 1)})
+	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(7), 1)})
 
 	t.Run("what a bootstrap stored wins", func(t *testing.T) {
-		d := newDriver(t, bootstrapAccount(t), serverAccount(t, 1, 1))
+		d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
 		d.step(messages.Start{})
 		d.loaded(stored, nil)
-		if d.idle(7) || !d.idle(1) {
+		if d.idle(server(7)) || !d.idle(server(1)) {
 			t.Fatalf("%v", d.live)
 		}
 	})
 	t.Run("unreadable: the configured account does, and it is reported", func(t *testing.T) {
-		d := newDriver(t, serverAccount(t, 1, 0))
+		d := newDriver(t, serverAccount(t, server(1), 0))
 		d.step(messages.Start{})
 		d.loaded(nil, errors.New("input/output error"))
-		if d.idle(1) {
+		if d.idle(server(1)) {
 			t.Fatalf("%v", d.live)
 		}
 		if e := d.newest(messages.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" {
@@ -570,7 +570,7 @@ func TestStoreDecidesWhichAccountsCount(t *testing.T) {
 			}
 		}
 		d.loaded(stored, nil)
-		d.register(7)
+		d.register(server(7))
 	})
 	t.Run("nothing anywhere: a person is needed, no packet leaves", func(t *testing.T) {
 		d := newDriver(t)
@@ -584,11 +584,11 @@ func TestStoreDecidesWhichAccountsCount(t *testing.T) {
 }
 
 func TestCrashOfAnActorReplacesItsIncarnation(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
-	d.step(messages.Crashed{Actor: "coapresend", Account: 1, Epoch: d.epoch(1), Reason: errors.New("boom")})
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.step(messages.Crashed{Actor: "coapresend", Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectUnknownError, 1, messages.ActionRetry, testR0)
-	d.wait(1)
+	d.wait(server(1))
 	if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeUpdate {
 		t.Fatal("the crash cost the Location")
 	}
@@ -597,12 +597,12 @@ func TestCrashOfAnActorReplacesItsIncarnation(t *testing.T) {
 // A crash loop slows down and is reported, also when every cycle registers;
 // what was restored may be what crashes, so it is given up.
 func TestCrashLoopSlowsDownAndIsReported(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
+	d := running(t, serverAccount(t, server(1), 0))
 	var waits []time.Duration
 	for range 25 {
-		d.register(1)
-		d.step(messages.Crashed{Actor: "registration", Account: 1, Epoch: d.epoch(1), Reason: errors.New("boom")})
-		waits = append(waits, d.wait(1))
+		d.register(server(1))
+		d.step(messages.Crashed{Actor: "registration", Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
+		waits = append(waits, d.wait(server(1)))
 	}
 	d.newest(messages.EventDegraded)
 	if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeRegister {
@@ -614,11 +614,11 @@ func TestCrashLoopSlowsDownAndIsReported(t *testing.T) {
 }
 
 func TestSharedSiblingIsRespawnedAlone(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
 		d.step(messages.Crashed{Actor: core.Management.String(), Shared: true, Reason: errors.New("boom")})
-		if got := d.fire("respawn/management"); got != want {
+		if got := d.fire(respawnTimer(core.Management)); got != want {
 			t.Fatalf("respawned after %v, want %v", got, want)
 		}
 	}
@@ -630,19 +630,19 @@ func TestSharedSiblingIsRespawnedAlone(t *testing.T) {
 
 // No lost message may strand an account.
 func TestSilentIncarnationIsGivenUp(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	if got := d.fire(guardTimer(1)); got != 3*time.Minute+guardGrace {
+	d := running(t, serverAccount(t, server(1), 0))
+	if got := d.fire(guardTimer(server(1))); got != 3*time.Minute+guardGrace {
 		t.Fatalf("given up after %v", got)
 	}
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectUnknownError, 1, messages.ActionRetry, testR0)
-	d.wait(1)
-	d.register(1)
+	d.wait(server(1))
+	d.register(server(1))
 }
 
 func TestUndecodableMessagesAreReportedOnceASecond(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
-	malformed := messages.Malformed{Account: 1, Epoch: d.epoch(1), Cause: errors.New("truncated option")}
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	malformed := messages.Malformed{Epoch: d.epoch(server(1)), Cause: errors.New("truncated option")}
 	for range 1000 {
 		d.step(malformed)
 	}
@@ -661,31 +661,31 @@ func TestUndecodableMessagesAreReportedOnceASecond(t *testing.T) {
 }
 
 func TestServersAreIndependent(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0), serverAccount(t, 2, 1))
-	d.register(2)
-	d.fail(1, refused)
-	if d.idle(2) || d.machine.accounts[2].stage != stageRegistered {
+	d := running(t, serverAccount(t, server(1), 0), serverAccount(t, server(2), 1))
+	d.register(server(2))
+	d.fail(server(1), refused)
+	if d.idle(server(2)) || d.machine.accounts[server(2)].stage != stageRegistered {
 		t.Fatal("a dead link disturbed another")
 	}
-	d.wait(1)
-	d.register(1)
+	d.wait(server(1))
+	d.register(server(1))
 	if d.machine.state != messages.StateRegistered {
 		t.Fatalf("state %s", d.machine.state)
 	}
 }
 
 func TestOlderEpochsAreDropped(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	old := d.epoch(1)
-	d.fail(1, refused)
-	d.wait(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	old := d.epoch(server(1))
+	d.fail(server(1), refused)
+	d.wait(server(1))
 	events := len(d.events)
 	stale := []any{
-		messages.Failed{Failure: messages.Failure{Class: messages.ClassRefused, Account: 1, Epoch: old}},
-		messages.Registered{Account: 1, Epoch: old}, messages.Updated{Account: 1, Epoch: old},
-		messages.Progress{Account: 1, Epoch: old, Stage: messages.StageUp},
+		messages.Failed{Failure: messages.Failure{Class: messages.ClassRefused, Peer: server(1), Epoch: old}},
+		messages.Registered{Epoch: old}, messages.Updated{Epoch: old},
+		messages.Progress{Epoch: old, Stage: messages.StageUp},
 		messages.Bootstrapped{Epoch: old}, messages.Malformed{Epoch: old},
-		messages.Crashed{Account: 1, Epoch: old, Reason: errors.New("late")},
+		messages.Crashed{Peer: server(1), Epoch: old, Reason: errors.New("late")},
 	}
 	for _, in := range stale {
 		d.step(in)

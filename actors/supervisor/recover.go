@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -86,7 +84,7 @@ func (m *Machine) floored(a *account, step Step, f *messages.Failure, delay time
 		floor = m.holdOff(a, a.failures)
 	}
 	if step == Bootstrap {
-		b := m.accounts[messages.BootstrapAccount]
+		b := m.accounts[messages.BootstrapPeer()]
 		floor = max(floor, m.holdOff(b, b.failures))
 	}
 	if f.Class == messages.ClassCrash {
@@ -130,14 +128,14 @@ func (m *Machine) keepLink(a *account) {
 	if a.stage != stageRegistered {
 		a.stage = stageWaiting
 	}
-	m.do(core.StopTimer{Timer: guardTimer(a.ID)})
+	m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
 }
 
 // wait lets an account wait for delay, and for its turn.
 func (m *Machine) wait(now time.Time, a *account, delay time.Duration, i intent) {
 	turn := m.turnAfter(now, a, delay)
 	a.intent, a.wanted, a.due = i, now.Add(delay), now.Add(turn)
-	m.do(core.SetTimer{Timer: waitTimer(a.ID), After: turn})
+	m.do(core.SetTimer{Timer: waitTimer(a.Peer), After: turn})
 }
 
 // resumeServers lets the management accounts that wait for a bootstrap try
@@ -169,25 +167,21 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 		m.endLinger()
 	case timerStop:
 		m.stopOverdue()
+	case respawnTimer(core.Role(timer.Key)):
+		m.respawn(now, core.Role(timer.Key))
 	default:
 		m.accountTimer(now, timer)
 	}
 }
 
 func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
-	kind, number, _ := strings.Cut(string(timer), "/")
-	n, err := strconv.ParseUint(number, 10, 16)
-	if err != nil {
-		m.respawn(now, timer)
-		return
-	}
-	a := m.accounts[messages.AccountID(n)]
+	a := m.accounts[messages.PeerOfKey(timer.Key)]
 	if a == nil {
 		return
 	}
-	if kind == "guard" {
+	if timer.Name == timerGuard {
 		m.failed(now, messages.Failed{Failure: messages.Failure{
-			Class: messages.ClassUnknown, Phase: a.phase(), Account: a.ID, Epoch: a.epoch, Cause: errStranded,
+			Class: messages.ClassUnknown, Phase: a.phase(), Peer: a.Peer, Epoch: a.epoch, Cause: errStranded,
 		}})
 		return
 	}
@@ -204,7 +198,7 @@ func (m *Machine) due(now time.Time, a *account) {
 		m.useLink(now, a, messages.SendRegister{Epoch: a.epoch})
 	case intentBootstrap:
 		m.beginBootstrap(now)
-		if b := m.accounts[messages.BootstrapAccount]; b == nil || b.stage == stageWaiting {
+		if b := m.accounts[messages.BootstrapPeer()]; b == nil || b.stage == stageWaiting {
 			m.resumeServers(now) // a bootstrap waits for its own delay already
 		}
 	case intentReload:
@@ -228,7 +222,7 @@ func (m *Machine) useLink(now time.Time, a *account, order any) {
 // attempt begins an attempt, unless a bootstrap is under way that will replace
 // the account: then its outcome decides.
 func (m *Machine) attempt(now time.Time, a *account) {
-	if b := m.accounts[messages.BootstrapAccount]; !a.bootstrap() && b != nil && b.epoch != 0 {
+	if b := m.accounts[messages.BootstrapPeer()]; !a.bootstrap() && b != nil && b.epoch != 0 {
 		return
 	}
 	m.begin(now, a)
@@ -283,7 +277,7 @@ func (m *Machine) hurry(now time.Time, a *account, until time.Time) {
 		m.wait(now, a, delay, a.intent)
 		return
 	}
-	m.do(core.StopTimer{Timer: waitTimer(a.ID)})
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.due(now, a)
 }
 

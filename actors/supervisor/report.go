@@ -71,7 +71,7 @@ func (m *Machine) undecodable(now time.Time, in messages.Malformed) {
 		return
 	}
 	m.malformed = now
-	f := messages.Failure{Class: messages.ClassMalformed, Phase: a.phase(), Account: a.ID, Cause: in.Cause}
+	f := messages.Failure{Class: messages.ClassMalformed, Phase: a.phase(), Peer: a.Peer, Cause: in.Cause}
 	e := errorEvent(Lookup(&f, false), &f)
 	e.Server, e.Attempt, e.Action = a.server(), 1, messages.ActionIgnore
 	m.do(Emit{Event: e})
@@ -93,7 +93,7 @@ func (a *account) phase() messages.Phase {
 
 func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
-		Account: a.ID, Server: a.server(), State: a.state(), Failures: a.failures,
+		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.failures,
 		NextAttempt: a.due, WaitsForTurn: a.outOfTurn(), LastError: a.lastSaid, Shed: a.shed,
 	}
 	if a.registration != nil {
@@ -157,7 +157,7 @@ func (m *Machine) crashed(now time.Time, in messages.Crashed) {
 		m.do(Emit{Event: degradedEvent(in, uint64(a.crashes.Score(now)))})
 	}
 	m.failed(now, messages.Failed{Failure: messages.Failure{
-		Class: messages.ClassCrash, Phase: a.phase(), Account: a.ID, Epoch: in.Epoch, Cause: in.Reason,
+		Class: messages.ClassCrash, Phase: a.phase(), Peer: a.Peer, Epoch: in.Epoch, Cause: in.Reason,
 	}})
 }
 
@@ -168,7 +168,7 @@ func (m *Machine) sharedCrashed(now time.Time, in messages.Crashed) {
 		m.crashes[role] = &actorkit.Decay{}
 	}
 	delay, repeated := m.crashes[role].Next(now)
-	m.do(core.SetTimer{Timer: core.Timer("respawn/" + role.String()), After: delay})
+	m.do(core.SetTimer{Timer: respawnTimer(role), After: delay})
 	if repeated {
 		m.do(Emit{Event: degradedEvent(in, uint64(m.crashes[role].Score(now)))})
 	}
@@ -189,9 +189,7 @@ func sharedRole(actor string) core.Role {
 }
 
 // respawn starts a shared sibling anew and tells it what it has to know.
-func (m *Machine) respawn(now time.Time, timer core.Timer) {
-	_, actor, _ := strings.Cut(string(timer), "/")
-	role := sharedRole(actor)
+func (m *Machine) respawn(now time.Time, role core.Role) {
 	m.do(Respawn{Role: role})
 	switch {
 	case role == core.Store:

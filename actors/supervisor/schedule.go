@@ -165,7 +165,7 @@ func (m *Machine) schedule(a *account) Schedule {
 // mayBootstrap reports whether a failed registration of the account may lead
 // to a bootstrap (/1/x/16).
 func (m *Machine) mayBootstrap(a *account) bool {
-	_, possible := m.accounts[messages.BootstrapAccount]
+	_, possible := m.accounts[messages.BootstrapPeer()]
 	return possible && !a.bootstrap() && or(a.Retry.Bootstrap, true)
 }
 

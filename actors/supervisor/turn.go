@@ -51,7 +51,7 @@ func (a *account) outOfTurn() bool { return !a.due.IsZero() && a.due.After(a.wan
 // has delivered it. Whoever waits for a turn moves forward.
 func (m *Machine) succeeded(now time.Time, a *account) {
 	m.budget.Succeeded(a.server())
-	if b := m.accounts[messages.BootstrapAccount]; b != nil && m.unproven {
+	if b := m.accounts[messages.BootstrapPeer()]; b != nil && m.unproven {
 		m.budget.Succeeded(b.server())
 	}
 	m.closeRanks(now)
@@ -68,7 +68,7 @@ func (m *Machine) closeRanks(now time.Time) {
 	for _, a := range waiting {
 		a.due = p.Earliest(later(a.wanted, now))
 		p = p.With(a.due)
-		m.do(core.SetTimer{Timer: waitTimer(a.ID), After: a.due.Sub(now)})
+		m.do(core.SetTimer{Timer: waitTimer(a.Peer), After: a.due.Sub(now)})
 	}
 }
 

@@ -88,9 +88,9 @@ var besieged = []struct {
 
 // attempt lets the attempt of an account fail, or a bootstrap deliver what is
 // there already.
-func (s *siege) attempt(id messages.AccountID) {
+func (s *siege) attempt(id messages.Peer) {
 	how := rapid.SampledFrom(besieged).Draw(s.r, "failure")
-	if id == messages.BootstrapAccount {
+	if id == messages.BootstrapPeer() {
 		if rapid.Bool().Draw(s.r, "bootstraps") {
 			s.bootstrap(s.tree)
 			return
@@ -106,10 +106,10 @@ func (s *siege) attempt(id messages.AccountID) {
 }
 
 // attempting returns the accounts of which an attempt is under way.
-func (s *siege) attempting() (ids []messages.AccountID) {
+func (s *siege) attempting() (ids []messages.Peer) {
 	for _, a := range s.machine.everyone() {
 		if a.attempting() {
-			ids = append(ids, a.ID)
+			ids = append(ids, a.Peer)
 		}
 	}
 	return ids
@@ -126,7 +126,7 @@ func (s *siege) nudge() {
 		s.call(messages.CallPause)
 		s.call(messages.CallResume)
 	case 3:
-		if s.machine.accounts[messages.BootstrapAccount] != nil {
+		if s.machine.accounts[messages.BootstrapPeer()] != nil {
 			s.call(messages.CallBootstrap)
 		}
 	}
@@ -143,13 +143,13 @@ func (s *siege) answer() {
 func (s *siege) advance() bool {
 	s.answer()
 	timer, at := s.soonest()
-	if timer == "" {
+	if timer.Name == "" {
 		return false
 	}
 	if at.After(s.now) {
 		s.nudge()
 	}
-	if timer, at = s.soonest(); timer == "" {
+	if timer, at = s.soonest(); timer.Name == "" {
 		return len(s.attempting()) > 0
 	}
 	if at.Before(s.now) { // an attempt has taken its time meanwhile
@@ -180,7 +180,7 @@ func (s *siege) end() {
 		left := 0
 		s.answer()
 		for _, id := range s.attempting() {
-			if id == messages.BootstrapAccount {
+			if id == messages.BootstrapPeer() {
 				s.bootstrap(s.tree)
 				break // the others are new ones
 			}
@@ -197,7 +197,7 @@ func (s *siege) end() {
 		if len(s.attempting()) > 0 {
 			continue
 		}
-		if timer, at := s.soonest(); timer == "" || at.Sub(back) > bound {
+		if timer, at := s.soonest(); timer.Name == "" || at.Sub(back) > bound {
 			s.r.Fatalf("%d of %d accounts are not registered after %v", left, s.n, bound)
 		}
 		timer, at := s.soonest()

@@ -29,7 +29,7 @@ func armed(t *testing.T, n int, more ...messages.Account) *lwm2m.Tree {
 	t.Helper()
 	all := more
 	for i := range n {
-		all = append(all, serverAccount(t, messages.AccountID(i+1), uint16(i)))
+		all = append(all, serverAccount(t, server(uint16(i+1)), uint16(i)))
 	}
 	tree := accounts.ToTree(all)
 	for i := range n {
@@ -41,11 +41,11 @@ func armed(t *testing.T, n int, more ...messages.Account) *lwm2m.Tree {
 }
 
 // busy returns the accounts whose attempts are under way, in order.
-func (d *driver) busy() (ids []messages.AccountID) {
+func (d *driver) busy() (ids []messages.Peer) {
 	for _, id := range d.live {
 		ids = append(ids, id)
 	}
-	slices.Sort(ids)
+	slices.SortFunc(ids, messages.Peer.Compare)
 	return ids
 }
 
@@ -63,7 +63,7 @@ func (d *driver) next() {
 	d.t.Helper()
 	var first core.Timer
 	for timer, at := range d.timers {
-		if first == "" || at.Before(d.timers[first]) || at.Equal(d.timers[first]) && timer < first {
+		if first.Name == "" || at.Before(d.timers[first]) || at.Equal(d.timers[first]) && timer.String() < first.String() {
 			first = timer
 		}
 	}
@@ -72,9 +72,9 @@ func (d *driver) next() {
 
 // run lets attempts fail as they begin, for a while, and returns when each of
 // them began.
-func (d *driver) run(during time.Duration) (begun []time.Time, by map[messages.AccountID]int) {
+func (d *driver) run(during time.Duration) (begun []time.Time, by map[messages.Peer]int) {
 	d.t.Helper()
-	by = map[messages.AccountID]int{}
+	by = map[messages.Peer]int{}
 	end := d.now.Add(during)
 	for d.now.Before(end) {
 		for _, id := range d.busy() {
@@ -87,14 +87,14 @@ func (d *driver) run(during time.Duration) (begun []time.Time, by map[messages.A
 	return begun, by
 }
 
-func (d *driver) status(id messages.AccountID) messages.ConnectionStatus {
+func (d *driver) status(id messages.Peer) messages.ConnectionStatus {
 	d.t.Helper()
 	for _, c := range d.machine.snapshot().Connections {
-		if c.Account == id {
+		if c.Peer == id {
 			return c
 		}
 	}
-	d.t.Fatalf("no account %d", id)
+	d.t.Fatalf("no account of %s", id)
 	return messages.ConnectionStatus{}
 }
 
@@ -103,15 +103,15 @@ func (d *driver) status(id messages.AccountID) messages.ConnectionStatus {
 func TestAttemptsWaitForTheirTurn(t *testing.T) {
 	d := crowd(t, 25)
 	began := d.now
-	if got := d.busy(); len(got) != 10 || got[9] != 10 {
+	if got := d.busy(); len(got) != 10 || got[9] != server(10) {
 		t.Fatalf("%v began", got)
 	}
-	for id, want := range map[messages.AccountID]time.Duration{11: 10 * time.Second, 20: 10 * time.Second, 21: 20 * time.Second} {
+	for id, want := range map[messages.Peer]time.Duration{server(11): 10 * time.Second, server(20): 10 * time.Second, server(21): 20 * time.Second} {
 		if s := d.status(id); !s.WaitsForTurn || s.NextAttempt.Sub(began) != want || s.State != messages.StateWaiting {
-			t.Errorf("account %d: %+v", id, s)
+			t.Errorf("%s: %+v", id, s)
 		}
 	}
-	if s := d.status(1); s.WaitsForTurn || !s.NextAttempt.IsZero() {
+	if s := d.status(server(1)); s.WaitsForTurn || !s.NextAttempt.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	for i, e := range d.failAll() { // after the five that have their turn at 20 s, five more have
@@ -126,24 +126,24 @@ func TestAttemptsWaitForTheirTurn(t *testing.T) {
 	for range 10 {
 		d.next()
 	}
-	if got := d.busy(); d.now != began.Add(10*time.Second) || len(got) != 10 || got[0] != 11 || got[9] != 20 {
+	if got := d.busy(); d.now != began.Add(10*time.Second) || len(got) != 10 || got[0] != server(11) || got[9] != server(20) {
 		t.Fatalf("after %v: %v", d.now.Sub(began), got)
 	}
 }
 
 // A few accounts are not put off, and do not say that they were.
 func TestFewAccountsKeepThePolicysDelays(t *testing.T) {
-	d := running(t, bootstrapAccount(t), serverAccount(t, 1, 1), serverAccount(t, 2, 2))
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1), serverAccount(t, server(2), 2))
 	for n, want := range []time.Duration{testR0, 2 * testR0, 4 * testR0, 8 * testR0} {
-		for _, id := range []messages.AccountID{1, 2} {
+		for _, id := range []messages.Peer{server(1), server(2)} {
 			e := d.fail(id, refused)
 			checkEvent(t, e, messages.ConnectNetworkError, uint64(n+1), messages.ActionRetry, want)
 			if e.WaitsForTurn || d.status(id).WaitsForTurn {
 				t.Errorf("%+v", e)
 			}
 		}
-		d.wait(1)
-		d.wait(2)
+		d.wait(server(1))
+		d.wait(server(2))
 	}
 }
 
@@ -161,8 +161,8 @@ func TestCrowdIsBoundedAndFair(t *testing.T) {
 	if n := len(d.errors()); n != len(begun) {
 		t.Errorf("%d error events of %d attempts", n, len(begun))
 	}
-	for id := range messages.AccountID(100) {
-		if n := by[id+1]; n < 13 || n > 16 {
+	for id := range uint16(100) {
+		if n := by[server(id+1)]; n < 13 || n > 16 {
 			t.Errorf("account %d had %d of %d attempts", id+1, n, len(begun))
 		}
 	}
@@ -172,7 +172,7 @@ func TestCrowdIsBoundedAndFair(t *testing.T) {
 func TestBootstrapAccountHasItsTurn(t *testing.T) {
 	d := crowd(t, 50, bootstrapAccount(t))
 	d.call(messages.CallBootstrap)
-	if s := d.status(0); !s.WaitsForTurn || s.NextAttempt.Sub(d.now) != 50*time.Second {
+	if s := d.status(messages.BootstrapPeer()); !s.WaitsForTurn || s.NextAttempt.Sub(d.now) != 50*time.Second {
 		t.Fatalf("%+v", s)
 	}
 	for range 1000 { // however often it is asked for
@@ -180,19 +180,19 @@ func TestBootstrapAccountHasItsTurn(t *testing.T) {
 			t.Fatal("refused")
 		}
 	}
-	if s := d.status(0); s.NextAttempt.Sub(d.now) != 50*time.Second {
+	if s := d.status(messages.BootstrapPeer()); s.NextAttempt.Sub(d.now) != 50*time.Second {
 		t.Fatalf("%+v", s)
 	}
 	begun, by := d.run(4 * time.Hour)
 	if group := crowded(begun); group != nil {
 		t.Fatalf("too many: %v", group)
 	}
-	if by[0] < 2 {
-		t.Errorf("%d bootstraps", by[0])
+	if by[messages.BootstrapPeer()] < 2 {
+		t.Errorf("%d bootstraps", by[messages.BootstrapPeer()])
 	}
-	for id := range messages.AccountID(50) {
-		if by[id+1] < 20 {
-			t.Errorf("account %d had %d attempts", id+1, by[id+1])
+	for id := range uint16(50) {
+		if by[server(id+1)] < 20 {
+			t.Errorf("account %d had %d attempts", id+1, by[server(id+1)])
 		}
 	}
 }
@@ -227,7 +227,7 @@ func TestNothingGoesAroundTheBudget(t *testing.T) {
 				end := d.now.Add(2 * time.Second)
 				for {
 					timer, at := d.soonest()
-					if timer == "" || at.After(end) {
+					if timer.Name == "" || at.After(end) {
 						break
 					}
 					for range d.busy() {
@@ -256,7 +256,7 @@ func TestNothingGoesAroundTheBudget(t *testing.T) {
 // soonest returns the timer that is due first.
 func (d *driver) soonest() (first core.Timer, at time.Time) {
 	for timer, due := range d.timers {
-		if first == "" || due.Before(at) || due.Equal(at) && timer < first {
+		if first.Name == "" || due.Before(at) || due.Equal(at) && timer.String() < first.String() {
 			first, at = timer, due
 		}
 	}
@@ -266,19 +266,19 @@ func (d *driver) soonest() (first core.Timer, at time.Time) {
 // A server that refuses every Update and asks for one at once (/1/x/8) is
 // answered by the budget, not by the speed of the network.
 func TestUpdateTriggerGoesThroughTheBudget(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	began, refusals := d.now, 0
 	for d.now.Sub(began) < time.Hour {
 		sent := len(d.orders)
-		d.step(messages.UpdateTriggered{Epoch: d.epoch(1)})
+		d.step(messages.UpdateTriggered{Epoch: d.epoch(server(1))})
 		if len(d.orders) == sent {
-			if s := d.status(1); !s.WaitsForTurn {
+			if s := d.status(server(1)); !s.WaitsForTurn {
 				t.Fatalf("%+v", s)
 			}
-			d.wait(1)
+			d.wait(server(1))
 		}
-		d.report(1, rejectedWith(messages.TooManyRequests, messages.PhaseUpdate), true)
+		d.report(server(1), rejectedWith(messages.TooManyRequests, messages.PhaseUpdate), true)
 		refusals++
 	}
 	if refusals < 6*60 || refusals > 6*60+2 { // the first, which was no attempt, and the one that ends the hour
@@ -290,14 +290,14 @@ func TestUpdateTriggerGoesThroughTheBudget(t *testing.T) {
 // else the event says when.
 func TestLadderWaitsForItsTurn(t *testing.T) {
 	silent := messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseRegistered}
-	d := running(t, serverAccount(t, 1, 0))
-	d.register(1)
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
 	for range 10 {
 		d.machine.budget.Begin(d.now, "coap://elsewhere")
 	}
-	e := d.fail(1, silent)
+	e := d.fail(server(1), silent)
 	checkEvent(t, e, messages.ConnectNetworkError, 1, messages.ActionRetry, 10*time.Second)
-	if !e.WaitsForTurn || d.wait(1) != 10*time.Second || lastOrder[messages.BeginRegistration](d).Mode != messages.ModeUpdate {
+	if !e.WaitsForTurn || d.wait(server(1)) != 10*time.Second || lastOrder[messages.BeginRegistration](d).Mode != messages.ModeUpdate {
 		t.Errorf("%+v", e)
 	}
 }
@@ -307,30 +307,30 @@ func TestLadderWaitsForItsTurn(t *testing.T) {
 func TestSuccessOpensTheBudgetOfItsServer(t *testing.T) {
 	d := crowd(t, 30)
 	began := d.now
-	for id := range messages.AccountID(9) {
-		d.fail(id+2, refused)
+	for id := range uint16(9) {
+		d.fail(server(id+2), refused)
 	}
-	d.register(1)
-	if s := d.status(11); s.NextAttempt != began || s.State != messages.StateWaiting {
+	d.register(server(1))
+	if s := d.status(server(11)); s.NextAttempt != began || s.State != messages.StateWaiting {
 		t.Fatalf("one more has its turn: %+v", s)
 	}
-	if s := d.status(12); s.NextAttempt.Sub(began) != 10*time.Second {
+	if s := d.status(server(12)); s.NextAttempt.Sub(began) != 10*time.Second {
 		t.Fatalf("%+v", s)
 	}
 	var begun []time.Time
 	for range 3000 {
 		for _, id := range d.busy() {
-			if id == 1 {
+			if id == server(1) {
 				continue
 			}
 			begun = append(begun, d.now)
 			d.fail(id, refused)
 		}
-		if !d.idle(1) {
-			if d.machine.accounts[1].stage != stageRegistered {
-				d.register(1)
+		if !d.idle(server(1)) {
+			if d.machine.accounts[server(1)].stage != stageRegistered {
+				d.register(server(1))
 			}
-			d.fail(1, refused)
+			d.fail(server(1), refused)
 		}
 		d.next()
 	}
@@ -370,9 +370,9 @@ func TestCrowdRegistersAtOnceWhenItsServerIsBack(t *testing.T) {
 
 // The addresses of one server are one attempt.
 func TestNextAddressIsNoFurtherAttempt(t *testing.T) {
-	d := running(t, serverAccount(t, 1, 0))
-	d.progressTo(1, "192.0.2.1:5684", "192.0.2.2:5684")
-	d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassRefused, Account: 1, Epoch: d.epoch(1)}})
+	d := running(t, serverAccount(t, server(1), 0))
+	d.progressTo(server(1), "192.0.2.1:5684", "192.0.2.2:5684")
+	d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassRefused, Peer: server(1), Epoch: d.epoch(server(1))}})
 	if len(d.begun) != 2 || len(d.machine.budget.begun) != 1 {
 		t.Errorf("%d connects count as %d attempts", len(d.begun), len(d.machine.budget.begun))
 	}
@@ -391,13 +391,13 @@ func TestBootstrapsCountUntilOneIsGood(t *testing.T) {
 		return n
 	}
 	d.bootstrap()
-	d.fail(1, rejectedWith(messages.Forbidden, messages.PhaseRegister))
-	d.wait(1)
+	d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d.wait(server(1))
 	d.bootstrap()
 	if boot() != 2 {
 		t.Errorf("%d bootstraps count", boot())
 	}
-	d.register(1)
+	d.register(server(1))
 	if boot() != 0 || len(d.machine.budget.begun) != 0 {
 		t.Errorf("%v still count", d.machine.budget.begun)
 	}
@@ -410,13 +410,13 @@ func TestExhaustedSeriesOfAnsweringServerWaits(t *testing.T) {
 	d.step(messages.Start{})
 	d.loaded(armed(t, 1, bootstrapAccount(t)), nil)
 	one := uint64(1)
-	d.machine.accounts[1].Retry = messages.Retry{Count: &one, SequenceCount: &one, Timer: seconds(0)}
+	d.machine.accounts[server(1)].Retry = messages.Retry{Count: &one, SequenceCount: &one, Timer: seconds(0)}
 	for range 5 {
-		e := d.fail(1, rejectedWith(messages.InternalServerError, messages.PhaseRegister))
+		e := d.fail(server(1), rejectedWith(messages.InternalServerError, messages.PhaseRegister))
 		if retry, _ := e.RetryIn(); retry < 2*time.Second {
 			t.Errorf("%+v", e)
 		}
-		d.wait(1)
+		d.wait(server(1))
 	}
 }
 

@@ -90,7 +90,7 @@ func orEmpty(tree *lwm2m.Tree) *lwm2m.Tree {
 // factoryOrigin tells a factory that has a management account from one that has
 // not; accounts are sorted, the bootstrap account first.
 func factoryOrigin(usable []messages.Account) origin {
-	if usable[len(usable)-1].ID == messages.BootstrapAccount {
+	if usable[len(usable)-1].Peer == messages.BootstrapPeer() {
 		return fromFactoryBootstrap
 	}
 	return fromFactory

@@ -42,7 +42,7 @@ func wantUnread(t *testing.T, d *driver, action messages.Action, used string) {
 // The steps of the way back, in order: each is taken only when those before it
 // lead nowhere, and says what comes next.
 func TestWayBack(t *testing.T) {
-	boot, server, stored := bootstrapAccount(t), serverAccount(t, 1, 1), serverAccount(t, 7, 1)
+	boot, server, stored := bootstrapAccount(t), serverAccount(t, server(1), 1), serverAccount(t, server(7), 1)
 	older := accounts.Encode(accounts.ToTree([]messages.Account{boot, stored}))
 	refused := accounts.Encode(accounts.ToTree([]messages.Account{boot}))
 	badFile := errors.New("server.private_key: missing")
@@ -50,32 +50,32 @@ func TestWayBack(t *testing.T) {
 		name       string
 		answer     messages.AccountsLoaded
 		configured []messages.Account
-		begins     messages.AccountID
+		begins     messages.Peer
 		action     messages.Action
 		used       string
 		events     int
 	}{
 		{"the generation before",
 			messages.AccountsLoaded{Stored: older, FellBack: true, Cause: errUnread},
-			[]messages.Account{boot, server}, 7, messages.ActionNone, "the generation before is used", 1},
+			[]messages.Account{boot, server}, messages.ManagementPeer(7), messages.ActionNone, "the generation before is used", 1},
 		{"the factory's account",
 			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
-			[]messages.Account{boot, server}, 1, messages.ActionRegister, "the factory's account is used", 1},
+			[]messages.Account{boot, server}, messages.ManagementPeer(1), messages.ActionRegister, "the factory's account is used", 1},
 		{"the factory's bootstrap account",
 			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
-			[]messages.Account{boot}, messages.BootstrapAccount, messages.ActionBootstrap, "the factory's bootstrap account is used", 1},
+			[]messages.Account{boot}, messages.BootstrapPeer(), messages.ActionBootstrap, "the factory's bootstrap account is used", 1},
 		{"the factory's bootstrap account, its other one being at fault",
 			messages.AccountsLoaded{
 				StoredErr: errUnread, FactoryErr: badFile, FactoryClass: messages.ClassBadCredentials,
 				Factory: accounts.ToTree([]messages.Account{boot}),
 			},
-			nil, messages.BootstrapAccount, messages.ActionBootstrap, "the factory's bootstrap account is used", 2},
+			nil, messages.BootstrapPeer(), messages.ActionBootstrap, "the factory's bootstrap account is used", 2},
 		{"the bootstrap account of the record, the factory being empty",
 			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused},
-			nil, messages.BootstrapAccount, messages.ActionBootstrap, "its bootstrap account is used", 1},
+			nil, messages.BootstrapPeer(), messages.ActionBootstrap, "its bootstrap account is used", 1},
 		{"the bootstrap account of the record, the factory being unreadable",
 			messages.AccountsLoaded{StoredErr: errUnread, Refused: refused, FactoryErr: badFile, FactoryClass: messages.ClassStoreRead},
-			nil, messages.BootstrapAccount, messages.ActionBootstrap, "its bootstrap account is used", 2},
+			nil, messages.BootstrapPeer(), messages.ActionBootstrap, "its bootstrap account is used", 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestWayBack(t *testing.T) {
 // Where nothing can be had at all, no packet leaves, and the client looks again
 // by the policy.
 func TestWayBackToNothing(t *testing.T) {
-	server := accounts.Encode(accounts.ToTree([]messages.Account{serverAccount(t, 1, 1)}))
+	server := accounts.Encode(accounts.ToTree([]messages.Account{serverAccount(t, server(1), 1)}))
 	for name, refused := range map[string][]byte{
 		"nothing": nil, "garbage": []byte("garbage"), "no bootstrap account": server,
 	} {
@@ -125,13 +125,13 @@ func TestMendedFactoryEndsTheLastResort(t *testing.T) {
 		StoredErr: errUnread, FactoryErr: errors.New("missing"), FactoryClass: messages.ClassStoreRead,
 		Factory: accounts.ToTree([]messages.Account{boot}),
 	})
-	if d.idle(messages.BootstrapAccount) {
+	if d.idle(messages.BootstrapPeer()) {
 		t.Fatal("no bootstrap")
 	}
-	d.factory = accounts.ToTree([]messages.Account{boot, serverAccount(t, 1, 1)})
+	d.factory = accounts.ToTree([]messages.Account{boot, serverAccount(t, server(1), 1)})
 	d.fire(timerLoad)
 	d.loaded(nil, errUnread)
-	if d.idle(1) {
+	if d.idle(server(1)) {
 		t.Fatalf("%v", d.live)
 	}
 }
@@ -139,7 +139,7 @@ func TestMendedFactoryEndsTheLastResort(t *testing.T) {
 // What the accounts of the factory and of the record make together has to hold
 // too; where it does not, the record's own bootstrap account may still serve.
 func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
-	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, 7, 1)})
+	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(7), 1)})
 	i, _ := stored.Instance(0, 0)
 	stored.DeleteInstance(0, 0)
 	i.ID = 5
@@ -148,7 +148,7 @@ func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
 	if e := d.newest(messages.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Action != messages.ActionBootstrap {
 		t.Errorf("%+v", e)
 	}
-	if d.idle(messages.BootstrapAccount) {
+	if d.idle(messages.BootstrapPeer()) {
 		t.Errorf("%v", d.live)
 	}
 }
@@ -156,9 +156,9 @@ func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
 // A provisioned record that cannot be used is reported, though one before it
 // serves.
 func TestOlderProvisionedRecordIsReported(t *testing.T) {
-	d := wayBackDriver(t, messages.AccountsLoaded{FactoryCause: errUnread}, serverAccount(t, 1, 0))
+	d := wayBackDriver(t, messages.AccountsLoaded{FactoryCause: errUnread}, serverAccount(t, server(1), 0))
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionNone, 0)
-	d.register(1)
+	d.register(server(1))
 	if _, armed := d.timers[timerLoad]; armed {
 		t.Error("a look is planned, but nothing can be mended by looking")
 	}

@@ -13,23 +13,23 @@ import (
 
 func TestToTreeAndBack(t *testing.T) {
 	set := testpki.Must(t, "gw-0001")
-	infinite := nosecAccount(t, 9)
+	infinite := nosecAccount(t, messages.ManagementPeer(9))
 	infinite.Lifetime = 0
 	for name, accts := range map[string][]messages.Account{
 		"none":                     nil,
 		"bootstrap only":           {bootstrapAccount(t)},
-		"management only":          {pskAccount(t, 1)},
-		"both":                     {bootstrapAccount(t), x509Account(t, 1, set)},
-		"several":                  {bootstrapAccount(t), nosecAccount(t, 2), pskAccount(t, 65534)},
+		"management only":          {pskAccount(t, messages.ManagementPeer(1))},
+		"both":                     {bootstrapAccount(t), x509Account(t, messages.ManagementPeer(1), set)},
+		"several":                  {bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(2)), pskAccount(t, messages.ManagementPeer(65534))},
 		"infinite lifetime":        {infinite},
-		"X.509 chain and anchors":  {x509Account(t, 1, set)},
-		"bootstrap server by name": {x509Account(t, 0, set)},
+		"X.509 chain and anchors":  {x509Account(t, messages.ManagementPeer(1), set)},
+		"bootstrap server by name": {x509Account(t, messages.BootstrapPeer(), set)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := renumber(accts)
 			for i := range want {
 				want[i].Server = want[i].URI.String()
-				if want[i].ID == messages.BootstrapAccount {
+				if want[i].Peer == messages.BootstrapPeer() {
 					want[i].Lifetime = 0
 				}
 			}
@@ -47,7 +47,7 @@ func TestToTreeAndBack(t *testing.T) {
 // The layout is that of DESIGN.md section 5, wherever the bootstrap account
 // stands in the list.
 func TestToTreeLayout(t *testing.T) {
-	both := ToTree([]messages.Account{nosecAccount(t, 1), bootstrapAccount(t)})
+	both := ToTree([]messages.Account{nosecAccount(t, messages.ManagementPeer(1)), bootstrapAccount(t)})
 	if got := both.Instances(0); !slices.Equal(got, []uint16{0, 1}) {
 		t.Errorf("security instances %v", got)
 	}
@@ -57,23 +57,23 @@ func TestToTreeLayout(t *testing.T) {
 	if got := both.Instances(1); !slices.Equal(got, []uint16{0}) {
 		t.Errorf("server instances %v", got)
 	}
-	alone := ToTree([]messages.Account{nosecAccount(t, 1)})
+	alone := ToTree([]messages.Account{nosecAccount(t, messages.ManagementPeer(1))})
 	if v, _ := alone.Value(mustPath("/0/0/10")); v != lwm2m.Integer(1) {
 		t.Error("/0/0 is not the management account")
 	}
 }
 
 func TestFromTreeKeepsTheUsable(t *testing.T) {
-	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, 1), nosecAccount(t, 2)})
+	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(1)), nosecAccount(t, messages.ManagementPeer(2))})
 	drop(tree, "/0/1/0")
 	got, errs := FromTree(tree)
-	if len(got) != 2 || got[0].ID != 0 || got[1].ID != 2 || len(errs) != 1 {
+	if len(got) != 2 || got[0].Peer != messages.BootstrapPeer() || got[1].Peer != messages.ManagementPeer(2) || len(errs) != 1 {
 		t.Errorf("accounts %v, errors %v", got, errs)
 	}
 }
 
 func TestDurationsAreClamped(t *testing.T) {
-	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, 1)})
+	tree := ToTree([]messages.Account{bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(1))})
 	put(tree, "/0/0/11", lwm2m.Integer(1<<62))
 	put(tree, "/1/0/1", lwm2m.Integer(1<<62))
 	got, errs := FromTree(tree)
@@ -91,7 +91,7 @@ func TestDurationsAreClamped(t *testing.T) {
 // Servers send all of resources 0 to 12 of a Security instance, those that do
 // not apply without content.
 func TestEmptyResourcesMeanNothing(t *testing.T) {
-	tree := ToTree([]messages.Account{pskAccount(t, 1)})
+	tree := ToTree([]messages.Account{pskAccount(t, messages.ManagementPeer(1))})
 	for _, path := range []string{"/0/0/4", "/0/0/7", "/0/0/8"} {
 		put(tree, path, lwm2m.Opaque(nil))
 	}

@@ -23,7 +23,7 @@ func ToTree(accts []messages.Account) *lwm2m.Tree {
 	server := uint16(0)
 	for i, a := range ordered {
 		tree.PutInstance(objects.Security, security(uint16(i), a))
-		if a.ID != messages.BootstrapAccount {
+		if a.Peer != messages.BootstrapPeer() {
 			tree.PutInstance(objects.Server, serverInstance(server, a))
 			server++
 		}
@@ -32,7 +32,7 @@ func ToTree(accts []messages.Account) *lwm2m.Tree {
 }
 
 func bootstrapFirst(a, b messages.Account) int {
-	switch aIs, bIs := a.ID == messages.BootstrapAccount, b.ID == messages.BootstrapAccount; {
+	switch aIs, bIs := a.Peer == messages.BootstrapPeer(), b.Peer == messages.BootstrapPeer(); {
 	case aIs == bIs:
 		return 0
 	case aIs:
@@ -46,7 +46,7 @@ func security(inst uint16, a messages.Account) lwm2m.Instance {
 	identity, server, secret := material(a.Credentials)
 	resources := []lwm2m.Resource{
 		{ID: objects.SecurityServerURI, Value: lwm2m.String(cmp.Or(a.Server, a.URI.String()))},
-		{ID: objects.SecurityBootstrapServer, Value: lwm2m.Boolean(a.ID == messages.BootstrapAccount)},
+		{ID: objects.SecurityBootstrapServer, Value: lwm2m.Boolean(a.Peer == messages.BootstrapPeer())},
 		{ID: objects.SecurityMode, Value: lwm2m.Integer(int64(a.Credentials.Mode))},
 		{ID: objects.SecurityPublicKeyOrIdentity, Value: lwm2m.Opaque(identity)},
 		{ID: objects.SecurityServerPublicKey, Value: lwm2m.Opaque(server)},
@@ -71,8 +71,8 @@ func optionalSecurity(a messages.Account) []lwm2m.Resource {
 	add := func(id uint16, v lwm2m.Value) {
 		resources = append(resources, lwm2m.Resource{ID: id, Value: v})
 	}
-	if a.ID != messages.BootstrapAccount {
-		add(objects.SecurityShortServerID, lwm2m.Integer(int64(a.ID)))
+	if a.Peer != messages.BootstrapPeer() {
+		add(objects.SecurityShortServerID, lwm2m.Integer(int64(a.Peer.ID)))
 	} else if a.HoldOff > 0 {
 		add(objects.SecurityClientHoldOffTime, lwm2m.Integer(int64(a.HoldOff/time.Second)))
 	}
@@ -87,7 +87,7 @@ func optionalSecurity(a messages.Account) []lwm2m.Resource {
 
 func serverInstance(inst uint16, a messages.Account) lwm2m.Instance {
 	return lwm2m.Instance{ID: inst, Resources: []lwm2m.Resource{
-		{ID: objects.ServerShortServerID, Value: lwm2m.Integer(int64(a.ID))},
+		{ID: objects.ServerShortServerID, Value: lwm2m.Integer(int64(a.Peer.ID))},
 		{ID: objects.ServerLifetime, Value: lwm2m.Integer(int64(a.Lifetime / time.Second))},
 		{ID: objects.ServerNotificationStoring, Value: lwm2m.Boolean(true)},
 		{ID: objects.ServerBinding, Value: lwm2m.String("U")},

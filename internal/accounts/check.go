@@ -23,7 +23,7 @@ func Check(tree *lwm2m.Tree) error {
 }
 
 func hasManagement(accts []messages.Account) bool {
-	return len(accts) > 0 && accts[len(accts)-1].ID != messages.BootstrapAccount
+	return len(accts) > 0 && accts[len(accts)-1].Peer != messages.BootstrapPeer()
 }
 
 // CheckRecord tells whether the content of a record of the state directory can
@@ -56,7 +56,7 @@ func BootstrapOnly(record []byte) *lwm2m.Tree {
 		return nil
 	}
 	usable, _ := fromTree(tree)
-	if len(usable) == 0 || usable[0].ID != messages.BootstrapAccount {
+	if len(usable) == 0 || usable[0].Peer != messages.BootstrapPeer() {
 		return nil
 	}
 	only := ToTree(nil)
@@ -94,14 +94,14 @@ func expired(chain [][]byte, now time.Time) bool {
 // NoSec after, under the same short server ID. The error is of type [Faults].
 func CheckDowngrade(before, after *lwm2m.Tree) error {
 	former, _ := fromTree(before)
-	secured := make(map[messages.AccountID]bool)
+	secured := make(map[messages.Peer]bool)
 	for _, a := range former {
-		secured[a.ID] = a.Credentials.Mode != messages.SecurityNoSec
+		secured[a.Peer] = a.Credentials.Mode != messages.SecurityNoSec
 	}
 	var faults Faults
 	accts, _ := fromTree(after)
 	for _, a := range accts {
-		if secured[a.ID] && a.Credentials.Mode == messages.SecurityNoSec {
+		if secured[a.Peer] && a.Credentials.Mode == messages.SecurityNoSec {
 			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityMode)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonDowngrade})
 		}

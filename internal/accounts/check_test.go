@@ -14,7 +14,7 @@ import (
 // goodTree has the bootstrap account at /0/0, a PSK account 1 at /0/1 and
 // /1/0, and an X.509 account 2 at /0/2 and /1/1.
 func goodTree(t *testing.T, set *testpki.Set) *lwm2m.Tree {
-	return ToTree([]messages.Account{bootstrapAccount(t), pskAccount(t, 1), x509Account(t, 2, set)})
+	return ToTree([]messages.Account{bootstrapAccount(t), pskAccount(t, messages.ManagementPeer(1)), x509Account(t, messages.ManagementPeer(2), set)})
 }
 
 func TestCheckAccepts(t *testing.T) {
@@ -198,11 +198,11 @@ func TestCheckDowngrade(t *testing.T) {
 		after []messages.Account
 		path  string
 	}{
-		"same":                  {[]messages.Account{bootstrapAccount(t), pskAccount(t, 1)}, ""},
-		"NoSec for PSK":         {[]messages.Account{bootstrapAccount(t), nosecAccount(t, 1)}, "/0/1/2"},
-		"NoSec for X.509":       {[]messages.Account{bootstrapAccount(t), nosecAccount(t, 2)}, "/0/1/2"},
-		"PSK for X.509":         {[]messages.Account{bootstrapAccount(t), pskAccount(t, 2)}, ""},
-		"NoSec for another one": {[]messages.Account{bootstrapAccount(t), nosecAccount(t, 3)}, ""},
+		"same":                  {[]messages.Account{bootstrapAccount(t), pskAccount(t, messages.ManagementPeer(1))}, ""},
+		"NoSec for PSK":         {[]messages.Account{bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(1))}, "/0/1/2"},
+		"NoSec for X.509":       {[]messages.Account{bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(2))}, "/0/1/2"},
+		"PSK for X.509":         {[]messages.Account{bootstrapAccount(t), pskAccount(t, messages.ManagementPeer(2))}, ""},
+		"NoSec for another one": {[]messages.Account{bootstrapAccount(t), nosecAccount(t, messages.ManagementPeer(3))}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := CheckDowngrade(before, ToTree(c.after))
@@ -218,7 +218,7 @@ func TestCheckDowngrade(t *testing.T) {
 
 // What an error says may reach logs and the server: no key is in it.
 func TestFaultsShowNoSecret(t *testing.T) {
-	tree := ToTree([]messages.Account{pskAccount(t, 1)})
+	tree := ToTree([]messages.Account{pskAccount(t, messages.ManagementPeer(1))})
 	put(tree, "/0/0/2", lwm2m.Integer(2)) // the PSK key where a private key belongs
 	err := Check(tree)
 	if err == nil || strings.Contains(err.Error(), secretText) {

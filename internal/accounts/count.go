@@ -39,7 +39,7 @@ func (e *CountError) Error() string {
 // most management accounts lets through, the bootstrap account and those with
 // the lowest short server IDs, and the rest.
 func Within(most int, accts []messages.Account) (used, unused []messages.Account) {
-	if len(accts) > 0 && accts[0].ID == messages.BootstrapAccount {
+	if len(accts) > 0 && accts[0].Peer == messages.BootstrapPeer() {
 		most++
 	}
 	n := min(most, len(accts))

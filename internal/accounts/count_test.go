@@ -10,8 +10,8 @@ import (
 
 func TestManagementsCountsAllButTheBootstrapAccount(t *testing.T) {
 	all := []messages.Account{bootstrapAccount(t)}
-	for id := range messages.AccountID(5) {
-		all = append(all, messages.Account{ID: id + 1, URI: mustURI(t, "coaps://h"), Credentials: pskCredentials()})
+	for id := range uint16(5) {
+		all = append(all, messages.Account{Peer: messages.ManagementPeer(id + 1), URI: mustURI(t, "coaps://h"), Credentials: pskCredentials()})
 	}
 	tree := ToTree(all)
 	if n := Managements(tree); n != 5 {
@@ -27,23 +27,32 @@ func TestManagementsCountsAllButTheBootstrapAccount(t *testing.T) {
 	}
 }
 
+// peer returns the management server with a short server ID; 0 is the bootstrap
+// server.
+func peer(id uint16) messages.Peer {
+	if id == 0 {
+		return messages.BootstrapPeer()
+	}
+	return messages.ManagementPeer(id)
+}
+
 func TestWithinTakesTheLowestShortServerIDs(t *testing.T) {
-	ids := func(accts []messages.Account) (n []messages.AccountID) {
+	ids := func(accts []messages.Account) (n []uint16) {
 		for _, a := range accts {
-			n = append(n, a.ID)
+			n = append(n, a.Peer.ID)
 		}
 		return n
 	}
-	for _, tt := range []struct{ all, used, unused []messages.AccountID }{
+	for _, tt := range []struct{ all, used, unused []uint16 }{
 		{nil, nil, nil},
-		{[]messages.AccountID{0}, []messages.AccountID{0}, nil},
-		{[]messages.AccountID{0, 3, 5}, []messages.AccountID{0, 3, 5}, nil},
-		{[]messages.AccountID{0, 3, 5, 9}, []messages.AccountID{0, 3, 5}, []messages.AccountID{9}},
-		{[]messages.AccountID{3, 5, 9, 11}, []messages.AccountID{3, 5}, []messages.AccountID{9, 11}},
+		{[]uint16{0}, []uint16{0}, nil},
+		{[]uint16{0, 3, 5}, []uint16{0, 3, 5}, nil},
+		{[]uint16{0, 3, 5, 9}, []uint16{0, 3, 5}, []uint16{9}},
+		{[]uint16{3, 5, 9, 11}, []uint16{3, 5}, []uint16{9, 11}},
 	} {
 		var all []messages.Account
 		for _, id := range tt.all {
-			all = append(all, messages.Account{ID: id})
+			all = append(all, messages.Account{Peer: peer(id)})
 		}
 		used, unused := Within(2, all)
 		if !slices.Equal(ids(used), tt.used) || !slices.Equal(ids(unused), tt.unused) {

@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -37,26 +36,26 @@ func FromTree(tree *lwm2m.Tree) ([]messages.Account, []error) {
 func fromTree(tree *lwm2m.Tree) ([]messages.Account, Faults) {
 	var accts []messages.Account
 	var faults Faults
-	seen := make(map[messages.AccountID]bool)
+	seen := make(map[messages.Peer]bool)
 	for _, inst := range tree.Instances(objects.Security) {
 		a, wrong := account(tree, inst)
-		if len(wrong) == 0 && seen[a.ID] {
+		if len(wrong) == 0 && seen[a.Peer] {
 			wrong = Faults{duplicate(a)}
 		}
 		if len(wrong) > 0 {
 			faults = append(faults, wrong...)
 			continue
 		}
-		seen[a.ID] = true
+		seen[a.Peer] = true
 		accts = append(accts, a)
 	}
-	slices.SortFunc(accts, func(a, b messages.Account) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(accts, func(a, b messages.Account) int { return a.Peer.Compare(b.Peer) })
 	return accts, faults
 }
 
 func duplicate(a messages.Account) *Fault {
 	security := lwm2m.PathOf(objects.Security, a.SecurityInstance)
-	if a.ID == messages.BootstrapAccount {
+	if a.Peer == messages.BootstrapPeer() {
 		return &Fault{Path: security.Child(objects.SecurityBootstrapServer), Reason: ReasonSecondBootstrap}
 	}
 	return &Fault{Path: security.Child(objects.SecurityShortServerID), Reason: ReasonDuplicate}
@@ -77,10 +76,10 @@ func account(tree *lwm2m.Tree, inst uint16) (messages.Account, Faults) {
 	r.room(a.URI, bootstrap.Bool())
 	a.Credentials = r.credentials(mode.Int())
 	if bootstrap.Bool() {
-		a.HoldOff = r.holdOff()
+		a.Peer, a.HoldOff = messages.BootstrapPeer(), r.holdOff()
 		return a, r.faults
 	}
-	a.ID = r.shortServerID()
+	a.Peer = r.shortServerID()
 	if !r.ok() {
 		return a, r.faults
 	}
@@ -125,13 +124,13 @@ func (r *reader) holdOff() time.Duration {
 	return time.Duration(min(seconds, maxHoldOff)) * time.Second
 }
 
-func (r *reader) shortServerID() messages.AccountID {
+func (r *reader) shortServerID() messages.Peer {
 	before := len(r.faults)
 	id := r.need(objects.SecurityShortServerID, lwm2m.KindInteger).Int()
 	if len(r.faults) == before && (id < 1 || id >= lwm2m.MaxID) {
 		r.fault(objects.SecurityShortServerID, ReasonRange, nil)
 	}
-	return messages.AccountID(id)
+	return messages.ManagementPeer(uint16(id))
 }
 
 // readServer completes a management account from its Server instance. The
@@ -156,7 +155,7 @@ func serverOf(tree *lwm2m.Tree, a *messages.Account) (uint16, *Fault) {
 	var found []uint16
 	for _, inst := range tree.Instances(objects.Server) {
 		id, ok := tree.Value(lwm2m.PathOf(objects.Server, inst, objects.ServerShortServerID))
-		if ok && id.Kind() == lwm2m.KindInteger && id.Int() == int64(a.ID) {
+		if ok && id.Kind() == lwm2m.KindInteger && id.Int() == int64(a.Peer.ID) {
 			found = append(found, inst)
 		}
 	}

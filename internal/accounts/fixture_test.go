@@ -45,28 +45,29 @@ func x509Credentials(t testing.TB, set *testpki.Set) messages.Credentials {
 
 func bootstrapAccount(t testing.TB) messages.Account {
 	return messages.Account{
+		Peer:        messages.BootstrapPeer(),
 		URI:         mustURI(t, "coaps://127.0.0.1:5784?aid=abc"),
 		Credentials: pskCredentials(),
 		HoldOff:     3 * time.Second,
 	}
 }
 
-func pskAccount(t testing.TB, id messages.AccountID) messages.Account {
+func pskAccount(t testing.TB, p messages.Peer) messages.Account {
 	return messages.Account{
-		ID: id, URI: mustURI(t, "coaps://[::1]/path"), Credentials: pskCredentials(), Lifetime: 24 * time.Hour,
+		Peer: p, URI: mustURI(t, "coaps://[::1]/path"), Credentials: pskCredentials(), Lifetime: 24 * time.Hour,
 	}
 }
 
-func nosecAccount(t testing.TB, id messages.AccountID) messages.Account {
+func nosecAccount(t testing.TB, p messages.Peer) messages.Account {
 	return messages.Account{
-		ID: id, URI: mustURI(t, "coap://example.com"),
+		Peer: p, URI: mustURI(t, "coap://example.com"),
 		Credentials: messages.Credentials{Mode: messages.SecurityNoSec}, Lifetime: time.Minute,
 	}
 }
 
-func x509Account(t testing.TB, id messages.AccountID, set *testpki.Set) messages.Account {
+func x509Account(t testing.TB, p messages.Peer, set *testpki.Set) messages.Account {
 	return messages.Account{
-		ID: id, URI: mustURI(t, "coaps://example.com"), Credentials: x509Credentials(t, set), Lifetime: time.Hour,
+		Peer: p, URI: mustURI(t, "coaps://example.com"), Credentials: x509Credentials(t, set), Lifetime: time.Hour,
 	}
 }
 
@@ -92,7 +93,7 @@ func renumber(accts []messages.Account) []messages.Account {
 	server := uint16(0)
 	for i := range out {
 		out[i].SecurityInstance = uint16(i)
-		if out[i].ID != messages.BootstrapAccount {
+		if out[i].Peer != messages.BootstrapPeer() {
 			out[i].ServerInstance = server
 			server++
 		}

@@ -121,7 +121,7 @@ func TestLargestRecord(t *testing.T) {
 
 // What was stored under a larger limit stays readable under a smaller one.
 func TestLoweredLimitLeavesWhatIsStored(t *testing.T) {
-	tree := ToTree([]messages.Account{bootstrapAccount(t), pskAccount(t, 1)})
+	tree := ToTree([]messages.Account{bootstrapAccount(t), pskAccount(t, messages.ManagementPeer(1))})
 	data, err := EncodeWithin(tree, Limits{})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ func TestUnreadableTreesAreNotEncoded(t *testing.T) {
 
 // What the records of the state directory have to be.
 func TestCheckRecord(t *testing.T) {
-	boot, server := bootstrapAccount(t), pskAccount(t, 1)
+	boot, server := bootstrapAccount(t), pskAccount(t, messages.ManagementPeer(1))
 	broken := ToTree([]messages.Account{boot, server})
 	broken.DeleteInstance(1, 0)
 	void := ToTree([]messages.Account{server})

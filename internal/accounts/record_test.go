@@ -32,7 +32,7 @@ func TestRecordGolden(t *testing.T) {
 
 func TestRecordRoundTrip(t *testing.T) {
 	set := testpki.Must(t, "gw-0001")
-	tree := ToTree([]messages.Account{bootstrapAccount(t), x509Account(t, 1, set)})
+	tree := ToTree([]messages.Account{bootstrapAccount(t), x509Account(t, messages.ManagementPeer(1), set)})
 	got, err := Decode(Encode(tree))
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func anyValue() *rapid.Generator[lwm2m.Value] {
 }
 
 func TestRecordRefuses(t *testing.T) {
-	good := Encode(ToTree([]messages.Account{nosecAccount(t, 1)}))
+	good := Encode(ToTree([]messages.Account{nosecAccount(t, messages.ManagementPeer(1))}))
 	for name, c := range map[string]struct {
 		data   []byte
 		reason RecordReason
@@ -152,7 +152,7 @@ func unhex(s string) []byte {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(Encode(lwm2m.NewTree()))
-	f.Add(Encode(ToTree([]messages.Account{bootstrapAccount(f), pskAccount(f, 1)})))
+	f.Add(Encode(ToTree([]messages.Account{bootstrapAccount(f), pskAccount(f, messages.ManagementPeer(1))})))
 	f.Add(unhex("82018182008182008183" + "00f48184" + "00050140"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tree, err := Decode(data)

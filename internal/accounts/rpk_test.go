@@ -36,12 +36,12 @@ func mustSPKI(t *testing.T, public any) []byte {
 	return der
 }
 
-func rpkAccount(t *testing.T, id messages.AccountID, curve elliptic.Curve) messages.Account {
+func rpkAccount(t *testing.T, id messages.Peer, curve elliptic.Curve) messages.Account {
 	t.Helper()
 	_, private, public := newKey(t, curve)
 	_, _, server := newKey(t, elliptic.P256())
 	return messages.Account{
-		ID: id, URI: mustURI(t, "coaps://example.com"), Lifetime: time.Hour,
+		Peer: id, URI: mustURI(t, "coaps://example.com"), Lifetime: time.Hour,
 		Credentials: messages.Credentials{
 			Mode: messages.SecurityRPK, Certificate: [][]byte{public}, PrivateKey: private,
 			ServerCertificates: [][]byte{server}, ServerName: "server.test",
@@ -53,9 +53,9 @@ func rpkAccount(t *testing.T, id messages.AccountID, curve elliptic.Curve) messa
 // for use there.
 func TestRawPublicKeysThereAndBack(t *testing.T) {
 	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
-		bootstrap := rpkAccount(t, messages.BootstrapAccount, curve)
+		bootstrap := rpkAccount(t, messages.BootstrapPeer(), curve)
 		bootstrap.Lifetime = 0
-		accts := []messages.Account{bootstrap, rpkAccount(t, 1, curve)}
+		accts := []messages.Account{bootstrap, rpkAccount(t, messages.ManagementPeer(1), curve)}
 		want := renumber(accts)
 		for i := range want {
 			want[i].Server = want[i].URI.String()
@@ -80,7 +80,7 @@ func TestRawPublicKeysThereAndBack(t *testing.T) {
 // The resources are 3 for the own key, 4 for the server's and 5 for the private
 // one, and the mode is 1.
 func TestRawPublicKeysLayout(t *testing.T) {
-	a := rpkAccount(t, 1, elliptic.P256())
+	a := rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())
 	tree := ToTree([]messages.Account{a})
 	for path, want := range map[string]lwm2m.Value{
 		"/0/0/2": lwm2m.Integer(1),
@@ -99,7 +99,7 @@ func TestRawPublicKeysLayout(t *testing.T) {
 
 // A server fills in what the mode has no use for.
 func TestRawPublicKeysIgnoreCertificateUsage(t *testing.T) {
-	tree := ToTree([]messages.Account{rpkAccount(t, 1, elliptic.P256())})
+	tree := ToTree([]messages.Account{rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())})
 	put(tree, "/0/0/13", lwm2m.Unsigned(9))
 	put(tree, "/0/0/15", lwm2m.Unsigned(9))
 	if err := Check(tree); err != nil {
@@ -109,7 +109,7 @@ func TestRawPublicKeysIgnoreCertificateUsage(t *testing.T) {
 
 func TestRawPublicKeysSEC1(t *testing.T) {
 	key, _, public := newKey(t, elliptic.P384())
-	a := rpkAccount(t, 1, elliptic.P256())
+	a := rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())
 	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +153,7 @@ func TestCheckRefusesRawPublicKeys(t *testing.T) {
 		"private key of another":     {"/0/1/5", private256, ReasonPublicMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tree := ToTree([]messages.Account{bootstrapAccount(t), rpkAccount(t, 1, elliptic.P256())})
+			tree := ToTree([]messages.Account{bootstrapAccount(t), rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())})
 			put(tree, c.path, lwm2m.Opaque(c.value))
 			path := c.path
 			if c.reason == ReasonPublicMismatch {
@@ -162,7 +162,7 @@ func TestCheckRefusesRawPublicKeys(t *testing.T) {
 			wantFault(t, Check(tree), path, c.reason)
 		})
 	}
-	tree := ToTree([]messages.Account{rpkAccount(t, 1, elliptic.P256())})
+	tree := ToTree([]messages.Account{rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())})
 	put(tree, "/0/0/0", lwm2m.String("coap://example.com"))
 	wantFault(t, Check(tree), "/0/0/0", ReasonScheme)
 }
@@ -170,9 +170,9 @@ func TestCheckRefusesRawPublicKeys(t *testing.T) {
 // Raw public keys are security: they may replace a pre-shared key, and nothing
 // without security may replace them.
 func TestCheckDowngradeFromRawPublicKeys(t *testing.T) {
-	rpk := ToTree([]messages.Account{rpkAccount(t, 1, elliptic.P256())})
-	wantFault(t, CheckDowngrade(rpk, ToTree([]messages.Account{nosecAccount(t, 1)})), "/0/0/2", ReasonDowngrade)
-	psk := ToTree([]messages.Account{pskAccount(t, 1)})
+	rpk := ToTree([]messages.Account{rpkAccount(t, messages.ManagementPeer(1), elliptic.P256())})
+	wantFault(t, CheckDowngrade(rpk, ToTree([]messages.Account{nosecAccount(t, messages.ManagementPeer(1))})), "/0/0/2", ReasonDowngrade)
+	psk := ToTree([]messages.Account{pskAccount(t, messages.ManagementPeer(1))})
 	for name, err := range map[string]error{"psk": CheckDowngrade(rpk, psk), "rpk": CheckDowngrade(psk, rpk)} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

@@ -41,6 +41,11 @@ type Executor interface {
 	Run(ctx actor.Context, effect core.Effect) (handled bool)
 }
 
+// Route returns the actor that fills a role. The epoch names the link that the
+// role belongs to, where that is not the link of whoever asks, and is 0 else. It
+// is called on any goroutine.
+type Route func(role core.Role, epoch messages.Epoch) *actor.PID
+
 // ShellOptions configure a Shell. Machine is required.
 type ShellOptions struct {
 	// Machine is the actor's pure core.
@@ -50,7 +55,7 @@ type ShellOptions struct {
 	// Route returns the actor that fills a role, nil when there is none at
 	// present: the message is then logged, by its type, and lost. A nil
 	// Route knows no one.
-	Route func(core.Role) *actor.PID
+	Route Route
 	// PersistTimeout is how long to wait for the answer to a core.Persist
 	// before the machine gets a core.PersistFailed with ErrPersistTimeout;
 	// DefaultPersistTimeout when it is not positive.
@@ -218,14 +223,14 @@ func (s *Shell) run(ctx actor.Context, effect core.Effect) {
 func (s *Shell) tell(ctx actor.Context, tell core.Tell) {
 	var to *actor.PID
 	if s.options.Route != nil {
-		to = s.options.Route(tell.To)
+		to = s.options.Route(tell.To, tell.Epoch)
 	}
 	if to == nil {
 		ctx.Logger().Debug("no actor in this role", slog.String("role", tell.To.String()),
 			slog.String("message_type", messageType(tell.Message)))
 		return
 	}
-	// A request carries its sender: management and store answer to it.
+	// A request carries its sender: the store answers to it.
 	ctx.Request(to, tell.Message)
 }
 

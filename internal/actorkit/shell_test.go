@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // note is an effect of the test actors: write text to the log.
@@ -41,7 +42,7 @@ type stage struct {
 	shell *Shell
 }
 
-func newStage(log *journal[string], began time.Time, route func(core.Role) *actor.PID) actor.Producer {
+func newStage(log *journal[string], began time.Time, route Route) actor.Producer {
 	return func() actor.Actor {
 		s := &stage{log: log, began: began}
 		s.shell = NewShell(ShellOptions{Machine: s, Executor: s, Route: route})
@@ -160,12 +161,12 @@ func TestShellDoesNotWaitForTheStoreForEver(t *testing.T) {
 }
 
 func TestShellTimers(t *testing.T) {
-	set := func(name core.Timer, after time.Duration) core.Effect {
-		return core.SetTimer{Timer: name, After: after}
+	set := func(name string, after time.Duration) core.Effect {
+		return core.SetTimer{Timer: core.Timer{Name: name}, After: after}
 	}
 	play(t, []any{
 		script{set("a", time.Second), set("b", 2*time.Second), set("c", 3*time.Second), set("d", -1)},
-		script{core.StopTimer{Timer: "b"}, set("c", 4*time.Second), core.StopTimer{Timer: "never set"}},
+		script{core.StopTimer{Timer: core.Timer{Name: "b"}}, set("c", 4*time.Second), core.StopTimer{Timer: core.Timer{Name: "never set"}}},
 		time.Minute,
 	},
 		"0s in core.Expired{d}", "1s in core.Expired{a}", "4s in core.Expired{c}")
@@ -176,13 +177,13 @@ func TestShellTimers(t *testing.T) {
 func TestShellNeverShowsATimerThatTheMachineStopped(t *testing.T) {
 	play(t, []any{
 		script{
-			core.SetTimer{Timer: "a", After: time.Second},
-			core.SetTimer{Timer: "b", After: time.Second},
-			core.SetTimer{Timer: "c", After: time.Second},
+			core.SetTimer{Timer: core.Timer{Name: "a"}, After: time.Second},
+			core.SetTimer{Timer: core.Timer{Name: "b"}, After: time.Second},
+			core.SetTimer{Timer: core.Timer{Name: "c"}, After: time.Second},
 		},
 		script{
-			core.Persist{Token: 1}, core.StopTimer{Timer: "a"},
-			core.SetTimer{Timer: "b", After: 5 * time.Second},
+			core.Persist{Token: 1}, core.StopTimer{Timer: core.Timer{Name: "a"}},
+			core.SetTimer{Timer: core.Timer{Name: "b"}, After: 5 * time.Second},
 		},
 		2 * time.Second, core.Persisted{Token: 1}, time.Minute,
 	},
@@ -209,7 +210,7 @@ func TestShellTellsByRole(t *testing.T) {
 				heard.add(text)
 			}
 		}), PropsOptions{}))
-		route := func(role core.Role) *actor.PID {
+		route := func(role core.Role, _ messages.Epoch) *actor.PID {
 			if role == core.Link {
 				return link
 			}
@@ -270,7 +271,7 @@ func TestShellClosesWithItsActor(t *testing.T) {
 		})
 		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
 		system.Root.Send(pid, script{
-			core.SetTimer{Timer: "a", After: time.Second}, core.Persist{Token: 1}, note{text: "held"},
+			core.SetTimer{Timer: core.Timer{Name: "a"}, After: time.Second}, core.Persist{Token: 1}, note{text: "held"},
 		})
 		poison(t, system, pid)
 		time.Sleep(time.Hour)

@@ -9,7 +9,7 @@ var purityRules = []rule{
 	{
 		name: "pure cores",
 		remedy: "a core takes the time as an argument, has randomness injected and returns effects; " +
-			"what does I/O, waits or locks belongs in the actor's actor.go (DESIGN.md 2, core and shell)",
+			"what does I/O, waits or locks belongs in the actor's actor.go (docs/design.md, Core and shell)",
 		check: checkPurity,
 		refused: []sample{
 			{"actors/update/machine.go": imports("net")},

@@ -11,7 +11,12 @@
 // actor understands live beside that actor's machine and embed [Marker].
 package core
 
-import "time"
+import (
+	"strconv"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
 
 // Machine is the pure core of one actor.
 type Machine interface {
@@ -67,13 +72,29 @@ func (r Role) String() string {
 // Tell sends Message to the actor in the role To. It never blocks.
 type Tell struct {
 	Marker
-	To      Role
+	To Role
+	// Epoch names the link that To belongs to, where the machine serves
+	// several; 0 is the machine's own.
+	Epoch   messages.Epoch
 	Message any
 }
 
-// Timer names one timer of one machine. A machine may derive names from keys
-// ("resend/3"); the set must stay bounded.
-type Timer string
+// Timer names one timer of one machine: what it is for and, where a machine
+// has several of that kind, which of them. The set must stay bounded.
+type Timer struct {
+	Name string
+	// Key tells timers of one name apart, such as a message ID; 0 where there
+	// is one only.
+	Key uint64
+}
+
+// String returns "name" or "name/key", for logs and test failures.
+func (t Timer) String() string {
+	if t.Key == 0 {
+		return t.Name
+	}
+	return t.Name + "/" + strconv.FormatUint(t.Key, 10)
+}
 
 // SetTimer arms a timer, replacing one of the same name. The shell feeds
 // [Expired] back after the duration After; negative durations count as 0.
