@@ -101,7 +101,7 @@ func TestBootstrappedAccountOutlivesTheProcess(t *testing.T) {
 	})
 }
 
-// Code 2: a server that says 4.00 with a reason, the seed's quota case.
+// Code 2: a server that says 4.00 with a reason: the account's quota is used up.
 func TestRefusedBootstrapIsRetriedByThePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, lwm2mtest.ServerOptions{})

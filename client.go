@@ -156,7 +156,7 @@ func (c *Client) Status() Status { return c.hub.status() }
 // RegisterUpdate asks for a registration update now. It returns nil when the
 // client is registered and the Update is on its way, else ErrNotAllowed:
 // before Start, while not registered, after Close, and while a server has
-// asked not to be bothered.
+// asked for a pause.
 func (c *Client) RegisterUpdate() error { return c.call(messages.CallUpdate) }
 
 // Pause takes every link down, without de-registering, and makes no attempt
@@ -171,7 +171,7 @@ func (c *Client) Resume() error { return c.call(messages.CallResume) }
 
 // Bootstrap asks for a bootstrap now. The accounts stay in use until new ones
 // are stored. It is ErrNotAllowed when there is no bootstrap account, while a
-// bootstrap is under way, and while its server has asked not to be bothered.
+// bootstrap is in progress, and while its server has asked for a pause.
 func (c *Client) Bootstrap() error { return c.call(messages.CallBootstrap) }
 
 // FactoryReset removes what a bootstrap has stored and begins anew from the
@@ -236,7 +236,7 @@ func (c *Client) tell(message any) bool {
 }
 
 // Close de-registers and tears everything down, always, within the context's
-// deadline or 5 s. It returns nil when the server said good-bye,
+// deadline or 5 s. It returns nil when the server has answered the de-registration,
 // ErrNotRegistered when there was nothing to de-register, or
 // ErrUnregistration. Afterwards no goroutine of the client is left and the
 // state directory is unlocked. A further Close returns ErrNotRegistered.
@@ -286,7 +286,7 @@ func (c *Client) nothingToClose() error {
 	return codeError(code, messages.PhaseClose, nil)
 }
 
-// tearDownReserve is what Close keeps of its time for the tear-down that
+// tearDownReserve is what Close keeps of its time for the teardown that
 // follows the de-registration.
 const tearDownReserve = 200 * time.Millisecond
 
@@ -297,7 +297,7 @@ func (c *Client) stop(ctx context.Context) error {
 	deadline, _ := ctx.Deadline()
 	c.runtime.system.Root.Send(c.pid, messages.Stop{Deadline: deadline.Add(-tearDownReserve)})
 	// The answer may be lost in a crash; what is left of the time is for the
-	// tear-down.
+	// teardown.
 	answered, giveUp := context.WithDeadline(ctx, deadline.Add(-tearDownReserve/2))
 	defer giveUp()
 	var result error
@@ -384,8 +384,8 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 	}
 }
 
-// warn logs that a server, or whoever pretends to be it, asks for more than is
-// done for one peer.
+// warn logs that a server, or somebody who poses as it, sends more than the rate
+// limit of one peer allows.
 func (c *Client) warn(server string, shed messages.Shed) {
 	c.runtime.logger.Warn().Str("endpoint", c.config.Endpoint).Str("server", server).
 		Uint64("queue", shed.Queue).Uint64("rate", shed.Rate).Uint64("answers", shed.Answers).
@@ -399,7 +399,7 @@ func (c *Client) crashed(name string, crash *actorkit.Crash) {
 		Bytes("stack", crash.Stack).Msg("an actor crashed and is replaced")
 }
 
-// credentialsError gives what factoryTree found its code.
+// credentialsError wraps what factoryTree found in the error of its code.
 func credentialsError(err error) error {
 	code := messages.ConnectorInvalidCredentials
 	var faults *CredentialsError

@@ -26,7 +26,7 @@ const (
 	controlMaxBody      = 4 << 10                // bytes; no call has a use for a body
 )
 
-// control is the control API of one client (CONTRACT.md, Control API): an HTTP
+// control is the control API of one client (docs/contract.md, Control API): an HTTP
 // server on loopback or a unix socket. It talks to the runtime as any
 // application does, and to the supervisor's mailbox for the health of actors.
 type control struct {

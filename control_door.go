@@ -14,11 +14,11 @@ import (
 const controlMaxConns = controlMaxStreams + controlMaxCalls + controlMaxCloses + controlMaxLooks +
 	controlMaxHealth + controlMaxMetrics + 64
 
-// controlDoor is a listener that keeps the bound. A connection waits while no
-// request of it is in a room: it is new, idle, has sent half a request, or is
+// controlDoor is a listener that enforces the bound. A connection waits while none
+// of its requests is in a room: it is new, idle, has sent half a request, or is
 // done with one. When there are too many, the one that has waited longest is
-// closed for the newcomer. So connections that are opened and left alone keep
-// nobody out, which a door that shuts until one of them goes would do.
+// closed for the new one. So connections that are opened and left alone keep
+// nobody out, as they would if the listener stopped accepting instead.
 type controlDoor struct {
 	net.Listener
 

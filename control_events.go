@@ -11,8 +11,8 @@ import (
 const (
 	// controlEventBuffer is how many events may wait for a slow reader.
 	controlEventBuffer = 256
-	// controlHeartbeat is how long a stream is silent at most: whoever is gone
-	// shows at the next write.
+	// controlHeartbeat is the longest silence of a stream: a reader that is
+	// gone shows at the next write.
 	controlHeartbeat = 15 * time.Second
 )
 
@@ -74,7 +74,7 @@ func (s *eventStream) next(e Event, open bool) error {
 func (s *eventStream) comment(text string) error { return s.write(": " + text + "\n\n") }
 
 func (s *eventStream) write(text string) error {
-	_ = s.control.SetWriteDeadline(time.Now().Add(controlWriteTimeout)) // without support, the reader has for ever
+	_ = s.control.SetWriteDeadline(time.Now().Add(controlWriteTimeout)) // where it is not supported, writes are not bounded
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}

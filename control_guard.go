@@ -47,8 +47,8 @@ func hostAllowed(r *http.Request) bool {
 	return isLoopback(host)
 }
 
-// bodyRead reads a body away, so that the connection can be used again. It
-// comes before a request takes room: who sends slowly holds up nobody.
+// bodyRead discards a request's body, so that the connection can be used again.
+// It comes before the request takes room: a slow sender holds up nobody.
 func bodyRead(w http.ResponseWriter, r *http.Request) bool {
 	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, controlMaxBody))
 	return err == nil

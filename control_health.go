@@ -18,8 +18,8 @@ type liveness struct {
 	Silent []string `json:"silent,omitempty"` // those that did not answer
 }
 
-// livez reports whether every actor answers. One that is replaced at that
-// moment is no reason for alarm, so silence counts when it is seen twice.
+// livez reports whether every actor answers. An actor that is being replaced at
+// that moment is no reason for alarm: silence counts when it is seen twice.
 func (c *control) livez(w http.ResponseWriter, r *http.Request) {
 	result := c.client.alive(r.Context())
 	if !result.OK {

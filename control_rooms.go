@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// How many requests of each kind may be under way at a time. Each kind has room
-// of its own, so that none can starve another: a watchdog is answered whatever
-// became of those who read events, and close whatever the other calls wait for.
+// How many requests of each kind may be in progress at a time. Each kind has its
+// own limit, so that none can starve another: a watchdog is answered whatever the
+// readers of events do, and close whatever the other calls wait for.
 const (
 	controlMaxStreams = 32
 	controlMaxCalls   = 16
@@ -23,7 +23,7 @@ type controlRoom struct {
 	name  string        // what is under way in it, for whoever finds it full
 	slots chan struct{} // has room for them
 	// within bounds a request from its admission to the last byte of its
-	// answer, so that who does not read gives the room back.
+	// answer, so that a client that does not read gives its room back.
 	within time.Duration
 }
 

@@ -8,12 +8,12 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// ErrorCode is the number of an error; the values are those of the original
-// client's enumeration. Its String is the name in the seed.
+// ErrorCode is the number of an error. Numbers and names are those of the
+// reference behaviour (docs/recovery.md).
 type ErrorCode = messages.ErrorCode
 
 // Error is what every call of this package returns. It carries the code, what
-// the client was about, and the cause.
+// the client was doing, and the cause.
 //
 // Compare by meaning, not by text: errors.Is(err, holdfast.ErrNetwork) is true
 // for every *Error of the same code, and errors.As reaches the cause.

@@ -25,7 +25,7 @@ const (
 	EventDegraded            = messages.EventDegraded
 )
 
-// State is what a client is about.
+// State is what a client is doing.
 type State = messages.State
 
 // The states.
@@ -50,9 +50,9 @@ type Status struct {
 	Dropped     uint64                      // events that some subscriber was too slow for
 }
 
-// hub numbers the events of one client and hands them to its subscribers. It
-// never blocks whoever emits: what a subscriber has no room for is dropped and
-// counted.
+// hub numbers the events of one client and passes them to its subscribers. It
+// never blocks the emitter: an event that a subscriber has no room for is dropped
+// and counted.
 type hub struct {
 	endpoint string
 
@@ -126,8 +126,7 @@ func (h *hub) unsubscribe(s *subscriber) {
 	}
 }
 
-// close ends all subscriptions, so that whoever ranges over one comes to an
-// end.
+// close ends all subscriptions: loops over their channels end.
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

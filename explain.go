@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Explanation says what a client is about, why it is not connected, and what
+// Explanation says what a client is doing, why it is not connected, and what
 // comes next and when. Its String is for a person; its JSON form is the answer
 // to GET /v1/explain. It carries no secret.
 type Explanation struct {
@@ -28,7 +28,7 @@ type Connection struct {
 	Account string `json:"account"` // "bootstrap", or "server 1" with the short server ID
 	Server  string `json:"server"`  // URI
 	State   State  `json:"state"`
-	// Location, LifetimeS (seconds; 0 is for ever) and ConfirmedAt, when the
+	// Location, LifetimeS (seconds; 0 is infinite) and ConfirmedAt, when the
 	// server last accepted a Register or an Update, are set while it is
 	// thought to know us.
 	Location    string    `json:"location,omitempty"`
@@ -40,13 +40,11 @@ type Connection struct {
 	LastError *Event `json:"last_error,omitempty"`
 	// Next is set when something will be tried.
 	Next *NextStep `json:"next,omitempty"`
-	// Shed counts what was dropped so that a flood does no harm; absent when
-	// nothing was.
+	// Shed counts what was dropped to survive a flood; absent when nothing was.
 	Shed *Shed `json:"shed,omitempty"`
 }
 
-// Shed counts what the links of a server have dropped so that a flood does not
-// take the client off.
+// Shed counts what the links of a server have dropped to survive a flood.
 type Shed = messages.Shed
 
 // Trouble is a run of failures that has not ended.
@@ -70,7 +68,7 @@ type NextStep struct {
 // Action is what a client does about an error.
 type Action = messages.Action
 
-// Explain says what the client is about, and why.
+// Explain says what the client is doing, and why.
 func (c *Client) Explain() Explanation {
 	status, record := c.hub.record()
 	return explain(c.config.Endpoint, status, record, time.Now())

@@ -111,8 +111,8 @@ func (j *journal) succeeded(e Event) {
 	j.forgive(e.Time)
 }
 
-// forgive ends what was wrong with the store once the client gets on, unless it
-// is going to look again.
+// forgive ends the trouble with the store once the client makes progress, unless
+// it is going to read the store again.
 func (j *journal) forgive(now time.Time) {
 	for i := range j.servers {
 		if s := &j.servers[i]; s.server == "" && !s.next().After(now) {
@@ -133,8 +133,8 @@ func (s *serverJournal) next() time.Time {
 	return s.last.Time.Add(delay)
 }
 
-// server returns the entry of a server. When there are too many, the one that
-// nothing has been heard of for longest is forgotten.
+// server returns the entry of a server. When there are too many, the one without
+// news for longest is dropped.
 func (j *journal) server(uri string) *serverJournal {
 	if i := slices.IndexFunc(j.servers, func(s serverJournal) bool { return s.server == uri }); i >= 0 {
 		return &j.servers[i]

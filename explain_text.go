@@ -129,7 +129,7 @@ func (t *explainText) registration(c Connection) string {
 	return fmt.Sprintf("%s, %s from %s", c.Location, lifetime, c.ConfirmedAt.Format(time.DateTime))
 }
 
-// idle reports whether this is a bootstrap account that nothing is asked of.
+// idle reports whether this is a bootstrap account with nothing to do.
 func (c *Connection) idle() bool {
 	return c.Account == messages.BootstrapPeer().String() && c.State == Starting
 }

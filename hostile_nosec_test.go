@@ -280,7 +280,7 @@ func TestHostile19NothingCountsBeforeTheRegisterIsAnswered(t *testing.T) {
 	})
 }
 
-// Row 37: who passes for the server cannot set the client's pace: triggers by
+// Row 37: somebody who poses as the server cannot set the client's pace: triggers by
 // the thousand make at most one Update a second, and bootstraps at the distances
 // of the policy.
 func TestHostile37ForgedTriggersDoNotSetThePace(t *testing.T) {

@@ -26,8 +26,8 @@ func playGarbage(s *scene) {
 	s.goOn()
 }
 
-// goOn lets the moment pass undisturbed and demands that the client arrives
-// where it was going.
+// goOn lets the moment pass undisturbed and demands that the client gets to its
+// goal.
 func (s *scene) goOn() {
 	s.t.Helper()
 	s.held.open(nil)

@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// TestMatrix provokes every error of the seed, from the outside, at every
-// moment at which it can occur and in every state of the store. A cell that the
+// TestMatrix provokes every error code, from the outside, at every moment at
+// which it can occur and in every state of the store. A cell that the
 // matrix says is tested and that nothing here provokes fails.
 func TestMatrix(t *testing.T) {
 	for _, code := range messages.ErrorCodes() {
@@ -47,8 +47,8 @@ func playMoment(t *testing.T, code messages.ErrorCode, at supervisor.Moment) {
 	}
 }
 
-// plays provoke one code each, at the scene's moment, and demand what
-// DESIGN.md section 5 calls recovered.
+// plays provoke one code each, at the scene's moment, and demand what docs/design.md,
+// The recovery table, calls recovered.
 var plays = map[messages.ErrorCode]func(*scene){
 	messages.ConnectBootstrapFailed:            failing(failBootstrap),
 	messages.ConnectInvalidParameters:          startOr(playInvalidConfiguration, failing(refuseRegister)),

@@ -15,10 +15,10 @@ const (
 	twoYears = 2 * 365 * 24 * time.Hour
 )
 
-// The seed: "it tries to reconnect at 5, 10, 20, 40, 80... seconds up to one
-// week ... the client will attempt to reconnect once a week". Two years of a
-// refused port, every instant exact, for several r0; registered at the first
-// attempt after the server's return, and after a second outage r0 again.
+// The reference behaviour: the delays double from the first one up to a week, and
+// then stay there. Two years of a refused port, every instant exact, for several
+// r0; registered at the first attempt after the server's return, and after a
+// second outage r0 again.
 func TestTwoYearOutage(t *testing.T) {
 	for _, r0 := range []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second} {
 		t.Run(r0.String(), func(t *testing.T) {
@@ -75,7 +75,7 @@ func followOutage(t *testing.T, c *runner, lost time.Time, r0 time.Duration) {
 	}
 }
 
-// delay is the n-th delay of the seed's policy, n from 0.
+// delay is the n-th delay of the exponential policy, n from 0.
 func delay(r0 time.Duration, n uint64) time.Duration {
 	d := r0
 	for range n {

@@ -12,11 +12,11 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// What bounds one attempt (DESIGN.md sections 4 and 5).
+// What bounds one attempt (docs/design.md, The reconnection policy).
 const (
 	attemptBudget   = 3 * time.Minute   // to register, or to reach a bootstrap server and have its answer
 	bootstrapLength = 247 * time.Second // of silence within a bootstrap, after which it is given up
-	attemptGrace    = 30 * time.Second  // after which the supervisor gives a mute attempt up
+	attemptGrace    = 30 * time.Second  // after which the supervisor gives up an attempt that says nothing
 	transmitWait    = 93 * time.Second  // MAX_TRANSMIT_WAIT: the resends of one message at worst
 
 	// longestAttempt is a bootstrap that the server abandons at its last step.

@@ -12,7 +12,8 @@ import (
 // announce it: which attempt may begin when. It is fed with the entries of
 // one life, in order, and notes what breaks the rules.
 //
-// It knows nothing of the client's inside. What it knows of the policy: the
+// It judges by what the client says and sends, and keeps no copy of its state. What
+// it knows of the policy: the
 // first attempt is made at once; after a failure the next one comes exactly
 // when the event said; a hint ends the wait, at most once in 5 s, and never a
 // wait that a server asked for; a Register follows a bootstrap at once; an

@@ -131,7 +131,7 @@ func TestNameIsResolvedAgainOnEveryAttempt(t *testing.T) {
 	}
 }
 
-// DESIGN.md section 5, Silence: after the server lost its DTLS state, the
+// docs/design.md, Silence: after the server lost its DTLS state, the
 // resends of an Update are exhausted 62 s (least draw) after the first one;
 // then a new session is up at once and the Update is accepted.
 func TestForgottenSessionIsReplacedAtOnce(t *testing.T) {
@@ -225,7 +225,7 @@ func TestSilenceWithinTheLadder(t *testing.T) {
 	})
 }
 
-// 4.29 and 5.03: no request of that kind leaves before Max-Age is over.
+// 4.29 and 5.03: no request of that kind leaves before Max-Age has passed.
 func TestOverloadedServerIsLeftAlone(t *testing.T) {
 	for _, code := range []messages.CoAPCode{messages.TooManyRequests, messages.ServiceUnavailable} {
 		t.Run(code.String(), func(t *testing.T) {

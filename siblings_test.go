@@ -31,8 +31,8 @@ func (c *crashOnce[T]) Message(actor, stage string, message any) {
 	}
 }
 
-// A shared sibling that crashed is another actor after: links that live already
-// find the new one.
+// A shared sibling that crashed is replaced: links that exist already find the
+// new one.
 func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, lwm2mtest.ServerOptions{})

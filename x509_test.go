@@ -93,9 +93,8 @@ func TestServerCertificateTroubleIsRetried(t *testing.T) {
 	})
 }
 
-// The seed: "this can happen because of an expired device certificate, in which
-// case the client falls back to the bootstrap phase to fetch updated
-// certificates".
+// The reference behaviour: with an expired device certificate the client goes
+// back to its bootstrap server for a new one.
 func TestExpiredDeviceCertificateIsReplacedByABootstrap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, lwm2mtest.ServerOptions{})

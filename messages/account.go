@@ -96,8 +96,8 @@ func (m SecurityMode) String() string {
 // CertificateUsage is the value of resource /0/x/15 (RFC 6698 section 2.1.1).
 type CertificateUsage uint8
 
-// Certificate usages. First light supports UsageTrustAnchor and
-// UsageServerCertificate.
+// The certificate usages. UsageTrustAnchor and UsageServerCertificate are
+// supported.
 const (
 	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA
 	UsageCertConstraint    CertificateUsage = 1 // PKIX-EE

@@ -117,21 +117,20 @@ type BodyRefused struct {
 	Epoch Epoch
 }
 
-// Shed counts what a link has dropped so that a flood does not take it off.
+// Shed counts what a link has dropped to survive a flood.
 type Shed struct {
-	// Queue counts datagrams that came faster than they could be looked at.
+	// Queue counts datagrams that came faster than they could be processed.
 	Queue uint64 `json:"queue"`
-	// Rate counts datagrams above the work that is done for one peer in a
-	// second.
+	// Rate counts datagrams above the rate limit of one peer.
 	Rate uint64 `json:"rate"`
-	// Answers counts responses of ours for which no message ID was left that
-	// the peer's requests may use.
+	// Answers counts our responses that were dropped because the share of
+	// message IDs for responses was used up.
 	Answers uint64 `json:"answers"`
-	// Memory counts requests that could not be remembered, and parts of
-	// block-wise transfers that could not be kept.
+	// Memory counts requests for which there was no deduplication entry left,
+	// and blocks of transfers for which there was no room.
 	Memory uint64 `json:"memory"`
-	// Forged counts empty ACKs and RSTs that were not believed, because
-	// somebody was guessing message IDs.
+	// Forged counts empty ACKs and RSTs that were ignored because somebody
+	// was guessing message IDs.
 	Forged uint64 `json:"forged"`
 }
 

@@ -3,7 +3,7 @@ package messages
 import "strconv"
 
 // ErrorCode is the number of an error as an application sees it. The numbers
-// are those of the original client's enumeration.
+// are those of the reference behaviour (docs/recovery.md).
 type ErrorCode int
 
 // The error codes. Code 1 was never used, and 15 is reserved until enrolment
@@ -55,7 +55,7 @@ func ErrorCodes() []ErrorCode {
 	return codes
 }
 
-// String returns the name as the seed writes it.
+// String returns the name that the reference behaviour gives the code.
 func (c ErrorCode) String() string {
 	if name, ok := errorNames[c]; ok {
 		return name

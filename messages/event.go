@@ -5,7 +5,7 @@ import "time"
 // EventType is the type of an [Event].
 type EventType string
 
-// The event types (CONTRACT.md, Events).
+// The event types (docs/contract.md, Events).
 const (
 	EventState               EventType = "state"
 	EventError               EventType = "error"
@@ -19,7 +19,7 @@ const (
 // Action is what the client does about an error.
 type Action string
 
-// The actions (CONTRACT.md, Events).
+// The actions (docs/contract.md, Events).
 const (
 	ActionRetry     Action = "retry"     // the same again, after RetryIn
 	ActionBootstrap Action = "bootstrap" // bootstrap for new credentials, after RetryIn
@@ -43,7 +43,7 @@ type Event struct {
 	Previous State `json:"previous,omitempty"`
 
 	Code     ErrorCode `json:"code,omitempty"`
-	Name     string    `json:"name,omitempty"` // the code's name, as in the seed
+	Name     string    `json:"name,omitempty"` // the code's name, see ErrorCode.String
 	Phase    string    `json:"phase,omitempty"`
 	Attempt  uint64    `json:"attempt,omitempty"` // consecutive failures, from 1
 	Detail   string    `json:"detail,omitempty"`

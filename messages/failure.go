@@ -71,10 +71,10 @@ func (c Class) String() string {
 	return "invalid"
 }
 
-// Phase says what the client was about when something happened.
+// Phase says what the client was doing when something happened.
 type Phase uint8
 
-// The phases, as events name them (CONTRACT.md, Events).
+// The phases, as events name them (docs/contract.md, Events).
 const (
 	PhaseAPI Phase = iota
 	PhaseConfig

@@ -1,8 +1,8 @@
 package messages
 
 // Ping asks an actor for a sign of life. The actor's shell answers it, not its
-// machine: that the answer comes says that the mailbox is being worked off.
-// Answer has room for one value.
+// machine: an answer means that the actor processes its mailbox. Answer has room
+// for one value.
 type Ping struct{ Answer chan<- struct{} }
 
 // Pong answers, without ever blocking.

@@ -76,7 +76,7 @@ func TestCoAPCodeIsWrittenInDots(t *testing.T) {
 	}
 }
 
-// The numbers are those of the original client's enumeration.
+// The numbers are those of the reference behaviour (docs/recovery.md).
 func TestErrorCodesKeepTheirNumbersAndNames(t *testing.T) {
 	want := "ConnectBootstrapFailed ConnectInvalidParameters ConnectorInvalidCredentials ConnectNotRegistered " +
 		"ConnectTimeout ConnectNetworkError ConnectResponseParseFailed ConnectUnknownError ConnectMemoryConnectFail " +
@@ -110,7 +110,8 @@ func TestFailureTellsWhatHappened(t *testing.T) {
 	}
 }
 
-// CONTRACT: fields that an event does not have are absent; a delay of 0 is there.
+// docs/contract.md, Events: fields that an event does not have are absent; a
+// delay of 0 is present.
 func TestEventJSONHasOnlyItsFields(t *testing.T) {
 	e := Event{Time: time.Unix(0, 1).UTC(), Seq: 1, Endpoint: "gw", Type: EventError, Code: ConnectNetworkError,
 		Name: "ConnectNetworkError", Phase: "update", Attempt: 1, Action: ActionRetry, RetryInMS: new(int64(0))}

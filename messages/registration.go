@@ -21,8 +21,8 @@ type ObjectEntry struct {
 	Instances []uint16
 }
 
-// Registration is what a server knows of us after a Register: durable state,
-// kept across incarnations.
+// Registration is what a server knows of us after a Register. The account keeps
+// it across incarnations.
 type Registration struct {
 	Location []string // Location-Path, verbatim, option by option
 	Version  string   // LwM2M version that the server accepted
@@ -43,8 +43,8 @@ type BeginRegistration struct {
 	Account  Account
 	Epoch    Epoch
 	Endpoint string
-	// Deadline ends the attempt: the budget of DESIGN.md section 4, or this
-	// address's share of it.
+	// Deadline ends the attempt: registration_timeout after its start, or the
+	// end of this address's share of that.
 	Deadline time.Time
 	Mode     Mode
 	Previous *Registration // set with ModeUpdate

@@ -2,10 +2,10 @@ package messages
 
 import "time"
 
-// State is what the client is about, as events and Status name it.
+// State is what the client is doing, as events and Status name it.
 type State string
 
-// The states (CONTRACT.md, Events).
+// The states (docs/contract.md, Events).
 const (
 	StateStarting      State = "starting"
 	StateResolving     State = "resolving"

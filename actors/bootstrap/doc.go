@@ -6,9 +6,9 @@
 // A session is a transaction. The server works on a copy of objects 0 and 1;
 // nothing leaves that copy until it has passed the consistency check and is
 // durable, and the answer to Finish is sent only then. Whatever ends a session
-// earlier ends the copy with it: the client is what it was before. The
-// bootstrap account itself is spared by every operation, so that no server can
-// lock a device out of its own recovery.
+// earlier discards the copy: the client is as it was before. No operation touches
+// the bootstrap account itself, so that no server can lock a device out of its
+// own recovery.
 //
 // The package never waits in order to try again: what fails goes to the
 // supervisor as a value, which owns every delay above CoAP. The one repetition

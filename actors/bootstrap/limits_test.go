@@ -169,8 +169,8 @@ func TestInstancesAtTheLimit(t *testing.T) {
 	}
 }
 
-// Instances of the Security object without content cost nobody a session that
-// can be stored: they are no accounts, which the Finish says.
+// Security instances without content do not end a session: they are not accounts,
+// and the Finish says so.
 func TestEmptySecurityInstancesAreRefusedAtTheFinish(t *testing.T) {
 	m := limited(t, accounts.MaxRecord, factoryTree())
 	if _, code := emptyInstances(m, "/0", 2, accounts.DefaultMax-1); code != messages.Changed {
@@ -181,8 +181,8 @@ func TestEmptySecurityInstancesAreRefusedAtTheFinish(t *testing.T) {
 	}
 }
 
-// Nothing of an object that a bootstrap has no business in is kept, not even
-// an empty instance.
+// Nothing is kept of an object that is not part of a bootstrap, not even an empty
+// instance.
 func TestOtherObjectsAreNotStored(t *testing.T) {
 	m := opened(t, "1.1", factoryTree())
 	for path, want := range map[string]messages.CoAPCode{

@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// State is what a bootstrap incarnation is about.
+// State is what a bootstrap incarnation is doing.
 //
 //	       BeginBootstrap           LinkUp               2.04
 //	idle ────────────────▶ connecting ─────▶ requesting ─────▶ open ─┐ operations,
@@ -31,9 +31,9 @@ import (
 //	connecting, requesting, open ── LinkLost ────────────▶ failed
 //
 // Operations count only once the server has answered 2.04 to our own token:
-// without security, whoever forges its address could do all of them before,
-// without seeing a packet. One that overtook the 2.04 never comes this far;
-// coapresend drops it as the network might, and the server resends it.
+// without security, whoever forges its address could otherwise do all of them
+// without seeing a packet. One that overtook the 2.04 does not get here:
+// coapresend drops it, and the server resends it.
 //
 // A link that is lost while persisting changes nothing: the server has
 // finished, and what it wrote is about to be durable.
@@ -214,8 +214,8 @@ func (m *Machine) expired(in core.Expired) []core.Effect {
 	return nil
 }
 
-// silence names the cause that helps most: a server that was told what is
-// wrong with its configuration and did not repair it is no silent server.
+// silence returns the most useful cause: a server that was told what is wrong
+// with its configuration and did not repair it has not just fallen silent.
 func (m *Machine) silence() messages.Failure {
 	var limit *accounts.LimitError
 	var count *accounts.CountError

@@ -46,7 +46,7 @@ const (
 	links = messages.FormatLinkFormat
 )
 
-// One line per rule of protocol page 1.5, item 3, and 2.1.
+// One line per rule of LwM2M Core sections 6.1.5 to 6.1.7.
 func TestOperations(t *testing.T) {
 	serverTLV := encodeBody(tlvF, mustPath("/1/0"), nodes(mustPath("/1/0"), bodies["server-1"]))
 	wrappedTLV := encodeBody(tlvF, mustPath("/1"), nodes(mustPath("/1/0"), bodies["server-1"]))

@@ -13,7 +13,7 @@ import (
 )
 
 // discover is Bootstrap-Discover (section 6.1.7), on the root or an object.
-// Object 3 exists, but bootstrap has no business in it.
+// Object 3 exists, but is not part of a bootstrap.
 func (t *transaction) discover(path lwm2m.Path) answer {
 	if path.Len() > 1 {
 		return notAllowed

@@ -15,11 +15,12 @@ import (
 // bs is the path of Bootstrap-Request and Bootstrap-Finish.
 const bs = "bs"
 
-// noDetails stands for the empty diagnostic payload of a 4.00, by which some
-// servers tell of certificates that they do not want.
+// noDetails stands for the empty diagnostic payload of a 4.00, with which some
+// servers refuse certificates.
 const noDetails = "no details"
 
-// Causes of a failure of class budget: what a person can raise, and what not.
+// Causes of a failure of class budget: limits that a person can raise, and those
+// that nobody can.
 var (
 	errBudget   = errors.New("the bootstrap delivers more than limits.bootstrap_bytes")
 	errTooLarge = errors.New("the bootstrap delivers more than can be stored")

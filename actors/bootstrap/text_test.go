@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
-// Protocol page 2.7, column text/plain.
+// LwM2M Core Appendix C, column text/plain.
 func TestParseText(t *testing.T) {
 	for _, c := range []struct {
 		kind lwm2m.Kind

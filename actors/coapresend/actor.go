@@ -13,7 +13,7 @@ import (
 )
 
 // Room in the mailbox: the number of waiting messages from which a datagram is
-// dropped. What an exchange of ours waits for has room of its own, which no
+// dropped. Answers that our exchanges wait for have room of their own, which no
 // flood can fill; confirmable requests have more than the rest.
 const (
 	roomAwaited = 512
@@ -55,7 +55,7 @@ func isDatagram(msg any) bool {
 	return datagram
 }
 
-// door is what a machine and its mailbox know of each other.
+// door is the state that a machine shares with its mailbox.
 type door struct {
 	awaited atomic.Pointer[awaited]
 	dropped atomic.Uint64 // datagrams, since the machine was last told
@@ -73,7 +73,7 @@ func (d *door) room(msg any) int {
 	return roomRest
 }
 
-// guarded is a machine that keeps its door informed.
+// guarded is a machine that tells its door what it waits for.
 type guarded struct {
 	machine *Machine
 	door    *door

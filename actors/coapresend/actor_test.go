@@ -170,7 +170,7 @@ func TestSystemRand(t *testing.T) {
 	}
 }
 
-// TestStatesHaveNames: every state prints, and so does what is none.
+// TestStatesHaveNames: every state prints, and so do values that are no state.
 func TestStatesHaveNames(t *testing.T) {
 	for _, s := range []fmt.Stringer{exWaiting, exSent, exAcknowledged, enWorking, enAcknowledged, enDone, callSending, callFetching} {
 		if s.String() == "invalid" {

@@ -7,35 +7,35 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/coap"
 )
 
-// Work that is done for one peer. A thousand messages a second are far more
-// than a management server sends to one device, and take some per cent of a
-// small processor; a burst is as many blocks as the largest body has when it
-// comes in the smallest blocks. What exceeds it is dropped without a word, as
-// a congested network would: a confirmable message is sent again by its
-// sender, each time after twice the wait, and an answer to the others would be
-// work again (RFC 7252 sections 4.2, 4.3 and 11.3).
+// The rate limit of one peer. A thousand messages a second are far more than a
+// management server sends to one device, and cost a few per cent of a small
+// processor; a burst is as many blocks as the largest body has when it comes in
+// the smallest blocks. What exceeds the limit is dropped silently, as a congested
+// network would do: the sender of a confirmable message resends it with
+// exponential back-off, and answering the others would only be more work (RFC
+// 7252 sections 4.2, 4.3 and 11.3).
 const (
 	workEvery = time.Millisecond // the long run: one message
 	workBurst = 4096             // at a stretch
 
 	// workLesser is what everything but confirmable requests may use of the
-	// burst: non-confirmable requests, pings, and what nobody waits for. The
-	// rest of it is for requests whose sender cares for an answer.
+	// burst: non-confirmable requests, pings and unmatched messages. The rest
+	// of it is for requests whose sender wants an answer.
 	workLesser = workBurst / 2
 )
 
-// Reports of malformed messages, which make work for the supervisor. It limits
-// the events once more.
+// The rate limit of reports about malformed messages. The supervisor limits the
+// events further.
 const (
 	reportEvery = time.Second
 	reportBurst = 16
 )
 
-// An empty ACK or RST under a message ID that we have not used comes from
-// somebody who guesses, and needs no more than 65536 guesses to hit one that we
-// have. After so many at a stretch neither is believed until they have become
-// rare again: the exchange goes on as if its answer had been lost, and ends
-// with the response, whose token cannot be guessed.
+// An empty ACK or RST with a message ID that we have not used comes from somebody
+// who guesses, and 65536 guesses suffice to hit one that we have used. After this
+// many in a row, empty ACKs and RSTs are ignored until such guesses have become
+// rare again: the exchange goes on as if its answer had been lost, and ends with
+// the response, whose token cannot be guessed.
 const (
 	strayEvery = 4 * time.Second
 	strayBurst = 16
@@ -64,8 +64,8 @@ func (b *bucket) spent(now time.Time, every time.Duration, burst int) bool {
 	return b.full.Sub(now) > every*time.Duration(burst-1)
 }
 
-// admit reports whether a datagram is worked at, by its header. What an
-// exchange of ours waits for always is, and takes nothing from the others.
+// admit decides by its header whether a datagram is processed. An answer that one
+// of our exchanges waits for always is, and does not count against the limit.
 func (m *Machine) admit(header coap.Message) bool {
 	if m.awaited.includes(header) {
 		return true
@@ -80,8 +80,8 @@ func (m *Machine) admit(header coap.Message) bool {
 	return m.work.take(m.now, workEvery, share)
 }
 
-// distrusts reports whether empty ACKs and RSTs are not believed, and counts
-// the one at hand if so.
+// distrusts reports whether empty ACKs and RSTs are ignored at present, and
+// counts this one as forged if so.
 func (m *Machine) distrusts() bool {
 	if !m.strays.spent(m.now, strayEvery, strayBurst) {
 		return false
@@ -90,9 +90,9 @@ func (m *Machine) distrusts() bool {
 	return true
 }
 
-// awaited is what the exchanges under way wait for, so that their answers can
-// be told from a flood. It is never changed, only replaced: the mailbox looks
-// at it too, on the sender's goroutine. Nil awaits nothing.
+// awaited lists what the exchanges in progress wait for, so that their answers
+// can be told from a flood. It is immutable and replaced as a whole, because the
+// mailbox reads it too, on the sender's goroutine. Nil awaits nothing.
 type awaited []await
 
 // await is what one exchange waits for.
@@ -136,7 +136,7 @@ func (a await) matches(msg coap.Message) bool {
 	return false
 }
 
-// await renews awaited after the exchanges under way have changed.
+// await recomputes awaited after a change of the exchanges in progress.
 func (m *Machine) await() {
 	m.awaited = nil
 	if len(m.active) > 0 {

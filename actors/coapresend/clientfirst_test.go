@@ -106,7 +106,8 @@ func TestClientFirstIsNotGuessed(t *testing.T) {
 	}
 }
 
-// TestTokensAreLongAndNew: who sees no packet has 2^64 tokens to guess from.
+// TestTokensAreLongAndNew: somebody who sees no packet has to guess one of 2^64
+// tokens.
 func TestTokensAreLongAndNew(t *testing.T) {
 	var last []byte
 	for range 100 {

@@ -58,11 +58,11 @@ type Config struct {
 	BlockSize    int // bytes of the largest block that we send, 1024; a power of two from 16
 	DedupEntries int // confirmable messages of the peer that are remembered, 128; a quarter as many others besides
 
-	// ClientFirst drops requests of the peer, as a network might, until one
-	// of ours has been answered with success. Whoever forges the peer's
-	// address without seeing our tokens is not heard before. A request that
-	// merely overtook the answer is not lost: nothing remembers it, so that
-	// it is new when the peer resends it.
+	// ClientFirst drops requests of the peer until one of ours has been
+	// answered with success, so that somebody who forges the peer's address
+	// without seeing our tokens gets nowhere. A request that merely overtook
+	// the answer is not lost: there is no deduplication entry for it, so that
+	// it counts as new when the peer resends it.
 	ClientFirst bool
 
 	// StreamPaths are the paths, such as "/5/0/0", whose handler takes

@@ -9,7 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// entryState is what has been done about a message of the peer.
+// entryState is how far the answer to a message of the peer has come.
 //
 //	            half of ACK_TIMEOUT has passed
 //	enWorking --------------------------------> enAcknowledged
@@ -21,8 +21,8 @@ import (
 type entryState uint8
 
 const (
-	enWorking      entryState = iota // the handler is at it; nothing has been sent
-	enAcknowledged                   // the handler is at it; an empty ACK has been sent
+	enWorking      entryState = iota // the handler is working on it; nothing has been sent
+	enAcknowledged                   // the handler is working on it; an empty ACK has been sent
 	enDone                           // answered
 )
 
@@ -35,9 +35,8 @@ func (s entryState) String() string {
 	return "invalid"
 }
 
-// entry remembers one message of the peer, so that its duplicates are not
-// taken for new ones (RFC 7252 section 4.5). A message with the same ID and
-// other content is a duplicate too.
+// entry is the deduplication entry of one message of the peer (RFC 7252 section
+// 4.5). A message with the same ID and other content is a duplicate too.
 type entry struct {
 	mid         uint16
 	confirmable bool
@@ -66,9 +65,9 @@ func (m *Machine) remembered(mid uint16) *entry {
 	return nil
 }
 
-// remember makes an entry for a message that is none's duplicate. It returns
-// nil when the room for its kind is full of requests that the handler is still
-// at.
+// remember makes an entry for a message that is not a duplicate. It returns nil
+// when every entry of its kind belongs to a request that the handler has not
+// answered yet.
 func (m *Machine) remember(msg coap.Message) *entry {
 	confirmable := msg.Type == coap.CON
 	if !m.hasRoom(confirmable) && !m.evict(confirmable) {
@@ -103,9 +102,9 @@ func (m *Machine) hasRoom(confirmable bool) bool {
 	return n < m.cfg.remembered(confirmable)
 }
 
-// evict makes room by forgetting an entry of the kind: the oldest that is safe
-// to repeat, else the oldest that is answered. One that is not answered would
-// be executed twice.
+// evict makes room by forgetting one entry of the kind: the oldest of a safe
+// request, else the oldest that has been answered. One that has not would be
+// executed twice.
 func (m *Machine) evict(confirmable bool) bool {
 	victim := -1
 	for i, e := range m.entries {
@@ -129,8 +128,8 @@ func (m *Machine) forget(i int) {
 	m.entries = slices.Delete(m.entries, i, i+1)
 }
 
-// expireEntries forgets the entries that have expired. A handler that has not
-// answered by then answers in vain.
+// expireEntries forgets the entries that have expired. A reply of the handler
+// that comes after that is dropped.
 func (m *Machine) expireEntries() {
 	for _, e := range m.entries {
 		if !m.now.Before(e.expires) {

@@ -1,24 +1,23 @@
 // Package coapresend is the CoAP message layer of one link (RFC 7252 section
 // 4, RFC 7959): confirmable exchanges with their resends, message IDs and
 // tokens, matching, deduplication, separate responses, and block-wise transfer
-// in both directions. What an exchange comes to reaches the owner of the link
-// as a value; requests of the peer reach the handler once, however often the
-// network delivers them.
+// in both directions. The outcome of an exchange reaches the owner of the
+// link as a value; a request of the peer reaches the handler once, however often
+// the network delivers it.
 //
 // [Machine] is the pure core and holds everything; actor.go is its shell. The
 // state lives as long as the link's epoch: a new link begins with a new
-// machine, and nothing is carried over. Nobody outside may keep or touch it;
-// the package is internal to the runtime and is talked to by the words of
-// messages/coapresend.go.
+// machine, and nothing is carried over. Nobody outside may keep or touch it. The
+// package is internal to the runtime; its messages are in messages/coapresend.go.
 //
 //	machine.go    inputs and effects
 //	config.go     parameters and the times derived from them
 //	exchange.go   confirmable messages of ours: queue, resends, acknowledgement
 //	mid.go        message IDs
-//	admit.go      datagrams: which are worked at, and what our exchanges wait for
-//	receive.go    ... what they are and where they go
+//	admit.go      rate limits, and what our exchanges wait for
+//	receive.go    datagrams: what they are and where they go
 //	shed.go       the report of what was dropped
-//	dedup.go      messages of the peer that were seen already
+//	dedup.go      deduplication of the peer's messages
 //	call.go       requests of ours
 //	upload.go     ... whose payload is larger than a block (Block1)
 //	download.go   ... whose response is larger than a block (Block2)

@@ -15,7 +15,7 @@ type fetching struct {
 	response messages.Response // from the first block
 	received int               // bytes
 	body     []byte            // what was received, unless it is streamed
-	changes  int               // how often the body has changed under our hands
+	changes  int               // how often the body has changed while it was fetched
 }
 
 // firstBlock is called with the response to the request proper: all there is,
@@ -65,7 +65,7 @@ func (m *Machine) laterBlock(c *call, msg coap.Message) {
 	m.takeBlock(c, msg, block)
 }
 
-// takeBlock takes the block that was due, and asks for the next.
+// takeBlock adds the expected block, and asks for the next.
 func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
 	switch {
 	case !wellSized(block, msg.Payload):
@@ -120,9 +120,9 @@ func (m *Machine) fetch(c *call, szx uint8) {
 	m.exchange(c, msg, true)
 }
 
-// changed begins again when the entity tag says that the body is another one
-// (RFC 7959 section 2.4). What was streamed cannot be taken back, and what is
-// not safe to repeat is not repeated.
+// changed begins again when the ETag shows that the body has changed (RFC 7959
+// section 2.4). A body that was streamed cannot be taken back, and a request that
+// is not safe is not repeated: then the call fails.
 func (m *Machine) changed(c *call) {
 	c.in.changes++
 	safe := c.request.Code == messages.GET || c.request.Code == messages.FETCH

@@ -46,10 +46,10 @@ type exchange struct {
 	timeout  time.Duration // until the next resend, or until giving up
 	resends  int
 	call     *call // whose request this is; nil for a separate response
-	urgent   bool  // goes before what is not: the next blocks of what has begun
+	urgent   bool  // ahead of the others in the queue: the next block of a transfer in progress
 }
 
-// enqueue sends a request of ours as soon as NSTART allows.
+// enqueue queues a request of ours, to be sent when NSTART allows it.
 func (m *Machine) enqueue(x *exchange) {
 	at := len(m.queue)
 	if x.urgent {
@@ -68,11 +68,11 @@ func (m *Machine) respond(x *exchange) {
 	m.pump()
 }
 
-// pump sends what waits: requests as far as NSTART allows, once there is a
-// message ID, and one separate response at a time. A response that the peer
-// does not acknowledge takes 93 s to give up; our own requests do not wait for
-// that. NSTART is for clients, and servers limit their responses as they see
-// fit (RFC 7252 section 4.7).
+// pump sends what is queued: requests as far as NSTART allows and a message ID is
+// free, and one separate response at a time. A response that the peer does not
+// acknowledge is given up after 93 s, and our own requests do not wait for that:
+// NSTART limits clients, and servers limit their responses as they see fit (RFC
+// 7252 section 4.7).
 func (m *Machine) pump() {
 	if !m.up {
 		return
@@ -100,8 +100,8 @@ func behind(queue []*exchange) []*exchange {
 	return slices.Delete(queue, 0, 1)
 }
 
-// inFlight counts what occupies a slot: requests, or separate responses, that
-// are not acknowledged.
+// inFlight counts the requests, or separate responses, that occupy a slot: those
+// not acknowledged yet.
 func (m *Machine) inFlight(requests bool) int {
 	n := 0
 	for _, x := range m.active {
@@ -163,7 +163,7 @@ func (m *Machine) sendExpired(mid uint16) {
 	m.setTimer(sendTimer(mid), x.timeout)
 }
 
-// acknowledged is called when an empty ACK came: nothing is resent any more.
+// acknowledged is called when an empty ACK came: the resends stop.
 func (m *Machine) acknowledged(mid uint16) {
 	x := m.activeMID(mid)
 	if x == nil || x.state != exSent || m.distrusts() {
@@ -192,8 +192,8 @@ func (m *Machine) reset(mid uint16) {
 	m.pump()
 }
 
-// abandon tells the owner that a request brings no response. Of a separate
-// response nobody hears: the peer that wants it asks again.
+// abandon tells the owner that a request got no response. A lost separate
+// response is reported to nobody: a peer that still wants it asks again.
 func (m *Machine) abandon(x *exchange, reason messages.RequestFailure) {
 	if x.call != nil {
 		m.fail(x.call, reason)

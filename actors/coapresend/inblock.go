@@ -11,9 +11,9 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// upload is a request body that the peer sends block by block (RFC 7959
-// section 2.5). It is known by path and Request-Tag, never by the token: a
-// peer may use a new token for every block (RFC 9175 section 3).
+// upload is a request body that the peer sends block by block (RFC 7959 section
+// 2.5). It is identified by path and Request-Tag, never by the token: a peer may
+// use a new token for every block (RFC 9175 section 3).
 type upload struct {
 	key      string
 	head     string // what all blocks must agree on: method, query, content format
@@ -67,7 +67,7 @@ func (m *Machine) uploadFor(msg coap.Message, block coap.Block) *upload {
 }
 
 // storeUpload keeps an upload until EXCHANGE_LIFETIME after this, its latest
-// block. When too many are open one goes, see victim.
+// block. When too many are open, one is dropped; see victim.
 func (m *Machine) storeUpload(u *upload) {
 	u.expires = m.now.Add(m.cfg.ExchangeLifetime())
 	if len(m.uploads) >= maxUploads {
@@ -87,9 +87,9 @@ type unconfirmed interface{ unconfirmed() bool }
 
 func (u *upload) unconfirmed() bool { return u.non }
 
-// victim returns which of too many transfers goes for a new one: the one that
-// has waited longest, those of non-confirmable messages first. For another of
-// those no confirmable one goes, and the result is -1.
+// victim returns which transfer makes room for a new one: the one idle for
+// longest, those of non-confirmable messages first. It is -1 when the new one is
+// non-confirmable and all others are confirmable: then the new one is refused.
 func victim[T unconfirmed](all []T, non bool) int {
 	at := slices.IndexFunc(all, func(t T) bool { return t.unconfirmed() })
 	if at < 0 && !non {
@@ -111,8 +111,8 @@ func (m *Machine) dropUpload(key string) {
 	m.uploads = slices.DeleteFunc(m.uploads, func(u *upload) bool { return u.key == key })
 }
 
-// tooLarge reports whether a body exceeds the limit, by what has come of it or
-// by what the peer says is to come.
+// tooLarge reports whether a body exceeds the limit, by what has arrived or by
+// the size that the peer announces.
 func (m *Machine) tooLarge(u *upload, msg coap.Message) bool {
 	announced, _ := msg.Uint(coap.Size1)
 	return u.received+len(msg.Payload) > m.cfg.MaxBody || uint64(announced) > uint64(m.cfg.MaxBody)

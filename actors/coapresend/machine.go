@@ -9,8 +9,8 @@ import (
 
 // Rand is the randomness that a machine draws.
 type Rand interface {
-	// Float64 returns a number from [0, 1). It decides how far the first
-	// resend of an exchange is put off.
+	// Float64 returns a number from [0, 1). It spreads the first resend of an
+	// exchange (ACK_RANDOM_FACTOR).
 	Float64() float64
 	// MID returns the first message ID of a link. It should not be
 	// predictable (RFC 7252 section 11.4).
@@ -109,9 +109,8 @@ func (m *Machine) expired(timer core.Timer) {
 	}
 }
 
-// sweep forgets what has outlived its purpose, and comes again while anything
-// is left that will. Lookups compare times themselves, so that the sweep only
-// has to free memory.
+// sweep forgets what has expired, and is repeated while anything is left to
+// expire. Lookups compare times themselves: the sweep only frees memory.
 func (m *Machine) sweep() {
 	m.sweeping = false
 	m.expireEntries()
@@ -131,11 +130,10 @@ func (m *Machine) sweepLater() {
 	}
 }
 
-// nextDeadline returns when the next of what is remembered ends, if anything
-// is.
+// nextDeadline returns the earliest deadline of what is kept, if anything is.
 func (m *Machine) nextDeadline() (next time.Time, ok bool) {
-	consider := func(t mortal) {
-		if d := t.deadline(); !ok || d.Before(next) {
+	consider := func(e expiring) {
+		if d := e.deadline(); !ok || d.Before(next) {
 			next, ok = d, true
 		}
 	}
@@ -167,21 +165,21 @@ func (m *Machine) tell(to core.Role, message any) {
 
 func (m *Machine) do(effect core.Effect) { m.effects = append(m.effects, effect) }
 
-// mortal is what ends at a fixed time.
-type mortal interface{ deadline() time.Time }
+// expiring is state that is kept until a deadline.
+type expiring interface{ deadline() time.Time }
 
-// expire returns those of all that live on at the instant now, in their order,
-// in the same memory.
-func expire[T mortal](all []T, now time.Time) []T {
-	alive := all[:0]
+// expire removes what has reached its deadline at the instant now. It keeps the
+// order and reuses the memory of all.
+func expire[T expiring](all []T, now time.Time) []T {
+	kept := all[:0]
 	for _, t := range all {
 		if now.Before(t.deadline()) {
-			alive = append(alive, t)
+			kept = append(kept, t)
 		}
 	}
-	clear(all[len(alive):])
-	if len(alive) == 0 {
+	clear(all[len(kept):])
+	if len(kept) == 0 {
 		return nil
 	}
-	return alive
+	return kept
 }

@@ -24,9 +24,9 @@ const (
 	midMarks = 64      // marks per lifetime, which bounds their number
 )
 
-// Shares of the message IDs: how many may be in use for one more to be taken.
-// What the peer asks for cannot use up what our own exchanges need, and of
-// what the peer asks for the answers that it may do without stop first.
+// Shares of the message IDs: while more than this many are in use, no further one
+// is handed out for the purpose. So answers to the peer cannot use up the IDs that
+// our own exchanges need, and non-confirmable answers stop first.
 const (
 	midsForNON       = midSpace / 2     // responses to non-confirmable requests
 	midsForResponses = midSpace / 4 * 3 // separate responses
@@ -57,8 +57,8 @@ func (s *midSource) freed(lifetime time.Duration) time.Time {
 	return s.marks[0].opened.Add(lifetime + lifetime/midMarks)
 }
 
-// issued reports whether a message ID has been handed out lately, such that a
-// message of the peer may be about it.
+// issued reports whether a message ID was handed out within its lifetime, so that
+// a message of the peer may refer to it.
 func (s *midSource) issued(mid uint16) bool {
 	if len(s.marks) == 0 {
 		return false

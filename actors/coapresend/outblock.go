@@ -85,8 +85,8 @@ func (m *Machine) outBlock(e *entry, msg coap.Message, block coap.Block) {
 }
 
 // keep keeps a body until EXCHANGE_LIFETIME after this, its latest use, in
-// place of an older one for the same request. When too many are kept one goes,
-// see victim.
+// place of an older one for the same request. When too many are kept, one is
+// dropped; see victim.
 func (m *Machine) keep(b *body) {
 	m.bodies = slices.DeleteFunc(m.bodies, func(other *body) bool { return other.key == b.key })
 	if len(m.bodies) >= maxBodies {

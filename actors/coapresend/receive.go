@@ -143,7 +143,7 @@ func (m *Machine) match(msg coap.Message) *exchange {
 func (m *Machine) sendReset(mid uint16) { m.transmit(mustEncode(coap.Reset(mid))) }
 
 // mustEncode encodes a message that is correct by construction: an empty one, a
-// bare code with a token that came from the wire, or what sendable returned.
+// code with a token that came from the wire, or what sendable returned.
 func mustEncode(msg coap.Message) []byte {
 	datagram, err := coap.Encode(msg)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// job is a request that the handler is at, and what its reply needs.
+// job is a request that the handler is working on, with what its reply needs.
 type job struct {
 	id     uint64
 	entry  *entry      // of the request
@@ -47,8 +47,8 @@ func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
 	}
 }
 
-// refuse answers a request that cannot be remembered. It is not executed, so
-// that its duplicates do no harm.
+// refuse answers a request for which there is no deduplication entry. It is not
+// executed, so that its duplicates do no harm.
 func (m *Machine) refuse(msg coap.Message) {
 	m.shed.Memory++
 	if msg.Type == coap.CON {
@@ -145,8 +145,7 @@ func (m *Machine) reply(in messages.Reply) {
 // need be.
 func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
 	if !in.Code.IsSuccess() && in.Code.Class() < 4 || in.Code == messages.Continue {
-		// Nothing that a request may be answered with: a fault of the
-		// handler.
+		// Not a response code: a fault of the handler.
 		in = messages.Reply{Code: messages.InternalServerError}
 	}
 	b := &body{key: j.key, reply: in, confirmable: j.entry.confirmable}
@@ -161,7 +160,7 @@ func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
 	return msg
 }
 
-// answerCode answers with a bare code.
+// answerCode answers with a code and nothing else.
 func (m *Machine) answerCode(e *entry, code messages.CoAPCode) {
 	m.answer(e, coap.Message{Code: code})
 }
@@ -188,8 +187,8 @@ func (m *Machine) answer(e *entry, msg coap.Message) {
 	}
 }
 
-// answerNON sends a response that is not resent. When the share of message IDs
-// is in use it is lost, as it may be on its way.
+// answerNON sends a response that is not resent. It is dropped when the share of
+// message IDs is used up, as the network may drop it too.
 func (m *Machine) answerNON(msg coap.Message) {
 	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, midsForNON)
 	if !ok {

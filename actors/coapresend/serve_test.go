@@ -369,7 +369,7 @@ func TestResponseWhenCacheIsFull(t *testing.T) {
 	)
 }
 
-// TestTimersOfNothing: an expiry that has lost its subject does nothing.
+// TestTimersOfNothing: a timer whose exchange or entry is gone does nothing.
 func TestTimersOfNothing(t *testing.T) {
 	d := newDriver(t, Config{})
 	for _, timer := range []core.Timer{

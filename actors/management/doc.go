@@ -13,8 +13,9 @@
 // A server sees its own Server instance only. Without Access Control objects
 // nothing says what it may do with another server's, so it may do nothing.
 //
-// The actor owns the model and nothing else; supervisor replaces it with
-// messages.ModelChanged and respawns the actor with the same. The package is
+// The actor holds the model that it serves and nothing else: objects 0 and 1
+// belong to the supervisor, which sends them as messages.ModelChanged, also after
+// the actor was restarted. The package is
 // internal to the runtime: nothing in it may be touched from outside except
 // through messages, but for ObjectEntries, a pure function.
 package management

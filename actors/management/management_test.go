@@ -87,7 +87,7 @@ const (
 	jsonF  = messages.FormatSenMLJSON
 )
 
-// One line per rule of protocol pages 2.1 to 2.3, for this build's model.
+// One line per rule of LwM2M Core section 6.3, for this model.
 func TestCodes(t *testing.T) {
 	get, put, post, del := messages.GET, messages.PUT, messages.POST, messages.DELETE
 	for _, c := range []struct {

@@ -50,8 +50,8 @@ var (
 	unauthorized = refuse(messages.Unauthorized, "no access to the target")
 )
 
-// bs is the path of the bootstrap interface, where a management server has no
-// business.
+// bs is the path of the bootstrap interface, which management servers may not
+// use.
 const bs = "bs"
 
 // answer judges a request in the order that LwM2M Core section 6.3 implies:
@@ -76,8 +76,7 @@ func (s session) answer(in messages.Inbound) answer {
 	return *notAllowed
 }
 
-// locate refuses a target that does not exist or is none of this server's
-// business.
+// locate refuses a target that does not exist or that this server may not see.
 func (s session) locate(path lwm2m.Path, method messages.CoAPCode) *answer {
 	switch {
 	case path.Len() == 0 && method == messages.GET:

@@ -62,13 +62,12 @@ func (s *shell) Receive(ctx actor.Context) {
 	case *actor.Stopping, *actor.Restarting:
 		s.cancel()
 	case *actorkit.Crash:
-		panic(message) // of a goroutine of ours: the actor crashes in its place
+		panic(message) // a goroutine of ours has panicked: the actor crashes in its place
 	}
 	s.Shell.Receive(ctx)
 }
 
-// guarded runs work in a goroutine that a panic does not take the process
-// with.
+// guarded runs work in a goroutine whose panic does not end the process.
 func guarded(ctx actor.Context, what any, work func()) {
 	report := reporter(ctx)
 	go func() {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// maxAddresses bounds how many addresses of one host are tried; a host with
-// more is misconfigured or hostile.
+// maxAddresses bounds how many addresses of one host are tried. A host with more
+// is misconfigured or hostile.
 const maxAddresses = 8
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

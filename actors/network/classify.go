@@ -47,10 +47,10 @@ func classifyPeer(err error) (messages.Failure, bool) {
 	return messages.Failure{}, false
 }
 
-// alertClass sorts the fatal alerts of a peer. One that blames credentials which
-// were not shown yet is nobody's verdict on them. Only the supervisor may act
-// on "credentials refused", and only after a second such answer, because an
-// alert during a handshake is forgeable.
+// alertClass classifies a fatal alert of the peer. One that blames credentials
+// which were not shown yet says nothing about them. Only the supervisor may act on
+// "credentials refused", and only after a second such answer, because an alert
+// during a handshake is forgeable.
 func alertClass(alert *AlertError) messages.Class {
 	switch {
 	case alert.Number == alertCloseNotify:

@@ -4,7 +4,8 @@
 //
 // An actor of this package lives for one incarnation: one
 // [messages.Connect], then up, then lost or disconnected. It never retries;
-// every delay above CoAP belongs to the supervisor (DESIGN.md section 3).
+// every delay above CoAP belongs to the supervisor (docs/design.md, Actors and
+// messages).
 //
 // The package owns the socket, the DTLS session and the goroutine that reads
 // from them. Nothing outside may touch a session; others see messages only. It

@@ -60,8 +60,8 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 	}
 }
 
-// lastWord prefers the alert of a server that has closed its port behind it to
-// the news that the port is closed, which a resend brings.
+// lastWord returns the alert of a server that has then closed its port, instead
+// of the error of the resend that found the port closed.
 func lastWord(core *dtls.Handshake, err error) error {
 	if alert := core.Alert(); alert != nil && errors.Is(err, syscall.ECONNREFUSED) {
 		return explain(alert)
@@ -137,8 +137,8 @@ type dtlsSession struct {
 	rest []byte // of a datagram with several records; the reader's own
 }
 
-// Read returns the next application data. What else comes is dropped, or ends
-// the session.
+// Read returns the next application data. Other records are dropped, or end the
+// session.
 func (s *dtlsSession) Read() (data []byte, err error) {
 	for data == nil && err == nil {
 		if rest := s.rest; len(rest) > 0 {
@@ -153,8 +153,8 @@ func (s *dtlsSession) Read() (data []byte, err error) {
 	return data, err
 }
 
-// open works through the records of a datagram, which it keeps nothing of, up
-// to the first one with data.
+// open processes the records of a datagram up to the first one with data. It
+// keeps no reference to it.
 func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 	s.rest = nil
 	for len(datagram) > 0 {
@@ -182,7 +182,7 @@ func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte) {
 	return s.session.Next(datagram)
 }
 
-// end makes every later Write fail as this Read does.
+// end makes every later Write fail with the error of this Read.
 func (s *dtlsSession) end(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

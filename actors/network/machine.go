@@ -11,8 +11,8 @@ import (
 // lookupLimit bounds one DNS lookup, whatever the deadline of the link.
 const lookupLimit = 10 * time.Second
 
-// minShare is the least time that one of several addresses gets (DESIGN.md
-// section 4).
+// minShare is the least time that one of several addresses gets (docs/design.md,
+// The reconnection policy).
 const minShare = 10 * time.Second
 
 // guardGrace is how long after a stage's own limit the machine waits for the
@@ -271,7 +271,7 @@ func (m *Machine) overdue() []core.Effect {
 	return nil
 }
 
-// lose ends the link. Lost is final, so the owner is told once.
+// lose ends the link. Lost is final, so the owner is told at most once.
 func (m *Machine) lose(f messages.Failure) []core.Effect {
 	f.Peer, f.Epoch = m.peer, m.epoch
 	m.forget()

@@ -42,8 +42,8 @@ func (r *runner) connect(ctx context.Context, o open) {
 	r.report(connected{epoch: r.epoch})
 }
 
-// serve delivers datagrams until the link fails or ctx ends. It has a goroutine
-// of its own, whose stack has never grown for a handshake.
+// serve delivers datagrams until the link fails or ctx ends. It runs on a new
+// goroutine, because the stack of the other one has grown during the handshake.
 func (r *runner) serve(ctx context.Context) { r.fail(ctx, r.read(*r.session.Load())) }
 
 func (r *runner) read(s session) error {
@@ -65,7 +65,7 @@ func (r *runner) write(datagram []byte) error {
 	return (*s).Write(datagram)
 }
 
-// fail reports an error, unless the link is being closed: then nobody asks.
+// fail reports an error, unless the link is being closed.
 func (r *runner) fail(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		r.report(broken{epoch: r.epoch, err: err})

@@ -33,7 +33,7 @@ type security struct {
 	server verifier // with a certificate or a raw public key
 }
 
-// ownKey is what the client shows of itself, and signs with.
+// ownKey is the client's own certificate or public key, and its signer.
 type ownKey struct {
 	chain  [][]byte // DER, leaf first; or one SubjectPublicKeyInfo
 	signer crypto.Signer

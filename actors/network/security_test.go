@@ -160,7 +160,7 @@ func TestIntermediate(t *testing.T) {
 	if err := v.verify(chain, time.Now()); err != nil {
 		t.Error(err)
 	}
-	// an authority that only the server vouches for is none
+	// an authority that only the server presents is not trusted
 	chain = []*x509.Certificate{set.ServerOtherCA.Cert, set.OtherCA.Cert}
 	wantAs[x509.UnknownAuthorityError](t, v.verify(chain, time.Now()))
 }

@@ -15,8 +15,8 @@ type session interface {
 	Read() ([]byte, error)
 	// Write sends one datagram; it does not keep it.
 	Write(datagram []byte) error
-	// Close says goodbye to the peer where the protocol has a word for it,
-	// and closes the socket. A blocked Read returns.
+	// Close sends close_notify where there is a protected session, and closes
+	// the socket. A blocked Read returns.
 	Close() error
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// State is what a registration incarnation is about.
+// State is what a registration incarnation is doing.
 //
 //	             BeginRegistration
 //	idle ────────────────────────────▶ connecting
@@ -59,7 +59,7 @@ var (
 // Config is what does not change from one incarnation to the next.
 type Config struct {
 	// Budget bounds a Register that follows a refused Update on a link that
-	// works; 3 minutes by the seed.
+	// works; 3 minutes by default.
 	Budget time.Duration
 }
 

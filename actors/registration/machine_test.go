@@ -61,8 +61,8 @@ func TestUnusableLocationIsABadAnswer(t *testing.T) {
 	}
 }
 
-// DESIGN.md section 4: lt/2 when lt < 186 s, else lt - 93 s, never sooner than
-// a second.
+// docs/design.md, The reconnection policy: lt/2 when lt < 186 s, else lt - 93 s,
+// never sooner than a second.
 func TestUpdateIsSentInTime(t *testing.T) {
 	tests := []struct{ lifetime, want time.Duration }{
 		{time.Second, time.Second},
@@ -175,8 +175,9 @@ func TestEchoChallengeIsAnsweredOnce(t *testing.T) {
 	}
 }
 
-// DESIGN.md section 4: when the resends of a Register are exhausted, a new
-// exchange begins while budget is left; then ConnectTimeout, once.
+// docs/design.md, The reconnection policy: when the resends of a Register are
+// exhausted, a new exchange begins while budget is left; then ConnectTimeout,
+// once.
 func TestRegisterGoesOnUntilTheBudgetIsSpent(t *testing.T) {
 	d := newDriver(t)
 	start := d.now
@@ -267,8 +268,8 @@ func TestLostLinkIsReportedOnceWithThePhase(t *testing.T) {
 	}
 }
 
-// DESIGN.md section 5: 4.xx other than 4.29, or RST: Register at once on the
-// same link, at most once per Update cycle.
+// docs/design.md, Updates that are answered: 4.xx other than 4.29, or RST:
+// Register at once on the same link, at most once per Update cycle.
 func TestRefusedUpdateRegistersAtOnceOnceACycle(t *testing.T) {
 	refusals := map[string]func(*driver) []string{
 		"4.00": func(d *driver) []string { return d.answer(messages.BadRequest) },
@@ -369,7 +370,8 @@ func TestReconnectUpdatesWhereALocationIsKnown(t *testing.T) {
 	}
 }
 
-// Register only when the Update is answered by a 4.xx or RST: silence is none.
+// Register only when the Update is answered by a 4.xx or RST: silence is not an
+// answer.
 func TestSilenceWithinTheLadderEndsIt(t *testing.T) {
 	d := reconnecting(t, time.Hour)
 	d.linkUp()

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// phase returns what the incarnation was about, as events name it.
+// phase returns what the incarnation was doing, as events name it.
 func (m *Machine) phase() messages.Phase {
 	switch m.state {
 	case Registered:
@@ -61,7 +61,7 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 	case Registering:
 		if in.Reason == messages.Exhausted {
 			// The budget is still running: a new exchange, with a new
-			// message ID and token (DESIGN.md section 4).
+			// message ID and token (docs/design.md, The reconnection policy).
 			return m.register()
 		}
 		return m.fail(failureOf(in.Reason))
@@ -139,8 +139,7 @@ func (m *Machine) registerAnswered(now time.Time, in messages.Response) []core.E
 	return m.fail(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
 }
 
-// updateAnswered implements "An Update that is answered" of DESIGN.md
-// section 5.
+// updateAnswered implements docs/design.md, Updates that are answered.
 func (m *Machine) updateAnswered(now time.Time, in messages.Response) []core.Effect {
 	switch {
 	case in.Code.IsSuccess():
@@ -156,9 +155,9 @@ func (m *Machine) updateAnswered(now time.Time, in messages.Response) []core.Eff
 	return m.putOff(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
 }
 
-// refused registers anew at once on the same link, once in an Update cycle;
-// the second time in one cycle it is for the policy to say when. Without that
-// limit a server that says 2.01 and then 4.04 makes a busy loop.
+// refused registers anew at once on the same link, once in an Update cycle; the
+// second time in a cycle the policy says when. Without that limit a server that
+// answers 2.01 and then 4.04 would make a busy loop.
 func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect {
 	m.known = nil
 	if m.reregistered {
@@ -194,8 +193,8 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 	return effects
 }
 
-// report tells the supervisor: an Update on a link that was registered
-// already is news of another kind than one that ends an outage.
+// report tells the supervisor, which has to know whether the Update ends an
+// outage or refreshes a registration on a link that works.
 func (m *Machine) report(byUpdate bool) core.Effect {
 	epoch := m.begin.Epoch
 	if byUpdate && !m.freshLink {

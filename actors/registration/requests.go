@@ -19,8 +19,8 @@ const minUpdate = time.Second
 
 // UpdateAfter returns how long after an accepted Register or Update the next
 // Update is sent: at lt/2 when the lifetime is below 186 s, else 93 s before
-// its end, never sooner than 1 s (DESIGN.md section 4). It reports false when
-// the lifetime is infinite (0).
+// its end, never sooner than 1 s (docs/design.md, The reconnection policy). It
+// reports false when the lifetime is infinite (0).
 func UpdateAfter(lifetime time.Duration) (time.Duration, bool) {
 	switch {
 	case lifetime <= 0:
@@ -50,8 +50,8 @@ func (m *Machine) registerAgain(now time.Time) []core.Effect {
 	return append(effects, m.register()...)
 }
 
-// updateAsked sends the Update that somebody wants. A server is not followed at
-// the speed of the network: without security, anybody can pass for it.
+// updateAsked sends an Update that somebody asked for. A server gets at most one
+// a second: without security, anybody can pose as the server.
 func (m *Machine) updateAsked(now time.Time, in messages.SendUpdate) []core.Effect {
 	if in.Triggered && m.state == Registered {
 		if rest := m.known.Accepted.Add(minUpdate).Sub(now); rest > 0 {
@@ -95,9 +95,9 @@ func (m *Machine) expiredRegistration(now time.Time, state State) []core.Effect 
 	return m.registerAgain(now)
 }
 
-// deregister sends the DELETE of LwM2M Core section 6.2.3. Where no Location is
-// known there is none to send, but an answer all the same: the server has
-// forgotten us, or will remember us by a Register that is under way.
+// deregister sends the DELETE of LwM2M Core section 6.2.3. Without a Location
+// there is nothing to send, but the supervisor gets its answer all the same: the
+// server has forgotten us, or a Register is still under way.
 func (m *Machine) deregister() []core.Effect {
 	forgotten := m.state == Deferred
 	m.state = Deregistering
@@ -134,7 +134,7 @@ func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
 	return effects
 }
 
-// stale reports whether the server knows something else than what is to be
+// stale reports whether what the server knows differs from what is to be
 // announced.
 func (m *Machine) stale() bool {
 	return m.known != nil && (m.life != m.known.Lifetime || !sameObjects(m.objects, m.known.Objects))

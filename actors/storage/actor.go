@@ -4,8 +4,8 @@
 // It takes messages.LoadAccounts, messages.Save and messages.ForgetCredentials,
 // one after the other, and answers the sender. The disk is used in a goroutine
 // of its own, so that the actor never blocks; there is at most one at a time. A
-// panic there is the actor's: what waits in line is lost with it, and whoever
-// asked asks again.
+// panic there crashes the actor: queued jobs are lost with it, and the supervisor
+// repeats them.
 //
 // The package is internal to the runtime: only actors/supervisor starts it.
 package storage

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// stage is how far one server account has come.
+// stage is the state of one server account.
 //
 //	waiting ── delay over ──▶ resolving ──▶ connecting ──▶ talking ──▶ registered
 //	   ▲                          │             │             │            │
@@ -18,7 +18,7 @@ import (
 type stage uint8
 
 const (
-	stageIdle       stage = iota // no attempt has been asked for
+	stageIdle       stage = iota // nothing has been started yet
 	stageWaiting                 // an attempt will begin when the delay is over
 	stageResolving               // an attempt has begun
 	stageConnecting              // socket and handshake
@@ -59,13 +59,13 @@ type account struct {
 
 	crashes actorkit.Decay // of the actors of its incarnations
 
-	registration *messages.Registration // durable; nil when the server knows nothing of us
+	registration *messages.Registration // as long as the process lives; nil when the server does not know us
 	lostAt       time.Time              // when a registered link was lost; zero when none was
 
 	intent intent
-	due    time.Time // when the delay is over and the budget gives a turn; zero without a wait
+	due    time.Time // when the next attempt begins, budget included; zero without a wait
 	wanted time.Time // when the delay is over by the policy
-	floor  time.Time // a server asked not to be bothered before
+	floor  time.Time // no attempt before: the server has asked for it (Max-Age)
 
 	deadline  time.Time        // of the present attempt
 	started   bool             // a bootstrap server has answered POST /bs
@@ -82,8 +82,8 @@ func (a *account) bootstrap() bool { return a.Peer == messages.BootstrapPeer() }
 
 func (a *account) server() string { return cmp.Or(a.Server, a.URI.String()) }
 
-// twice reports whether f repeats how the attempt before ended. A handshake
-// that fails alike counts whatever it was for.
+// twice reports whether the attempt before ended in the same way as f. A
+// handshake that fails in the same way counts whatever it was for.
 func (a *account) twice(f *messages.Failure) bool {
 	if a.last == nil || a.last.Class != f.Class {
 		return false
@@ -108,8 +108,8 @@ func (a *account) hasNextAddress(now time.Time, f *messages.Failure) bool {
 		a.tried < len(a.addresses) && now.Before(a.deadline)
 }
 
-// addressTrouble lists the failures that another address of the same server
-// may not show. An answer of the server itself is none of them.
+// addressTrouble lists the failures after which another address of the same
+// server is worth trying. An answer of the server is not one of them.
 var addressTrouble = []messages.Class{
 	messages.ClassRefused, messages.ClassUnreachable, messages.ClassSocket,
 	messages.ClassHandshakeTimeout, messages.ClassHandshakeStalled, messages.ClassTimeout,
@@ -117,8 +117,8 @@ var addressTrouble = []messages.Class{
 	messages.ClassClosed,
 }
 
-// note keeps the most telling failure of an attempt over several addresses:
-// TLS before socket before time-out (protocol order of classification).
+// note keeps the most specific failure of an attempt over several addresses: TLS
+// before socket before timeout.
 func (a *account) note(f messages.Failure) {
 	if a.worst == nil || weight(f.Class) > weight(a.worst.Class) {
 		a.worst = &f

@@ -37,10 +37,10 @@ type Runtime struct {
 	Emit    func(messages.Event)
 	Publish func(messages.Snapshot)
 	Finish  func(messages.Stopped)
-	// Warn is told what a server's links have dropped so far, for the log; it
-	// must not block.
+	// Warn is called with what a server's links have dropped so far, for the
+	// log; it must not block.
 	Warn func(server string, shed messages.Shed)
-	// Crash is told of every panic, for the log; it must not block.
+	// Crash is called for every panic, for the log; it must not block.
 	Crash func(actor string, crash *actorkit.Crash)
 	// Hooks, when not nil, returns the mailbox hooks of a new actor.
 	Hooks func(actor string) *actorkit.Hooks
@@ -76,8 +76,8 @@ type incarnation struct {
 	retired              bool // owner and link have been told to stop
 }
 
-// siblings are the actors that all incarnations share. Those route by them on
-// goroutines of their own, and a sibling that crashed is another actor after.
+// siblings are the actors that all incarnations share. Other goroutines read them
+// in order to route messages, and a sibling that has crashed is replaced.
 type siblings struct{ management, storage atomic.Pointer[actor.PID] }
 
 // links finds the coapresend actor of an epoch, on any goroutine: an answer may
@@ -291,8 +291,8 @@ func (s *shell) leave(ctx actor.Context, in *incarnation) {
 	}
 }
 
-// terminated ends an incarnation whose coapresend is gone, be it that it
-// crashed and the machine has not heard of that yet.
+// terminated ends an incarnation whose coapresend has terminated. It may have
+// crashed, and the machine may not know of that yet.
 func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 	for epoch, in := range s.incarnations {
 		if in.link.Equal(who) {

@@ -10,7 +10,7 @@ import (
 )
 
 // begin starts an attempt with a fresh budget of time, as soon as the client's
-// budget of attempts gives the account its turn.
+// budget of attempts allows it.
 func (m *Machine) begin(now time.Time, a *account) {
 	m.retire(a)
 	if !m.takeTurn(now, a, intentAttempt) {
@@ -97,7 +97,7 @@ func (m *Machine) failed(now time.Time, in messages.Failed) {
 		return
 	}
 	if in.LinkUsable {
-		if m.stop == nil { // else the de-registration is under way on this link
+		if m.stop == nil { // otherwise the de-registration is in progress on this link
 			m.recoverFrom(now, a, in.Failure, true)
 		}
 		return
@@ -115,8 +115,8 @@ func (m *Machine) failed(now time.Time, in messages.Failed) {
 
 func (m *Machine) bootstrapStarted(in messages.BootstrapStarted) {
 	if a := m.live(in.Epoch); a != nil {
-		// From here on the session has a timer of its own: a long bootstrap
-		// is no failure.
+		// From here on the session has its own timer: a long bootstrap is not a
+		// failure.
 		a.started = true
 		m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
 	}
@@ -174,13 +174,14 @@ func (m *Machine) reregistering(in messages.Reregistering) {
 	}
 }
 
-// triggerQuiet is the longest that a bootstrap which a server asks for is put
-// off, and the pause after which the next one is the first again.
+// triggerQuiet is the longest delay of a bootstrap that a server asks for, and
+// the pause after which the count of such requests starts again.
 const triggerQuiet = time.Hour
 
-// bootstrapTriggered takes /1/x/9 from a server. One that does it at every
-// registration, or whoever passes for it where there is no security, gets a
-// bootstrap at the distances of the policy, up to an hour, and no loop.
+// bootstrapTriggered handles /1/x/9 of a server. A server that executes it at
+// every registration, or somebody who poses as the server where there is no
+// security, gets bootstraps spaced by the policy, up to an hour apart, and no
+// busy loop.
 func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTriggered) {
 	b := m.accounts[messages.BootstrapPeer()]
 	if m.live(in.Epoch) == nil || m.stop != nil || b == nil || b.stage != stageIdle {
@@ -208,7 +209,7 @@ func (m *Machine) beginBootstrap(now time.Time) {
 	m.startAfter(now, b, b.floor.Sub(now))
 }
 
-// settleBootstrap calls a bootstrap that was to be a recovery off, once every
+// settleBootstrap cancels a bootstrap that was meant as a recovery, once every
 // management account has registered without it.
 func (m *Machine) settleBootstrap() {
 	b := m.accounts[messages.BootstrapPeer()]
@@ -220,7 +221,7 @@ func (m *Machine) settleBootstrap() {
 			return
 		}
 	}
-	floor := b.floor // what its server asked for counts all the same
+	floor := b.floor // what its server asked for stays in force
 	b.succeed()
 	b.stage, b.due, b.floor = stageIdle, time.Time{}, floor
 	m.do(core.StopTimer{Timer: waitTimer(b.Peer)})
@@ -250,7 +251,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	m.startIdle(now, true)
 }
 
-// linger leaves the finished bootstrap link alone for a while.
+// linger keeps the finished bootstrap link for a grace period.
 func (m *Machine) linger(b *account) {
 	m.endLinger()
 	m.lingering, b.epoch = b.epoch, 0
@@ -264,8 +265,8 @@ func (m *Machine) endLinger() {
 	}
 }
 
-// outage returns the highest count of the management accounts and when the
-// first of them was lost.
+// outage returns the highest failure count of the management accounts, and when
+// the first of them lost its link.
 func (m *Machine) outage() (failures uint64, lost time.Time) {
 	for _, a := range m.servers() {
 		failures = max(failures, a.failures)

@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// A window bounds how many attempts of one client begin within any span of
-// time, of which the end does not count.
+// A window bounds how many attempts of one client begin within any span of a
+// certain length, whose end does not belong to it.
 type window struct {
 	most int
 	span time.Duration
 }
 
-// windows are the budget of a whole client (DESIGN.md section 4). An account's
-// own schedule is its server's to write, and so is the number of accounts;
-// these are nobody's.
+// windows are the budget of a whole client (docs/design.md, The reconnection
+// policy). A server can write an account's schedule and the number of accounts;
+// nobody can write these.
 var windows = [...]window{{most: 10, span: 10 * time.Second}, {most: 60, span: 10 * time.Minute}}
 
 // Budget holds the attempts of one client that count against its windows,
-// whichever account they were for. The zero value is a budget of which nothing
-// is used. What has begun at a server is given back when that server registers
-// the client: a server that has not shown that it wants us stays bounded, even
-// while another one registers us again and again.
+// whichever account they were for. The zero value is an unused budget. When a
+// server registers the client, the attempts at that server no longer count: a
+// server that never accepts us stays bounded, even while another one registers us
+// again and again.
 type Budget struct{ begun []begun } // in order of time, at most the largest window's
 
 type begun struct {
@@ -36,12 +36,12 @@ func (b *Budget) Begin(now time.Time, server string) {
 	b.begun = append(b.begun, begun{at: now, server: server})
 }
 
-// Succeeded gives back what was used for attempts at a server.
+// Succeeded forgets the attempts at a server.
 func (b *Budget) Succeeded(server string) {
 	b.begun = slices.DeleteFunc(b.begun, func(e begun) bool { return e.server == server })
 }
 
-// Slept lets the time pass that the clock of Begin did not count.
+// Slept accounts for time that the clock of Begin did not count.
 func (b *Budget) Slept(d time.Duration) {
 	for i := range b.begun {
 		b.begun[i].at = b.begun[i].at.Add(-d)
@@ -63,9 +63,9 @@ func (b *Budget) Plan(booked []time.Time) Plan {
 // Plan holds the instants of attempts, past and booked, in order of time.
 type Plan []time.Time
 
-// Earliest returns the first instant from wanted on at which one more attempt
-// may begin without that any window holds too many. What is booked for later
-// keeps its place, so that nobody is ever put off a second time.
+// Earliest returns the first instant from wanted on at which one more attempt may
+// begin without overfilling a window. Bookings for later instants stay as they
+// are, so that no account is postponed twice.
 func (p Plan) Earliest(wanted time.Time) time.Time {
 	for {
 		at := wanted
@@ -85,14 +85,14 @@ func (p Plan) With(at time.Time) Plan {
 	return slices.Insert(p, i, at)
 }
 
-// earliest is Plan.Earliest for one window. One attempt more is too many where
-// it would share a span with as many as the window takes.
+// earliest is Plan.Earliest for one window: one attempt more is too many where a
+// span would hold it together with as many as the window allows.
 func (w window) earliest(p Plan, at time.Time) time.Time {
 	i, _ := slices.BinarySearchFunc(p, at.Add(-w.span), time.Time.Compare)
 	for ; i+w.most <= len(p); i++ {
 		first, last := p[i], p[i+w.most-1]
 		if !at.After(last.Add(-w.span)) {
-			break // and so it is with all that come later
+			break // and so are all later ones
 		}
 		if last.Sub(first) < w.span && at.Before(first.Add(w.span)) {
 			at = first.Add(w.span)

@@ -47,7 +47,7 @@ func TestPlanFillsBothWindows(t *testing.T) {
 	}
 }
 
-// Who comes later neither moves what is booked nor squeezes in between.
+// A later booking neither moves earlier ones nor fits in between too tightly.
 func TestPlanKeepsWhatIsBooked(t *testing.T) {
 	var p Plan
 	for range 10 {
@@ -64,7 +64,7 @@ func TestPlanKeepsWhatIsBooked(t *testing.T) {
 	}
 }
 
-// A success gives back what was used at that server, and nothing else.
+// A success frees the attempts at that server, and nothing else.
 func TestBudgetIsGivenBackByItsServer(t *testing.T) {
 	var b Budget
 	for i := range 10 {
@@ -108,8 +108,8 @@ func TestBudgetIsBounded(t *testing.T) {
 	}
 }
 
-// Whatever is wanted and in whatever order: no window holds too many, nobody
-// begins before he wants to, and nobody waits although there is room.
+// Whatever is asked for, in whatever order: no window is overfilled, no attempt
+// begins earlier than asked, and none waits although there is room.
 func TestPlanNeverCrowdsAWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var p Plan

@@ -18,7 +18,7 @@ import (
 //	factory-reset       ok         ok          ok         ok       ok       ok
 //
 //	-   ConnectNotAllowed, and nothing changes
-//	*   unless the server has asked not to be bothered
+//	*   unless the server has asked for a pause (Max-Age)
 //	**  unless a bootstrap is under way, or there is no bootstrap account
 func (m *Machine) called(now time.Time, in messages.CallRequest) {
 	if in.Call == messages.CallFactoryReset {
@@ -57,8 +57,8 @@ func (m *Machine) allowed(now time.Time, call messages.Call) bool {
 	return false
 }
 
-// update sends an Update to every server that is registered and has not asked
-// not to be bothered.
+// update sends an Update to every registered server that has not asked for a
+// pause.
 func (m *Machine) update(now time.Time) (sent bool) {
 	for _, a := range m.servers() {
 		if a.stage != stageRegistered || now.Before(a.floor) {
@@ -70,9 +70,9 @@ func (m *Machine) update(now time.Time) (sent bool) {
 	return sent
 }
 
-// updateNow sends an Update to a server that is registered. One that was put
-// off after a refusal is this one, and is an attempt like every other: a server
-// that refuses and asks in turn gets it when the budget gives it a turn.
+// updateNow sends an Update to a registered server. If an Update was postponed
+// after a refusal, this is it, and it counts as an attempt: a server that refuses
+// an Update and then asks for one gets it when the budget of attempts allows it.
 func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate) {
 	if !a.due.IsZero() {
 		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
@@ -82,7 +82,7 @@ func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate
 	m.do(Order{Epoch: a.epoch, To: core.Owner, Message: order})
 }
 
-// bootstrapNow begins a bootstrap that waits for its delay, or for nothing.
+// bootstrapNow begins a bootstrap, or ends the delay of one that waits.
 func (m *Machine) bootstrapNow(now time.Time) bool {
 	b := m.accounts[messages.BootstrapPeer()]
 	if b == nil || now.Before(b.floor) || b.stage != stageIdle && b.stage != stageWaiting {
@@ -92,8 +92,8 @@ func (m *Machine) bootstrapNow(now time.Time) bool {
 	return true
 }
 
-// pause takes every link down and forgets every wait. What the servers know of
-// us stays known, and so do the counts.
+// pause takes every link down and cancels every wait. Locations and failure
+// counts are kept.
 func (m *Machine) pause(now time.Time) {
 	m.paused = true
 	m.endLinger()
@@ -110,8 +110,8 @@ func (m *Machine) pause(now time.Time) {
 	}
 }
 
-// resume begins everything anew, at once; only what a server asked for is
-// still waited for.
+// resume begins every account at once; only the pauses that servers asked for
+// stay in force.
 func (m *Machine) resume(now time.Time) bool {
 	m.paused = false
 	if m.tree == nil || m.loads > 0 {
@@ -130,8 +130,8 @@ func (m *Machine) resume(now time.Time) bool {
 	return true
 }
 
-// factoryReset removes what a bootstrap has stored. It is allowed in every
-// state: it is the last resort of a person.
+// factoryReset removes what a bootstrap has stored. It is allowed in every state,
+// being a person's last resort.
 func (m *Machine) factoryReset(in messages.CallRequest) {
 	m.reset++
 	m.resets[m.reset] = in.Answer

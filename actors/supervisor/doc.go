@@ -1,5 +1,5 @@
-// Package supervisor holds the tree together: it starts and stops the actors
-// of every server account, and it decides what is done about every failure.
+// Package supervisor is the root of the tree: it starts and stops the actors of
+// every server account, and it decides what is done about every failure.
 //
 // It owns every delay above CoAP. A child that fails says so in a value and is
 // done; the supervisor looks the value up in the recovery table (table.go),

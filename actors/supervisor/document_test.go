@@ -62,15 +62,38 @@ func rowsOf(code messages.ErrorCode) (rows []Row) {
 	return rows
 }
 
+// preface is what docs/recovery.md says before the delays.
+const preface = `# Errors and how the client recovers
+
+Generated from the recovery table in ''actors/supervisor''; do not edit. Every failed
+attempt makes exactly one ''error'' event with the number and the name given here.
+
+## The reference behaviour
+
+The numbers and names of the codes, what an application is told, and the growing delays follow the
+error recovery of the Izuma Device Management Client (formerly Mbed Cloud Client), as its
+documentation describes it and its header ''MbedCloudClient.h'' numbers the codes. Code and documents
+here call that the reference behaviour. In our words:
+
+- The client recovers by itself: it makes a secure connection, registers, and resends CoAP messages as
+  RFC 7252 says. Some errors need the application or a person; the remedy says what to do.
+- The first delay is random, from 2 s to 10 s, so that many clients do not come back at the same
+  instant. A failed attempt returns an error to the application and doubles the delay, up to a week;
+  then the client tries once a week. A success goes back to the original delay.
+- A registration that is not complete after three minutes without trouble in the network is a timeout.
+- A refused bootstrap is repeated until the server accepts the device. With an expired certificate of
+  its own the client goes back to bootstrap for a new one.
+- A service that answers 429 is left alone for 60 s.
+
+Each of its sentences is in ''docs/requirements.md'', with the tests that cover it. What it leaves open
+is decided in ''docs/design.md'': the policy, the table and what silence means.
+
+`
+
 // document generates docs/recovery.md.
 func document() string {
 	var b strings.Builder
-	b.WriteString(`# Errors and how the client recovers
-
-Generated from the recovery table in ` + "`actors/supervisor`" + `; do not edit. Every failed
-attempt makes exactly one ` + "`error`" + ` event with the number and the name given here.
-
-`)
+	b.WriteString(strings.ReplaceAll(preface, "''", "`"))
 	writePolicy(&b)
 	for _, code := range messages.ErrorCodes() {
 		writeCode(&b, code)

@@ -60,7 +60,7 @@ type Warn struct {
 	Shed   messages.Shed
 }
 
-// Finish says that the client's life is over.
+// Finish says that the client has stopped.
 type Finish struct {
 	core.Marker
 	Stopped messages.Stopped

@@ -56,9 +56,9 @@ func (m *Machine) lookAgain(now time.Time) {
 	m.loadTrouble(messages.ClassStoreRead, errNoAnswer, messages.ActionRetry, new(m.loadAgain(now)))
 }
 
-// loaded decides with which accounts the client lives. A store that cannot be
-// read is no reason to stay offline: the factory's account does meanwhile, and
-// what is damaged stays where it is.
+// loaded decides which accounts the client uses. A store that cannot be read is
+// no reason to stay offline: the factory's account is used meanwhile, and damaged
+// files stay where they are.
 func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	if in.Token != m.loading || m.stop != nil {
 		return
@@ -157,8 +157,8 @@ func (m *Machine) loadTrouble(class messages.Class, cause error, action messages
 	m.do(Emit{Event: e})
 }
 
-// adopt makes tree the object model in force, with the factory's bootstrap
-// account in the place of the stored one: a bootstrap never writes that.
+// adopt puts tree into force, with the factory's bootstrap account in place of
+// the stored one, which no bootstrap may write.
 func (m *Machine) adopt(tree *lwm2m.Tree) {
 	m.tree = m.withFactoryBootstrap(tree)
 	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
@@ -203,8 +203,8 @@ func bootstrapInstance(tree *lwm2m.Tree, id uint16) bool {
 	return ok && r.Value.Bool()
 }
 
-// startIdle begins what nothing has been begun for: the management accounts, in
-// their order, or a bootstrap where there is none.
+// startIdle begins the accounts that have not been started: the management
+// accounts in registration order, or a bootstrap where there is none.
 func (m *Machine) startIdle(now time.Time, bootstrapped bool) {
 	if m.paused {
 		return
@@ -223,7 +223,7 @@ func (m *Machine) startIdle(now time.Time, bootstrapped bool) {
 	}
 }
 
-// ready reports whether an account waits for nobody but us.
+// ready reports whether an account can begin now.
 func (a *account) ready() bool {
 	return a.stage == stageIdle || a.reloaded()
 }
@@ -252,7 +252,7 @@ func (m *Machine) startServers(now time.Time, servers []*account, bootstrapped b
 	m.nextInLine(now)
 }
 
-// nextInLine begins the next of the ordered accounts.
+// nextInLine begins the next account of the registration order (/1/x/13).
 func (m *Machine) nextInLine(now time.Time) {
 	if len(m.line) == 0 {
 		m.turn = messages.Peer{}
@@ -282,8 +282,8 @@ func (m *Machine) startAfter(now time.Time, a *account, delay time.Duration) {
 	m.wait(now, a, delay, intentAttempt)
 }
 
-// lineMoves lets the next ordered account begin when the one whose turn it is
-// has succeeded, or has failed and does not block the others (/1/x/15).
+// lineMoves begins the next account of the registration order when the current
+// one has succeeded, or has failed and does not block the others (/1/x/15).
 func (m *Machine) lineMoves(now time.Time, a *account, succeeded bool) {
 	if succeeded {
 		m.unproven = false
@@ -296,8 +296,8 @@ func (m *Machine) lineMoves(now time.Time, a *account, succeeded bool) {
 	}
 }
 
-// stopAll ends the client's life: what is registered is de-registered, the
-// rest is torn down.
+// stopAll stops the client: registered accounts are de-registered, the others
+// torn down.
 func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 	if m.stop != nil {
 		return
@@ -343,7 +343,7 @@ func (m *Machine) deregistered(in messages.Deregistered) {
 	m.left(a)
 }
 
-// failedWhileLeaving reports code 14: the tear-down goes on all the same.
+// failedWhileLeaving reports code 14; the teardown goes on.
 func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
 	if a.stage != stageLeaving {
 		return

@@ -12,7 +12,7 @@ import (
 )
 
 // unusedError names the accounts that limits.accounts leaves out. They stay
-// where they are, and count again when the limit is raised.
+// stored, and are used again when the limit is raised.
 type unusedError struct {
 	count  accounts.CountError
 	unused []messages.Peer

@@ -14,15 +14,16 @@ import (
 // Config is what the supervisor of one client is told.
 type Config struct {
 	Endpoint string
-	// Policy is the seed's: r0, and the cap of every policy.
+	// Policy has r0, and the cap of every policy.
 	Policy     Policy
 	PolicyKind PolicyKind
-	// Budget bounds one attempt: registration_timeout, 3 minutes by the seed.
+	// Budget bounds one attempt: registration_timeout, 3 minutes by default.
 	Budget time.Duration
 	// Versions are the LwM2M versions to offer, highest first.
 	Versions []string
-	// Linger is how long a finished bootstrap link stays, to answer a Finish
-	// that is resent because our 2.04 was lost: MAX_TRANSMIT_WAIT.
+	// Linger is the grace period of a finished bootstrap link, in which a
+	// Finish that is resent because our 2.04 was lost is still answered:
+	// MAX_TRANSMIT_WAIT.
 	Linger time.Duration
 	// MaxAccounts is how many management accounts are used at most, those with
 	// the lowest short server IDs; 0 means accounts.DefaultMax.
@@ -59,7 +60,7 @@ type Machine struct {
 	crashes    map[core.Role]*actorkit.Decay
 	crashDelay time.Duration     // floor of the delay after the crash under way
 	stop       *messages.Stopped // set while stopping
-	moved      bool              // an account has, though the client's state may be the same
+	moved      bool              // an account has changed, though the client's state may not have
 	effects    []core.Effect     // of the step under way
 }
 
@@ -102,8 +103,8 @@ const (
 	// warnInterval is the least time between two lines in the log about
 	// what a link has dropped.
 	warnInterval = time.Minute
-	// guardGrace is how long after an attempt's budget an incarnation that
-	// has said nothing is given up: no lost message may strand an account.
+	// guardGrace is how long after the end of its attempt's budget a silent
+	// incarnation is given up: no lost message may strand an account.
 	guardGrace = 30 * time.Second
 )
 
@@ -200,8 +201,8 @@ func (m *Machine) enter(s messages.State) {
 	m.do(Emit{Event: event})
 }
 
-// overall derives the client's state from its accounts': registered when every
-// management account is; else what the account says that is furthest from it.
+// overall derives the client's state from those of its accounts: registered when
+// every management account is, else the state of the leading account.
 func (m *Machine) overall() messages.State {
 	if m.paused {
 		return messages.StatePaused

@@ -36,8 +36,8 @@ func TestFirstAttemptIsMadeAtOnce(t *testing.T) {
 	}
 }
 
-// The seed: every failed attempt doubles the delay, up to a week and for ever;
-// success resets to the original delay.
+// The reference behaviour: every failed attempt doubles the delay, up to a week
+// and without end; success resets to the original delay.
 func TestDelaysDoubleAndSuccessResetsThem(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	want := testR0
@@ -102,7 +102,7 @@ func TestLostLinkRegistersWhenTheLifetimeHasRunOut(t *testing.T) {
 	}
 }
 
-// DESIGN.md section 5, Silence: one event with retry_in_ms 0, one ladder at
+// docs/design.md, Silence: one event with retry_in_ms 0, one ladder at
 // once with a fresh budget; silence within it is code 6, the next attempt
 // count, and the policy's delay.
 func TestSilenceRunsOneLadder(t *testing.T) {

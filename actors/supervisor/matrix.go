@@ -6,11 +6,11 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Moment is what the client is about when an error happens, finer than the
-// phase that its event names.
+// Moment is what the client is doing when an error happens, in finer steps than
+// the phase that its event names.
 type Moment uint8
 
-// The moments, in the order in which a client comes by.
+// The moments, in the order in which a client passes through them.
 const (
 	// Start is whenever the accounts are read or reset: at the start, by the
 	// policy while they are not usable, and after a factory reset.
@@ -63,7 +63,7 @@ type StoreState uint8
 
 // The states of the store.
 const (
-	Fresh        StoreState = iota // nothing: the accounts are those of the configuration
+	Fresh        StoreState = iota // nothing: the accounts of the configuration are used
 	Provisioned                    // the factory's accounts, and none in the configuration
 	Bootstrapped                   // what a bootstrap delivered
 )
@@ -168,7 +168,7 @@ func reasonAt(list []because, at Moment) (Reason, bool) {
 
 // Groups of moments.
 var (
-	session  = span(BootstrapWaiting, BootstrapFinish) // the bootstrap server has the word
+	session  = span(BootstrapWaiting, BootstrapFinish) // during the bootstrap server's operations
 	linked   = span(BootstrapRequesting, Closing)
 	unlinked = span(Start, Handshake)
 )

@@ -42,7 +42,8 @@ const (
 	statedAnswer    = "The stated answer, and no effect on what comes next."
 )
 
-// recovered says what "recovered" means for each code (DESIGN.md section 5).
+// recovered says what "recovered" means for each code (docs/design.md, The
+// recovery table).
 var recovered = map[messages.ErrorCode]string{
 	messages.ConnectBootstrapFailed:            registeredAgain,
 	messages.ConnectInvalidParameters:          "From the configuration: started once it is corrected. From a Register: registered again without a person, with new credentials or the old ones.",

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// DefaultFloor is how long a peer that is overloaded and does not say for how
-// long is left alone: the default Max-Age of RFC 7252 section 5.10.5, and the
-// pause that the seed asks for.
+// DefaultFloor is the pause after an overloaded peer's answer that does not say
+// how long to wait: the default Max-Age of RFC 7252 section 5.10.5, and the
+// pause of the reference behaviour.
 const DefaultFloor = time.Minute
 
-// Overload returns how long a peer that has said that it is overloaded is left
-// alone: what it asked for, with Max-Age of a CoAP 4.29 or 5.03 (RFC 8516) or
+// Overload returns the pause after an answer that says that the peer is
+// overloaded: what it asked for, with Max-Age of a CoAP 4.29 or 5.03 (RFC 8516) or
 // Retry-After of an HTTP 429 or 503, or DefaultFloor when asked is nil. It is
 // at least a second, lest a 0 makes a busy loop, and at most a week, lest a
 // forged answer takes a device away.

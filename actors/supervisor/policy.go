@@ -5,12 +5,13 @@ import "time"
 // Week is the longest delay of any policy.
 const Week = 7 * 24 * time.Hour
 
-// Policy computes the delays between attempts, by the seed: the first is drawn
-// once, each further one doubles it, up to a cap that is kept for ever.
+// Policy computes the delays between attempts as the reference behaviour does:
+// the first is drawn once, each further one is twice the one before, up to a cap
+// that then stays.
 type Policy struct {
 	// Initial is r0, the delay after the first failure; positive.
 	Initial time.Duration
-	// Max is the longest delay; at least 1 ns, a week by the seed.
+	// Max is the longest delay; at least 1 ns, a week by default.
 	Max time.Duration
 }
 

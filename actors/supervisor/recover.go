@@ -57,14 +57,14 @@ func forgets(step Step, f *messages.Failure) bool {
 	return step == RetryRegister || step == RepeatRegister || step == Bootstrap && f.Class == messages.ClassRejected
 }
 
-// feasible replaces a step that the present situation does not allow.
+// feasible replaces a step that is not possible at present.
 func (m *Machine) feasible(step Step, a *account, f *messages.Failure, usable bool) Step {
 	switch {
 	case step == Bootstrap && !m.mayBootstrap(a):
 		if f.Class == messages.ClassRejected {
 			return Retry
 		}
-		return Reload // own credentials: new ones can only come from files
+		return Reload // own credentials are the problem: new ones can only come from files
 	case step == RepeatUpdate && !usable:
 		return Retry
 	case step == RepeatRegister && !usable:
@@ -106,7 +106,7 @@ func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor ti
 		m.wait(now, a, delay, intentRepeatUpdate)
 	case RepeatRegister:
 		m.keepLink(a)
-		a.stage = stageWaiting // the server knows us no longer
+		a.stage = stageWaiting // the server has forgotten us
 		m.wait(now, a, delay, intentRepeatRegister)
 	case Bootstrap:
 		m.retire(a)
@@ -123,7 +123,7 @@ func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor ti
 	}
 }
 
-// keepLink lets the incarnation go on; it waits for an order.
+// keepLink keeps the incarnation, which waits for an order.
 func (m *Machine) keepLink(a *account) {
 	if a.stage != stageRegistered {
 		a.stage = stageWaiting
@@ -131,17 +131,18 @@ func (m *Machine) keepLink(a *account) {
 	m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
 }
 
-// wait lets an account wait for delay, and for its turn.
+// wait arms an account's next attempt: after delay, and within the budget.
 func (m *Machine) wait(now time.Time, a *account, delay time.Duration, i intent) {
 	turn := m.turnAfter(now, a, delay)
 	a.intent, a.wanted, a.due = i, now.Add(delay), now.Add(turn)
 	m.do(core.SetTimer{Timer: waitTimer(a.Peer), After: turn})
 }
 
-// resumeServers lets the management accounts that wait for a bootstrap try
-// once more themselves: a bootstrap server that is gone must not keep us from a
-// management server that is back. Whose delay ended during the bootstrap begins
-// at once: another delay might end during the next one, and so on for ever.
+// resumeServers lets the management accounts that wait for a bootstrap try again
+// themselves: a bootstrap server that is gone must not keep us from a management
+// server that is back. An account whose delay ended during the bootstrap begins
+// at once. With a new delay it might never begin: that could end during the next
+// bootstrap, and so on.
 func (m *Machine) resumeServers(now time.Time) {
 	for _, a := range m.servers() {
 		if a.stage != stageWaiting || !a.due.IsZero() || a.epoch != 0 {
@@ -242,9 +243,9 @@ func (m *Machine) networkUp(now time.Time) {
 	}
 }
 
-// woke takes the time that the machine slept off what servers asked for, and
-// off every wait; then it is a hint like NetworkUp: after a suspend the network
-// is another one more often than not.
+// woke subtracts the time that the machine was suspended from every wait and from
+// the pauses that servers asked for. Then it is a hint like NetworkUp: after a
+// suspend the network has often changed.
 func (m *Machine) woke(now time.Time, in messages.Woke) {
 	if m.paused || m.stop != nil {
 		return
@@ -266,8 +267,8 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 	m.networkUp(now)
 }
 
-// hurry moves the end of an account's wait forward to until, or to now, as far
-// as the budget gives it a turn.
+// hurry moves the end of an account's wait forward to until, or to now, as far as
+// the budget of attempts allows.
 func (m *Machine) hurry(now time.Time, a *account, until time.Time) {
 	if a.due.IsZero() || !a.due.After(until) {
 		return

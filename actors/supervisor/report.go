@@ -12,8 +12,8 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// report emits the one event of a failed attempt. The next one has its turn
-// after turn, although the policy's delay may be shorter.
+// report emits the one event of a failed attempt. The next attempt begins after
+// turn, which the budget can make longer than the policy's delay.
 func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, delay, turn time.Duration) {
 	e := errorEvent(row, f)
 	e.Server, e.Attempt, e.Action = a.server(), a.failures, actionOf(step, a)
@@ -77,8 +77,8 @@ func (m *Machine) undecodable(now time.Time, in messages.Malformed) {
 	m.do(Emit{Event: e})
 }
 
-// phase returns what an account is about, for reports that do not come from
-// its owner.
+// phase returns what an account is doing, for reports that do not come from its
+// owner.
 func (a *account) phase() messages.Phase {
 	switch {
 	case a.bootstrap():
@@ -127,16 +127,16 @@ func (m *Machine) overloaded(now time.Time, in messages.Overloaded) {
 	}
 }
 
-// updateTriggered takes /1/x/8 from a server.
+// updateTriggered handles /1/x/8 of a server.
 func (m *Machine) updateTriggered(now time.Time, in messages.UpdateTriggered) {
 	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
 		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch, Triggered: true})
 	}
 }
 
-// crashed takes an actor that panicked: an incarnation is replaced whole,
-// since nothing in it outlives its link; a shared sibling alone. The decay of
-// crashes slows a crash loop down also when every cycle of it registers.
+// crashed handles the panic of an actor: an incarnation is replaced as a whole,
+// since nothing in it outlives its link, and a shared sibling alone. The decay of
+// the crash count slows down a crash loop even if every cycle registers.
 func (m *Machine) crashed(now time.Time, in messages.Crashed) {
 	if in.Shared {
 		m.sharedCrashed(now, in)
@@ -153,7 +153,7 @@ func (m *Machine) crashed(now time.Time, in messages.Crashed) {
 		if a.registration != nil && a.lostAt.IsZero() {
 			a.lostAt = now
 		}
-		a.registration = nil // what was restored may be what crashes it
+		a.registration = nil // the restored state may be the cause of the crash
 		m.do(Emit{Event: degradedEvent(in, uint64(a.crashes.Score(now)))})
 	}
 	m.failed(now, messages.Failed{Failure: messages.Failure{

@@ -67,7 +67,7 @@ func TestStopEndsAtOnceWhenTheIncarnationCrashes(t *testing.T) {
 	}
 }
 
-// A server that knows us no longer is not one that we are registered with.
+// We are not registered with a server that has forgotten us.
 func TestRefusedRegistrationIsNotReportedAsRegistered(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))

@@ -10,12 +10,12 @@ import (
 // PolicyKind says whose delays count.
 type PolicyKind uint8
 
-// The policies (DESIGN.md section 4).
+// The policies (docs/design.md, The reconnection policy).
 const (
-	// PolicyAuto is the seed's, or OMA's for a server account on which a
-	// bootstrap or a server has written retry resources.
+	// PolicyAuto is that of the reference behaviour, or OMA's for a server
+	// account on which a bootstrap or a server has written retry resources.
 	PolicyAuto PolicyKind = iota
-	// PolicyExponential is the seed's, always.
+	// PolicyExponential is always that of the reference behaviour.
 	PolicyExponential
 	// PolicyLwM2M is OMA's, with its defaults.
 	PolicyLwM2M
@@ -29,10 +29,10 @@ type Schedule interface {
 	Delay(n uint64) (delay time.Duration, exhausted bool)
 }
 
-// seed is the seed's policy, which never exhausts.
-type seed struct{ Policy }
+// exponential is the policy of the reference behaviour, which never exhausts.
+type exponential struct{ Policy }
 
-func (s seed) Delay(n uint64) (time.Duration, bool) { return s.Policy.Delay(n), false }
+func (s exponential) Delay(n uint64) (time.Duration, bool) { return s.Policy.Delay(n), false }
 
 // Defaults of the retry resources /1/x/17 to 20 (LwM2M Core section 6.2.1.2).
 const (
@@ -49,9 +49,9 @@ type Sequences struct {
 	First    time.Duration // delay in a sequence, doubled with each attempt
 	Between  time.Duration // delay between sequences; accounts.Never ends the series
 	Count    uint64        // sequences; at least 1
-	// Restarts says that something else is done when all sequences have
-	// failed (a bootstrap), and that they begin anew afterwards. Without it
-	// attempts go on at the cap: no policy goes dark.
+	// Restarts says that a bootstrap follows when all sequences have failed,
+	// and that they begin again after it. Without it attempts go on at the
+	// cap: no policy ever gives up.
 	Restarts bool
 	// Max caps every delay.
 	Max time.Duration
@@ -85,8 +85,9 @@ func (s Sequences) Delay(n uint64) (time.Duration, bool) {
 	return s.delay(n)
 }
 
-// A server may have a few attempts quickly; for ever, a timer below 2 s is no
-// wait between attempts, whichever of the timers it is (DESIGN.md section 4).
+// A server may ask for a few attempts in quick succession, but not without end:
+// no timer below 2 s counts as a wait between attempts in the long run
+// (docs/design.md, The reconnection policy).
 const (
 	quickAttempts = 3
 	slowTimer     = 2 * time.Second
@@ -109,8 +110,8 @@ func (s Sequences) delay(n uint64) (time.Duration, bool) {
 	return s.last(), true
 }
 
-// last is the delay after the last failure of all: none when something else is
-// done about it.
+// last is the delay after the last failure of the series: none when a bootstrap
+// follows.
 func (s Sequences) last() time.Duration {
 	if s.Restarts {
 		return 0
@@ -119,8 +120,8 @@ func (s Sequences) last() time.Duration {
 }
 
 // ended is the delay after the series is over. A series of one attempt has no
-// delay in itself: refused, bootstrap, refused would be a busy loop, so that it
-// waits from the second time on.
+// delay of its own: refused, bootstrap, refused would be a busy loop, so there is
+// one from the second time on.
 func (s Sequences) ended(n uint64) (time.Duration, bool) {
 	switch {
 	case !s.Restarts:
@@ -142,12 +143,12 @@ func (s Sequences) total() uint64 {
 	return s.Attempts * s.Count
 }
 
-// anew is the least delay after a series has failed where nothing else is done
-// about that after all: the server answers, but not as it should.
+// anew is the least delay before a new series where no bootstrap follows after
+// all: the server answers, but with a refusal.
 func (s Sequences) anew() time.Duration { return s.least(max(s.First, slowTimer)) }
 
-// maxFailures is more than anybody lives to see; it keeps products of what a
-// server writes in range.
+// maxFailures is out of reach in practice; it keeps products of what a server
+// writes in range.
 const maxFailures = 1 << 62
 
 // least keeps a timer of 0 from making a busy loop.
@@ -157,7 +158,7 @@ func (s Sequences) least(d time.Duration) time.Duration { return min(max(d, time
 func (m *Machine) schedule(a *account) Schedule {
 	kind := m.config.PolicyKind
 	if kind == PolicyExponential || kind == PolicyAuto && !a.Retry.Written() {
-		return seed{m.config.Policy}
+		return exponential{m.config.Policy}
 	}
 	return NewSequences(a.Retry, m.mayBootstrap(a), m.config.Policy.Max)
 }

@@ -19,7 +19,7 @@ const (
 	// RetryRegister is Retry without the Location.
 	RetryRegister
 	// Ladder starts a fresh incarnation at once, one Update on a new link
-	// (DESIGN.md section 5, Silence).
+	// (docs/design.md, Silence).
 	Ladder
 	// Bootstrap asks the bootstrap server for new credentials after the
 	// policy's delay, keeping the old until the new are stored. Without a
@@ -75,7 +75,8 @@ const (
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 
-// table is the recovery table of DESIGN.md section 5, in order of matching.
+// table is the recovery table (docs/design.md, The recovery table), in order of
+// matching.
 var table = []Row{
 	{Class: messages.ClassDNS, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyDNS},
 	{Class: messages.ClassRefused, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},

@@ -8,13 +8,14 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Every wait of an account is booked with the client's budget: it ends at the
-// first instant, from the one that the policy wants, at which the account has
-// its turn. So the end is known when a failure is reported, no account is
-// overtaken, and none starves: a booking is only ever moved forward.
+// Every wait of an account is booked with the client's budget of attempts: it ends
+// at the first instant at or after the policy's at which the budget allows an
+// attempt, the account's turn. So the end is known when a failure is reported, no
+// account is overtaken, and none starves: a booking only ever moves to an earlier
+// instant.
 
-// plan holds the attempts that have begun and the bookings of all accounts but
-// one.
+// plan holds the attempts that have begun, and the bookings of all other
+// accounts.
 func (m *Machine) plan(except *account) Plan {
 	var booked []time.Time
 	for _, a := range m.accounts {
@@ -25,13 +26,13 @@ func (m *Machine) plan(except *account) Plan {
 	return m.budget.Plan(booked)
 }
 
-// turnAfter returns how long an account waits that wants to wait for delay.
+// turnAfter returns how long an account has to wait for its turn, at least delay.
 func (m *Machine) turnAfter(now time.Time, a *account, delay time.Duration) time.Duration {
 	return m.plan(a).Earliest(now.Add(delay)).Sub(now)
 }
 
-// takeTurn uses the budget for an attempt of the account now; or it lets the
-// account wait for its turn and returns false.
+// takeTurn uses the budget for an attempt of the account now. When it is
+// exhausted, the account waits for its turn and the result is false.
 func (m *Machine) takeTurn(now time.Time, a *account, i intent) bool {
 	if m.turnAfter(now, a, 0) > 0 {
 		m.wait(now, a, 0, i)
@@ -42,13 +43,13 @@ func (m *Machine) takeTurn(now time.Time, a *account, i intent) bool {
 	return true
 }
 
-// outOfTurn reports whether the budget makes an account wait for longer than
-// the policy does.
+// outOfTurn reports whether the budget makes an account wait longer than the
+// policy does.
 func (a *account) outOfTurn() bool { return !a.due.IsZero() && a.due.After(a.wanted) }
 
-// succeeded gives back what the attempts at the account's server have used,
-// and, when it is the first success since a bootstrap, those at the server that
-// has delivered it. Whoever waits for a turn moves forward.
+// succeeded frees the budget that the attempts at the account's server have used
+// and, at the first success since a bootstrap, those at the bootstrap server too.
+// The accounts that wait for a turn move forward.
 func (m *Machine) succeeded(now time.Time, a *account) {
 	m.budget.Succeeded(a.server())
 	if b := m.accounts[messages.BootstrapPeer()]; b != nil && m.unproven {
@@ -57,7 +58,7 @@ func (m *Machine) succeeded(now time.Time, a *account) {
 	m.closeRanks(now)
 }
 
-// closeRanks books those anew that wait for a turn, in their order.
+// closeRanks renews the bookings of the accounts that wait for a turn, in order.
 func (m *Machine) closeRanks(now time.Time) {
 	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.outOfTurn() })
 	slices.SortStableFunc(waiting, func(a, b *account) int { return a.due.Compare(b.due) })

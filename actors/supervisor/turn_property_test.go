@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// siege is a client whose accounts and retry resources somebody hostile has
-// written, and whose attempts all fail.
+// siege is a client whose accounts and retry resources an attacker has written,
+// and whose attempts all fail.
 type siege struct {
 	*driver
 	r    *rapid.T

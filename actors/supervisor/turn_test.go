@@ -147,8 +147,8 @@ func TestFewAccountsKeepThePolicysDelays(t *testing.T) {
 	}
 }
 
-// For ever sixty in ten minutes, one event for each, and every account has its
-// share.
+// However long it goes on: sixty in ten minutes, one event for each, and every
+// account gets its share.
 func TestCrowdIsBoundedAndFair(t *testing.T) {
 	d := crowd(t, 100)
 	begun, by := d.run(4 * time.Hour)
@@ -168,7 +168,7 @@ func TestCrowdIsBoundedAndFair(t *testing.T) {
 	}
 }
 
-// Neither does the bootstrap account starve, nor does it starve the others.
+// The bootstrap account neither starves nor starves the others.
 func TestBootstrapAccountHasItsTurn(t *testing.T) {
 	d := crowd(t, 50, bootstrapAccount(t))
 	d.call(messages.CallBootstrap)

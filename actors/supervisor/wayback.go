@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// origin is where the accounts in force come from, in the order of preference.
-// What stands before in it could not be used.
+// origin is where the accounts in force come from, in order of preference: all
+// earlier ones could not be used.
 type origin uint8
 
 const (
@@ -57,10 +57,10 @@ func (e *unreadError) Error() string {
 
 func (e *unreadError) Unwrap() error { return e.cause }
 
-// wayBack finds the accounts to live with where the store has none that can be
-// used. Where it should have, that is what is in use already, else the factory's,
-// also when only some of them are usable, and at last any bootstrap account that
-// can be had: it brings new ones.
+// wayBack finds the accounts to use where the store has none that can be used. If
+// it should have some, those already in use come first, then the factory's, even
+// if only some of them are usable, and last any bootstrap account that can be
+// found, because a bootstrap brings new ones.
 func (m *Machine) wayBack(in messages.AccountsLoaded, storedErr error) (*lwm2m.Tree, origin) {
 	switch {
 	case storedErr == nil:
@@ -87,8 +87,8 @@ func orEmpty(tree *lwm2m.Tree) *lwm2m.Tree {
 	return tree
 }
 
-// factoryOrigin tells a factory that has a management account from one that has
-// not; accounts are sorted, the bootstrap account first.
+// factoryOrigin says whether the factory's accounts include a management account;
+// they are sorted, the bootstrap account first.
 func factoryOrigin(usable []messages.Account) origin {
 	if usable[len(usable)-1].Peer == messages.BootstrapPeer() {
 		return fromFactoryBootstrap

@@ -44,8 +44,8 @@ func TestToTreeAndBack(t *testing.T) {
 	}
 }
 
-// The layout is that of DESIGN.md section 5, wherever the bootstrap account
-// stands in the list.
+// The layout is that of docs/design.md, Credentials, wherever the bootstrap
+// account stands in the list.
 func TestToTreeLayout(t *testing.T) {
 	both := ToTree([]messages.Account{nosecAccount(t, messages.ManagementPeer(1)), bootstrapAccount(t)})
 	if got := both.Instances(0); !slices.Equal(got, []uint16{0, 1}) {

@@ -52,7 +52,7 @@ func renameAccount(tree *lwm2m.Tree, id int64) {
 	put(tree, "/1/0/0", lwm2m.Integer(id))
 }
 
-// One line for every rule of protocol page 1.5, item 4.
+// One line for every rule of a Bootstrap-Finish (LwM2M Core section 6.1.6).
 func TestCheckRefuses(t *testing.T) {
 	set := testpki.Must(t, "gw-0001")
 	str, num, uns := lwm2m.String, lwm2m.Integer, lwm2m.Unsigned

@@ -14,8 +14,8 @@ import (
 
 // Bounds of durations that a server writes, in seconds.
 const (
-	// maxHoldOff is a week: the most that a server may put off a device
-	// (DESIGN.md section 4).
+	// maxHoldOff is a week: the longest that a server may put off a device
+	// (docs/design.md, The reconnection policy).
 	maxHoldOff = 7 * 24 * 60 * 60
 	// maxLifetime is what a time.Duration holds, 292 years.
 	maxLifetime = math.MaxInt64 / int64(time.Second)

@@ -31,7 +31,7 @@ func (h *logHandler) Enabled(ctx context.Context, level slog.Level) bool {
 func (h *logHandler) Handle(ctx context.Context, record slog.Record) error {
 	level := record.Level
 	if record.Message == deadLetter {
-		// A late message of an older epoch is everyday business here.
+		// A late message of an older epoch is normal here.
 		if level = slog.LevelDebug; !h.next.Enabled(ctx, level) {
 			return nil
 		}

@@ -63,7 +63,7 @@ type ShellOptions struct {
 }
 
 // Shell drives a core.Machine: it turns each message of an actor into an input
-// and runs the effects strictly in order.
+// and runs the effects in strict order.
 //
 // A core.Persist holds up all effects behind it, those of later inputs
 // included, until core.Persisted or core.PersistFailed with its token has come
@@ -71,7 +71,7 @@ type ShellOptions struct {
 // given to the machine. An answer with another token is dropped.
 //
 // While effects wait, a timer that one of them would set or stop does not
-// expire for the machine: it has already decided about it.
+// expire for the machine, which has already changed it.
 //
 // A Shell serves one incarnation of an actor and belongs to its goroutine;
 // make a new one, with a new machine, in the actor's producer.

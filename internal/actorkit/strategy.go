@@ -27,8 +27,8 @@ func (s *Strategy) HandleFailure(system *actor.ActorSystem, supervisor actor.Sup
 	}
 }
 
-// publish does what protoactor's own strategies do: whoever subscribes to the
-// event stream sees every decision.
+// publish reports every decision on the event stream, as protoactor's own
+// strategies do.
 func publish(system *actor.ActorSystem, child *actor.PID, crash *Crash, directive actor.Directive) {
 	system.EventStream.Publish(&actor.SupervisorEvent{Child: child, Reason: crash, Directive: directive})
 }

@@ -67,7 +67,7 @@ func (t *Timers) StopAll() {
 }
 
 // Fresh reports whether the expiry belongs to the current generation of its
-// timer, and uses it up: it is true once per Set.
+// timer. It is true at most once per Set.
 func (t *Timers) Fresh(expired Expired) bool {
 	armed, ok := t.armed[expired.Key]
 	if !ok || expired.owner != t || armed.generation != expired.Generation {

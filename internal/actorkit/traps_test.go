@@ -16,8 +16,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// The tests of this file are named after protoactor's traps, as numbered in
-// the project's notes on it. Each shows that this package is clear of one.
+// The tests of this file are named after protoactor's traps (the package
+// comment lists them). Each shows that this package avoids one.
 
 // counting counts what an ordinary dispatcher schedules.
 type counting struct {

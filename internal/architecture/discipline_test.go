@@ -19,7 +19,7 @@ var disciplineRules = []rule{
 			{"a/a.go": "package a\nimport \"time\"\nfunc f() { time.Sleep(1) }"},
 			{"a/a.go": "package a\nimport t \"time\"\nvar sleep = t.Sleep"},
 			{"a/a_test.go": "package a\nimport \"time\"\nfunc TestF() { time.Sleep(1) }"},
-			// The bubble of another package's tests is none of ours.
+			// A bubble that another package's tests define does not count here.
 			{"a/a_test.go": "package a\nimport \"time\"\nfunc TestF() { bubble(func() { time.Sleep(1) }) }",
 				"b/b_test.go": "package b\nimport \"testing/synctest\"\nfunc bubble(f func()) { synctest.Test(nil, f) }"},
 			{"a/a_test.go": "package a\nimport \"time\"\nfunc TestF() { time.Sleep(1) }",

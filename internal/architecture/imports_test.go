@@ -38,7 +38,7 @@ var importRules = []rule{
 	{
 		name: "layers",
 		remedy: "let the message go the other way, or move what both need further down; " +
-			"DESIGN.md 2 says which room may know which",
+			"docs/design.md, Layout, says which package may import which",
 		check: checkLayers,
 		refused: []sample{
 			{"cmd/holdfast/main.go": imports(self + "/internal/store")},
@@ -79,7 +79,7 @@ type dependency struct {
 
 var everywhere = []string{"..."}
 
-// dependencies keeps what is foreign in few places (DESIGN.md 2).
+// dependencies keeps each dependency in few places (docs/design.md, Layout).
 var dependencies = []dependency{
 	{
 		// actorkit keeps its traps away from everybody; an actor's shell is an

@@ -39,7 +39,7 @@ var manifestRules = []rule{
 	},
 	{
 		name:   "layout",
-		remedy: "restore the place: the layout is fixed (DESIGN.md 1), and none of it may be missing, renamed or hollow",
+		remedy: "restore the place: the layout is fixed (docs/design.md, Layout), and none of it may be missing, renamed or hollow",
 		check:  checkLayout,
 		refused: []sample{
 			{},
@@ -52,7 +52,7 @@ var manifestRules = []rule{
 	},
 }
 
-// pins are the versions that the module must be built with (DESIGN.md 1).
+// pins are the versions that the module must be built with (docs/adr/0001-pins.md).
 var pins = map[string]string{
 	"github.com/asynkron/protoactor-go": "v0.0.0-20240822202345-3c0e61ca19c9",
 	"github.com/plgd-dev/go-coap/v3":    "v3.5.5",

@@ -40,7 +40,7 @@ func (Marker) effect() {}
 // which actor fills the role in the present incarnation.
 type Role uint8
 
-// The roles of the supervision tree (DESIGN.md section 3).
+// The roles of the supervision tree (docs/design.md, Actors and messages).
 const (
 	// Supervisor is the actor that owns every delay above CoAP.
 	Supervisor Role = iota + 1
@@ -48,8 +48,7 @@ const (
 	Network
 	// Link is the coapresend actor of the same link.
 	Link
-	// Owner is the actor for whose sake the link exists: bootstrap or
-	// registration.
+	// Owner is the actor that the link exists for: bootstrap or registration.
 	Owner
 	// Handler serves the requests that the peer sends: bootstrap on a
 	// bootstrap link, management on a management link.

@@ -28,11 +28,11 @@
 // [Progress] say what is known, so that a forgery is not taken for a verdict on
 // the client's credentials.
 //
-// # Rooms
+// # Files
 //
 //	handshake.go  the state machine: what comes in
 //	collect.go    the server's flight as a whole
-//	doubt.go      what waits for its contradiction
+//	doubt.go      alerts and refusals that are held back for a second
 //	flight.go     what goes out: datagrams, fragments, resends, the timer
 //	hello.go      the offer, and what a ServerHello may answer
 //	exchange.go   what a flight says: ECDHE_ECDSA and PSK

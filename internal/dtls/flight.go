@@ -12,14 +12,14 @@ const (
 	firstInterval   = time.Second
 	longestInterval = 60 * time.Second
 	// repeatPause is the least time between two sendings of a flight of which
-	// the second answers a repeated flight of the server: datagrams that the
-	// network has doubled are not worth one.
+	// the second answers a repeated flight of the server: a duplicate made by
+	// the network does not need an answer.
 	repeatPause = 500 * time.Millisecond
-	// patience is how long an alert in clear, and a flight that is not good,
-	// wait for something that contradicts them.
+	// patience is how long an unprotected alert, and the refusal of a bad
+	// flight, are held back for something that contradicts them.
 	patience = time.Second
 	// largeSendings is how many sendings of a flight use the configured size
-	// of datagrams before the path is suspected to lose them for it.
+	// of datagrams before the path is suspected of losing them for their size.
 	largeSendings = 3
 )
 

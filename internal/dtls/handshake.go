@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/dtls/record"
 )
 
-// maxJudged bounds how many different flights of the server one handshake looks
-// at: one, but where a forger has been faster.
+// maxJudged bounds how many different flights of the server one handshake
+// verifies. More than one exists only if somebody forges.
 const maxJudged = 4
 
 // State is how far a handshake has come.
@@ -170,7 +170,7 @@ func (h *Handshake) changeCookie() {
 
 func (h *Handshake) over() bool { return h.state == Established || h.state == Failed }
 
-// output hands out what has gathered.
+// output returns what has accumulated.
 func (h *Handshake) output() Output {
 	out := h.out
 	if !h.over() {
@@ -209,7 +209,7 @@ func (h *Handshake) tell(alert uint8) {
 	}
 }
 
-// take handles one record. What does not belong here is dropped.
+// take handles one record. An unexpected one is dropped.
 func (h *Handshake) take(now time.Time, r record.Record) error {
 	switch {
 	case r.Plain():

@@ -57,9 +57,9 @@ func (h *Handshake) clientHello(sequence uint16, cookie []byte) handshake.Messag
 }
 
 // offer lists the extensions of the ClientHello. The extended master secret is
-// requested, not required: older constrained stacks lack it, and the attack
-// that it prevents takes renegotiation, which there is none of, or the
-// resumption of a session without it, which is not offered.
+// requested, not required: older constrained stacks lack it, and the attack that
+// it prevents needs renegotiation, which does not exist here, or the resumption of
+// a session without it, which is not offered.
 func (h *Handshake) offer() []handshake.Extension {
 	c := &h.config
 	all := []handshake.Extension{

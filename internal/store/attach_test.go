@@ -88,7 +88,7 @@ func TestAttachReadsWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// Who has taken the directory meanwhile has it to himself.
+// Another process that has locked the directory meanwhile keeps it.
 func TestAttachHeedsAnotherHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := trusted(t)

@@ -36,30 +36,30 @@
 // # Trust
 //
 // Only root and the user that the process runs as are trusted (root: only root).
-// Before every Load, Save and Delete, and before anything is made, it is looked
-// at that nobody else can change what is stored (trust.go):
+// Before every Load, Save and Delete, and before anything is made, the store
+// checks that nobody else can change what is stored (trust.go):
 //
 //   - The directory belongs to one of the two, and neither its group nor others
 //     may write it. The group may where it is the user's own, of his number.
 //   - So does every directory on the way to it, which others may write only
 //     where the sticky bit keeps them from replacing what is not theirs (/tmp).
 //   - Symbolic links on the way are followed when they belong to one of the two;
-//     what they lead through is looked at alike. The directory may be one.
+//     what they lead through is checked in the same way. The directory may be one.
 //   - Records and the lock file belong to one of the two, are regular files and
-//     no links, and only their owner may write them. That others could read a
-//     record is set right when it is read. A second name of a record elsewhere
-//     (a hard link) is no reason to refuse it: others can make one, and cannot
-//     write by it.
+//     no links, and only their owner may write them. A record that others can
+//     read gets mode 0600 when it is read. A second name of a record elsewhere
+//     (a hard link) is no reason to refuse it: others can make one, but not write
+//     through it.
 //
 // What fails this is a *DistrustError, which names the path, its owner and mode
 // and the command that sets it right. A directory or lock file that fails it is
 // not used at all: nothing is read, made or written. A record that fails it is
-// damaged (below). As long as the way is trusted nobody else can change it, so
-// that there is no moment between looking and using.
+// damaged (below). While the path is trusted nobody else can change it, so that
+// there is no race between check and use.
 //
 // Windows has no such modes; there the directory's access control list is the
-// administrator's matter. Files that the configuration names are not looked at
-// like that: whoever wrote the configuration chose them.
+// administrator's responsibility. Files that the configuration names are not
+// checked like this: whoever wrote the configuration chose them.
 //
 // # Damage
 //

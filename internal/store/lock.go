@@ -50,8 +50,8 @@ func acquire(ctx context.Context, fsys FS, dir string, timeout time.Duration) (L
 	}
 }
 
-// takeLock is TryLock that gives back what somebody else may have made, and
-// could hold as he likes.
+// takeLock is TryLock, but releases a lock file that somebody else has made and
+// could hold at will.
 func takeLock(fsys FS, path string) (Lock, bool, error) {
 	lock, taken, err := fsys.TryLock(path)
 	if err != nil || !taken {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// The timers of the clients under test; DESIGN.md section 4 has the defaults.
+// The timers of the clients under test; docs/design.md, The reconnection policy,
+// has the defaults.
 const (
 	firstDelay = 500 * time.Millisecond // r0
 	budget     = 3 * time.Second        // of an attempt

@@ -4,7 +4,7 @@
 //
 // It owns no state but that of an [Inbox]. Every reader takes untrusted input:
 // lengths are checked before anything is believed, nothing is read twice, and
-// what a message has too much or too little of is an error. Readers return
+// a message that is too long or too short is an error. Readers return
 // views of their input. What the values mean, and which of them were offered,
 // is the business of package dtls.
 //

@@ -88,7 +88,7 @@ func unmarshal(t *testing.T, line []byte, v any) {
 	}
 }
 
-// The whole show: what CONTRACT.md says of it is true.
+// The whole demo does what docs/contract.md, Commands, says of it.
 func TestDemo(t *testing.T) {
 	began := time.Now()
 	o := runJSON(t)
@@ -108,7 +108,7 @@ func TestDemo(t *testing.T) {
 	for _, r := range o.results {
 		checkResult(t, r, o.events[r.Endpoint])
 	}
-	// The codes that this build must show (issue First light).
+	// The codes that the demo must show whatever else it shows.
 	for _, code := range []holdfast.ErrorCode{2, 6, 7, 8, 12, 13} {
 		if !slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }) {
 			t.Errorf("no result for code %d", code)
@@ -141,8 +141,8 @@ func checkResult(t *testing.T, r result, events []holdfast.Event) {
 	}
 }
 
-// cureOf says what DESIGN.md section 5 calls recovered, apart from the table
-// of scenarios.
+// cureOf says what docs/design.md, The recovery table, calls recovered,
+// independently of the table of scenarios.
 func cureOf(code holdfast.ErrorCode) func(holdfast.Event) bool {
 	switch code {
 	case 5, 14:

@@ -176,7 +176,7 @@ func describeError(e holdfast.Event) string {
 	return text
 }
 
-// actionText puts an action (CONTRACT.md, Events) in words.
+// actionText puts an action (docs/contract.md, Events) into words.
 func actionText(action string) string {
 	switch action {
 	case "bootstrap":

@@ -12,8 +12,8 @@ import (
 // (LwM2M object 1, resource 9).
 const bootstrapTrigger = "/1/0/9"
 
-// playBootstrapRefused is the seed's case of code 2: an account whose device
-// quota is used up, for a while.
+// playBootstrapRefused is code 2: the device quota of the account is used up, for
+// a while.
 func playBootstrapRefused(ctx context.Context, t *take) error {
 	t.say("the account's device quota is used up; the server sends the gateway to bootstrap")
 	t.server.Misbehave(t.device.endpoint, lwm2mtest.BootstrapRequest, 2, lwm2mtest.Behaviour{

@@ -10,7 +10,7 @@ import (
 )
 
 // result is how a scenario went; its JSON form is one line of --json
-// (CONTRACT.md, Commands).
+// (docs/contract.md, Commands).
 type result struct {
 	Type     string             `json:"type"` // "demo_result"
 	Code     holdfast.ErrorCode `json:"code"`

@@ -16,8 +16,8 @@ type scenario struct {
 	cast func(ctx context.Context, l *lab) (*device, error)
 	// play provokes the error and returns when the device has recovered.
 	play func(ctx context.Context, t *take) error
-	// cured is the event that shows the recovery (DESIGN.md section 5); it
-	// has to follow the error.
+	// cured is the event that shows the recovery (docs/design.md, The recovery
+	// table); it has to follow the error.
 	cured expectation
 }
 
