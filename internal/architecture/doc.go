@@ -1,7 +1,8 @@
 // Package architecture holds nothing but tests. They read the sources of the
 // whole module and refuse what would wear its structure away: imports across
 // rooms, I/O in a pure core, undocumented names, sleeping tests, files and
-// functions that have grown too long.
+// functions that have grown too long, and words about documents, sections, files
+// and names that do not exist.
 //
 // Each rule is a value in the test files: a name, what to do about a fault, the
 // check, and samples that it must refuse and accept, so that no rule can pass

@@ -20,10 +20,11 @@ const self = "github.com/holdfast-iot/holdfast"
 
 // module is the text of a module: the real one, or a sample.
 type module struct {
-	files    fs.FS
-	sources  []*source
-	scripts  map[string]string // Java and shell, by path
-	position *token.FileSet
+	files     fs.FS
+	sources   []*source
+	scripts   map[string]string // Java and shell, by path
+	documents map[string]string // Markdown, by path
+	position  *token.FileSet
 }
 
 // source is one Go file, whatever its build constraints.
@@ -38,7 +39,7 @@ type source struct {
 // load reads a module. Files that do not parse are an error: nothing could be
 // said about them.
 func load(files fs.FS) (*module, error) {
-	m := &module{files: files, scripts: map[string]string{}, position: token.NewFileSet()}
+	m := &module{files: files, scripts: map[string]string{}, documents: map[string]string{}, position: token.NewFileSet()}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -62,14 +63,18 @@ func foreign(directory string) bool {
 
 func (m *module) read(name string) error {
 	kind := path.Ext(name)
-	if kind != ".go" && kind != ".java" && kind != ".sh" {
+	if !slices.Contains([]string{".go", ".java", ".sh", ".md"}, kind) {
 		return nil
 	}
 	text, err := fs.ReadFile(m.files, name)
 	if err != nil {
 		return err
 	}
-	if kind != ".go" {
+	switch kind {
+	case ".md":
+		m.documents[name] = string(text)
+		return nil
+	case ".java", ".sh":
 		m.scripts[name] = string(text)
 		return nil
 	}
