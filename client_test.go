@@ -8,44 +8,38 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-func isError(err, want error) bool {
-	if want == nil {
-		return err == nil
-	}
-	return errors.Is(err, want)
-}
-
 func TestRegisterReadUpdateDeregister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		w.serve(coapPort, lwm2mtest.NoSec())
-		c := w.start(w.noSec())
-		c.await(holdfast.Registered)
-		e := c.next(holdfast.EventRegistered)
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		c := w.Start(w.NoSec())
+		c.WaitFor(holdfast.Registered)
+		e := c.Next(holdfast.EventRegistered)
 		if e.Location != "/rd/1" || e.LifetimeS != 86400 || e.LwM2M != "1.1" || e.Attempts != 1 || e.OfflineMS != nil || e.Server != "coap://192.0.2.1" {
 			t.Errorf("%+v", e)
 		}
 		for _, accept := range []messages.Format{messages.FormatTLV, messages.FormatSenMLCBOR} {
-			got, err := w.server.Read(context.Background(), endpoint, "/3/0", accept)
+			got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/3/0", accept)
 			if err != nil || got.Code != messages.Content {
 				t.Errorf("read /3/0: %v, %v", got.Code, err)
 			}
 		}
-		if got, err := w.server.Read(context.Background(), endpoint, "/0", messages.FormatTLV); err != nil || got.Code != messages.Unauthorized {
+		if got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/0", messages.FormatTLV); err != nil || got.Code != messages.Unauthorized {
 			t.Errorf("read /0: %v, %v", got.Code, err)
 		}
 		if err := c.RegisterUpdate(); err != nil {
 			t.Errorf("RegisterUpdate: %v", err)
 		}
-		c.next(holdfast.EventRegistrationUpdated)
-		c.close(nil)
-		c.next(holdfast.EventUnregistered)
-		if n := w.server.Deregisters(endpoint); n != 1 {
+		c.Next(holdfast.EventRegistrationUpdated)
+		c.ExpectClose(nil)
+		c.Next(holdfast.EventUnregistered)
+		if n := w.Server.Deregisters(systemtest.Endpoint); n != 1 {
 			t.Errorf("%d de-registrations", n)
 		}
 	})
@@ -54,27 +48,27 @@ func TestRegisterReadUpdateDeregister(t *testing.T) {
 // The Update is sent in time, for ever: 24 h - 93 s apart.
 func TestRegistrationIsKeptForAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		w.serve(coapPort, lwm2mtest.NoSec())
-		c := w.start(w.noSec())
-		c.await(holdfast.Registered)
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		c := w.Start(w.NoSec())
+		c.WaitFor(holdfast.Registered)
 		time.Sleep(365 * 24 * time.Hour)
-		if n := w.server.Updates(endpoint); n != 365 {
+		if n := w.Server.Updates(systemtest.Endpoint); n != 365 {
 			t.Errorf("%d Updates in a year", n)
 		}
-		if n := w.server.Registers(endpoint); n != 1 {
+		if n := w.Server.Registers(systemtest.Endpoint); n != 1 {
 			t.Errorf("%d Registers in a year", n)
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 func TestCallsBeforeStartAndAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		client, err := holdfast.New(w.noSec(), holdfast.WithTransport(w.gateway))
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		client, err := holdfast.New(w.NoSec(), holdfast.WithTransport(w.Gateway))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,15 +98,15 @@ func TestCallsBeforeStartAndAfterClose(t *testing.T) {
 
 func TestCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		service := w.serve(coapPort, lwm2mtest.NoSec())
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		service := w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		_ = service
-		c := w.start(w.noSec())
-		c.await(holdfast.Registered)
-		w.server.Misbehave(endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
+		c := w.Start(w.NoSec())
+		c.WaitFor(holdfast.Registered)
+		w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
 		began := time.Now()
-		c.close(holdfast.ErrUnregistration)
+		c.ExpectClose(holdfast.ErrUnregistration)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("Close took %v", took)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -14,7 +15,7 @@ import (
 // situation brings a client into a state.
 type situation struct {
 	state holdfast.State
-	begin func(w *world) *runner
+	begin func(w *systemtest.World) *systemtest.Client
 	// allowed are the calls that answer 200; close and factory-reset always
 	// do.
 	allowed []string
@@ -32,40 +33,40 @@ var situations = []situation{
 	{holdfast.Bootstrapping, bootstrappingSilently, []string{"reconnect", "pause"}, notRegistered},
 }
 
-func registeredOverNoSec(w *world) *runner {
-	w.serve(coapPort, lwm2mtest.NoSec())
-	c := w.start(w.noSec())
-	c.await(holdfast.Registered)
+func registeredOverNoSec(w *systemtest.World) *systemtest.Client {
+	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+	c := w.Start(w.NoSec())
+	c.WaitFor(holdfast.Registered)
 	return c
 }
 
-func waitingForAServer(w *world) *runner {
-	c := w.start(w.noSec()) // nobody listens: the port is refused
-	c.await(holdfast.Waiting)
+func waitingForAServer(w *systemtest.World) *systemtest.Client {
+	c := w.Start(w.NoSec()) // nobody listens: the port is refused
+	c.WaitFor(holdfast.Waiting)
 	return c
 }
 
-func registeringAtASilentServer(w *world) *runner {
-	w.server.Misbehave(endpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{Silent: true})
-	w.serve(coapPort, lwm2mtest.NoSec())
-	c := w.start(w.noSec())
-	c.await(holdfast.Registering)
+func registeringAtASilentServer(w *systemtest.World) *systemtest.Client {
+	w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{Silent: true})
+	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+	c := w.Start(w.NoSec())
+	c.WaitFor(holdfast.Registering)
 	return c
 }
 
-func pausedClient(w *world) *runner {
+func pausedClient(w *systemtest.World) *systemtest.Client {
 	c := registeredOverNoSec(w)
 	if err := c.Pause(); err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return c
 }
 
-func bootstrappingSilently(w *world) *runner {
-	w.server.Misbehave(endpoint, lwm2mtest.BootstrapRequest, -1, lwm2mtest.Behaviour{Silent: true})
-	w.serveBootstrap(lwm2mtest.PSK("bs-"+endpoint, bootstrapKey))
-	c := w.start(w.factory())
-	c.await(holdfast.Bootstrapping)
+func bootstrappingSilently(w *systemtest.World) *systemtest.Client {
+	w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.BootstrapRequest, -1, lwm2mtest.Behaviour{Silent: true})
+	w.ServeBootstrap()
+	c := w.Start(w.Factory())
+	c.WaitFor(holdfast.Bootstrapping)
 	return c
 }
 
@@ -81,24 +82,24 @@ func TestControlCallsByState(t *testing.T) {
 }
 
 func (s situation) try(t *testing.T, call string) {
-	w := newWorld(t, lwm2mtest.ServerOptions{})
-	defer w.close()
+	w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+	defer w.Close()
 	c := s.begin(w)
-	if got := c.state(); got != s.state {
+	if got := c.State(); got != s.state {
 		t.Fatalf("the client is %s", got)
 	}
-	status, name := c.post(call)
+	status, name := c.Post(call)
 	wantStatus, wantName := s.expect(call)
 	if status != wantStatus || name != wantName {
 		t.Errorf("%d %s, want %d %s", status, name, wantStatus, wantName)
 	}
 	if status == http.StatusConflict {
-		e := c.next(holdfast.EventError)
+		e := c.Next(holdfast.EventError)
 		for e.Code != messages.ConnectNotAllowed {
-			e = c.next(holdfast.EventError)
+			e = c.Next(holdfast.EventError)
 		}
-		if e.Phase != "api" || c.state() != s.state {
-			t.Errorf("the client is %s after %+v", c.state(), e)
+		if e.Phase != "api" || c.State() != s.state {
+			t.Errorf("the client is %s after %+v", c.State(), e)
 		}
 	}
 	_ = c.Close(t.Context())
@@ -119,67 +120,67 @@ func (s situation) expect(call string) (status int, name string) {
 // A call has taken effect when its answer comes.
 func TestControlCallsTakeEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
 		for range 10 {
-			if status, _ := c.post("pause"); status != http.StatusOK || c.state() != holdfast.Paused {
-				t.Fatalf("pause: %d, %s", status, c.state())
+			if status, _ := c.Post("pause"); status != http.StatusOK || c.State() != holdfast.Paused {
+				t.Fatalf("pause: %d, %s", status, c.State())
 			}
-			if status, _ := c.post("resume"); status != http.StatusOK || c.state() == holdfast.Paused {
-				t.Fatalf("resume: %d, %s", status, c.state())
+			if status, _ := c.Post("resume"); status != http.StatusOK || c.State() == holdfast.Paused {
+				t.Fatalf("resume: %d, %s", status, c.State())
 			}
-			c.await(holdfast.Registered)
+			c.WaitFor(holdfast.Registered)
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 // reconnect ends a wait at once.
 func TestControlReconnectEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := waitingForAServer(w)
-		w.serve(coapPort, lwm2mtest.NoSec())
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		began := time.Now()
-		if status, _ := c.post("reconnect"); status != http.StatusOK {
+		if status, _ := c.Post("reconnect"); status != http.StatusOK {
 			t.Fatal(status)
 		}
-		c.await(holdfast.Registered)
+		c.WaitFor(holdfast.Registered)
 		if took := time.Since(began); took >= 5*time.Second {
 			t.Errorf("registered after %v", took)
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 // After close the client is gone, its directory free, its events at an end.
 func TestControlCloseEndsTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		answer := object(t, c.ask(http.MethodPost, "/v1/close"))
-		if answer["ok"] != true || answer["name"] != nil || w.server.Deregisters(endpoint) != 1 {
-			t.Errorf("%v after %d de-registrations", answer, w.server.Deregisters(endpoint))
+		answer := systemtest.Object(t, c.Ask(http.MethodPost, "/v1/close"))
+		if answer["ok"] != true || answer["name"] != nil || w.Server.Deregisters(systemtest.Endpoint) != 1 {
+			t.Errorf("%v after %d de-registrations", answer, w.Server.Deregisters(systemtest.Endpoint))
 		}
-		for range c.events { // to its end
+		for range c.Feed { // to its end
 		}
-		c.close(holdfast.ErrNotRegistered)
+		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }
 
 // close while the server is silent answers in time, and says so.
 func TestControlCloseAtASilentServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		w.server.Misbehave(endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
+		w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})
 		began := time.Now()
-		recorder := c.ask(http.MethodPost, "/v1/close")
-		if name := object(t, recorder)["name"]; recorder.Code != http.StatusOK || name != "ConnectorUnregistrationFailed" {
+		recorder := c.Ask(http.MethodPost, "/v1/close")
+		if name := systemtest.Object(t, recorder)["name"]; recorder.Code != http.StatusOK || name != "ConnectorUnregistrationFailed" {
 			t.Errorf("%d %v", recorder.Code, name)
 		}
 		if took := time.Since(began); took > 5*time.Second {
@@ -191,21 +192,21 @@ func TestControlCloseAtASilentServer(t *testing.T) {
 
 func TestControlOfAClientThatIsNotStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		client, err := holdfast.New(w.noSec(), holdfast.WithTransport(w.gateway))
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		client, err := holdfast.New(w.NoSec(), holdfast.WithTransport(w.Gateway))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &runner{Client: client, t: t}
-		if status, name := c.post("update"); status != http.StatusConflict || name != "ConnectNotAllowed" {
+		c := &systemtest.Client{Client: client, T: t}
+		if status, name := c.Post("update"); status != http.StatusConflict || name != "ConnectNotAllowed" {
 			t.Errorf("update: %d %s", status, name)
 		}
 		for path, want := range map[string]int{
 			"/livez": http.StatusServiceUnavailable, "/readyz": http.StatusServiceUnavailable,
 			"/v1/status": http.StatusOK, "/v1/explain": http.StatusOK, "/metrics": http.StatusOK,
 		} {
-			if got := c.ask(http.MethodGet, path); got.Code != want {
+			if got := c.Ask(http.MethodGet, path); got.Code != want {
 				t.Errorf("%s: %d %s", path, got.Code, got.Body)
 			}
 		}

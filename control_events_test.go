@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -41,14 +42,14 @@ func (s *stream) Write(p []byte) (int, error) {
 }
 
 // listen opens a stream of events.
-func (r *runner) listen() *stream {
-	s := r.stalled(http.MethodGet, "/v1/events")
+func listen(r *systemtest.Client) *stream {
+	s := stalled(r, http.MethodGet, "/v1/events")
 	<-s.pieces // the comment at the beginning: from here on nothing is missed
 	return s
 }
 
 // stalled makes a request whose answer nobody reads yet.
-func (r *runner) stalled(method, path string) *stream {
+func stalled(r *systemtest.Client, method, path string) *stream {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &stream{header: http.Header{}, pieces: make(chan string), ended: make(chan struct{}), cancel: cancel}
 	request := httptest.NewRequest(method, "http://127.0.0.1:1"+path, http.NoBody).WithContext(ctx)
@@ -78,25 +79,25 @@ func (s *stream) event(t *testing.T) (e holdfast.Event, comment string) {
 
 func TestControlEventsStreamUntilTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
 		before := c.Status().Events
-		s := c.listen()
+		s := listen(c)
 		if kind := s.header.Get("Content-Type"); kind != "text/event-stream" {
 			t.Error(kind)
 		}
 		if err := c.RegisterUpdate(); err != nil {
 			t.Fatal(err)
 		}
-		if e, _ := s.event(t); e.Type != holdfast.EventRegistrationUpdated || e.Seq != before+1 || e.Endpoint != endpoint {
+		if e, _ := s.event(t); e.Type != holdfast.EventRegistrationUpdated || e.Seq != before+1 || e.Endpoint != systemtest.Endpoint {
 			t.Errorf("%+v", e)
 		}
 		began := time.Now()
 		if _, comment := s.event(t); comment != "" || time.Since(began) > 15*time.Second {
 			t.Errorf("%q after %v", comment, time.Since(began))
 		}
-		go c.close(nil)
+		go c.ExpectClose(nil)
 		var last holdfast.Event
 		for {
 			e, comment := s.event(t)
@@ -119,15 +120,15 @@ func TestControlEventsStreamUntilTheEnd(t *testing.T) {
 // holds the client up.
 func TestControlEventsDropASlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		s := c.listen()
+		s := listen(c)
 		for range 300 {
 			if err := c.RegisterUpdate(); err != nil {
 				t.Fatal(err)
 			}
-			c.next(holdfast.EventRegistrationUpdated)
+			c.Next(holdfast.EventRegistrationUpdated)
 		}
 		received := 0
 		for {
@@ -142,7 +143,7 @@ func TestControlEventsDropASlowReader(t *testing.T) {
 				if err := c.RegisterUpdate(); err != nil {
 					t.Fatal(err)
 				}
-				c.next(holdfast.EventRegistrationUpdated)
+				c.Next(holdfast.EventRegistrationUpdated)
 			}
 		}
 		if received < 256 || received > 258 {
@@ -151,22 +152,22 @@ func TestControlEventsDropASlowReader(t *testing.T) {
 		if _, open := <-s.pieces; open {
 			t.Error("the stream goes on")
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 // A reader that goes away ends its stream.
 func TestControlEventsEndWithTheRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		s := c.listen()
+		s := listen(c)
 		s.cancel()
 		if _, open := <-s.pieces; open {
 			t.Error("the stream goes on")
 		}
-		gone := c.listen()
+		gone := listen(c)
 		close(gone.ended) // writes fail from now on
 		if err := c.RegisterUpdate(); err != nil {
 			t.Fatal(err)
@@ -175,6 +176,6 @@ func TestControlEventsEndWithTheRequest(t *testing.T) {
 		if _, open := <-gone.pieces; open {
 			t.Error("the stream goes on")
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -51,24 +52,24 @@ func (b *blocker) block() (release func()) {
 // each link.
 func TestLivezAsksEveryActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		recorder := c.ask(http.MethodGet, "/livez")
-		if got := object(t, recorder); recorder.Code != http.StatusOK || got["ok"] != true || got["actors"] != 6.0 {
+		recorder := c.Ask(http.MethodGet, "/livez")
+		if got := systemtest.Object(t, recorder); recorder.Code != http.StatusOK || got["ok"] != true || got["actors"] != 6.0 {
 			t.Errorf("%d %v", recorder.Code, got)
 		}
-		if recorder := c.ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusOK {
+		if recorder := c.Ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusOK {
 			t.Errorf("readyz: %d %s", recorder.Code, recorder.Body)
 		}
 		if err := c.Pause(); err != nil {
 			t.Fatal(err)
 		}
-		if recorder := c.ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusServiceUnavailable {
+		if recorder := c.Ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusServiceUnavailable {
 			t.Errorf("readyz: %d %s", recorder.Code, recorder.Body)
 		}
 		synctest.Wait()
-		if got := object(t, c.ask(http.MethodGet, "/livez")); got["actors"] != 3.0 {
+		if got := systemtest.Object(t, c.Ask(http.MethodGet, "/livez")); got["actors"] != 3.0 {
 			t.Errorf("%v", got)
 		}
 		_ = c.Close(t.Context())
@@ -80,21 +81,21 @@ func TestLivezAsksEveryActor(t *testing.T) {
 func TestLivezNamesABlockedActor(t *testing.T) {
 	for _, actor := range []string{"supervisor", "store", "management", "network/1", "coapresend/1", "registration/1"} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, lwm2mtest.ServerOptions{})
-			defer w.close()
-			w.serve(coapPort, lwm2mtest.NoSec())
+			w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+			defer w.Close()
+			w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 			b := &blocker{actor: actor}
-			c := w.start(w.noSec(), holdfast.WithTap(b))
-			c.await(holdfast.Registered)
+			c := w.Start(w.NoSec(), holdfast.WithTap(b))
+			c.WaitFor(holdfast.Registered)
 			release := b.block()
 			if actor == "supervisor" {
-				go c.post("pause") // its ping holds the supervisor up
+				go c.Post("pause") // its ping holds the supervisor up
 				synctest.Wait()
 			}
-			c.ask(http.MethodGet, "/livez") // its ping holds the others up
+			c.Ask(http.MethodGet, "/livez") // its ping holds the others up
 			began := time.Now()
-			recorder := c.ask(http.MethodGet, "/livez")
-			got := object(t, recorder)
+			recorder := c.Ask(http.MethodGet, "/livez")
+			got := systemtest.Object(t, recorder)
 			if recorder.Code != http.StatusServiceUnavailable || !reflect.DeepEqual(got["silent"], []any{actor}) {
 				t.Errorf("%s: %d %v", actor, recorder.Code, got)
 			}
@@ -103,7 +104,7 @@ func TestLivezNamesABlockedActor(t *testing.T) {
 			}
 			release()
 			synctest.Wait()
-			if recorder := c.ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
+			if recorder := c.Ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
 				t.Errorf("%s: %d %s", actor, recorder.Code, recorder.Body)
 			}
 			_ = c.Close(t.Context())
@@ -114,16 +115,16 @@ func TestLivezNamesABlockedActor(t *testing.T) {
 // A client that reconnects all the time is alive all the time.
 func TestLivezWhileReconnecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := waitingForAServer(w)
 		for range 100 {
 			c.NetworkUp()
-			if recorder := c.ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
+			if recorder := c.Ask(http.MethodGet, "/livez"); recorder.Code != http.StatusOK {
 				t.Fatalf("%d %s", recorder.Code, recorder.Body)
 			}
 			time.Sleep(5 * time.Second)
 		}
-		c.close(holdfast.ErrNotRegistered)
+		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }

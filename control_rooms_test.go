@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -37,16 +38,16 @@ func TestControlKindsDoNotStarveEachOther(t *testing.T) {
 	for _, full := range requestKinds[:len(requestKinds)-1] {
 		t.Run(full.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, lwm2mtest.ServerOptions{})
-				defer w.close()
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
 				c := registeredOverNoSec(w)
-				release := c.fill(full.method, full.path, full.limit)
+				release := fill(c, full.method, full.path, full.limit)
 				release(1)
-				c.answered(full.method, full.path, http.StatusOK)
-				refill := c.fill(full.method, full.path, 1)
+				answered(c, full.method, full.path, http.StatusOK)
+				refill := fill(c, full.method, full.path, 1)
 				for _, kind := range requestKinds {
 					if kind.name != full.name {
-						c.answered(kind.method, kind.path, http.StatusOK)
+						answered(c, kind.method, kind.path, http.StatusOK)
 					}
 				}
 				release(full.limit - 1)
@@ -62,33 +63,33 @@ func TestControlKindsDoNotStarveEachOther(t *testing.T) {
 // another close once they have gone.
 func TestControlClosesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
-		release := c.fill(http.MethodPost, "/v1/close", 8)
+		release := fill(c, http.MethodPost, "/v1/close", 8)
 		for _, path := range []string{"/readyz", "/metrics", "/v1/status", "/v1/events"} {
-			if s := c.ask(http.MethodGet, path); strings.Contains(s.Body.String(), "too many") {
+			if s := c.Ask(http.MethodGet, path); strings.Contains(s.Body.String(), "too many") {
 				t.Errorf("%s: %d %s", path, s.Code, s.Body)
 			}
 		}
 		_ = c.Close(context.Background()) // the API has begun it
 		release(8)
-		c.answered(http.MethodPost, "/v1/close", http.StatusOK)
+		answered(c, http.MethodPost, "/v1/close", http.StatusOK)
 	})
 }
 
 // fill makes as many requests as there is room for and reads no answer. One
 // more is refused. The function lets some of them go.
-func (r *runner) fill(method, path string, limit int) (release func(n int)) {
-	r.t.Helper()
+func fill(r *systemtest.Client, method, path string, limit int) (release func(n int)) {
+	r.T.Helper()
 	readers := make([]*stream, limit)
 	for i := range readers {
-		readers[i] = r.stalled(method, path)
+		readers[i] = stalled(r, method, path)
 	}
 	synctest.Wait()
-	recorder := r.ask(method, path)
-	if detail, _ := object(r.t, recorder)["detail"].(string); recorder.Code != http.StatusServiceUnavailable || !strings.Contains(detail, "too many") {
-		r.t.Errorf("%s %s above the limit: %d, %s", method, path, recorder.Code, recorder.Body)
+	recorder := r.Ask(method, path)
+	if detail, _ := systemtest.Object(r.T, recorder)["detail"].(string); recorder.Code != http.StatusServiceUnavailable || !strings.Contains(detail, "too many") {
+		r.T.Errorf("%s %s above the limit: %d, %s", method, path, recorder.Code, recorder.Body)
 	}
 	return func(n int) {
 		for _, s := range readers[:n] {
@@ -102,12 +103,12 @@ func (r *runner) fill(method, path string, limit int) (release func(n int)) {
 
 // answered demands an answer to a request, whose reader goes away once it has
 // begun.
-func (r *runner) answered(method, path string, status int) {
-	r.t.Helper()
-	s := r.stalled(method, path)
+func answered(r *systemtest.Client, method, path string, status int) {
+	r.T.Helper()
+	s := stalled(r, method, path)
 	first := <-s.pieces
 	if got := cmp.Or(s.status, http.StatusOK); got != status {
-		r.t.Errorf("%s %s: %d %q", method, path, got, first)
+		r.T.Errorf("%s %s: %d %q", method, path, got, first)
 	}
 	s.cancel()
 	close(s.ended)
@@ -120,8 +121,8 @@ func (r *runner) answered(method, path string, status int) {
 func TestControlDoorMakesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
 		c.ServeControl(l)
 		streams := l.dial("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -149,14 +150,14 @@ func TestControlDoorMakesWay(t *testing.T) {
 		if answer, err := http.ReadResponse(bufio.NewReader(late), nil); err != nil || answer.StatusCode != http.StatusOK || time.Since(began) != 0 {
 			t.Errorf("%v, %v after %v", answer, err, time.Since(began))
 		}
-		if c.state() != holdfast.Registered {
-			t.Errorf("the client is %s", c.state())
+		if c.State() != holdfast.Registered {
+			t.Errorf("the client is %s", c.State())
 		}
 		if _, err := streams.Write([]byte(" ")); err != nil {
 			t.Errorf("the stream was closed: %v", err)
 		}
 		l.hangUp()
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
@@ -176,7 +177,8 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *pipeListener) Close() error   { close(l.closed); return nil }
+func (l *pipeListener) Close() error { close(l.closed); return nil }
+
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 // dial connects, sends the text and waits until it has taken effect.

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -28,8 +29,8 @@ import (
 // ours makes.
 func TestControlRefusesRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
 		for _, test := range []struct {
 			name, method, url string
@@ -75,10 +76,10 @@ func TestControlRefusesRequests(t *testing.T) {
 				t.Errorf("%s: another origin may read the answer", test.name)
 			}
 		}
-		if c.state() != holdfast.Registered {
-			t.Errorf("the client is %s", c.state())
+		if c.State() != holdfast.Registered {
+			t.Errorf("the client is %s", c.State())
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
@@ -86,7 +87,7 @@ func TestControlRefusesRequests(t *testing.T) {
 func realClient(t *testing.T, listen string) (*holdfast.Client, error) {
 	t.Helper()
 	client, err := holdfast.New(holdfast.Config{
-		Endpoint: endpoint, StateDir: t.TempDir(),
+		Endpoint: systemtest.Endpoint, StateDir: t.TempDir(),
 		Server:  &holdfast.Account{URI: "coap://127.0.0.1:9", Security: holdfast.SecurityNoSec},
 		Control: holdfast.ControlConfig{Listen: listen},
 	})
@@ -133,7 +134,7 @@ func TestControlOverSockets(t *testing.T) {
 		}
 		addr := client.ControlAddr()
 		browser := dialling(t, addr)
-		if body := fetch(t, browser, "http://localhost/v1/status"); !strings.Contains(body, `"endpoint":"`+endpoint+`"`) {
+		if body := fetch(t, browser, "http://localhost/v1/status"); !strings.Contains(body, `"endpoint":"`+systemtest.Endpoint+`"`) {
 			t.Errorf("%s: %s", addr, body)
 		}
 		if body := fetch(t, browser, "http://localhost/livez"); !strings.Contains(body, `"ok":true`) {
@@ -281,34 +282,33 @@ func leaveSocket(t *testing.T, path string) {
 // them, in no form, whatever has happened.
 func TestControlShowsNoKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		w.serve(dtlsPort, lwm2mtest.PSK(endpoint, testKey))
-		w.serveBootstrap(lwm2mtest.PSK("bs-"+endpoint, bootstrapKey))
-		w.oversized() // an error first
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.ServeBoth()
+		w.DeliverTooMuch() // an error first
 		var logged strings.Builder
-		cfg := w.factory()
+		cfg := w.Factory()
 		cfg.Limits.BootstrapBytes = 1 << 10
-		c := w.start(cfg, holdfast.WithLogger(zerolog.New(zerolog.SyncWriter(&logged)).Level(zerolog.TraceLevel)))
-		c.next(holdfast.EventError)
-		s := c.listen()
-		w.deliver(testKey)
+		c := w.Start(cfg, holdfast.WithLogger(zerolog.New(zerolog.SyncWriter(&logged)).Level(zerolog.TraceLevel)))
+		c.Next(holdfast.EventError)
+		s := listen(c)
+		w.Deliver(systemtest.Key)
 		outputs := map[string]string{}
-		for outputs["events"] = ""; c.state() != holdfast.Registered; {
+		for outputs["events"] = ""; c.State() != holdfast.Registered; {
 			outputs["events"] += <-s.pieces
 		}
 		close(s.ended)
 		for _, path := range []string{"/v1/status", "/v1/explain", "/v1/explain?format=text", "/metrics", "/livez", "/readyz"} {
-			outputs[path] = c.ask(http.MethodGet, path).Body.String()
+			outputs[path] = c.Ask(http.MethodGet, path).Body.String()
 		}
-		outputs["refusal"] = c.ask(http.MethodPost, "/v1/resume").Body.String()
-		c.close(nil)
+		outputs["refusal"] = c.Ask(http.MethodPost, "/v1/resume").Body.String()
+		c.ExpectClose(nil)
 		outputs["log"] = logged.String()
 		for name, text := range outputs {
 			if text == "" {
 				t.Errorf("%s is empty", name)
 			}
-			for _, key := range [][]byte{testKey, bootstrapKey} {
+			for _, key := range [][]byte{systemtest.Key, systemtest.BootstrapKey} {
 				if form := revealed(text, key); form != "" {
 					t.Errorf("%s shows a key as %s", name, form)
 				}

@@ -3,74 +3,53 @@ package holdfast_test
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
-// scrape returns the lines of GET /metrics that are no comments.
-func (r *runner) scrape() []string {
-	r.t.Helper()
-	recorder := r.ask(http.MethodGet, "/metrics")
-	if kind := recorder.Header().Get("Content-Type"); recorder.Code != http.StatusOK || !strings.HasPrefix(kind, "text/plain") {
-		r.t.Fatalf("%d %s: %s", recorder.Code, kind, recorder.Body)
-	}
-	lines := strings.Split(strings.TrimSpace(recorder.Body.String()), "\n")
-	return slices.DeleteFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#") })
-}
-
-func (r *runner) expectMetrics(want ...string) {
-	r.t.Helper()
-	got := r.scrape()
-	for _, line := range want {
-		if !slices.Contains(got, line) {
-			r.t.Errorf("no line %s in\n%s", line, strings.Join(got, "\n"))
-		}
-	}
-}
-
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		const labels = `{endpoint="gw-0001",server="coap://192.0.2.1"}`
 		c := waitingForAServer(w)
 		time.Sleep(2 * time.Second)
-		c.expectMetrics(
+		c.ExpectMetrics(
 			`holdfast_state{endpoint="gw-0001",state="waiting"} 1`, `holdfast_state{endpoint="gw-0001",state="registered"} 0`,
 			`holdfast_registered`+labels+` 0`, `holdfast_failures`+labels+` 1`, `holdfast_next_attempt_seconds`+labels+` 3`,
 			`holdfast_failing_seconds`+labels+` 2`, `holdfast_attempts_total`+labels+` 1`,
 			`holdfast_errors_total{code="7",endpoint="gw-0001",name="ConnectNetworkError",server="coap://192.0.2.1"} 1`,
 			`holdfast_events_total{endpoint="gw-0001",type="error"} 1`, `holdfast_state_seconds{endpoint="gw-0001"} 2`,
 		)
-		w.serve(coapPort, lwm2mtest.NoSec())
-		c.await(holdfast.Registered)
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		c.WaitFor(holdfast.Registered)
 		time.Sleep(time.Minute)
-		c.expectMetrics(
+		c.ExpectMetrics(
 			`holdfast_registered`+labels+` 1`, `holdfast_failures`+labels+` 0`, `holdfast_attempts_total`+labels+` 2`,
 			`holdfast_reconnects_total`+labels+` 0`, `holdfast_events_dropped_total{endpoint="gw-0001"} 0`,
 			`holdfast_confirmed_seconds`+labels+` 60`,
 			`holdfast_shed_total{endpoint="gw-0001",reason="rate",server="coap://192.0.2.1"} 0`,
 		)
-		for _, line := range c.scrape() {
+		for _, line := range c.Scrape() {
 			if !strings.HasPrefix(line, "holdfast_") || strings.HasPrefix(line, "holdfast_next_attempt") {
 				t.Errorf("unexpected: %s", line)
 			}
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 // A link that is lost and found counts as a reconnection.
 func TestMetricsCountReconnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := registeredOverNoSec(w)
 		for n := range 3 {
 			if err := c.Pause(); err != nil {
@@ -79,21 +58,21 @@ func TestMetricsCountReconnections(t *testing.T) {
 			if err := c.Resume(); err != nil {
 				t.Fatal(err)
 			}
-			c.await(holdfast.Registered)
-			c.expectMetrics(fmt.Sprintf(`holdfast_reconnects_total{endpoint="gw-0001",server="coap://192.0.2.1"} %d`, n+1))
+			c.WaitFor(holdfast.Registered)
+			c.ExpectMetrics(fmt.Sprintf(`holdfast_reconnects_total{endpoint="gw-0001",server="coap://192.0.2.1"} %d`, n+1))
 		}
-		c.close(nil)
+		c.ExpectClose(nil)
 	})
 }
 
 // Explain and its text, end to end.
 func TestExplainARefusedPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
 		c := waitingForAServer(w)
 		time.Sleep(time.Second)
-		text := c.ask(http.MethodGet, "/v1/explain?format=text").Body.String()
+		text := c.Ask(http.MethodGet, "/v1/explain?format=text").Body.String()
 		for _, want := range []string{
 			"gw-0001 is not registered: it is waiting since ", "server 1, coap://192.0.2.1: waiting",
 			"what failed      ConnectNetworkError (7), phase register: refused", "how often        once",
@@ -106,6 +85,6 @@ func TestExplainARefusedPort(t *testing.T) {
 		if e := c.Explain(); e.State != holdfast.Waiting || e.Connections[0].Trouble.Failures != 1 || e.Connections[0].Next.InMS != 4000 {
 			t.Errorf("%+v", e)
 		}
-		c.close(holdfast.ErrNotRegistered)
+		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }

@@ -7,21 +7,22 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
 // crew is a runtime with a number of registered clients, one way 100 ms from
 // their server.
-func (w *world) crew(size int) *holdfast.Runtime {
-	w.t.Helper()
-	w.network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: 100 * time.Millisecond})
-	w.serve(coapPort, lwm2mtest.NoSec())
-	rt, err := holdfast.NewRuntime(holdfast.WithTransport(w.gateway), holdfast.WithRand(func() float64 { return 0 }))
+func crew(w *systemtest.World, size int) *holdfast.Runtime {
+	w.T.Helper()
+	w.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: 100 * time.Millisecond})
+	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+	rt, err := holdfast.NewRuntime(holdfast.WithTransport(w.Gateway), holdfast.WithRand(func() float64 { return 0 }))
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	for i := range size {
-		w.member(rt, w.noSec(), i).await(holdfast.Registered)
+		w.Member(rt, w.NoSec(), i).WaitFor(holdfast.Registered)
 	}
 	return rt
 }
@@ -30,9 +31,9 @@ func (w *world) crew(size int) *holdfast.Runtime {
 func TestRuntimeClosesItsClientsInOneRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients = 20
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		rt := w.crew(clients)
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		rt := crew(w, clients)
 		began := time.Now()
 		if err := rt.Close(context.Background()); err != nil {
 			t.Error(err)
@@ -41,12 +42,12 @@ func TestRuntimeClosesItsClientsInOneRoundTrip(t *testing.T) {
 		if took := time.Since(began); took >= 4*oneWay {
 			t.Errorf("closing %d clients took %v, which is two round trips", clients, took)
 		}
-		for _, r := range w.server.Requests("", lwm2mtest.Deregister) {
+		for _, r := range w.Server.Requests("", lwm2mtest.Deregister) {
 			if at := r.Time.Sub(began); at != oneWay {
 				t.Errorf("%s said good-bye after %v, want %v", r.Endpoint, at, oneWay)
 			}
 		}
-		if n := w.server.Deregisters(""); n != clients {
+		if n := w.Server.Deregisters(""); n != clients {
 			t.Errorf("%d of %d clients said good-bye", n, clients)
 		}
 	})
@@ -56,10 +57,10 @@ func TestRuntimeClosesItsClientsInOneRoundTrip(t *testing.T) {
 func TestRuntimeCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const clients, bound = 20, 5 * time.Second
-		w := newWorld(t, lwm2mtest.ServerOptions{})
-		defer w.close()
-		rt := w.crew(clients)
-		w.network.Impair(lwm2mtest.ToAddr(serverAddr), lwm2mtest.Conditions{BlackHole: true})
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		rt := crew(w, clients)
+		w.Network.Impair(lwm2mtest.ToAddr(systemtest.ServerAddr), lwm2mtest.Conditions{BlackHole: true})
 		began := time.Now()
 		if err := rt.Close(context.Background()); err != nil {
 			t.Error(err)

@@ -13,7 +13,7 @@ binaries=$(mktemp -d)
 trap 'rm -rf "$binaries"' EXIT
 
 go test -c -o "$binaries/coap.test" ./internal/coap
-go test -c -o "$binaries/holdfast.test" .
+go test -c -o "$binaries/behaviour.test" ./internal/systemtest/behaviour
 
 # bench BINARY NAME TIME: one run of one benchmark, in a process of its own.
 bench() {
@@ -36,7 +36,7 @@ spread() {
 
 for _ in $(seq "$runs"); do
   bench coap BenchmarkEncodeDecodeRegister 1s
-  bench holdfast BenchmarkReadThroughActors 2s
-  bench holdfast BenchmarkThousandClients 1x
-  bench holdfast BenchmarkFiveHundredPSKClients 1x
+  bench behaviour BenchmarkReadThroughActors 2s
+  bench behaviour BenchmarkThousandClients 1x
+  bench behaviour BenchmarkFiveHundredPSKClients 1x
 done | figures | sort -k1,1 -k2,2 -k3,3g | spread

@@ -6,6 +6,6 @@
 # Exit status 1 when something failed; scripts/fuzz.sh says what it leaves.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test -count=1 -run '^TestHostile30' . -spoof.every=1
+go test -count=1 -run '^TestHostile30' ./internal/systemtest/hostile -spoof.every=1
 scripts/handshakes.sh
 scripts/fuzz.sh 60

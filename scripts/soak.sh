@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the fault schedules of the whole runtime (property_test.go) for a long
+# Runs the fault schedules of the whole runtime (internal/systemtest/property) for a long
 # time and prints what it did.
 # Usage: scripts/soak.sh [SCHEDULES] [SEED]
 #   SCHEDULES  how many in all, 10000 by default, a third for each set-up
@@ -16,7 +16,7 @@ each=$(((schedules + 2) / 3))
 echo "soak: $each schedules for each of 3 set-ups, seed $seed"
 began=$SECONDS
 status=0
-go test -count=1 -run '^TestFaultSchedules$' -v -timeout 12h . \
+go test -count=1 -run '^TestFaultSchedules$' -v -timeout 12h ./internal/systemtest/property \
   -rapid.checks="$each" -rapid.seed="$seed" -rapid.shrinktime=2m || status=1
 echo "soak: $((SECONDS - began)) s, exit $status"
 exit "$status"

@@ -33,6 +33,9 @@ var disciplineRules = []rule{
 				"func TestF() { synctest.Test(nil, func() { time.Sleep(1) }) }"},
 			{"a/a_test.go": "package a\nimport \"time\"\nfunc TestF() { bubble(func() { time.Sleep(1) }) }",
 				"a/b_test.go": "package a\nimport \"testing/synctest\"\nfunc bubble(f func()) { synctest.Test(nil, f) }"},
+			{"a/a_test.go": "package a\nimport (\"time\"; \"" + self + "/" + harness + "\")\n" +
+				"func TestF() { systemtest.Bubble(func() { time.Sleep(1) }) }",
+				harness + "/b.go": "package systemtest\nimport \"testing/synctest\"\nfunc Bubble(f func()) { synctest.Test(nil, f) }"},
 		},
 	},
 	{
@@ -54,13 +57,13 @@ var disciplineRules = []rule{
 }
 
 // checkSleep finds time.Sleep outside of bubbles. It cannot follow calls: a
-// test file that opens a bubble, itself or by a function of its package, is
-// trusted to sleep in it, and a function that is no test is trusted to be
+// test file that opens a bubble, itself or by a function of its package or of the
+// harness, is trusted to sleep in it, and a function that is no test is trusted to be
 // called in one where the package's tests have any.
 func checkSleep(m *module) (faults []fault) {
 	openers, bubbly := bubbleOpeners(m), bubblyDirectories(m)
 	for _, s := range m.sources {
-		if s.isTest() && (opensBubble(s, s.file) || mentions(s.file, openers[s.directory()])) {
+		if s.isTestFile() && (opensBubble(s, s.file) || mentions(s.file, openers[s.directory()]) || borrows(s, openers[harness])) {
 			continue
 		}
 		for _, d := range s.file.Decls {
@@ -117,6 +120,13 @@ func bubbleOpeners(m *module) map[string][]string {
 		}
 	}
 	return openers
+}
+
+// borrows reports whether a file uses one of the harness's functions.
+func borrows(s *source, names []string) bool {
+	return slices.ContainsFunc(s.uses(s.file, self+"/"+harness), func(use *ast.SelectorExpr) bool {
+		return slices.Contains(names, use.Sel.Name)
+	})
 }
 
 func takesFunction(f *ast.FuncDecl) bool {

@@ -31,6 +31,7 @@ var documentationRules = []rule{
 		check: checkDocComments,
 		refused: []sample{
 			{"a/a.go": "package a\nfunc Exported() {}\n"},
+			{harness + "/a.go": "package systemtest\nfunc Exported() {}\n"},
 			{"a/a.go": "package a\ntype Exported int\n"},
 			{"a/a.go": "package a\nvar Exported int\n"},
 			{"a/a.go": "package a\nconst (\n\tExported = 1\n)\n"},
@@ -52,7 +53,7 @@ var documentationRules = []rule{
 func checkPackageComments(m *module) (faults []fault) {
 	described := map[string]bool{}
 	for _, s := range m.sources {
-		described[s.directory()] = described[s.directory()] || !s.isTest() && describesPackage(s.file)
+		described[s.directory()] = described[s.directory()] || !s.isTestFile() && describesPackage(s.file)
 	}
 	for _, directory := range slices.Sorted(keys(described)) {
 		if !described[directory] {
@@ -71,7 +72,7 @@ func describesPackage(file *ast.File) bool {
 }
 
 func checkDocComments(m *module) (faults []fault) {
-	for _, s := range m.shipped() {
+	for _, s := range m.importable() {
 		if s.file.Name.Name == "main" {
 			continue // nobody can import it
 		}

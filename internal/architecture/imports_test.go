@@ -52,6 +52,8 @@ var importRules = []rule{
 			{"internal/core/core.go": imports(self + "/actors/network")},
 			{"client.go": imports(self + "/lwm2mtest")},
 			{"somewhere/new.go": imports(self + "/lwm2m")},
+			{"client.go": imports(self + "/" + harness)},
+			{"internal/store/save.go": imports(self + "/" + harness)},
 		},
 		accepted: []sample{
 			{"cmd/holdfast/main.go": imports("os", self, self+"/lwm2mtest")},
@@ -59,6 +61,8 @@ var importRules = []rule{
 			{"messages/event.go": imports(self+"/lwm2m", self+"/lwm2m/uri")},
 			{"actors/supervisor/actor.go": imports(self + "/actors/network")},
 			{"actors/network/machine_test.go": imports(self + "/lwm2mtest")},
+			{harness + "/world.go": imports(self, self+"/lwm2mtest")},
+			{harness + "/behaviour/policy_test.go": imports(self, self+"/"+harness)},
 		},
 	},
 }
@@ -235,5 +239,5 @@ func checkLayers(m *module) (faults []fault) {
 func mayImport(s *source, spec *ast.ImportSpec) bool {
 	target := path.Clean("./" + strings.TrimPrefix(imported(spec), self))
 	i := slices.IndexFunc(layers, func(l layer) bool { return matchesAny(l.packages, s.directory()) })
-	return i >= 0 && matchesAny(layers[i].may, target)
+	return i >= 0 && target != harness && matchesAny(layers[i].may, target)
 }

@@ -86,12 +86,24 @@ func (m *module) read(name string) error {
 	return nil
 }
 
+// harness is the package of what the tests of the whole system share. Its files
+// are ordinary ones, so that several packages of tests can import it; they are
+// tests all the same, but documented like what ships.
+const harness = "internal/systemtest"
+
 // shipped returns the files that are no tests.
 func (m *module) shipped() []*source {
 	return slices.DeleteFunc(slices.Clone(m.sources), (*source).isTest)
 }
 
-func (s *source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
+// importable returns the files that other packages can use.
+func (m *module) importable() []*source {
+	return slices.DeleteFunc(slices.Clone(m.sources), (*source).isTestFile)
+}
+
+func (s *source) isTest() bool { return s.isTestFile() || s.directory() == harness }
+
+func (s *source) isTestFile() bool { return strings.HasSuffix(s.path, "_test.go") }
 
 // directory returns the file's directory, "." for the root.
 func (s *source) directory() string { return path.Dir(s.path) }

@@ -1,0 +1,304 @@
+package behaviour_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// r0 is the first delay of the clients that a world starts.
+const r0 = 5 * time.Second
+
+// singleFailure is one failure of the kind after which other clients have been
+// seen to give up for good, or to try again without any delay.
+type singleFailure struct {
+	// start returns a client that is about to fail, once.
+	start func(w *systemtest.World) *systemtest.Client
+	// mend ends the fault.
+	mend func(w *systemtest.World)
+	code holdfast.ErrorCode
+	coap string
+	// sent says when packets leave, from the failure on; consecutive ones of
+	// one instant count as one.
+	sent []time.Duration
+	// looked says when names are looked up.
+	looked []time.Duration
+}
+
+// The failures. mend of an impairment is set by its start.
+func singleFailures() map[string]*singleFailure {
+	refusedUpdate := &singleFailure{code: messages.ConnectNetworkError, sent: []time.Duration{0, r0}}
+	refusedUpdate.start = func(w *systemtest.World) *systemtest.Client {
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		c := w.Start(w.NoSec())
+		c.WaitFor(holdfast.Registered)
+		c.Next(holdfast.EventRegistered)
+		time.Sleep(time.Minute) // so that the Register is out of sight
+		closed := w.Network.Impair(lwm2mtest.ToHost(w.Host), lwm2mtest.Conditions{Refuse: true})
+		refusedUpdate.mend = func(*systemtest.World) { closed.Lift() }
+		if err := c.RegisterUpdate(); err != nil {
+			w.T.Fatal(err)
+		}
+		return c
+	}
+	return map[string]*singleFailure{
+		"refused packet on Update": refusedUpdate,
+		"NXDOMAIN": {
+			start: func(w *systemtest.World) *systemtest.Client {
+				w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+				w.Network.FailDNS("server.test", lwm2mtest.NameNotFound)
+				cfg := w.NoSec()
+				cfg.Server.URI = "coap://server.test"
+				return w.Start(cfg)
+			},
+			mend: func(w *systemtest.World) { w.Network.SetDNS("server.test", systemtest.ServerAddr) },
+			code: messages.ConnectDNSResolvingFailed, sent: []time.Duration{r0}, looked: []time.Duration{0, r0},
+		},
+		"refused handshake": {
+			start: func(w *systemtest.World) *systemtest.Client {
+				w.ServePSK().RefuseHandshakes(40)
+				return w.Start(w.PSK())
+			},
+			mend: func(w *systemtest.World) { w.Server.AcceptHandshakes() },
+			code: messages.ConnectSecureConnectionFailed, sent: []time.Duration{r0},
+		},
+		"5.00 from the bootstrap server": {
+			start: func(w *systemtest.World) *systemtest.Client {
+				w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.BootstrapRequest, 1, lwm2mtest.Behaviour{Answer: messages.InternalServerError})
+				w.ServeAndDeliver()
+				return w.Start(w.Factory())
+			},
+			mend: func(*systemtest.World) {},
+			code: messages.ConnectBootstrapFailed, coap: "5.00", sent: []time.Duration{0, r0},
+		},
+	}
+}
+
+// After one failure the next attempt comes when the policy says, to the
+// instant, and nothing leaves before.
+func TestNextAttemptAfterASingleFailure(t *testing.T) {
+	for name, f := range singleFailures() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
+				c := f.start(w)
+				e := c.Next(holdfast.EventError)
+				failed := e.Time
+				wait, announced := e.RetryIn()
+				if e.Code != f.code || e.CoAP != f.coap || e.Attempt != 1 || !announced || wait != r0 {
+					t.Errorf("%+v", e)
+				}
+				f.mend(w)
+				if e := c.Next(holdfast.EventRegistered); e.Time.Sub(failed) != r0 {
+					t.Errorf("registered %v after the failure, want %v", e.Time.Sub(failed), r0)
+				}
+				if sent := slices.Compact(sentSince(w, failed)); !slices.Equal(sent, f.sent) {
+					t.Errorf("packets left at %v, want %v", sent, f.sent)
+				}
+				if looked := lookedUpSince(w, failed); !slices.Equal(looked, f.looked) {
+					t.Errorf("names were looked up at %v, want %v", looked, f.looked)
+				}
+				if n := w.Server.Registers(systemtest.Endpoint); n != 1 {
+					t.Errorf("%d registrations, want 1", n)
+				}
+				c.ExpectClose(nil)
+			})
+		})
+	}
+}
+
+// sentSince returns when the gateway has sent packets, counted from an instant.
+func sentSince(w *systemtest.World, from time.Time) (at []time.Duration) {
+	for _, p := range w.Network.Packets() {
+		if p.From.Addr() == systemtest.GatewayAddr && !p.Time.Before(from) {
+			at = append(at, p.Time.Sub(from))
+		}
+	}
+	return at
+}
+
+func lookedUpSince(w *systemtest.World, from time.Time) (at []time.Duration) {
+	for _, l := range w.Network.Lookups() {
+		if l.Name == "server.test" && !l.Time.Before(from) {
+			at = append(at, l.Time.Sub(from))
+		}
+	}
+	return at
+}
+
+// Over ten seconds of a dead server, no packet leaves but the scheduled ones:
+// those of the policy where the port refuses (r0 is 1 s), those of RFC 7252
+// section 4.2 and RFC 6347 section 4.2.4 where it is silent.
+func TestTenSecondsOfADeadServer(t *testing.T) {
+	const s = time.Second
+	for _, tt := range []struct {
+		name       string
+		secured    bool
+		conditions lwm2mtest.Conditions
+		running    bool // registered before
+		want       []time.Duration
+	}{
+		{"refused Updates", false, lwm2mtest.Conditions{Refuse: true}, true, []time.Duration{0, 1 * s, 3 * s, 7 * s}},
+		// The second packet is the close_notify of the session that was lost.
+		{"refused Updates on DTLS", true, lwm2mtest.Conditions{Refuse: true}, true, []time.Duration{0, 0, 1 * s, 3 * s, 7 * s}},
+		{"refused Registers", false, lwm2mtest.Conditions{Refuse: true}, false, []time.Duration{0, 1 * s, 3 * s, 7 * s}},
+		{"refused handshakes", true, lwm2mtest.Conditions{Refuse: true}, false, []time.Duration{0, 1 * s, 3 * s, 7 * s}},
+		{"silence after Updates", false, lwm2mtest.Conditions{BlackHole: true}, true, []time.Duration{0, 2 * s, 6 * s}},
+		{"silence after Updates on DTLS", true, lwm2mtest.Conditions{BlackHole: true}, true, []time.Duration{0, 2 * s, 6 * s}},
+		{"silence after Registers", false, lwm2mtest.Conditions{BlackHole: true}, false, []time.Duration{0, 2 * s, 6 * s}},
+		{"silence after ClientHellos", true, lwm2mtest.Conditions{BlackHole: true}, false, []time.Duration{0, 1 * s, 3 * s, 7 * s}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
+				cfg, port, security := w.NoSec(), uint16(systemtest.CoAPPort), lwm2mtest.NoSec()
+				if tt.secured {
+					cfg, port, security = w.PSK(), systemtest.DTLSPort, lwm2mtest.PSK(systemtest.Endpoint, systemtest.Key)
+				}
+				cfg.Reconnect = holdfast.ReconnectConfig{InitialMin: s, InitialMax: s}
+				w.Serve(port, security)
+				c, began := dies(w, cfg, tt.conditions, tt.running)
+				time.Sleep(10 * s)
+				synctest.Wait()
+				if sent := sentSince(w, began); !slices.Equal(sent, tt.want) {
+					t.Errorf("packets left at %v, want %v", sent, tt.want)
+				}
+				_ = c.Close(context.Background()) // there is nobody to say good-bye to
+			})
+		})
+	}
+}
+
+// dies starts a client, before or after its server dies.
+func dies(w *systemtest.World, cfg holdfast.Config, conditions lwm2mtest.Conditions, running bool) (c *systemtest.Client, began time.Time) {
+	w.T.Helper()
+	if !running {
+		w.Network.Impair(lwm2mtest.ToHost(w.Host), conditions)
+		began = time.Now()
+		return w.Start(cfg), began
+	}
+	c = w.Start(cfg)
+	c.WaitFor(holdfast.Registered)
+	time.Sleep(time.Minute)
+	w.Network.Impair(lwm2mtest.ToHost(w.Host), conditions)
+	began = time.Now()
+	if err := c.RegisterUpdate(); err != nil {
+		w.T.Fatal(err)
+	}
+	return c, began
+}
+
+var otherAddr = netip.MustParseAddr("192.0.2.3")
+
+// After the server has lost its DTLS state, a new session is up at most 100 s
+// after the first unanswered message, at the CoAP parameters of RFC 7252: 62 s
+// with the least draw, 93 s with the greatest. Meanwhile another server is
+// served, its Updates are sent in time, and the control API answers at once.
+func TestLostSessionDisturbsNobodyElse(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		draw    float64
+		silence time.Duration
+		updates []time.Duration // at the other server
+	}{
+		{"least draw", 0, 62 * time.Second, []time.Duration{0, 30 * time.Second, 60 * time.Second}},
+		{"greatest draw", 1 - 1e-9, 93 * time.Second, []time.Duration{0, 30 * time.Second, 60 * time.Second, 90 * time.Second}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
+				other := otherServer(w)
+				defer other.Close()
+				c, management := withTwoServers(w, other, holdfast.WithRand(func() float64 { return tt.draw }))
+				management.ForgetSessions()
+				began := time.Now()
+				if err := c.RegisterUpdate(); err != nil {
+					t.Fatal(err)
+				}
+				servedMeanwhile(c, other, began.Add(tt.silence-time.Second))
+				e := c.Next(holdfast.EventError)
+				if e.Code != messages.ConnectNetworkError || e.Server != "coaps://192.0.2.1" || *e.RetryInMS != 0 {
+					t.Errorf("%+v", e)
+				}
+				back := c.Next(holdfast.EventRegistered)
+				if took := back.Time.Sub(began).Round(time.Second); took != tt.silence || back.Server != "coaps://192.0.2.1" {
+					t.Errorf("a new session after %v, want %v: %+v", took, tt.silence, back)
+				}
+				var at []time.Duration
+				for _, r := range other.Requests(systemtest.Endpoint, lwm2mtest.Update) {
+					at = append(at, r.Time.Sub(began))
+				}
+				if !slices.Equal(at, tt.updates) {
+					t.Errorf("the other server had Updates at %v, want %v", at, tt.updates)
+				}
+				c.ExpectClose(nil)
+			})
+		})
+	}
+}
+
+// otherServer starts a second management server, on a host of its own.
+func otherServer(w *systemtest.World) *lwm2mtest.Server {
+	w.T.Helper()
+	pc, err := w.Network.Host("other", otherAddr).ListenPacket(systemtest.CoAPPort)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	other := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
+	other.ServeManagement(pc, lwm2mtest.NoSec())
+	return other
+}
+
+// withTwoServers bootstraps a client that registers with both servers; with
+// the other one it has a lifetime of a minute.
+func withTwoServers(w *systemtest.World, other *lwm2mtest.Server, options ...holdfast.Option) (*systemtest.Client, *lwm2mtest.Service) {
+	w.T.Helper()
+	first := lwm2mtest.AccountConfig{URI: "coaps://192.0.2.1", PSKIdentity: systemtest.Endpoint, PSKKey: systemtest.Key}
+	second := lwm2mtest.AccountConfig{
+		SecurityInstance: 2, ServerInstance: 1, ShortServerID: 2, URI: "coap://192.0.2.3", Lifetime: time.Minute,
+	}
+	w.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Writes: append(first.Writes(), second.Writes()...)})
+	management := w.ServeBoth()
+	c := w.Start(w.Factory(), options...)
+	for range 2 {
+		c.Next(holdfast.EventRegistered)
+	}
+	if err := other.WaitRegistered(context.Background(), systemtest.Endpoint); err != nil {
+		w.T.Fatal(err)
+	}
+	return c, management
+}
+
+// servedMeanwhile demands, every second until an instant, that the other
+// server reads an object and that the control API answers, without delay.
+func servedMeanwhile(r *systemtest.Client, other *lwm2mtest.Server, end time.Time) {
+	r.T.Helper()
+	for time.Now().Before(end) {
+		time.Sleep(time.Second)
+		asked := time.Now()
+		got, err := other.Read(context.Background(), systemtest.Endpoint, "/3/0", messages.FormatTLV)
+		if err != nil || got.Code != messages.Content {
+			r.T.Fatalf("read by the other server: %v, %v", got.Code, err)
+		}
+		for _, path := range []string{"/v1/status", "/v1/explain", "/livez"} {
+			if answer := r.Ask(http.MethodGet, path); answer.Code != http.StatusOK {
+				r.T.Fatalf("%s: %d %s", path, answer.Code, answer.Body)
+			}
+		}
+		if took := time.Since(asked); took != 0 {
+			r.T.Fatalf("served after %v", took)
+		}
+	}
+}

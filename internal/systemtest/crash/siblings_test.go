@@ -1,0 +1,74 @@
+package crash_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+var errInjected = errors.New("injected")
+
+// crashOnce is a tap that makes one actor panic at the first message of one
+// type.
+type crashOnce[T any] struct {
+	actor string
+	done  atomic.Bool
+}
+
+// Message implements holdfast.Tap.
+func (c *crashOnce[T]) Message(actor, stage string, message any) {
+	_, match := message.(T)
+	if match && stage == "invoking" && strings.HasSuffix(actor, "/"+c.actor) && c.done.CompareAndSwap(false, true) {
+		panic(errInjected)
+	}
+}
+
+// A shared sibling that crashed is replaced: links that exist already find the
+// new one.
+func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		tap := &crashOnce[messages.Inbound]{actor: "management"}
+		c := w.Start(w.NoSec(), holdfast.WithTap(tap))
+		c.WaitFor(holdfast.Registered)
+		lost, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_, _ = w.Server.Read(lost, systemtest.Endpoint, "/3/0/0", messages.FormatTLV) // crashes, and nobody answers
+		if !tap.done.Load() {
+			t.Fatal("nothing crashed")
+		}
+		within, end := context.WithTimeout(context.Background(), 10*time.Second)
+		defer end()
+		if got, err := w.Server.Read(within, systemtest.Endpoint, "/3/0/0", messages.FormatTLV); err != nil || got.Code != messages.Content {
+			t.Errorf("%v, %v", got.Code, err)
+		}
+		c.ExpectClose(nil)
+	})
+}
+
+// The store that crashes with the first look at the credentials is asked again.
+func TestStoreThatCrashesAtTheStartIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		began := time.Now()
+		c := w.Start(w.NoSec(), holdfast.WithTap(&crashOnce[messages.LoadAccounts]{actor: "store"}))
+		c.WaitFor(holdfast.Registered)
+		if took := time.Since(began).Truncate(time.Millisecond); took != 100*time.Millisecond { // the first delay of the decay
+			t.Errorf("took %v", took)
+		}
+		c.ExpectClose(nil)
+	})
+}

@@ -1,0 +1,212 @@
+package property_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// entryKind is what an entry of a journal is about.
+type entryKind uint8
+
+const (
+	entryStart entryKind = iota
+	entryLookup
+	entryDial
+	entryRequest
+	entryHint
+	entryUpdate // RegisterUpdate was called
+	entryClose
+	entryEvent
+	entryBootstrap // Bootstrap was called
+	entryLoaded    // the store was read
+	entrySaved     // a bootstrap was stored
+	entryRefused   // the store could not keep it
+)
+
+func (k entryKind) String() string {
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved"}[k]
+}
+
+// entry is one thing that a client did, said, or was told.
+type entry struct {
+	at        time.Time
+	after     uint64 // how many events the client had emitted by then
+	kind      entryKind
+	bootstrap bool           // it concerns the bootstrap server
+	event     holdfast.Event // of entryEvent
+	what      string         // of entryRequest: register, update, deregister, bootstrap
+	loaded    messages.AccountsLoaded
+	record    []byte // of entrySaved
+	faulty    bool   // an operation of the disk failed at this instant
+}
+
+// journal records one life of a client, from Start to Close: its connects as
+// the network sees them, its requests, its events, and the calls. It is the
+// client's transport and its tap.
+type journal struct {
+	*lwm2mtest.Host       // the network below
+	disk            *disk // the same
+	closed          error // of Close
+	damaged         bool  // a record had been damaged when it began
+	intact          bool  // a generation of the credentials was not
+
+	mu      sync.Mutex
+	reading uint64 // token of the newest order to read the store
+	saving  []byte // the record that is being stored
+	client  *holdfast.Client
+	entries []entry
+	drained chan struct{}
+}
+
+func newJournal(host *lwm2mtest.Host, d *disk) *journal {
+	return &journal{Host: host, disk: d, drained: make(chan struct{})}
+}
+
+// attach begins to follow a client that has not been started.
+func (j *journal) attach(c *holdfast.Client) {
+	j.client = c
+	events, _ := c.Events(4096)
+	go func() {
+		defer close(j.drained)
+		for e := range events {
+			j.mu.Lock()
+			j.entries = append(j.entries, entry{at: e.Time, after: e.Seq, kind: entryEvent, event: e, bootstrap: ofBootstrap(e.Server)})
+			j.mu.Unlock()
+		}
+	}()
+}
+
+// ofBootstrap reports whether a server URI is the bootstrap server's.
+func ofBootstrap(uri string) bool {
+	return strings.Contains(uri, bootstrapName) || strings.Contains(uri, systemtest.BootstrapAddr.String())
+}
+
+func (j *journal) note(kind entryKind, bootstrap bool, what string) {
+	j.add(entry{kind: kind, bootstrap: bootstrap, what: what})
+}
+
+func (j *journal) add(e entry) {
+	e.at, e.after, e.faulty = time.Now(), j.client.Status().Events, j.disk.failedNow()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.entries = append(j.entries, e)
+}
+
+// Lookup implements holdfast.Transport.
+func (j *journal) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
+	j.note(entryLookup, name == bootstrapName, "")
+	return j.Host.Lookup(ctx, name)
+}
+
+// Dial implements holdfast.Transport.
+func (j *journal) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	j.note(entryDial, remote.Addr() == systemtest.BootstrapAddr, "")
+	return j.Host.Dial(ctx, remote)
+}
+
+// Message implements holdfast.Tap: it notes the requests that are handed to
+// the message layer, and what the store answers.
+func (j *journal) Message(actor, stage string, message any) {
+	switch {
+	case stage == lwm2mtest.StagePosted && strings.HasSuffix(actor, "/store"):
+		j.order(message)
+	case stage == lwm2mtest.StageInvoking:
+		j.stored(message)
+	default:
+		j.requested(actor, stage, message)
+	}
+}
+
+// order remembers what the store was told to do.
+func (j *journal) order(message any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch m := message.(type) {
+	case messages.LoadAccounts:
+		j.reading = m.Token
+	case messages.Save:
+		j.saving = m.Data
+	}
+}
+
+// stored notes an answer of the store, unless a newer order has made it void.
+func (j *journal) stored(message any) {
+	j.mu.Lock()
+	reading, saving := j.reading, j.saving
+	j.mu.Unlock()
+	switch m := message.(type) {
+	case messages.AccountsLoaded:
+		if m.Token == reading {
+			j.add(entry{kind: entryLoaded, loaded: m})
+		}
+	case core.Persisted:
+		j.add(entry{kind: entrySaved, bootstrap: true, record: saving})
+	case core.PersistFailed:
+		j.add(entry{kind: entryRefused, bootstrap: true})
+	}
+}
+
+func (j *journal) requested(actor, stage string, message any) {
+	r, ok := message.(messages.Request)
+	if !ok || stage != lwm2mtest.StagePosted || !strings.Contains(actor, "/coapresend/") {
+		return
+	}
+	j.note(entryRequest, strings.HasSuffix(actor, "/0"), requestName(r))
+}
+
+func requestName(r messages.Request) string {
+	switch {
+	case r.Code == messages.DELETE:
+		return "deregister"
+	case r.Path[len(r.Path)-1] == "bs":
+		return "bootstrap"
+	case len(r.Path) == 1:
+		return "register"
+	}
+	return "update"
+}
+
+// ordered returns the entries in the order in which they happened: what was
+// noted after the n-th event and before the next one stands between these two.
+func (j *journal) ordered() []entry {
+	key := func(e entry) uint64 {
+		if e.kind == entryEvent {
+			return 2 * e.after
+		}
+		return 2*e.after + 1
+	}
+	slices.SortStableFunc(j.entries, func(a, b entry) int { return cmp.Compare(key(a), key(b)) })
+	return j.entries
+}
+
+func (e entry) String() string {
+	whom := "management"
+	if e.bootstrap {
+		whom = "bootstrap"
+	}
+	if e.kind == entryLoaded {
+		return fmt.Sprintf("loaded %d bytes, fell back %v, %v; factory %v", len(e.loaded.Stored), e.loaded.FellBack, e.loaded.StoredErr, e.loaded.FactoryErr)
+	}
+	if e.kind != entryEvent {
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.kind, whom, e.what))
+	}
+	v := e.event
+	text := fmt.Sprintf("event %d %s %s%s %s attempt %d %s %s", v.Seq, v.Type, v.State, v.Name, v.Phase, v.Attempt, v.CoAP, v.Action)
+	if r, ok := v.RetryIn(); ok {
+		text += " retry in " + r.String()
+	}
+	return text + " (" + v.Server + ") " + v.Detail
+}

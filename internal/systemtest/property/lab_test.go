@@ -1,0 +1,484 @@
+package property_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+const (
+	serverName    = "server.test"
+	bootstrapName = "boot.test"
+)
+
+// decoys are addresses that nobody has.
+var decoys = []netip.Addr{netip.MustParseAddr("192.0.2.98"), netip.MustParseAddr("192.0.2.99")}
+
+// outcome is what one schedule came to.
+type outcome struct {
+	lives    []*journal
+	virtual  time.Duration // simulated
+	recover  time.Duration // from the end of the faults to the registration
+	bound    time.Duration // what recover may be
+	disk     int           // operations of the disk that failed
+	attempts int           // of all lives
+	faults   []string      // what was not as it should be
+}
+
+func (o *outcome) failf(format string, args ...any) {
+	o.faults = append(o.faults, fmt.Sprintf(format, args...))
+}
+
+// lab carries one schedule out, in a bubble.
+type lab struct {
+	*systemtest.World
+	plan       schedule
+	began      time.Time
+	rand       func() float64
+	management *lwm2mtest.Service // nil while it is down
+	bootstrap  *lwm2mtest.Service // the same
+	key        []byte             // the management server's present key
+	rotated    bool
+	active     map[faultKind]int // how many faults of a kind are in force
+	client     *holdfast.Client  // nil while it is closed
+	config     holdfast.Config
+	disk       *disk
+	damaged    [][]byte // records as they were after they were damaged
+	out        outcome
+}
+
+// firstStart is when the client starts: faults may have begun before.
+const firstStart = time.Second
+
+// action is one thing that the lab does at an instant.
+type action struct {
+	at time.Duration
+	do func()
+}
+
+// carryOut runs a schedule to its end and returns what it came to. It must be
+// called in a bubble, and leaves nothing behind in it.
+func carryOut(t *testing.T, p schedule) *outcome {
+	l := &lab{
+		World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{Seed: p.Seed}), plan: p, began: time.Now(), rand: seeded(p.Seed),
+		key: systemtest.Key, active: map[faultKind]int{}, disk: &disk{FS: store.OS()},
+	}
+	defer l.Close()
+	l.prepare()
+	for _, a := range l.actions() {
+		time.Sleep(time.Until(l.began.Add(a.at)))
+		a.do()
+	}
+	time.Sleep(time.Until(l.began.Add(p.Span)))
+	l.settle()
+	l.recoverWithin()
+	l.finish()
+	l.inspect()
+	l.out.disk = l.disk.count
+	l.out.virtual = time.Since(l.began)
+	return &l.out
+}
+
+// seeded returns a source for many goroutines.
+func seeded(seed int64) func() float64 {
+	var mu sync.Mutex
+	source := rand.New(rand.NewPCG(uint64(seed), 1))
+	return func() float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return source.Float64()
+	}
+}
+
+// prepare sets up names, servers and the configuration.
+func (l *lab) prepare() {
+	l.BootstrapHost = l.Network.Host("bootstrap", systemtest.BootstrapAddr)
+	l.setDNS()
+	l.raiseManagement()
+	l.config = l.NoSec()
+	l.config.Lifetime = l.plan.Lifetime
+	l.config.Reconnect = holdfast.ReconnectConfig{InitialMin: l.plan.R0, InitialMax: l.plan.R0}
+	l.config.Server.URI = "coap://" + l.host1()
+	if l.plan.Setup == plainServer {
+		return
+	}
+	l.config.Server = &holdfast.Account{
+		URI: "coaps://" + l.host1(), Security: holdfast.SecurityPSK, PSKIdentity: systemtest.Endpoint, PSKKey: systemtest.Key,
+	}
+	if l.plan.Setup == bootstrapServer {
+		l.config.Server = nil
+		l.config.Bootstrap = l.Factory().Bootstrap
+		if l.plan.Named {
+			l.config.Bootstrap.URI = "coaps://" + bootstrapName
+		}
+		l.raiseBootstrap()
+		l.deliverAccount()
+	}
+	if l.plan.Provisioned {
+		l.provision()
+	}
+}
+
+// host1 is the host of the management server's URI.
+func (l *lab) host1() string {
+	if l.plan.Named {
+		return serverName
+	}
+	return systemtest.ServerAddr.String()
+}
+
+func (l *lab) setDNS() {
+	addrs := []netip.Addr{systemtest.ServerAddr}
+	if l.plan.Last {
+		addrs = append(slices.Clone(decoys[:l.plan.Decoys]), systemtest.ServerAddr)
+	} else {
+		addrs = append(addrs, decoys[:l.plan.Decoys]...)
+	}
+	l.Network.SetDNS(serverName, addrs...)
+	l.Network.SetDNS(bootstrapName, systemtest.BootstrapAddr)
+}
+
+func (l *lab) raiseManagement() {
+	port, security := uint16(systemtest.DTLSPort), lwm2mtest.PSK(systemtest.Endpoint, l.key)
+	if l.plan.Setup == plainServer {
+		port, security = systemtest.CoAPPort, lwm2mtest.NoSec()
+	}
+	l.management = l.Serve(port, security)
+}
+
+func (l *lab) raiseBootstrap() {
+	l.bootstrap = l.ServeBootstrap()
+}
+
+// deliverAccount makes the bootstrap server write the present account.
+func (l *lab) deliverAccount() {
+	l.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.account(l.key).Writes()})
+}
+
+func (l *lab) account(key []byte) lwm2mtest.AccountConfig {
+	return lwm2mtest.AccountConfig{
+		URI: "coaps://" + l.host1(), PSKIdentity: systemtest.Endpoint, PSKKey: key, Lifetime: l.plan.Lifetime,
+	}
+}
+
+// open starts a life of the client.
+func (l *lab) open() {
+	if l.client != nil {
+		return
+	}
+	j := newJournal(l.Gateway, l.disk)
+	j.damaged, j.intact = len(l.damaged) > 0, l.hasIntact()
+	client, err := holdfast.New(l.config,
+		holdfast.WithTransport(j), holdfast.WithTap(j), holdfast.WithRand(l.rand), systemtest.WithStoreFS(l.disk))
+	if err != nil {
+		l.out.failf("New: %v", err)
+		return
+	}
+	j.attach(client)
+	j.note(entryStart, false, "")
+	if err := client.Start(context.Background()); err != nil {
+		l.out.failf("Start: %v", err)
+	}
+	l.client = client
+	l.out.lives = append(l.out.lives, j)
+}
+
+// shut ends the present life of the client.
+func (l *lab) shut() {
+	if l.client == nil {
+		return
+	}
+	j := l.life()
+	j.note(entryClose, false, "")
+	began := time.Now()
+	j.closed = l.client.Close(context.Background())
+	<-j.drained
+	if took := time.Since(began); took > 5*time.Second {
+		l.out.failf("Close took %v", took)
+	}
+	if !systemtest.IsError(j.closed, nil) && !errors.Is(j.closed, holdfast.ErrNotRegistered) && !errors.Is(j.closed, holdfast.ErrUnregistration) {
+		l.out.failf("Close: %v", j.closed)
+	}
+	if n := l.client.Status().Dropped; n > 0 {
+		l.out.failf("%d events were dropped", n)
+	}
+	l.client = nil
+}
+
+func (l *lab) life() *journal { return l.out.lives[len(l.out.lives)-1] }
+
+// actions returns what the schedule's faults do and undo, in order. Every
+// fault has an offset of its own of some microseconds, so that none begins at
+// the instant of a timer that another one started.
+func (l *lab) actions() []action {
+	all := []action{{at: firstStart, do: l.open}}
+	for i, f := range l.plan.Faults {
+		f.At += time.Duration(i+1) * time.Microsecond
+		begin, end := l.parts(f)
+		all = append(all, action{at: f.At, do: begin})
+		if end != nil {
+			all = append(all, action{at: min(f.At+f.For, l.plan.Span), do: end})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b action) int { return cmp.Compare(a.at, b.at) })
+	return all
+}
+
+// parts returns how a fault begins and, where it lasts, how it ends.
+func (l *lab) parts(f fault) (begin, end func()) {
+	switch {
+	case f.Kind <= faultUnreachable:
+		return l.impairment(f)
+	case f.Kind >= faultForgetSessions:
+		return l.secured(f)
+	}
+	switch f.Kind {
+	case faultRebinding:
+		return l.Gateway.Rebind, nil
+	case faultDNS:
+		return l.counted(f.Kind, func() { l.failDNS(f) }, l.setDNS)
+	case faultRegister:
+		return func() { l.misbehave(lwm2mtest.Register, f) }, nil
+	case faultUpdate:
+		return func() { l.misbehave(lwm2mtest.Update, f) }, nil
+	case faultForget:
+		return l.Server.Forget, nil
+	case faultExpelled:
+		return func() { l.expel(f) }, nil
+	case faultAbort:
+		return l.counted(f.Kind, l.abortManagement, l.raiseManagement)
+	case faultGarbage:
+		return func() { l.garbage(f) }, nil
+	case callUpdate:
+		return l.callUpdate, nil
+	case callNetworkUp:
+		return l.callNetworkUp, nil
+	case faultDisk:
+		return l.breakDisk(f)
+	case faultDiskStart:
+		return l.breakStart(f)
+	}
+	return l.shut, l.open
+}
+
+// secured returns the parts of the faults that need DTLS.
+func (l *lab) secured(f fault) (begin, end func()) {
+	switch f.Kind {
+	case faultForgetSessions:
+		return l.Server.ForgetSessions, nil
+	case faultRefuseHandshakes:
+		alert := []uint8{0, 40, 42, 45, 49, 71, 80, 86, 115}[f.N%9]
+		return l.counted(faultRefuseHandshakes, func() { l.Server.RefuseHandshakes(alert) }, l.Server.AcceptHandshakes)
+	case faultIgnoreHandshakes:
+		return l.counted(faultRefuseHandshakes, l.Server.IgnoreHandshakes, l.Server.AcceptHandshakes)
+	case faultBootstrapRequest:
+		return func() { l.misbehave(lwm2mtest.BootstrapRequest, f) }, nil
+	case faultBootstrapBroken:
+		return l.counted(f.Kind, func() { l.Server.SetBootstrap(systemtest.Endpoint, l.broken(f)) }, l.deliverAccount)
+	case faultBootstrapAbort:
+		return l.counted(f.Kind, l.abortBootstrap, l.raiseBootstrap)
+	case faultDiskFinish:
+		return l.breakFinish(f)
+	case faultDamage:
+		return func() { l.damage(f) }, l.open
+	case callBootstrap:
+		return l.callBootstrap, nil
+	}
+	return func() { l.rotate(f) }, nil
+}
+
+// counted makes overlapping faults of a kind end with the last of them.
+func (l *lab) counted(kind faultKind, begin, end func()) (func(), func()) {
+	return func() { l.active[kind]++; begin() },
+		func() {
+			if l.active[kind]--; l.active[kind] == 0 {
+				end()
+			}
+		}
+}
+
+// impairment returns the parts of a fault of the packet network.
+func (l *lab) impairment(f fault) (begin, end func()) {
+	var c lwm2mtest.Conditions
+	switch f.Kind {
+	case faultLoss:
+		c.Loss = f.P
+	case faultDuplication:
+		c.Duplicate, c.Jitter = f.P, f.D
+	case faultReordering:
+		c.Jitter = f.D
+	case faultDelay:
+		c.Latency = f.D
+	case faultBlackHole:
+		c.BlackHole = true
+	case faultRefusedPort:
+		c.Refuse = true
+	default:
+		c.Unreachable = []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM, syscall.ENETDOWN, syscall.EACCES, syscall.ENOBUFS}[f.N%6]
+	}
+	scope := []lwm2mtest.Scope{
+		lwm2mtest.Everywhere(), lwm2mtest.FromHost(l.Gateway), lwm2mtest.ToHost(l.Gateway),
+		lwm2mtest.Either(lwm2mtest.FromHost(l.Host), lwm2mtest.ToHost(l.Host)),
+		lwm2mtest.Either(lwm2mtest.FromAddr(systemtest.BootstrapAddr), lwm2mtest.ToAddr(systemtest.BootstrapAddr)),
+	}[f.Where]
+	var made *lwm2mtest.Impairment
+	return func() { made = l.Network.Impair(scope, c) }, func() { made.Lift() }
+}
+
+func (l *lab) failDNS(f fault) {
+	failure := []lwm2mtest.DNSFailure{lwm2mtest.NameNotFound, lwm2mtest.ServerFailure, lwm2mtest.NoAnswerFromDNS}[f.N%3]
+	if f.Where != 1 {
+		l.Network.FailDNS(serverName, failure)
+	}
+	if f.Where != 2 {
+		l.Network.FailDNS(bootstrapName, failure)
+	}
+}
+
+// misbehave queues one of the server's misbehaviours for a few requests.
+func (l *lab) misbehave(kind lwm2mtest.Kind, f fault) {
+	b := behaviours()[f.N%len(behaviours())]
+	if overloadedAnswer(b.Answer) && l.plan.tellsMaxAge() {
+		b.MaxAge = &l.plan.MaxAge
+	}
+	if b.Delay != 0 {
+		b.Delay = min(2*f.D, maxDelay)
+	}
+	l.Server.Misbehave(systemtest.Endpoint, kind, 1+int(f.P*maxMisbehaves), b)
+}
+
+func overloadedAnswer(c messages.CoAPCode) bool {
+	return c == messages.TooManyRequests || c == messages.ServiceUnavailable
+}
+
+// behaviours is every way in which lwm2mtest treats a request badly.
+func behaviours() []lwm2mtest.Behaviour {
+	all := []lwm2mtest.Behaviour{
+		{Silent: true}, {Silent: true, Process: true}, {Reset: true}, {Reset: true, Process: true},
+		{AckOnly: true}, {AckOnly: true, Process: true}, {Raw: []byte{0x40}}, {Raw: []byte{0x60, 0x45, 0, 0, 0xff}, Process: true},
+		{Delay: 1}, {Delay: 1, Separate: true}, {WithoutLocation: true}, {Twice: true},
+	}
+	for _, code := range []messages.CoAPCode{
+		messages.BadRequest, messages.Unauthorized, messages.Forbidden, messages.NotFound, messages.MethodNotAllowed,
+		messages.PreconditionFailed, messages.UnsupportedFormat, messages.TooManyRequests, messages.InternalServerError,
+		messages.ServiceUnavailable, messages.Content, messages.Deleted,
+	} {
+		all = append(all, lwm2mtest.Behaviour{Answer: code, Payload: "on purpose"})
+	}
+	return all
+}
+
+// expel makes the server refuse the client, and the client notice.
+func (l *lab) expel(f fault) {
+	answer := []messages.CoAPCode{messages.BadRequest, messages.Forbidden, messages.PreconditionFailed}[f.N%3]
+	l.Server.Forget()
+	l.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1+int(f.P*maxMisbehaves), lwm2mtest.Behaviour{Answer: answer})
+	l.callUpdate()
+}
+
+func (l *lab) abortManagement() {
+	if l.active[faultAbort] == 1 {
+		l.management.Abort()
+		l.management = nil
+	}
+}
+
+func (l *lab) abortBootstrap() {
+	if l.active[faultBootstrapAbort] == 1 {
+		l.bootstrap.Abort()
+		l.bootstrap = nil
+	}
+}
+
+// garbage sends what is no CoAP message, or no message that fits.
+func (l *lab) garbage(f fault) {
+	all := [][]byte{
+		{}, {0xff}, {0x40, 0x01}, {0x80, 0x01, 0, 1}, {0x49, 0x01, 0, 1}, {0x40, 0x01, 0, 1, 0xff}, {0x40, 0, 0, 1, 2, 3},
+		{0x40, 0x20, 0, 1}, {0x60, 0, 0, 1}, {0x70, 0, 0, 1}, {0x60, 0x44, 0, 1}, {0x50, 0x44, 0, 1}, {0x40, 0x44, 0, 1}, {0x40, 0, 0, 9},
+	}
+	for i := range 1 + f.N%5 {
+		_ = l.Server.SendRaw(systemtest.Endpoint, all[(f.N+i)%len(all)]) // nobody may be registered
+	}
+}
+
+func (l *lab) callUpdate() {
+	if l.client == nil {
+		return
+	}
+	l.life().note(entryUpdate, false, "")
+	if err := l.client.RegisterUpdate(); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+		l.out.failf("RegisterUpdate: %v", err)
+	}
+}
+
+func (l *lab) callNetworkUp() {
+	if l.client == nil {
+		return
+	}
+	l.life().note(entryHint, false, "")
+	l.client.NetworkUp()
+}
+
+// rotate gives the management server another key, of which the bootstrap
+// server knows.
+func (l *lab) rotate(f fault) {
+	l.rotated = true
+	l.key = fmt.Appendf(nil, "rotated-%08d", f.N)
+	if l.management != nil {
+		l.management.SetPSK(systemtest.Endpoint, l.key)
+	}
+	l.Server.ForgetSessions()
+	if l.active[faultBootstrapBroken] == 0 {
+		l.deliverAccount()
+	}
+}
+
+// broken returns a bootstrap that cannot succeed.
+func (l *lab) broken(f fault) lwm2mtest.BootstrapConfig {
+	good := lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.account(l.key).Writes()}
+	switch f.N % 7 {
+	case 0: // falls silent instead of finishing
+		good.NoFinish = true
+	case 1: // abandoned at one of its steps
+		good.Before = abandon(f.Where % 5)
+	case 2: // no account at all
+		good.Writes = nil
+	case 3: // a Security instance without its Server instance
+		good.Delete, good.Writes = []string{"/"}, good.Writes[:1]
+	case 4: // what is no TLV and no SenML
+		good.Writes[0].Payload = []byte{0xff, 0xff, 0xff}
+		good.KeepGoing = f.Where > 2
+	case 5: // a key that is none
+		good.Writes = l.account(nil).Writes()
+		good.KeepGoing = true
+	default: // says everything twice, and then nothing
+		good.Twice, good.NoFinish = true, true
+	}
+	return good
+}
+
+var errAbandoned = errors.New("the server dies")
+
+// abandon ends a bootstrap before its n-th step, n from 0.
+func abandon(n int) func(context.Context, lwm2mtest.BootstrapStep) error {
+	return func(context.Context, lwm2mtest.BootstrapStep) error {
+		if n--; n < 0 {
+			return errAbandoned
+		}
+		return nil
+	}
+}

@@ -1,0 +1,170 @@
+package property_test
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// memory is what one life of a client leaves to the next one.
+type memory struct {
+	delivered bool   // a bootstrap has been completed
+	unknown   bool   // a life ended within a bootstrap: it may have been stored without a word
+	record    []byte // what the latest one stored; nil when that is not known
+	damaged   bool   // a record has been damaged
+	intact    bool   // a generation of the credentials has not been damaged
+}
+
+// shelf is what the model knows of the store: what has to be in it, and what
+// has to be said about it.
+//
+// What it knows of the policy: the store is read when the client starts, when
+// an account waits for its credentials to be read, and when an error event has
+// announced it. What cannot be read is reported in one event for each source.
+// It announces another look where the factory's accounts are in the store too
+// and could not be read; else the client goes on with what it has.
+type shelf struct {
+	memory
+	manages bool      // the client has a management account
+	boots   bool      // it has a bootstrap account
+	due     time.Time // when the store is read next; zero when that is not planned
+	looks   uint64    // consecutive readings that failed and announced another one
+	at      time.Time // of the latest trouble
+	expect  []say     // events about it that have to come at that instant
+	refused int       // bootstraps that could not be stored and are not reported yet
+	saved   bool      // the bootstrap under way is stored
+}
+
+// say is an event about a store that cannot be read.
+type say struct {
+	attempt uint64
+	retry   time.Duration
+	again   bool // it announces another look
+}
+
+// overdue finds what should have come before the entry.
+func (m *model) overdue(e entry) {
+	s := &m.shelf
+	if (len(s.expect) > 0 || s.refused > 0) && s.at.Before(e.at) {
+		m.failf(e, "trouble with the disk at %v was not reported", s.at)
+		s.expect, s.refused = nil, 0
+	}
+	if !s.due.IsZero() && s.due.Before(e.at) {
+		m.failf(e, "the store was not read at %v", s.due)
+		s.due = time.Time{}
+	}
+}
+
+// loaded takes what the client has read. Accounts that are new begin at once.
+func (m *model) loaded(e entry) {
+	s, in := &m.shelf, e.loaded
+	if !s.due.Equal(e.at) && !m.m.due.Equal(e.at) && !m.b.due.Equal(e.at) {
+		m.failf(e, "the store was read out of turn; due at %v", s.due)
+	}
+	s.due, s.at = time.Time{}, e.at
+	m.intact(e)
+	managed, booted := s.manages, s.boots
+	s.manages = managed || m.plan.Setup != bootstrapServer || in.Stored != nil
+	s.boots = booted || m.plan.Setup == bootstrapServer && (in.Stored != nil || in.Factory != nil)
+	m.announce(e)
+	switch {
+	case s.manages && !managed:
+		m.m.due = e.at
+	case s.boots && !booted && !s.manages:
+		m.b.due = e.at
+	}
+}
+
+// sound reports whether the newest credentials were read, or there are none.
+func sound(in messages.AccountsLoaded) bool { return in.StoredErr == nil && !in.FellBack }
+
+// intact demands that what was stored is found, or that the disk is to blame.
+func (m *model) intact(e entry) {
+	s, in := &m.shelf, e.loaded
+	switch {
+	case !sound(in) && !e.faulty && !s.damaged, in.FactoryErr != nil && !e.faulty:
+		m.failf(e, "a sound disk cannot be read")
+	case s.intact && !e.faulty && in.Stored == nil:
+		m.failf(e, "an intact generation was not used")
+	case sound(in) && s.delivered && in.Stored == nil:
+		m.failf(e, "what a bootstrap delivered is lost")
+	case sound(in) && s.record != nil && !bytes.Equal(in.Stored, s.record):
+		m.failf(e, "what a bootstrap delivered has been replaced")
+	}
+	if sound(in) {
+		s.delivered, s.unknown, s.record = in.Stored != nil, false, in.Stored
+	}
+}
+
+// announce notes which events have to come about what could not be read.
+func (m *model) announce(e entry) {
+	s, in := &m.shelf, e.loaded
+	usable := s.manages || s.boots
+	if usable && !sound(in) {
+		s.expect = append(s.expect, say{attempt: max(s.looks, 1)})
+	}
+	if usable && in.FactoryErr == nil {
+		s.looks = 0
+		return
+	}
+	retry := systemtest.Delay(m.plan.R0, s.looks)
+	s.looks++
+	s.expect = append(s.expect, say{attempt: s.looks, retry: retry, again: true})
+	s.due = e.at.Add(retry)
+}
+
+// unreadable takes an event about the store.
+func (m *model) unreadable(e entry) {
+	s := &m.shelf
+	if len(s.expect) == 0 {
+		m.failf(e, "nothing was wrong with the store")
+		return
+	}
+	want := s.expect[0]
+	s.expect = s.expect[1:]
+	retry, again := e.event.RetryIn()
+	if got := (say{attempt: e.event.Attempt, retry: retry, again: again}); got != want {
+		m.failf(e, "it should be %+v", want)
+	}
+	if e.event.Code != messages.ConnectorFailedToReadCredentials {
+		m.failf(e, "its code should be %d", messages.ConnectorFailedToReadCredentials)
+	}
+}
+
+// saved takes a bootstrap that is stored: from now on it must not get lost.
+func (m *model) saved(e entry) {
+	m.shelf.saved, m.shelf.record = true, e.record
+}
+
+// refused takes a bootstrap that could not be stored.
+func (m *model) refused(e entry) {
+	s := &m.shelf
+	s.refused, s.at = s.refused+1, e.at
+	if !e.faulty {
+		m.failf(e, "a sound disk stored nothing")
+	}
+}
+
+// unstored takes the one event of a bootstrap that could not be stored.
+func (m *model) unstored(e entry) {
+	s := &m.shelf
+	if e.event.Code != messages.ConnectorFailedToStoreCredentials {
+		return
+	}
+	if s.refused == 0 {
+		m.failf(e, "nothing was to be stored")
+		return
+	}
+	s.refused--
+}
+
+// delivered takes a bootstrap that has ended.
+func (m *model) delivered(e entry) {
+	s := &m.shelf
+	if !s.saved {
+		m.failf(e, "what was delivered is not stored")
+	}
+	s.delivered, s.manages, s.saved = true, true, false
+}

@@ -1,7 +1,0 @@
-//go:build !race
-
-package holdfast_test
-
-// raceDetector says that the tests run under the race detector, which makes
-// the schedules some ten times slower.
-const raceDetector = false
