@@ -192,21 +192,29 @@ const callBound = 45 * time.Second
 
 // callWithin is call that gives up waiting when the context ends.
 func (c *Client) callWithin(ctx context.Context, what messages.Call) error {
-	answer := make(chan messages.ErrorCode, 1)
+	answer := make(chan messages.Answered, 1)
 	if !c.tell(messages.CallRequest{Call: what, Answer: answer}) {
 		return c.notAllowed()
 	}
 	select {
-	case code := <-answer:
-		if code != 0 {
-			return codeError(code, messages.PhaseAPI, fmt.Errorf("%s while the client is %s", what, c.hub.status().State))
-		}
-		return nil
+	case a := <-answer:
+		return c.outcome(what, a)
 	case <-c.left:
 		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client is closed"))
 	case <-ctx.Done():
 		return codeError(messages.ConnectUnknownError, messages.PhaseAPI, fmt.Errorf("%s was not answered: %w", what, ctx.Err()))
 	}
+}
+
+// outcome makes an error of an answer that refuses a call.
+func (c *Client) outcome(what messages.Call, a messages.Answered) error {
+	switch {
+	case a.Code == 0:
+		return nil
+	case a.Cause != nil:
+		return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s: %w", what, a.Cause))
+	}
+	return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s while the client is %s", what, c.hub.status().State))
 }
 
 // notAllowed reports a call that the client's life does not allow.

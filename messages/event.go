@@ -66,6 +66,10 @@ type Event struct {
 
 	Actor    string `json:"actor,omitempty"`
 	Restarts uint64 `json:"restarts,omitempty"`
+
+	// Cause is what Detail says in words, for errors.Is and errors.As; nil
+	// where there is nothing but an answer or silence. It never is a [Failure].
+	Cause error `json:"-"`
 }
 
 // RetryIn returns when something will be tried again, and whether it will.

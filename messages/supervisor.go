@@ -67,12 +67,17 @@ func (c Call) String() string {
 	return "invalid"
 }
 
-// CallRequest is a [Call] on its way to the supervisor. Answer receives 0, or the
-// code with which the call is refused, exactly once; it has room for one
-// value.
+// CallRequest is a [Call] on its way to the supervisor. Answer receives exactly
+// one value, once the snapshot shows what the call did; it has room for it.
 type CallRequest struct {
 	Call   Call
-	Answer chan<- ErrorCode
+	Answer chan<- Answered
+}
+
+// Answered is the outcome of a [Call].
+type Answered struct {
+	Code  ErrorCode // 0 when the call was carried out
+	Cause error     // why it was not, where more is known than the code
 }
 
 // Crashed reports that an actor panicked and was stopped. Supervision to

@@ -204,7 +204,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case Publish:
 		s.runtime.Publish(effect.Snapshot)
 	case Answer:
-		effect.To <- effect.Code // it has room for one value
+		effect.To <- effect.Answered // it has room for one value
 	case Warn:
 		if s.runtime.Warn != nil {
 			s.runtime.Warn(effect.Server, effect.Shed)

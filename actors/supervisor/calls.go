@@ -26,11 +26,12 @@ func (m *Machine) called(now time.Time, in messages.CallRequest) {
 		return
 	}
 	if m.stop == nil && m.state != "" && m.allowed(now, in.Call) {
-		m.do(Answer{To: in.Answer})
+		m.answer(in.Answer, 0, nil)
 		return
 	}
 	code := messages.ConnectNotAllowed
-	m.do(Answer{To: in.Answer, Code: code}, Emit{Event: messages.Event{
+	m.answer(in.Answer, code, nil)
+	m.do(Emit{Event: messages.Event{
 		Type: messages.EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
 		Action: messages.ActionNone, Detail: in.Call.String() + " is not possible while the client is " + string(m.state),
 		Remedy: remedyNotAllowed,
@@ -150,10 +151,11 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 		f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Cause: in.Err}
 		e := errorEvent(Lookup(&f, false), &f)
 		e.Attempt, e.Action = 1, messages.ActionUser
-		m.do(Answer{To: answer, Code: e.Code}, Emit{Event: e})
+		m.answer(answer, e.Code, in.Err)
+		m.do(Emit{Event: e})
 		return
 	}
-	m.do(Answer{To: answer})
+	m.answer(answer, 0, nil)
 	if m.stop != nil {
 		return
 	}

@@ -148,9 +148,13 @@ func TestFactoryResetBeginsAnewInEveryState(t *testing.T) {
 func TestFactoryResetThatFailsChangesNothing(t *testing.T) {
 	d := situations["registered"](t)
 	d.step(messages.CallRequest{Call: messages.CallFactoryReset})
-	d.step(messages.CredentialsForgotten{Token: d.resets[0].Token, Err: errors.New("read-only file system")})
+	readOnly := errors.New("read-only file system")
+	d.step(messages.CredentialsForgotten{Token: d.resets[0].Token, Err: readOnly})
 	if d.answers[0] != messages.ConnectorFailedToStoreCredentials || d.machine.state != messages.StateRegistered {
 		t.Fatalf("%v, %s", d.answers, d.machine.state)
+	}
+	if d.causes[0] != readOnly || d.newest(messages.EventError).Cause != readOnly {
+		t.Fatal("the cause is lost")
 	}
 }
 

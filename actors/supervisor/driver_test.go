@@ -27,6 +27,7 @@ type driver struct {
 	begun   []time.Time // attempts: incarnations, and repeated requests on a link
 	events  []messages.Event
 	answers []messages.ErrorCode
+	causes  []error // of the answers
 	stopped *messages.Stopped
 	loads   []messages.LoadAccounts
 	resets  []messages.ForgetCredentials
@@ -95,7 +96,13 @@ func (d *driver) loaded(tree *lwm2m.Tree, err error) {
 
 func (d *driver) step(in any) {
 	d.t.Helper()
+	answered := false
 	for _, effect := range d.machine.Step(d.now, in) {
+		_, answer := effect.(Answer)
+		if answered && !answer {
+			d.t.Fatalf("%T comes after the answer to a call, which would not show its effect", effect)
+		}
+		answered = answer
 		d.note(effect)
 	}
 }
@@ -134,7 +141,7 @@ func (d *driver) note(effect core.Effect) {
 	case Emit:
 		d.events = append(d.events, effect.Event)
 	case Answer:
-		d.answers = append(d.answers, effect.Code)
+		d.answers, d.causes = append(d.answers, effect.Code), append(d.causes, effect.Cause)
 	case Finish:
 		d.stopped = &effect.Stopped
 	case Publish, Respawn:

@@ -49,8 +49,8 @@ type Publish struct {
 // Answer answers a messages.CallRequest.
 type Answer struct {
 	core.Marker
-	To   chan<- messages.ErrorCode
-	Code messages.ErrorCode
+	messages.Answered
+	To chan<- messages.Answered
 }
 
 // Warn logs what the links of an account have dropped so far.

@@ -352,7 +352,7 @@ func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
 	m.do(Emit{Event: messages.Event{
 		Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(), Server: a.server(),
 		Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone, Detail: f.Error(),
-		CoAP: answerText(f.Answer), Remedy: "Nothing needs to be done: the server forgets the registration when its lifetime ends.",
+		CoAP: answerText(f.Answer), Cause: f.Cause, Remedy: "Nothing needs to be done: the server forgets the registration when its lifetime ends.",
 	}})
 	m.left(a)
 }

@@ -45,7 +45,7 @@ type Machine struct {
 	lookAt  time.Time // when store and files are looked at again; zero when that is not planned
 	asked   bool      // a LoadAccounts has not been answered yet
 	reset   uint64    // token of the newest ForgetCredentials
-	resets  map[uint64]chan<- messages.ErrorCode
+	resets  map[uint64]chan<- messages.Answered
 	paused  bool
 	budget  Budget          // of the attempts of all accounts together
 	line    []messages.Peer // ordered accounts that have not begun
@@ -62,13 +62,14 @@ type Machine struct {
 	stop       *messages.Stopped // set while stopping
 	moved      bool              // an account has changed, though the client's state may not have
 	effects    []core.Effect     // of the step under way
+	answers    []core.Effect     // of the step under way, to calls
 }
 
 // New returns a machine that waits for Start.
 func New(config Config) *Machine {
 	return &Machine{
 		config: config, factory: lwm2m.NewTree(), accounts: map[messages.Peer]*account{},
-		resets: map[uint64]chan<- messages.ErrorCode{}, crashes: map[core.Role]*actorkit.Decay{},
+		resets: map[uint64]chan<- messages.Answered{}, crashes: map[core.Role]*actorkit.Decay{},
 	}
 }
 
@@ -110,13 +111,13 @@ const (
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
-	m.effects = nil
+	m.effects, m.answers = nil, nil
 	if m.state == messages.StateStopped {
 		return nil
 	}
 	m.dispatch(now, in)
 	m.settle()
-	return m.effects
+	return append(m.effects, m.answers...)
 }
 
 func (m *Machine) dispatch(now time.Time, in any) {
@@ -175,6 +176,12 @@ func (m *Machine) call(now time.Time, in any) {
 }
 
 func (m *Machine) do(effects ...core.Effect) { m.effects = append(m.effects, effects...) }
+
+// answer answers a call at the end of the step, after the snapshot: whoever
+// looks at the status when the call has returned sees what it did.
+func (m *Machine) answer(to chan<- messages.Answered, code messages.ErrorCode, cause error) {
+	m.answers = append(m.answers, Answer{To: to, Answered: messages.Answered{Code: code, Cause: cause}})
+}
 
 // settle reports a change of the client's state and publishes a snapshot, once
 // a step.

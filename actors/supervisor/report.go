@@ -26,6 +26,7 @@ func errorEvent(row Row, f *messages.Failure) messages.Event {
 	return messages.Event{
 		Type: messages.EventError, Code: row.Code, Name: row.Code.String(), Phase: f.Phase.String(),
 		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: row.Remedy,
+		Cause: f.Cause,
 	}
 }
 
