@@ -312,7 +312,7 @@ func (c *Client) stop(ctx context.Context) error {
 	select {
 	case s := <-c.stopped:
 		if s.Code != 0 {
-			result = codeError(s.Code, messages.PhaseClose, s.Cause)
+			result = codeError(s.Code, messages.PhaseClose, stoppedCause(s.Cause))
 		}
 	case <-answered.Done():
 		result = codeError(messages.ConnectorUnregistrationFailed, messages.PhaseClose, answered.Err())

@@ -7,10 +7,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Event is one thing that an application may want to know; its JSON form is
-// one line of `holdfast run --json`.
-type Event = messages.Event
-
 // EventType is the type of an [Event].
 type EventType = messages.EventType
 

@@ -75,6 +75,7 @@ func (j *journal) remember(e Event) {
 	if len(j.transitions) == journalTransitions {
 		j.transitions = slices.Delete(j.transitions, 0, 1)
 	}
+	e.cause = nil // it may hold a chain of certificates, or the stack of a crash
 	j.transitions = append(j.transitions, e)
 }
 

@@ -38,7 +38,7 @@ func (c *Client) parts() supervisor.Runtime {
 		},
 		Management: management.Config{Device: c.device()},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
-		Emit:       c.hub.emit,
+		Emit:       func(e messages.Event) { c.hub.emit(eventOf(e)) },
 		Publish:    c.hub.publish,
 		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
 		Warn:       c.warn,

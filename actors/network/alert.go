@@ -52,8 +52,9 @@ var alertNames = map[uint8]string{
 	120:                     "no_application_protocol",
 }
 
-// alertName returns the name that the RFCs give an alert.
-func alertName(number uint8) string {
+// AlertName returns the name that the RFCs give an alert (RFC 5246 section 7.2,
+// RFC 8446 section 6).
+func AlertName(number uint8) string {
 	if name, ok := alertNames[number]; ok {
 		return name
 	}

@@ -83,7 +83,7 @@ type AlertError struct {
 
 // Error names the alert as RFC 5246 section 7.2 does.
 func (e *AlertError) Error() string {
-	return fmt.Sprintf("the server refused with alert %d (%s)", e.Number, alertName(e.Number))
+	return fmt.Sprintf("the server refused with alert %d (%s)", e.Number, AlertName(e.Number))
 }
 
 // HandshakeTimeoutError says that a handshake did not finish by its deadline.
@@ -138,7 +138,7 @@ func (e *HandshakeError) Error() string {
 	if e.Alert == 0 {
 		return withCause("handshake failed", e.Err)
 	}
-	return withCause(fmt.Sprintf("handshake ended with our alert %d (%s)", e.Alert, alertName(e.Alert)), e.Err)
+	return withCause(fmt.Sprintf("handshake ended with our alert %d (%s)", e.Alert, AlertName(e.Alert)), e.Err)
 }
 
 // Unwrap returns why.
@@ -259,7 +259,7 @@ type ClosedError struct {
 // Error returns a sentence for a person.
 func (e *ClosedError) Error() string {
 	if e.Err == nil && e.Alert != alertCloseNotify {
-		return fmt.Sprintf("the server closed the session with alert %d (%s)", e.Alert, alertName(e.Alert))
+		return fmt.Sprintf("the server closed the session with alert %d (%s)", e.Alert, AlertName(e.Alert))
 	}
 	return withCause("the session is closed", e.Err)
 }
