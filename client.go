@@ -31,6 +31,8 @@ type Client struct {
 
 	mu       sync.Mutex
 	phase    clientPhase
+	abort    context.CancelFunc // of the Start under way
+	begun    chan struct{}      // closed when the newest Start has ended; nil before the first
 	store    *store.Store
 	pid      *actor.PID
 	restarts uint64                // of the supervisor, after crashes
@@ -42,14 +44,15 @@ type Client struct {
 	cancel   context.CancelFunc // of the suspend watch
 }
 
-// clientPhase is a client's life: new, started, closing, closed.
+// clientPhase is a client's life. A Start that fails leads back to new.
 //
-//	new ── Start ──▶ started ── Close ──▶ closing ──▶ closed
-//	 └───────────── Close ───────────────────────────▶ closed
+//	new ── Start ──▶ starting ──▶ started ── Close ──▶ closing ──▶ closed
+//	 └───── Close ──────┴──────────────────────────────┘
 type clientPhase uint8
 
 const (
 	clientNew clientPhase = iota
+	clientStarting
 	clientStarted
 	clientClosing
 	clientClosed
@@ -97,32 +100,65 @@ func newClient(r *Runtime, cfg Config) (*Client, error) {
 // errors.Is(err, ErrControl) holds, and the directory is unlocked again. After
 // an error Start may be called again. A second Start is ErrNotAllowed.
 func (c *Client) Start(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase != clientNew {
-		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
+	ctx, err := c.beginStart(ctx)
+	if err != nil {
+		return err
 	}
 	opened, err := store.Attach(ctx, store.Options{
 		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.runtime.storeFS,
 	})
 	if err != nil {
-		return storeError(err)
+		return c.endStart(nil, storeError(err))
 	}
-	if err := c.control.open(); err != nil {
+	return c.endStart(opened, c.control.open())
+}
+
+// beginStart marks the client as starting: meanwhile other calls need not wait
+// for the disk, and Close ends the context.
+func (c *Client) beginStart(ctx context.Context) (context.Context, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != clientNew {
+		return nil, codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
+	}
+	c.phase, c.begun = clientStarting, make(chan struct{})
+	ctx, c.abort = context.WithCancel(ctx)
+	return ctx, nil
+}
+
+// endStart lets the client run, or gives back what Start has taken.
+func (c *Client) endStart(opened *store.Store, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(c.begun)
+	c.abort()
+	switch {
+	case c.phase != clientStarting:
+		err = codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was closed meanwhile"))
+	case err != nil:
+		c.phase = clientNew
+	case !c.runtime.add(c):
+		c.phase = clientNew
+		err = codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the runtime is closed"))
+	}
+	if err == nil {
+		c.run(opened)
+		return nil
+	}
+	c.control.close()
+	if opened != nil {
 		_ = opened.Close() // nothing was written
-		return err
 	}
-	if !c.runtime.add(c) {
-		c.control.close()
-		_ = opened.Close() // nothing was written
-		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the runtime is closed"))
-	}
+	return err
+}
+
+// run spawns the actors. Callers hold c.mu.
+func (c *Client) run(opened *store.Store) {
 	c.store, c.phase = opened, clientStarted
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
 	c.pid = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(supervisor.Props(c.parts()))
 	c.watchSuspend()
 	c.control.serve()
-	return nil
 }
 
 // Await waits until the client is in the state, or until the context ends, or
@@ -153,109 +189,20 @@ func (c *Client) Events(size int) (<-chan Event, func()) { return c.hub.subscrib
 // Status returns a snapshot.
 func (c *Client) Status() Status { return c.hub.status() }
 
-// RegisterUpdate asks for a registration update now. It returns nil when the
-// client is registered and the Update is on its way, else ErrNotAllowed:
-// before Start, while not registered, after Close, and while a server has
-// asked for a pause.
-func (c *Client) RegisterUpdate() error { return c.call(messages.CallUpdate) }
-
-// Pause takes every link down, without de-registering, and makes no attempt
-// until Resume. It is ErrNotAllowed when the client is not running or is
-// paused already.
-func (c *Client) Pause() error { return c.call(messages.CallPause) }
-
-// Resume ends a Pause: every account is tried at once, with an Update where
-// the registration may still be known. Counts of failures stay, and so does
-// what a server asked for. It is ErrNotAllowed when the client is not paused.
-func (c *Client) Resume() error { return c.call(messages.CallResume) }
-
-// Bootstrap asks for a bootstrap now. The accounts stay in use until new ones
-// are stored. It is ErrNotAllowed when there is no bootstrap account, while a
-// bootstrap is in progress, and while its server has asked for a pause.
-func (c *Client) Bootstrap() error { return c.call(messages.CallBootstrap) }
-
-// FactoryReset removes what a bootstrap has stored and begins anew from the
-// configured or provisioned account. It is allowed in every state of a running
-// client; when the store fails it is ErrStoreCredentials and nothing changes.
-func (c *Client) FactoryReset() error { return c.call(messages.CallFactoryReset) }
-
-// call makes a call of the supervisor and waits for its answer.
-func (c *Client) call(what messages.Call) error {
-	ctx, cancel := context.WithTimeout(context.Background(), callBound)
-	defer cancel()
-	return c.callWithin(ctx, what)
-}
-
-// callBound is how long a call waits for its answer: longer than the store may
-// take over one. An answer that has not come by then was lost in a crash.
-const callBound = 45 * time.Second
-
-// callWithin is call that gives up waiting when the context ends.
-func (c *Client) callWithin(ctx context.Context, what messages.Call) error {
-	answer := make(chan messages.Answered, 1)
-	if !c.tell(messages.CallRequest{Call: what, Answer: answer}) {
-		return c.notAllowed()
-	}
-	select {
-	case a := <-answer:
-		return c.outcome(what, a)
-	case <-c.left:
-		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client is closed"))
-	case <-ctx.Done():
-		return codeError(messages.ConnectUnknownError, messages.PhaseAPI, fmt.Errorf("%s was not answered: %w", what, ctx.Err()))
-	}
-}
-
-// outcome makes an error of an answer that refuses a call.
-func (c *Client) outcome(what messages.Call, a messages.Answered) error {
-	switch {
-	case a.Code == 0:
-		return nil
-	case a.Cause != nil:
-		return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s: %w", what, a.Cause))
-	}
-	return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s while the client is %s", what, c.hub.status().State))
-}
-
-// notAllowed reports a call that the client's life does not allow.
-func (c *Client) notAllowed() error {
-	code := messages.ConnectNotAllowed
-	c.hub.emit(Event{
-		Type: EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
-		Action: messages.ActionNone, Detail: "the client is not running",
-	})
-	return codeError(code, messages.PhaseAPI, errors.New("the client is not running"))
-}
-
-// NetworkUp is a hint that the network is back: present waits end, at most
-// once in 5 s. The count of failures stays, and so does what a server asked
-// for. It does nothing on a client that is not running.
-func (c *Client) NetworkUp() { c.tell(messages.NetworkUp{}) }
-
-// tell sends a message to the supervisor of a running client.
-func (c *Client) tell(message any) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase != clientStarted {
-		return false
-	}
-	c.runtime.system.Root.Send(c.pid, message)
-	return true
-}
-
 // Close de-registers and tears everything down, always, within the context's
 // deadline or 5 s. It returns nil when the server has answered the de-registration,
 // ErrNotRegistered when there was nothing to de-register, or
 // ErrUnregistration. Afterwards no goroutine of the client is left and the
 // state directory is unlocked. A further Close returns ErrNotRegistered.
 func (c *Client) Close(ctx context.Context) error {
-	first, running := c.beginClose()
-	if !first {
+	was := c.beginClose()
+	switch was {
+	case clientClosing, clientClosed:
 		return c.alreadyClosed(ctx)
-	}
-	if running {
+	case clientStarted:
 		c.result = c.stop(ctx)
-	} else {
+	default:
+		c.awaitStart(ctx)
 		c.result = c.nothingToClose()
 	}
 	close(c.left)
@@ -263,16 +210,34 @@ func (c *Client) Close(ctx context.Context) error {
 	return c.result
 }
 
-// beginClose moves the client's life on; first says that this call does it.
-func (c *Client) beginClose() (first, running bool) {
+// beginClose moves the client's life on, and returns where it was.
+func (c *Client) beginClose() (was clientPhase) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	was := c.phase
-	if was >= clientClosing {
-		return false, false
+	if was = c.phase; was < clientClosing {
+		c.phase = clientClosing
 	}
-	c.phase = clientClosing
-	return true, was == clientStarted
+	if was == clientStarting {
+		c.abort()
+	}
+	return was
+}
+
+// awaitStart lets a Start that was called off give back what it has taken. It
+// waits no longer than Close may: on a disk that hangs, Start does so later.
+func (c *Client) awaitStart(ctx context.Context) {
+	c.mu.Lock()
+	begun := c.begun
+	c.mu.Unlock()
+	if begun == nil {
+		return
+	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	select {
+	case <-begun:
+	case <-ctx.Done():
+	}
 }
 
 // alreadyClosed waits for the Close that came first.

@@ -33,7 +33,7 @@ func TestRegisterReadUpdateDeregister(t *testing.T) {
 		if got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/0", messages.FormatTLV); err != nil || got.Code != messages.Unauthorized {
 			t.Errorf("read /0: %v, %v", got.Code, err)
 		}
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Errorf("RegisterUpdate: %v", err)
 		}
 		c.Next(holdfast.EventRegistrationUpdated)
@@ -72,7 +72,7 @@ func TestCallsBeforeStartAndAfterClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := client.RegisterUpdate(); !errors.Is(err, holdfast.ErrNotAllowed) {
+		if err := client.RegisterUpdate(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
 			t.Errorf("RegisterUpdate before Start: %v", err)
 		}
 		client.NetworkUp()

@@ -28,29 +28,14 @@ var controlCalls = []controlCall{
 func (c *control) call(w http.ResponseWriter, r *http.Request, call controlCall) {
 	ctx, cancel := context.WithTimeout(r.Context(), controlCallTimeout)
 	defer cancel()
-	err := c.client.callWithin(ctx, call.call)
+	err := c.client.call(ctx, call.call)
 	if err == nil {
-		c.settled(ctx)
 		answer(w, http.StatusOK, controlAnswer{OK: true})
 		return
 	}
 	status, body := refusal(err)
 	body.Remedy = call.remedy
 	answer(w, status, body)
-}
-
-// settled waits until the supervisor has finished the step that a call was, so
-// that a status that is asked for next shows its effect.
-func (c *control) settled(ctx context.Context) {
-	done := make(chan struct{}, 1)
-	if !c.client.tell(messages.Ping{Answer: done}) {
-		return
-	}
-	select {
-	case <-done:
-	case <-c.client.left:
-	case <-ctx.Done():
-	}
 }
 
 // refusal translates the error of a call: what the state does not allow is a

@@ -1,6 +1,7 @@
 package holdfast_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -56,7 +57,7 @@ func registeringAtASilentServer(w *systemtest.World) *systemtest.Client {
 
 func pausedClient(w *systemtest.World) *systemtest.Client {
 	c := registeredOverNoSec(w)
-	if err := c.Pause(); err != nil {
+	if err := c.Pause(context.Background()); err != nil {
 		w.T.Fatal(err)
 	}
 	return c

@@ -87,7 +87,7 @@ func TestControlEventsStreamUntilTheEnd(t *testing.T) {
 		if kind := s.header.Get("Content-Type"); kind != "text/event-stream" {
 			t.Error(kind)
 		}
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if e, _ := s.event(t); e.Type != holdfast.EventRegistrationUpdated || e.Seq != before+1 || e.Endpoint != systemtest.Endpoint {
@@ -125,7 +125,7 @@ func TestControlEventsDropASlowReader(t *testing.T) {
 		c := registeredOverNoSec(w)
 		s := listen(c)
 		for range 300 {
-			if err := c.RegisterUpdate(); err != nil {
+			if err := c.RegisterUpdate(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			c.Next(holdfast.EventRegistrationUpdated)
@@ -140,7 +140,7 @@ func TestControlEventsDropASlowReader(t *testing.T) {
 				t.Fatal("nothing was dropped")
 			}
 			if received == 100 { // the room that has been made shows the gap
-				if err := c.RegisterUpdate(); err != nil {
+				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				c.Next(holdfast.EventRegistrationUpdated)
@@ -169,7 +169,7 @@ func TestControlEventsEndWithTheRequest(t *testing.T) {
 		}
 		gone := listen(c)
 		close(gone.ended) // writes fail from now on
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -1,6 +1,7 @@
 package holdfast_test
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strings"
@@ -29,10 +30,19 @@ func (b *blocker) Message(actor, stage string, message any) {
 	b.mu.Lock()
 	hold := b.hold
 	b.mu.Unlock()
-	_, ping := message.(messages.Ping)
-	if hold != nil && ping && stage == "invoked" && strings.HasSuffix(actor, b.actor) {
+	if hold != nil && stage == "invoked" && strings.HasSuffix(actor, b.actor) && b.holds(message) {
 		<-hold
 	}
+}
+
+// holds reports whether a message holds the actor up: a ping, or a call, which
+// is the first that the supervisor gets.
+func (b *blocker) holds(message any) bool {
+	switch message.(type) {
+	case messages.Ping, messages.CallRequest:
+		return true
+	}
+	return false
 }
 
 func (b *blocker) block() (release func()) {
@@ -62,7 +72,7 @@ func TestLivezAsksEveryActor(t *testing.T) {
 		if recorder := c.Ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusOK {
 			t.Errorf("readyz: %d %s", recorder.Code, recorder.Body)
 		}
-		if err := c.Pause(); err != nil {
+		if err := c.Pause(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if recorder := c.Ask(http.MethodGet, "/readyz"); recorder.Code != http.StatusServiceUnavailable {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -62,7 +63,7 @@ var sentinels = map[string]struct {
 		return err
 	}},
 	"ErrInvalidCredentials": {holdfast.ErrInvalidCredentials, func(s *site) error {
-		cfg := s.certified(authority(s.t))
+		cfg := s.certified(systemtest.Authority(s.t))
 		garbage := filepath.Join(s.t.TempDir(), "garbage")
 		if err := os.WriteFile(garbage, []byte("no PEM"), 0o600); err != nil {
 			s.t.Fatal(err)
@@ -89,7 +90,7 @@ var sentinels = map[string]struct {
 		return s.fails(s.plain())
 	}},
 	"ErrUnknown": {holdfast.ErrUnknown, func(s *site) error {
-		s.taps = append(s.taps, holdfast.WithTap(&crashOnce[messages.LinkUp]{actor: "registration/1"}))
+		s.taps = append(s.taps, holdfast.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
 		s.serve(siteServer, 5683, lwm2mtest.NoSec())
 		return s.fails(s.plain())
 	}},
@@ -102,7 +103,7 @@ var sentinels = map[string]struct {
 	}},
 	"ErrNotAllowed": {holdfast.ErrNotAllowed, func(s *site) error {
 		client, _ := s.start(s.plain())
-		return client.Resume()
+		return client.Resume(context.Background())
 	}},
 	"ErrSecureConnection": {holdfast.ErrSecureConnection, func(s *site) error {
 		return s.untrusted(testpki.Request{Role: testpki.Server, IPs: []net.IP{net.ParseIP("192.0.2.77")}})
@@ -132,7 +133,7 @@ var sentinels = map[string]struct {
 		if err := errors.Join(os.RemoveAll(cfg.StateDir), os.WriteFile(cfg.StateDir, nil, 0o600)); err != nil {
 			s.t.Fatal(err)
 		}
-		return client.FactoryReset()
+		return client.FactoryReset(context.Background())
 	}},
 	"ErrReadCredentials": {holdfast.ErrReadCredentials, func(s *site) error {
 		cfg := s.plain()
@@ -221,7 +222,7 @@ func (s *site) failsToBootstrap(cfg holdfast.Config) error {
 // certified is a configuration with a management server over X.509.
 func (s *site) certified(ca *testpki.Authority) holdfast.Config {
 	s.t.Helper()
-	own := issue(s.t, ca, testpki.Request{Role: testpki.Client, CommonName: siteEndpoint}).WriteFiles(s.t)
+	own := systemtest.Issue(s.t, ca, testpki.Request{Role: testpki.Client, CommonName: siteEndpoint}).WriteFiles(s.t)
 	return s.with(&holdfast.Account{
 		URI: "coaps://" + siteServer, Security: holdfast.SecurityX509,
 		Certificate: own.Cert, PrivateKey: own.Key, Trust: ca.WriteFile(s.t),
@@ -230,8 +231,8 @@ func (s *site) certified(ca *testpki.Authority) holdfast.Config {
 
 // untrusted returns what comes of a server with such a certificate.
 func (s *site) untrusted(r testpki.Request) error {
-	ca := authority(s.t)
-	s.serve(siteServer, 5684, lwm2mtest.X509(issue(s.t, ca, r).TLS(), ca.Pool()))
+	ca := systemtest.Authority(s.t)
+	s.serve(siteServer, 5684, lwm2mtest.X509(systemtest.Issue(s.t, ca, r).TLS(), ca.Pool()))
 	return s.fails(s.certified(ca))
 }
 
@@ -253,8 +254,8 @@ func TestTheCauseOfAnEventIsReached(t *testing.T) {
 			return ok && errno == syscall.ECONNREFUSED
 		}},
 		"another authority": {func(s *site) error {
-			ca := authority(s.t)
-			s.serve(siteServer, 5684, lwm2mtest.X509(issue(s.t, authority(s.t), testpki.Request{Role: testpki.Server, IPs: server}).TLS(), ca.Pool()))
+			ca := systemtest.Authority(s.t)
+			s.serve(siteServer, 5684, lwm2mtest.X509(systemtest.Issue(s.t, systemtest.Authority(s.t), testpki.Request{Role: testpki.Server, IPs: server}).TLS(), ca.Pool()))
 			return s.fails(s.certified(ca))
 		}, holdfast.ErrSecureConnection, reaches[x509.UnknownAuthorityError]},
 		"another name": {sentinels["ErrSecureConnection"].reach, holdfast.ErrSecureConnection, reaches[x509.HostnameError]},
@@ -283,7 +284,7 @@ func TestTheCauseOfAnEventIsReached(t *testing.T) {
 			alert, ok := errors.AsType[*holdfast.AlertError](err)
 			return ok && *alert == holdfast.AlertError{Number: 0, Description: "close_notify"}
 		}},
-		"a crash":                  {sentinels["ErrUnknown"].reach, holdfast.ErrUnknown, func(err error) bool { return errors.Is(err, errInjected) }},
+		"a crash":                  {sentinels["ErrUnknown"].reach, holdfast.ErrUnknown, func(err error) bool { return errors.Is(err, systemtest.ErrInjected) }},
 		"a directory that is none": {sentinels["ErrStoreCredentials"].reach, holdfast.ErrStoreCredentials, func(err error) bool { return errors.Is(err, syscall.ENOTDIR) }},
 	}
 	for name, tt := range tests {

@@ -127,6 +127,7 @@ func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
+	h.snapshot.State = Stopped // also when the supervisor could not say so, or never was
 	for s := range h.subscribers {
 		delete(h.subscribers, s)
 		close(s.events)

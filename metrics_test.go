@@ -1,6 +1,7 @@
 package holdfast_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -52,10 +53,10 @@ func TestMetricsCountReconnections(t *testing.T) {
 		defer w.Close()
 		c := registeredOverNoSec(w)
 		for n := range 3 {
-			if err := c.Pause(); err != nil {
+			if err := c.Pause(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Resume(); err != nil {
+			if err := c.Resume(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 			c.WaitFor(holdfast.Registered)

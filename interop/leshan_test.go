@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func wholeLife(t *testing.T, server *leshan, account *holdfast.Account) {
 		t.Errorf("object 0 stands among the links: %s", links)
 	}
 	readEverything(server)
-	if err := c.RegisterUpdate(); err != nil {
+	if err := c.RegisterUpdate(context.Background()); err != nil {
 		t.Errorf("RegisterUpdate: %v", err)
 	}
 	c.nextOf(holdfast.EventRegistrationUpdated)

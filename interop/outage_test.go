@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -105,7 +106,7 @@ func TestLeshanGoneForAWhile(t *testing.T) {
 	c.registered()
 	server.Kill()
 	began := time.Now()
-	if err := c.RegisterUpdate(); err != nil {
+	if err := c.RegisterUpdate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	for attempt := range uint64(2) {

@@ -86,7 +86,7 @@ func playClient(args []string) error {
 		if command != "update" {
 			return fmt.Errorf("unknown command %q", command)
 		}
-		_ = client.RegisterUpdate() // an error is an event, too
+		_ = client.RegisterUpdate(context.Background()) // an error is an event, too
 		return nil
 	})
 }

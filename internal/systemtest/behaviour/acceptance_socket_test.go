@@ -1,6 +1,7 @@
 package behaviour_test
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"net"
@@ -46,7 +47,7 @@ func TestNextAttemptAfterARefusedUpdateOnSockets(t *testing.T) {
 	c := l.Start(systemtest.LiveConfig(t, systemtest.LiveNoSec(service.Addr().String())))
 	c.Next(holdfast.EventRegistered)
 	service.Abort()
-	if err := c.RegisterUpdate(); err != nil {
+	if err := c.RegisterUpdate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	failsOnce(c, messages.ConnectNetworkError, func() {

@@ -45,7 +45,7 @@ func singleFailures() map[string]*singleFailure {
 		time.Sleep(time.Minute) // so that the Register is out of sight
 		closed := w.Network.Impair(lwm2mtest.ToHost(w.Host), lwm2mtest.Conditions{Refuse: true})
 		refusedUpdate.mend = func(*systemtest.World) { closed.Lift() }
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			w.T.Fatal(err)
 		}
 		return c
@@ -193,7 +193,7 @@ func dies(w *systemtest.World, cfg holdfast.Config, conditions lwm2mtest.Conditi
 	time.Sleep(time.Minute)
 	w.Network.Impair(lwm2mtest.ToHost(w.Host), conditions)
 	began = time.Now()
-	if err := c.RegisterUpdate(); err != nil {
+	if err := c.RegisterUpdate(context.Background()); err != nil {
 		w.T.Fatal(err)
 	}
 	return c, began
@@ -224,7 +224,7 @@ func TestLostSessionDisturbsNobodyElse(t *testing.T) {
 				c, management := withTwoServers(w, other, holdfast.WithRand(func() float64 { return tt.draw }))
 				management.ForgetSessions()
 				began := time.Now()
-				if err := c.RegisterUpdate(); err != nil {
+				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				servedMeanwhile(c, other, began.Add(tt.silence-time.Second))

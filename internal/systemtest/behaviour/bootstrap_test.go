@@ -131,7 +131,7 @@ func TestRotatedKeyLeadsToABootstrap(t *testing.T) {
 		management.SetPSK(systemtest.Endpoint, rotated)
 		management.ForgetSessions()
 		w.Deliver(rotated)
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		want := []struct {
@@ -170,7 +170,7 @@ func TestBrokenBootstrapKeepsTheFormerAccount(t *testing.T) {
 		})
 		w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Update, 1, lwm2mtest.Behaviour{Answer: messages.NotFound})
 		w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: messages.Forbidden})
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectInvalidParameters {

@@ -41,18 +41,17 @@ func TestConcurrentCallers(t *testing.T) {
 
 // concurrentCalls calls everything but Close from many goroutines for a while.
 func concurrentCalls(t *testing.T, c *holdfast.Client) *sync.WaitGroup {
-	calls := []func() error{
-		c.RegisterUpdate, c.Pause, c.Resume, c.Bootstrap, c.FactoryReset,
-		func() error { c.NetworkUp(); return nil },
-		func() error { c.Status(); return nil },
-		func() error { _, cancel := c.Events(1); cancel(); return nil },
-		func() error { return c.Start(context.Background()) },
+	calls := []func(context.Context) error{
+		c.RegisterUpdate, c.Pause, c.Resume, c.Reconnect, c.Bootstrap, c.FactoryReset, c.Start,
+		func(context.Context) error { c.NetworkUp(); return nil },
+		func(context.Context) error { c.Status(); return nil },
+		func(context.Context) error { _, cancel := c.Events(1); cancel(); return nil },
 	}
 	var callers sync.WaitGroup
 	for i := range 10 * len(calls) {
 		callers.Go(func() {
 			for range 20 {
-				if err := calls[i%len(calls)](); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+				if err := calls[i%len(calls)](context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 					t.Errorf("call %d: %v", i%len(calls), err)
 				}
 				time.Sleep(100 * time.Millisecond)

@@ -1,6 +1,7 @@
 package behaviour_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +37,7 @@ func twoYearOutage(t *testing.T, r0 time.Duration) {
 	for range 2 {
 		service.Abort()
 		lost := time.Now()
-		if err := c.RegisterUpdate(); err != nil { // finds the port refused
+		if err := c.RegisterUpdate(context.Background()); err != nil { // finds the port refused
 			t.Fatal(err)
 		}
 		followOutage(t, c, lost, r0)

@@ -1,6 +1,7 @@
 package behaviour_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,7 +67,7 @@ func TestWrittenRetryResourcesCount(t *testing.T) {
 
 		service.Abort()
 		began := time.Now()
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		var at []time.Duration

@@ -136,7 +136,7 @@ func TestForgottenSessionIsReplacedAtOnce(t *testing.T) {
 		c.Next(holdfast.EventRegistered)
 		service.ForgetSessions()
 		began := time.Now()
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		e := c.Next(holdfast.EventError)
@@ -167,7 +167,7 @@ func TestRebindingAndForgottenRegistration(t *testing.T) {
 		w.Gateway.Rebind()
 		w.Server.Forget()
 		began := time.Now()
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 62*time.Second || e.Location != "/rd/2" {
@@ -187,7 +187,7 @@ func TestSilenceWithinTheLadder(t *testing.T) {
 		c.WaitFor(holdfast.Registered)
 		hole := w.Network.Impair(lwm2mtest.ToHost(w.Host), lwm2mtest.Conditions{BlackHole: true})
 		began := time.Now()
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		want := []struct {
@@ -235,13 +235,13 @@ func TestOverloadedServerIsLeftAlone(t *testing.T) {
 				if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 300*time.Second {
 					t.Errorf("registered after %v", e.Time.Sub(began))
 				}
-				if err := c.RegisterUpdate(); err != nil {
+				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				if e := c.Next(holdfast.EventError); *e.RetryInMS != 60000 {
 					t.Errorf("%+v", e)
 				}
-				if err := c.RegisterUpdate(); !systemtest.IsError(err, holdfast.ErrNotAllowed) {
+				if err := c.RegisterUpdate(context.Background()); !systemtest.IsError(err, holdfast.ErrNotAllowed) {
 					t.Errorf("an update during a floor: %v", err)
 				}
 				if e := c.Next(holdfast.EventRegistrationUpdated); e.Time.Sub(began) != 360*time.Second {

@@ -1,6 +1,7 @@
 package behaviour_test
 
 import (
+	"context"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -79,7 +80,7 @@ func TestExpiredDeviceCertificateIsReplacedByABootstrap(t *testing.T) {
 		w.Serve(systemtest.DTLSPort, lwm2mtest.X509(server.TLS(), ca.Pool()))
 		began := time.Now()
 		c.Story()
-		if err := c.RegisterUpdate(); err != nil {
+		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		want := []struct {

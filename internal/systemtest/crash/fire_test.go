@@ -96,7 +96,7 @@ func (l *life) live() {
 	l.T.Helper()
 	l.client = l.Start(l.cfg, holdfast.WithTap(l.fire))
 	l.registeredWithin(aftermath)
-	_ = l.client.RegisterUpdate() // the crash may have taken the registration, or the call
+	_ = l.client.RegisterUpdate(context.Background()) // the crash may have taken the registration, or the call
 	synctest.Wait()
 	l.registeredWithin(aftermath)
 	closing := make(chan struct{})

@@ -2,9 +2,6 @@ package crash_test
 
 import (
 	"context"
-	"errors"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,23 +12,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-var errInjected = errors.New("injected")
-
-// crashOnce is a tap that makes one actor panic at the first message of one
-// type.
-type crashOnce[T any] struct {
-	actor string
-	done  atomic.Bool
-}
-
-// Message implements holdfast.Tap.
-func (c *crashOnce[T]) Message(actor, stage string, message any) {
-	_, match := message.(T)
-	if match && stage == "invoking" && strings.HasSuffix(actor, "/"+c.actor) && c.done.CompareAndSwap(false, true) {
-		panic(errInjected)
-	}
-}
-
 // A shared sibling that crashed is replaced: links that exist already find the
 // new one.
 func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
@@ -39,7 +19,7 @@ func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
 		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
 		defer w.Close()
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
-		tap := &crashOnce[messages.Inbound]{actor: "management"}
+		tap := systemtest.NewCrashOnce[messages.Inbound]("management")
 		c := w.Start(w.NoSec(), holdfast.WithTap(tap))
 		c.WaitFor(holdfast.Registered)
 		lost, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -64,7 +44,7 @@ func TestStoreThatCrashesAtTheStartIsAskedAgain(t *testing.T) {
 		defer w.Close()
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		began := time.Now()
-		c := w.Start(w.NoSec(), holdfast.WithTap(&crashOnce[messages.LoadAccounts]{actor: "store"}))
+		c := w.Start(w.NoSec(), holdfast.WithTap(systemtest.NewCrashOnce[messages.LoadAccounts]("store")))
 		c.WaitFor(holdfast.Registered)
 		if took := time.Since(began).Truncate(time.Millisecond); took != 100*time.Millisecond { // the first delay of the decay
 			t.Errorf("took %v", took)

@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -171,7 +172,7 @@ func TestHostile24ExtremeRetryResources(t *testing.T) {
 				c.WaitFor(holdfast.Registered)
 				synctest.Wait()
 				attempts := refuseServer(w)
-				if err := c.RegisterUpdate(); err != nil {
+				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Minute)
@@ -302,7 +303,7 @@ func TestHostile28LocationsAreOpaque(t *testing.T) {
 				if strings.ContainsAny(e.Location, "\x00\x1b\r\n") {
 					t.Errorf("the event shows %q", e.Location)
 				}
-				if err := c.RegisterUpdate(); err != nil {
+				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
 				c.Next(holdfast.EventRegistrationUpdated)

@@ -92,7 +92,7 @@ func TestHostile20InstancesWithoutEndAreNotStored(t *testing.T) {
 func bootstrapRefused(w *systemtest.World, c *systemtest.Client) {
 	w.T.Helper()
 	c.Next(holdfast.EventRegistered)
-	if err := c.Bootstrap(); err != nil {
+	if err := c.Bootstrap(context.Background()); err != nil {
 		w.T.Fatal(err)
 	}
 	if e := c.Next(holdfast.EventError); e.Code != messages.ConnectMemoryConnectFail {

@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -127,7 +128,7 @@ func prepared(kind func(int, uint16) []byte, offset int) [][]byte {
 func (s *spring) update() {
 	s.T.Helper()
 	began := time.Now()
-	if err := s.c.RegisterUpdate(); err != nil {
+	if err := s.c.RegisterUpdate(context.Background()); err != nil {
 		s.T.Fatalf("%v; events: %s", err, s.c.Story())
 	}
 	e := s.c.Next(holdfast.EventRegistrationUpdated)

@@ -1,6 +1,7 @@
 package hostile_test
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -252,7 +253,7 @@ func TestFloodOfNONReadsLeavesMessageIDs(t *testing.T) {
 			t.Fatalf("sent %d", w.n)
 		}
 		asked := time.Now()
-		if err := w.c.RegisterUpdate(); err != nil {
+		if err := w.c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if e := w.c.Next(holdfast.EventRegistrationUpdated); e.Time.Sub(asked) != 100*time.Millisecond {

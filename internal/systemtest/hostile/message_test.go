@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -233,7 +234,7 @@ func update(w *systemtest.Wire) coap.Message {
 	w.T.Helper()
 	synctest.Wait()
 	before := w.LastPacket()
-	if err := w.Client.RegisterUpdate(); err != nil {
+	if err := w.Client.RegisterUpdate(context.Background()); err != nil {
 		w.T.Fatal(err)
 	}
 	synctest.Wait()

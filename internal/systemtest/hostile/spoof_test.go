@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"flag"
 	"fmt"
@@ -169,7 +170,7 @@ func (s *spoofed) run() {
 	s.c = s.Start(s.cfg)
 	s.c.WaitFor(holdfast.Registered)
 	time.Sleep(time.Minute)
-	if err := s.c.RegisterUpdate(); err != nil {
+	if err := s.c.RegisterUpdate(context.Background()); err != nil {
 		s.T.Fatal(err)
 	}
 	time.Sleep(time.Hour)

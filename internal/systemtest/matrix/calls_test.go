@@ -74,7 +74,7 @@ func playForbiddenCall(s *scene) {
 		return
 	}
 	s.reach()
-	if err := s.client.Resume(); !errors.Is(err, holdfast.ErrNotAllowed) {
+	if err := s.client.Resume(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
 		s.T.Errorf("Resume: %v", err)
 	}
 	if e := s.client.ExpectError(s.code); e.Phase != "api" || e.RetryInMS != nil {
@@ -88,8 +88,8 @@ func (s *scene) playCallBeforeStart() {
 	if err != nil {
 		s.T.Fatal(err)
 	}
-	for _, call := range []func() error{client.RegisterUpdate, client.Pause, client.Resume, client.Bootstrap, client.FactoryReset} {
-		if err := call(); !errors.Is(err, holdfast.ErrNotAllowed) {
+	for _, call := range []func(context.Context) error{client.RegisterUpdate, client.Pause, client.Resume, client.Reconnect, client.Bootstrap, client.FactoryReset} {
+		if err := call(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
 			s.T.Errorf("before Start: %v", err)
 		}
 	}
@@ -181,7 +181,7 @@ func playUnstorableReset(s *scene) {
 	s.client.WaitFor(holdfast.Registered)
 	before := s.records()
 	mend := s.breakDirectory()
-	if err := s.client.FactoryReset(); !errors.Is(err, holdfast.ErrStoreCredentials) {
+	if err := s.client.FactoryReset(context.Background()); !errors.Is(err, holdfast.ErrStoreCredentials) {
 		s.T.Errorf("FactoryReset: %v", err)
 	}
 	mend()
@@ -191,7 +191,7 @@ func playUnstorableReset(s *scene) {
 	s.sameRecords(before)
 	s.demandAnswer()
 	s.Server.Behave()
-	if err := s.client.FactoryReset(); err != nil {
+	if err := s.client.FactoryReset(context.Background()); err != nil {
 		s.T.Errorf("FactoryReset: %v", err)
 	}
 	s.client.Next(holdfast.EventRegistered)

@@ -231,7 +231,7 @@ func (s *scene) reachRegistered() {
 	switch s.at {
 	case supervisor.Updating:
 		s.misbehave(lwm2mtest.Update, 20*time.Second)
-		if err := s.client.RegisterUpdate(); err != nil {
+		if err := s.client.RegisterUpdate(context.Background()); err != nil {
 			s.T.Fatal(err)
 		}
 	case supervisor.Closing:

@@ -1,6 +1,7 @@
 package matrix_test
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"os"
@@ -189,7 +190,7 @@ func (s *scene) storeAccounts(n int) {
 	s.deliverWrites(s.accountWrites(n), nil)
 	c := s.Start(s.cfg)
 	c.Next(holdfast.EventRegistered)
-	if err := c.Bootstrap(); err != nil {
+	if err := c.Bootstrap(context.Background()); err != nil {
 		s.T.Fatal(err)
 	}
 	c.Next(holdfast.EventBootstrapped)

@@ -199,7 +199,7 @@ func (l *lab) callBootstrap() {
 		return
 	}
 	l.life().note(entryBootstrap, true, "")
-	if err := l.client.Bootstrap(); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+	if err := l.client.Bootstrap(context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 		l.out.failf("Bootstrap: %v", err)
 	}
 }

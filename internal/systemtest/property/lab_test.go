@@ -420,7 +420,7 @@ func (l *lab) callUpdate() {
 		return
 	}
 	l.life().note(entryUpdate, false, "")
-	if err := l.client.RegisterUpdate(); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+	if err := l.client.RegisterUpdate(context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 		l.out.failf("RegisterUpdate: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ func playBlackHole(ctx context.Context, t *take) error {
 	t.say("the server no longer answers anything; an Update is due")
 	t.server.IgnoreHandshakes()
 	t.management.ForgetSessions()
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	silence := failure(holdfast.ErrTimeout)
@@ -30,7 +30,7 @@ func playBlackHole(ctx context.Context, t *take) error {
 func playPortClosed(ctx context.Context, t *take) error {
 	t.say("the server crashes: its port is closed; an Update is due")
 	t.abortManagement()
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	refused := failure(holdfast.ErrNetwork)
@@ -49,14 +49,14 @@ func playPortClosed(ctx context.Context, t *take) error {
 func playUpdateOffline(ctx context.Context, t *take) error {
 	t.say("the server crashes; an Update finds its port closed")
 	t.abortManagement()
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	if err := t.expect(ctx, failure(holdfast.ErrNetwork)); err != nil {
 		return err
 	}
 	t.say("the application asks for another Update meanwhile")
-	if err := t.update(); !errors.Is(err, holdfast.ErrNotAllowed) {
+	if err := t.update(ctx); !errors.Is(err, holdfast.ErrNotAllowed) {
 		return fmt.Errorf("RegisterUpdate returned %w, not ErrNotAllowed", err)
 	}
 	if err := t.expect(ctx, failure(holdfast.ErrNotAllowed)); err != nil {
@@ -75,7 +75,7 @@ func playUpdateOffline(ctx context.Context, t *take) error {
 func playKeyChanged(ctx context.Context, t *take) error {
 	t.say("the server restarts; meanwhile the gateway's key was changed in its database")
 	t.abortManagement()
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	if err := t.expect(ctx, failure(holdfast.ErrNetwork)); err != nil {

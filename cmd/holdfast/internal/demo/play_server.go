@@ -38,7 +38,7 @@ func playRegisterForbidden(ctx context.Context, t *take) error {
 		Answer: codeForbidden, Payload: "unknown endpoint",
 	})
 	t.server.Forget()
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	return t.expect(ctx, failure(holdfast.ErrInvalidParameters), bootstrapped, registered)
@@ -93,11 +93,11 @@ func playGarbage(ctx context.Context, t *take) error {
 		return fmt.Errorf("a Read of /3/0 was answered %v", response.Code)
 	}
 	t.say("a Read of /3/0 on the same session is answered %v, and an Update goes through", response.Code)
-	if err := t.update(); err != nil {
+	if err := t.update(ctx); err != nil {
 		return err
 	}
 	return t.expect(ctx, updated)
 }
 
 // update asks the device for an Update now, as its application would.
-func (t *take) update() error { return t.device.client.RegisterUpdate() }
+func (t *take) update(ctx context.Context) error { return t.device.client.RegisterUpdate(ctx) }
