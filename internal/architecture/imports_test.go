@@ -151,6 +151,8 @@ var dependencies = []dependency{
 	// The clock that goes on while the machine is suspended.
 	{module: "golang.org/x/sys", files: []string{"suspend_*.go"}, tests: []string{"internal/store/*.go"}},
 	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},
+	// Reads and rewrites the scenarios; it brings go-difflib along, for diffs.
+	{module: "github.com/cockroachdb/datadriven", tests: []string{"internal/systemtest/scenario/*.go"}},
 	{module: "github.com/google/go-cmp", tests: everywhere},
 	{module: "go.uber.org/goleak", tests: everywhere},
 	{module: "pgregory.net/rapid", tests: everywhere},

@@ -1,0 +1,59 @@
+package scenario
+
+import (
+	"encoding/hex"
+
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// deliver says what the bootstrap server does to whoever asks: the lines of
+// input are
+//
+//	discover PATH...
+//	delete PATH...
+//	account [at=SERVER] [security=nosec|psk] [object0=N] [object1=N] [id=N]
+//	        [lifetime=D] [uri=URI]
+//	write PATH [hex=BYTES]
+//	read PATH...
+//
+// The order is always that of this list; Finish ends it, unless no-finish is
+// given. With keep-going the server does not stop at what is refused.
+func (s *stage) deliver(c *command) {
+	config := lwm2mtest.BootstrapConfig{NoFinish: c.has("no-finish"), KeepGoing: c.has("keep-going"), Twice: c.has("twice")}
+	for _, o := range c.operations() {
+		switch o.verb {
+		case "discover":
+			config.Discover = append(config.Discover, o.words...)
+		case "delete":
+			config.Delete = append(config.Delete, o.words...)
+		case "read":
+			config.Read = append(config.Read, o.words...)
+		case "account":
+			config.Writes = append(config.Writes, s.delivered(o).Writes()...)
+		case "write":
+			config.Writes = append(config.Writes, lwm2mtest.BootstrapWrite{Path: o.word(), Payload: o.bytes("hex")})
+		default:
+			o.fatalf("there is no such operation")
+		}
+	}
+	s.servers[bootstrap].SetBootstrap("", config)
+}
+
+// delivered is a management server's account.
+func (s *stage) delivered(o *command) lwm2mtest.AccountConfig {
+	v := s.at(o)
+	a := lwm2mtest.AccountConfig{
+		SecurityInstance: uint16(o.number("object0", 1)), ServerInstance: uint16(o.number("object1", 0)),
+		ShortServerID: uint16(o.number("id", 1)), Lifetime: o.duration("lifetime", 0),
+	}
+	a.URI = "coap://" + v.host.Addr().String()
+	if o.text("security", "nosec") == "psk" {
+		a.URI = "coaps://" + v.host.Addr().String()
+		a.PSKIdentity, a.PSKKey = endpoint, keys[v.name]
+	}
+	a.URI = o.text("uri", a.URI)
+	o.spent()
+	return a
+}
+
+func hexKey(server string) string { return hex.EncodeToString(keys[server]) }

@@ -1,0 +1,239 @@
+package scenario
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// rank orders what happens at one instant: goroutines of a bubble run at the
+// same time, and which of them is first is nobody's decision. As every datagram
+// is under way for a while, what stands at one instant is never the effect of a
+// datagram of that instant; so what the client tells goes before what it sends.
+type rank uint8
+
+const (
+	rankName   rank = iota // the name service
+	rankEvent              // an event of the client
+	rankServer             // what a server reads or forgets
+	rankClient             // a datagram of the client
+	rankReply              // a datagram of a server
+)
+
+// entry is one line of a narration, or a datagram of which the line is composed
+// when all that came before it is known.
+type entry struct {
+	at     time.Time
+	rank   rank
+	order  uint64 // within one rank, and among datagrams of one socket
+	actor  string
+	text   string
+	fails  bool // an event that may be the effect of a datagram that could not be sent
+	packet *lwm2mtest.Packet
+	fate   lwm2mtest.Fate
+}
+
+// narrator collects what happens, from any goroutine, and tells it in order.
+type narrator struct {
+	hosts map[netip.Addr]string
+	began time.Time
+
+	mu      sync.Mutex
+	muted   bool
+	entries []*entry
+	flying  map[uint64]*entry // datagrams by their number
+	dead    map[netip.Addr]bool
+	count   uint64
+	wire    *wire
+	sockets map[string][]netip.AddrPort // of the client, by server
+}
+
+func newNarrator() *narrator {
+	return &narrator{
+		hosts: map[netip.Addr]string{}, began: time.Now(), flying: map[uint64]*entry{},
+		dead: map[netip.Addr]bool{}, wire: newWire(), sockets: map[string][]netip.AddrPort{},
+	}
+}
+
+func (n *narrator) mute() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.muted = true
+}
+
+// bury leaves out what a host sends and receives from now on: a process that
+// was killed is taken down in the background.
+func (n *narrator) bury(host netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.dead[host] = true
+}
+
+// say adds a line.
+func (n *narrator) say(at time.Time, r rank, actor, text string) {
+	n.add(&entry{at: at, rank: r, actor: actor, text: text})
+}
+
+func (n *narrator) add(e *entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.muted {
+		return
+	}
+	n.count++
+	e.order = cmp.Or(e.order, n.count)
+	n.entries = append(n.entries, e)
+}
+
+// packet takes what the network tells of its packets.
+func (n *narrator) packet(event lwm2mtest.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := event.Packet
+	if n.muted || n.dead[p.From.Addr()] || n.dead[p.To.Addr()] {
+		return
+	}
+	switch event.Fate {
+	case lwm2mtest.Sent, lwm2mtest.Unreachable:
+		n.count++
+		e := &entry{at: event.Time, rank: n.rankOf(p), order: n.count, packet: &p}
+		if event.Fate == lwm2mtest.Unreachable {
+			e.fate = event.Fate
+		} else {
+			n.flying[p.Seq] = e
+		}
+		n.entries = append(n.entries, e)
+	case lwm2mtest.Refused:
+		n.count++
+		n.entries = append(n.entries, &entry{
+			at: event.Time, rank: rankReply, order: n.count, packet: &p, text: "ICMP port unreachable",
+		})
+	default:
+		n.lost(p, event)
+	}
+}
+
+// lost marks a datagram that has not got far. What becomes of one later is
+// another matter: it may be told already.
+func (n *narrator) lost(p lwm2mtest.Packet, event lwm2mtest.Event) {
+	if e := n.flying[p.Seq]; e != nil && e.at.Equal(event.Time) {
+		e.fate = event.Fate
+	}
+	delete(n.flying, p.Seq)
+}
+
+func (n *narrator) rankOf(p lwm2mtest.Packet) rank {
+	if n.hosts[p.From.Addr()] == clientName {
+		return rankClient
+	}
+	return rankReply
+}
+
+// tell returns what has happened and was not told yet.
+func (n *narrator) tell(now time.Time) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unreached()
+	slices.SortStableFunc(n.entries, n.compare)
+	var out strings.Builder
+	for _, e := range n.joined() {
+		at := fmt.Sprintf("t+%.3fs", e.at.Sub(n.began).Seconds())
+		fmt.Fprintf(&out, "%-12s %s\n", at, n.line(e))
+	}
+	n.entries = nil
+	return out.String()
+}
+
+// joined makes one line of states that follow each other at one instant.
+func (n *narrator) joined() (all []*entry) {
+	for _, e := range n.entries {
+		if len(all) > 0 {
+			last := all[len(all)-1]
+			if state, ok := strings.CutPrefix(e.text, statePrefix); ok && last.at.Equal(e.at) && strings.HasPrefix(last.text, statePrefix) {
+				last.text += ", " + state
+				continue
+			}
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+const statePrefix = "state "
+
+// unreached moves datagrams that the client's own network refused before the
+// error that they are the cause of.
+func (n *narrator) unreached() {
+	for _, e := range n.entries {
+		if e.fate != lwm2mtest.Unreachable {
+			continue
+		}
+		for _, later := range n.entries {
+			if later.fails && later.at.Equal(e.at) && (e.rank != rankEvent || later.order < e.order) {
+				e.rank, e.order = rankEvent, later.order
+			}
+		}
+	}
+}
+
+func (n *narrator) compare(a, b *entry) int {
+	return cmp.Or(
+		a.at.Compare(b.at), cmp.Compare(a.rank, b.rank), strings.Compare(n.peers(a), n.peers(b)),
+		cmp.Compare(a.order, b.order), -cmp.Compare(a.fate, b.fate),
+	)
+}
+
+// peers is what datagrams of one instant are sorted by before their order.
+func (n *narrator) peers(e *entry) string {
+	if e.packet == nil || e.rank == rankEvent {
+		return ""
+	}
+	return n.name(e.packet.From.Addr()) + " -> " + n.name(e.packet.To.Addr()) + e.packet.From.String() + e.packet.To.String()
+}
+
+func (n *narrator) name(addr netip.Addr) string { return cmp.Or(n.hosts[addr], addr.String()) }
+
+// line composes a line without its time.
+func (n *narrator) line(e *entry) string {
+	if e.packet == nil {
+		return fmt.Sprintf("%-20s %s", e.actor, e.text)
+	}
+	p, fromClient := e.packet, n.hosts[e.packet.From.Addr()] == clientName
+	if e.text != "" { // the answer of the network to a datagram of the client
+		return fmt.Sprintf("%-20s %s", n.name(p.To.Addr())+" -> "+n.socket(p.From, p.To), e.text)
+	}
+	text := n.wire.describe(*p, fromClient)
+	if words := fates[e.fate]; words != "" {
+		text += " (" + words + ")"
+	}
+	if fromClient {
+		return fmt.Sprintf("%-20s %s", n.socket(p.From, p.To)+" -> "+n.name(p.To.Addr()), text)
+	}
+	return fmt.Sprintf("%-20s %s", n.name(p.From.Addr())+" -> "+n.socket(p.To, p.From), text)
+}
+
+// socket names a socket of the client: client, and from the second one to a
+// server on client#2 and so on.
+func (n *narrator) socket(local, remote netip.AddrPort) string {
+	peer := n.name(remote.Addr())
+	i := slices.Index(n.sockets[peer], local)
+	if i < 0 {
+		i = len(n.sockets[peer])
+		n.sockets[peer] = append(n.sockets[peer], local)
+	}
+	if i == 0 {
+		return clientName
+	}
+	return fmt.Sprintf("%s#%d", clientName, i+1)
+}
+
+// fates in words, of datagrams that did not arrive.
+var fates = map[lwm2mtest.Fate]string{
+	lwm2mtest.Lost: "lost", lwm2mtest.BlackHoled: "lost", lwm2mtest.Unreachable: "not sent",
+}

@@ -1,0 +1,130 @@
+package scenario
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
+)
+
+// latency is how long every datagram is under way, so that a cause and its
+// effect at the other end never stand at one instant.
+const latency = 10 * time.Millisecond
+
+// patience is how long a command waits for something to happen: longer than the
+// longest delay of the policy.
+const patience = 15 * 24 * time.Hour
+
+const endpoint = "gw"
+
+// Names of the hosts.
+const (
+	management = "server"
+	second     = "server-2"
+	bootstrap  = "bootstrap"
+)
+
+// stage is everything that a script plays on.
+type stage struct {
+	t        *testing.T
+	network  *lwm2mtest.Network
+	servers  map[string]*server
+	ca       *testpki.Authority
+	narrator *narrator
+	faults   []*lwm2mtest.Impairment
+	disk     disk
+
+	settings settings
+	client   *client
+	lives    int // processes of the client so far
+	needle   needle
+	// exhausted says that the client's system has no sockets left.
+	exhausted atomic.Bool
+}
+
+func newStage(t *testing.T) *stage {
+	n := lwm2mtest.NewNetwork(lwm2mtest.NetworkOptions{Seed: 1})
+	n.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: latency})
+	s := &stage{t: t, network: n, servers: map[string]*server{}, narrator: newNarrator()}
+	ca, err := testpki.NewAuthority("Test CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ca = ca
+	s.addServer(management, netip.MustParseAddr("192.0.2.1"), "server.test")
+	s.addServer(bootstrap, netip.MustParseAddr("192.0.2.2"), "bootstrap.test")
+	s.addServer(second, netip.MustParseAddr("192.0.2.3"), "server-2.test")
+	n.Trace(s.narrator.packet)
+	return s
+}
+
+// end ends whatever still runs; two virtual seconds let protoactor's
+// dead-letter throttle go.
+func (s *stage) end() {
+	s.narrator.mute()
+	if s.client != nil {
+		s.kill()
+	}
+	for _, v := range s.servers {
+		v.end()
+	}
+	_ = s.network.Close() // it never fails
+	time.Sleep(time.Minute)
+}
+
+// perform carries a command out and returns what is narrated of it.
+func (s *stage) perform(c *command) string {
+	c.t = s.t
+	do, known := commands[c.verb]
+	if !known {
+		c.fatalf("there is no such command")
+	}
+	do(s, c)
+	c.spent()
+	synctest.Wait()
+	s.collect()
+	return s.narrator.tell(time.Now())
+}
+
+// collect takes what is not narrated as it happens.
+func (s *stage) collect() {
+	if s.client != nil {
+		s.client.drain()
+	}
+	for _, v := range s.servers {
+		v.collect(s.narrator)
+	}
+}
+
+// commands of the language; doc.go says what they do.
+var commands = map[string]func(*stage, *command){
+	"config":  (*stage).configure,
+	"start":   (*stage).start,
+	"kill":    func(s *stage, _ *command) { s.kill() },
+	"close":   (*stage).closeClient,
+	"call":    (*stage).call,
+	"advance": func(_ *stage, c *command) { time.Sleep(c.parseDuration(c.word())) },
+	"await":   (*stage).await,
+	"answer":  (*stage).answer,
+	"server":  (*stage).changeServer,
+	"deliver": (*stage).deliver,
+	"network": (*stage).changeNetwork,
+	"dns":     (*stage).changeDNS,
+	"disk":    (*stage).changeDisk,
+	"crash":   (*stage).crash,
+	"hang":    (*stage).hang,
+	"status":  (*stage).status,
+}
+
+// at returns the server that a command is about.
+func (s *stage) at(c *command) *server {
+	v := s.servers[c.text("at", management)]
+	if v == nil {
+		c.fatalf("there is no such server")
+	}
+	return v
+}
