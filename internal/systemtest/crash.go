@@ -14,7 +14,7 @@ var ErrInjected = errors.New("injected")
 // CrashOnce is a tap that makes one actor panic, once, at a message of one type.
 type CrashOnce[T any] struct {
 	actor string
-	done  atomic.Bool
+	Done  atomic.Bool // whether it has
 }
 
 var _ holdfast.Tap = (*CrashOnce[struct{}])(nil)
@@ -25,7 +25,7 @@ func NewCrashOnce[T any](actor string) *CrashOnce[T] { return &CrashOnce[T]{acto
 // Message implements holdfast.Tap.
 func (c *CrashOnce[T]) Message(actor, stage string, message any) {
 	_, match := message.(T)
-	if match && stage == "invoking" && strings.HasSuffix(actor, "/"+c.actor) && c.done.CompareAndSwap(false, true) {
+	if match && stage == "invoking" && strings.HasSuffix(actor, "/"+c.actor) && c.Done.CompareAndSwap(false, true) {
 		panic(ErrInjected)
 	}
 }

@@ -25,7 +25,7 @@ func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
 		lost, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		_, _ = w.Server.Read(lost, systemtest.Endpoint, "/3/0/0", messages.FormatTLV) // crashes, and nobody answers
-		if !tap.done.Load() {
+		if !tap.Done.Load() {
 			t.Fatal("nothing crashed")
 		}
 		within, end := context.WithTimeout(context.Background(), 10*time.Second)

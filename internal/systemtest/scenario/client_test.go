@@ -200,16 +200,16 @@ func (s *stage) closeClient(c *command) {
 // call makes a call of an application.
 func (s *stage) call(c *command) {
 	client, what := s.running(c), c.word()
-	calls := map[string]func() error{
+	calls := map[string]func(context.Context) error{
 		"update": client.RegisterUpdate, "pause": client.Pause, "resume": client.Resume,
 		"bootstrap": client.Bootstrap, "factory-reset": client.FactoryReset,
-		"network-up": func() error { client.NetworkUp(); return nil },
+		"network-up": func(context.Context) error { client.NetworkUp(); return nil },
 	}
 	if calls[what] == nil {
 		c.fatalf("there is no such call")
 	}
 	s.narrator.say(time.Now(), rankName, clientName, "call "+what)
-	if err := calls[what](); err != nil {
+	if err := calls[what](context.Background()); err != nil {
 		synctest.Wait()
 		client.drain()
 		s.narrator.say(time.Now(), rankEvent, clientName, s.refusal(what, err))
