@@ -91,7 +91,7 @@ func (c *Client) outcome(what messages.Call, a messages.Answered) error {
 // notAllowed reports a call that the client's life does not allow.
 func (c *Client) notAllowed() error {
 	code := messages.ConnectNotAllowed
-	c.hub.emit(Event{
+	c.hub.emit(messages.Event{
 		Type: EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
 		Action: messages.ActionNone, Detail: "the client is not running",
 	})

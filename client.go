@@ -38,10 +38,10 @@ type Client struct {
 	restarts uint64                // of the supervisor, after crashes
 	stopped  chan messages.Stopped // has room for the one answer to Stop
 	control  *control
-	left     chan struct{}      // closed when the actors are gone and result is known
-	done     chan struct{}      // closed when Close has torn everything down
-	result   error              // of the Close that did it
-	cancel   context.CancelFunc // of the suspend watch
+	left     chan struct{} // closed when the actors are gone and result is known
+	done     chan struct{} // closed when Close has torn everything down
+	result   error         // of the Close that did it
+	unwatch  func()        // ends what the runtime's watch for sleep tells this client; may be nil
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.
@@ -157,7 +157,7 @@ func (c *Client) run(opened *store.Store) {
 	c.store, c.phase = opened, clientStarted
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
 	c.pid = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(supervisor.Props(c.parts()))
-	c.watchSuspend()
+	c.watchSleep()
 	c.control.serve()
 }
 
@@ -252,7 +252,7 @@ func (c *Client) alreadyClosed(ctx context.Context) error {
 
 func (c *Client) nothingToClose() error {
 	code := messages.ConnectNotRegistered
-	c.hub.emit(Event{
+	c.hub.emit(messages.Event{
 		Type: EventError, Code: code, Name: code.String(), Phase: messages.PhaseClose.String(), Attempt: 1,
 		Action: messages.ActionNone, Detail: "there was no registration to end",
 	})
@@ -306,10 +306,10 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // endClose gives everything back that the client held.
 func (c *Client) endClose() {
-	c.mu.Lock()
-	if c.cancel != nil {
-		c.cancel()
+	if c.unwatch != nil {
+		c.unwatch() // it waits for the watch, which may wait for mu
 	}
+	c.mu.Lock()
 	if c.store != nil {
 		if err := c.store.Close(); err != nil {
 			c.runtime.logger.Error().Err(err).Msg("the state directory could not be unlocked")
@@ -353,7 +353,7 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 	}
 	c.restarts++
 	if repeated {
-		c.hub.emit(Event{Type: EventDegraded, Actor: "supervisor", Restarts: c.restarts, Detail: crash.Error()})
+		c.hub.emit(messages.Event{Type: EventDegraded, Actor: "supervisor", Restarts: c.restarts, Detail: crash.Error()})
 	}
 }
 

@@ -6,15 +6,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
-// Bounds of pre-shared keys: RFC 7925 section 4.2.
-const (
-	configMaxIdentity = 128 // bytes
-	configMaxPSK      = 64  // bytes
-)
+// configMaxIdentity bounds the identity of a pre-shared key, in bytes: RFC 7925
+// section 4.2.
+const configMaxIdentity = 128
 
 // account checks one account's section.
 func (f *configFaults) account(section string, a *Account, accountID string) {
@@ -89,7 +88,7 @@ func (v accountFaults) psk() {
 	v.required(v.keysOfPSK()[:1], "is required with security: psk")
 	v.require(len(a.PSKIdentity) <= configMaxIdentity, v.section+".psk_identity", "is longer than 128 bytes")
 	v.require(utf8.ValidString(a.PSKIdentity), v.section+".psk_identity", "is not UTF-8")
-	v.require(len(a.PSKKey) <= configMaxPSK, v.section+".psk_key", "is longer than 64 bytes")
+	v.require(len(a.PSKKey) <= credfile.MaxPSK, v.section+".psk_key", "is longer than 64 bytes")
 	switch inline, file := len(a.PSKKey) > 0, a.PSKKeyFile != ""; {
 	case inline && file:
 		v.fault("psk_key_file", "excludes psk_key: give one of the two")

@@ -61,24 +61,3 @@ func FuzzParseConfig(f *testing.F) {
 		}
 	})
 }
-
-// FuzzCredentialFiles throws content at the readers of the files that a
-// configuration names: they find a fault or return something.
-func FuzzCredentialFiles(f *testing.F) {
-	f.Add([]byte("00ffAA\n"))
-	f.Add([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"))
-	f.Add([]byte("-----BEGIN EC PRIVATE KEY-----\nDEK-Info: x\n\nAAAA\n-----END EC PRIVATE KEY-----\n"))
-	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for name, parse := range map[string]func(*credentialFiles) bool{
-			"PSK":          func(r *credentialFiles) bool { return len(r.parsePSK("f", data)) > 0 },
-			"certificates": func(r *credentialFiles) bool { return len(r.parseCertificates("trust", "f", data)) > 0 },
-			"private key":  func(r *credentialFiles) bool { return len(r.parsePrivateKey("f", data)) > 0 },
-		} {
-			r := &credentialFiles{section: "server"}
-			if got := parse(r); !got && len(r.faults) == 0 {
-				t.Errorf("%s: nothing, and no fault", name)
-			}
-		}
-	})
-}

@@ -131,6 +131,7 @@ func alertIn(cause error) *AlertError {
 // eventOf makes of what an actor reports what an application sees.
 func eventOf(m messages.Event) Event {
 	return Event{
+		Time: m.Time, Seq: m.Seq, Endpoint: m.Endpoint,
 		Type: m.Type, Server: m.Server, State: m.State, Previous: m.Previous,
 		Code: m.Code, Name: m.Name, Phase: m.Phase, Attempt: m.Attempt, Detail: m.Detail, CoAP: m.CoAP,
 		TLSAlert: m.TLSAlert, Action: m.Action, RetryInMS: m.RetryInMS, WaitsForTurn: m.WaitsForTurn, Remedy: m.Remedy,

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -56,7 +57,7 @@ type hub struct {
 	seq         uint64
 	dropped     uint64
 	snapshot    messages.Snapshot
-	journal     journal
+	journal     journal.Journal
 	subscribers map[*subscriber]struct{}
 	changed     chan struct{} // closed and replaced at every snapshot
 	closed      bool
@@ -72,7 +73,7 @@ func newHub(endpoint string) *hub {
 }
 
 // emit numbers an event and hands it out.
-func (h *hub) emit(e Event) {
+func (h *hub) emit(e messages.Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
@@ -80,10 +81,11 @@ func (h *hub) emit(e Event) {
 	if e.State != "" {
 		h.snapshot.State = e.State
 	}
-	h.journal.note(e)
+	h.journal.Note(e)
+	seen := eventOf(e)
 	for s := range h.subscribers {
 		select {
-		case s.events <- e:
+		case s.events <- seen:
 		default:
 			h.dropped++
 		}
@@ -151,10 +153,10 @@ func (h *hub) status() Status {
 }
 
 // record returns the status together with what the journal has noted.
-func (h *hub) record() (Status, journal) {
+func (h *hub) record() (Status, journal.Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.present(), h.journal.clone()
+	return h.present(), h.journal.Read()
 }
 
 // present returns the status; callers hold mu.

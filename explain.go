@@ -3,6 +3,7 @@ package holdfast
 import (
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -19,7 +20,8 @@ type Explanation struct {
 	// Trouble is set when store or credentials cannot be read or used.
 	Trouble *Trouble `json:"trouble,omitempty"`
 	// Transitions are the last events, at most 32, the newest last; those
-	// about updates of the registration are left out.
+	// about updates of the registration are left out. Until somebody asks for
+	// the first time, a client remembers as many as fit in a few hundred bytes.
 	Transitions []Event `json:"transitions"`
 }
 
@@ -74,32 +76,23 @@ func (c *Client) Explain() Explanation {
 	return explain(c.config.Endpoint, status, record, time.Now())
 }
 
-func explain(endpoint string, status Status, record journal, now time.Time) Explanation {
+func explain(endpoint string, status Status, record journal.Record, now time.Time) Explanation {
 	e := Explanation{
-		Time: now, Endpoint: endpoint, State: status.State, Since: record.since,
-		Connections: []Connection{}, Transitions: record.transitions,
+		Time: now, Endpoint: endpoint, State: status.State, Since: record.Since,
+		Connections: []Connection{}, Transitions: eventsOf(record.Transitions),
 	}
 	for _, c := range status.Connections {
-		e.Connections = append(e.Connections, explainConnection(c, record.find(c.Server), now))
+		e.Connections = append(e.Connections, explainConnection(c, record.Server(c.Server), now))
 	}
-	e.Trouble = storeTrouble(record.find(""), now)
+	e.Trouble = storeTrouble(record.Server(""), now)
 	return e
 }
 
-// find returns what is known of a server, which may be nothing.
-func (j *journal) find(uri string) serverJournal {
-	for _, s := range j.servers {
-		if s.server == uri {
-			return s
-		}
-	}
-	return serverJournal{}
-}
-
-func explainConnection(c messages.ConnectionStatus, record serverJournal, now time.Time) Connection {
+func explainConnection(c messages.ConnectionStatus, record journal.Server, now time.Time) Connection {
+	last := lastOf(record)
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: c.State,
-		LastError: record.last, Next: nextStep(c.NextAttempt, record.last, now),
+		LastError: last, Next: nextStep(c.NextAttempt, last, now),
 	}
 	if c.Shed != (Shed{}) {
 		out.Shed = &c.Shed
@@ -111,20 +104,37 @@ func explainConnection(c messages.ConnectionStatus, record serverJournal, now ti
 		out.Location, out.ConfirmedAt = c.Location, c.RegisteredAt
 		out.LifetimeS = new(int64(c.Lifetime / time.Second))
 	}
-	if c.Failures > 0 && record.last != nil && !record.failingSince.IsZero() {
-		out.Trouble = &Trouble{Since: record.failingSince, Failures: c.Failures, Error: record.last, Next: out.Next}
+	if c.Failures > 0 && last != nil && !record.FailingSince.IsZero() {
+		out.Trouble = &Trouble{Since: record.FailingSince, Failures: c.Failures, Error: last, Next: out.Next}
 	}
 	return out
 }
 
+// lastOf returns the last error of a server as an application sees it, or nil.
+func lastOf(record journal.Server) *Event {
+	if record.Last == nil {
+		return nil
+	}
+	return new(eventOf(*record.Last))
+}
+
+func eventsOf(all []messages.Event) []Event {
+	events := make([]Event, 0, len(all))
+	for _, e := range all {
+		events = append(events, eventOf(e))
+	}
+	return events
+}
+
 // storeTrouble is about what concerns no server.
-func storeTrouble(record serverJournal, now time.Time) *Trouble {
-	if record.last == nil || record.failingSince.IsZero() {
+func storeTrouble(record journal.Server, now time.Time) *Trouble {
+	last := lastOf(record)
+	if last == nil || record.FailingSince.IsZero() {
 		return nil
 	}
 	return &Trouble{
-		Since: record.failingSince, Failures: record.last.Attempt, Error: record.last,
-		Next: nextStep(record.next(), record.last, now),
+		Since: record.FailingSince, Failures: last.Attempt, Error: last,
+		Next: nextStep(record.Next(), last, now),
 	}
 }
 

@@ -3,7 +3,6 @@ package holdfast
 import (
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -26,27 +26,27 @@ const (
 
 // history notes events, a second apart unless they say otherwise.
 type history struct {
-	journal journal
+	journal journal.Journal
 	now     time.Time
 	seq     uint64
 }
 
 func newHistory() *history { return &history{now: explainEpoch} }
 
-func (h *history) note(after time.Duration, e Event) {
+func (h *history) note(after time.Duration, e messages.Event) {
 	h.now = h.now.Add(after)
 	h.seq++
 	e.Seq, e.Time = h.seq, h.now
-	h.journal.note(e)
+	h.journal.Note(e)
 }
 
 func (h *history) state(after time.Duration, from, to State, server string) {
-	h.note(after, Event{Type: EventState, Previous: from, State: to, Server: server})
+	h.note(after, messages.Event{Type: EventState, Previous: from, State: to, Server: server})
 }
 
 // timedOut notes the n-th failed attempt in a row.
 func (h *history) timedOut(after time.Duration, n uint64, retry time.Duration) {
-	h.note(after, Event{
+	h.note(after, messages.Event{
 		Type: EventError, Server: explainServer, Code: messages.ConnectTimeout, Name: "ConnectTimeout", Phase: "register",
 		Attempt: n, Detail: "timeout", Action: messages.ActionRetry, RetryInMS: new(retry.Milliseconds()),
 		Remedy: "Check that the server is running.",
@@ -58,7 +58,7 @@ func TestExplainWhatWasDropped(t *testing.T) {
 	c := connection(Registered, 0, time.Time{})
 	explained := func() Explanation {
 		status := Status{State: Registered, Connections: []messages.ConnectionStatus{c}}
-		return explain("gw-0001", status, journal{}, explainEpoch)
+		return explain("gw-0001", status, journal.Record{}, explainEpoch)
 	}
 	if e := explained(); e.Connections[0].Shed != nil || strings.Contains(e.String(), "dropped") {
 		t.Errorf("%+v", e.Connections[0])
@@ -80,19 +80,19 @@ func connection(state State, failures uint64, next time.Time) messages.Connectio
 
 // neverStarted, registered and so on are what an explanation is made of.
 func neverStarted() Explanation {
-	return explain("gw-0001", Status{}, journal{}, explainEpoch)
+	return explain("gw-0001", Status{}, journal.Record{}, explainEpoch)
 }
 
 func registeredForADay() Explanation {
 	h := newHistory()
 	h.state(0, "", Starting, "")
 	h.state(time.Second, Starting, Registered, explainServer)
-	h.note(0, Event{Type: EventRegistered, Server: explainServer, Location: "/rd/1", LifetimeS: 86400, LwM2M: "1.1", Attempts: 1})
+	h.note(0, messages.Event{Type: EventRegistered, Server: explainServer, Location: "/rd/1", LifetimeS: 86400, LwM2M: "1.1", Attempts: 1})
 	c := connection(Registered, 0, time.Time{})
 	c.Location, c.Lifetime, c.RegisteredAt = "/rd/1", 24*time.Hour, h.now
 	b := messages.ConnectionStatus{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Starting}
 	status := Status{State: Registered, Connections: []messages.ConnectionStatus{b, c}}
-	return explain("gw-0001", status, h.journal, h.now.Add(26*time.Hour))
+	return explain("gw-0001", status, h.journal.Read(), h.now.Add(26*time.Hour))
 }
 
 func waitingAfterThree() Explanation {
@@ -104,19 +104,19 @@ func waitingAfterThree() Explanation {
 	h.timedOut(3*time.Minute+10*time.Second, 3, 20*time.Second)
 	h.state(0, Registering, Waiting, explainServer)
 	status := Status{State: Waiting, Connections: []messages.ConnectionStatus{connection(Waiting, 3, h.now.Add(20*time.Second))}}
-	return explain("gw-0001", status, h.journal, h.now.Add(2*time.Second))
+	return explain("gw-0001", status, h.journal.Read(), h.now.Add(2*time.Second))
 }
 
 func credentialsMissing() Explanation {
 	h := newHistory()
 	h.state(0, "", Starting, "")
-	h.note(0, Event{
+	h.note(0, messages.Event{
 		Type: EventError, Code: messages.ConnectorInvalidCredentials, Name: "ConnectorInvalidCredentials", Phase: "store", Attempt: 1,
 		Detail: "bad-credentials: unusable credentials:\n  server.psk_key_file: the file \"k\" does not exist\x1b[2J",
 		Action: messages.ActionUser, RetryInMS: new(int64(5000)), Remedy: "Correct the files that the configuration names.",
 	})
 	h.state(0, Starting, Waiting, "")
-	return explain("gw-0001", Status{State: Waiting}, h.journal, h.now.Add(time.Second))
+	return explain("gw-0001", Status{State: Waiting}, h.journal.Read(), h.now.Add(time.Second))
 }
 
 func bootstrapBelongs() Explanation {
@@ -125,7 +125,7 @@ func bootstrapBelongs() Explanation {
 	status := Status{State: Bootstrapping, Connections: []messages.ConnectionStatus{
 		{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Bootstrapping}, connection(Waiting, 2, time.Time{}),
 	}}
-	return explain("gw-0001", status, h.journal, h.now.Add(time.Second))
+	return explain("gw-0001", status, h.journal.Read(), h.now.Add(time.Second))
 }
 
 // The texts that people read stand in testdata/explain, for review.
@@ -179,63 +179,19 @@ func TestExplainJSON(t *testing.T) {
 	}
 }
 
-// A run of failures ends with a success; what the application was refused and
-// what was dropped does not count as one.
-func TestJournalRuns(t *testing.T) {
-	h := newHistory()
-	h.timedOut(0, 1, time.Second)
-	h.note(time.Second, Event{Type: EventError, Server: explainServer, Code: messages.ConnectNotAllowed, Phase: "api", Action: messages.ActionNone})
-	h.note(time.Second, Event{Type: EventError, Server: explainServer, Code: messages.ConnectResponseParseFailed, Phase: "registered", Action: messages.ActionIgnore})
-	h.timedOut(time.Second, 2, time.Second)
-	s := h.journal.find(explainServer)
-	if !s.failingSince.Equal(explainEpoch) || s.failures != 2 || s.last.Attempt != 2 {
-		t.Errorf("%+v", s)
-	}
-	h.note(time.Second, Event{Type: EventRegistered, Server: explainServer, OfflineMS: new(int64(1))})
-	if s := h.journal.find(explainServer); !s.failingSince.IsZero() || s.successes != 1 || s.reconnects != 1 {
-		t.Errorf("%+v", s)
-	}
-	if n := h.journal.byError[errorKey{explainServer, messages.ConnectTimeout}]; n != 2 {
-		t.Errorf("%d time-outs", n)
-	}
-}
-
 // Trouble with the files lasts while the client is going to look again.
-func TestJournalForgivesTheStore(t *testing.T) {
+func TestExplainForgivesTheStore(t *testing.T) {
 	for retry, standing := range map[time.Duration]bool{0: false, time.Hour: true} {
 		h := newHistory()
-		e := Event{Type: EventError, Code: messages.ConnectorFailedToReadCredentials, Phase: "store", Attempt: 1, Action: messages.ActionNone}
+		e := messages.Event{Type: EventError, Code: messages.ConnectorFailedToReadCredentials, Phase: "store", Attempt: 1, Action: messages.ActionNone}
 		if retry > 0 {
 			e.RetryInMS = new(retry.Milliseconds())
 		}
 		h.note(0, e)
-		h.note(time.Second, Event{Type: EventRegistered, Server: explainServer})
-		if got := storeTrouble(h.journal.find(""), h.now) != nil; got != standing {
+		h.note(time.Second, messages.Event{Type: EventRegistered, Server: explainServer})
+		if got := storeTrouble(h.journal.Read().Server(""), h.now) != nil; got != standing {
 			t.Errorf("retry in %v: trouble %v", retry, got)
 		}
-	}
-}
-
-// The journal is bounded, whatever a bootstrap writes.
-func TestJournalIsBounded(t *testing.T) {
-	h := newHistory()
-	for n := range 1000 {
-		uri := fmt.Sprintf("coap://server%d.example", n)
-		h.note(time.Second, Event{Type: EventError, Server: uri, Code: messages.ConnectTimeout, Phase: "register", Attempt: 1, Action: messages.ActionRetry})
-		h.note(0, Event{Type: EventRegistered, Server: uri})
-		h.note(0, Event{Type: EventRegistrationUpdated, Server: uri})
-	}
-	j := h.journal
-	if len(j.transitions) != journalTransitions || len(j.servers) != journalServers || len(j.byError) != journalServers {
-		t.Errorf("%d transitions, %d servers, %d counts", len(j.transitions), len(j.servers), len(j.byError))
-	}
-	if s := j.find("coap://server999.example"); s.failures != 1 || s.successes != 1 {
-		t.Errorf("the newest server: %+v", s)
-	}
-	copied := j.clone()
-	h.timedOut(time.Second, 1, time.Second)
-	if copied.find(explainServer).failures != 0 {
-		t.Error("a copy changes with its original")
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/holdfast-iot/holdfast/internal/journal"
 )
 
 // newMetrics returns what answers GET /metrics, in the text format of
@@ -68,9 +70,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	endpoint := m.client.config.Endpoint
 	s := sample{out: out, endpoint: endpoint, now: time.Now()}
 	s.client(status, &record)
-	for _, server := range record.servers {
-		s.counter(metricAttempts, server.failures+server.successes, server.server)
-		s.counter(metricReconnects, server.reconnects, server.server)
+	for _, server := range record.Servers {
+		s.counter(metricAttempts, server.Failures+server.Successes, server.URI)
+		s.counter(metricReconnects, server.Reconnects, server.URI)
 	}
 	for _, c := range explain(endpoint, status, record, s.now).distinct() {
 		s.connection(c)
@@ -117,17 +119,17 @@ func (s sample) age(d *prometheus.Desc, since time.Time, labels ...string) {
 	}
 }
 
-func (s sample) client(status Status, record *journal) {
+func (s sample) client(status Status, record *journal.Record) {
 	for _, state := range allStates {
 		s.gauge(metricState, oneIf(state == status.State), string(state))
 	}
-	s.age(metricStateAge, record.since)
-	for kind, n := range record.byType {
+	s.age(metricStateAge, record.Since)
+	for kind, n := range record.ByType {
 		s.counter(metricEvents, n, string(kind))
 	}
 	s.counter(metricDropped, status.Dropped)
-	for key, n := range record.byError {
-		s.counter(metricErrors, n, key.server, strconv.Itoa(int(key.code)), key.code.String())
+	for key, n := range record.ByError {
+		s.counter(metricErrors, n, key.Server, strconv.Itoa(int(key.Code)), key.Code.String())
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/bootclock"
 	"github.com/holdfast-iot/holdfast/internal/store"
 )
 
@@ -67,6 +68,7 @@ type Runtime struct {
 	rand      func() float64
 	storeFS   store.FS // under the state directories; nil is the real one
 
+	sleep    *bootclock.Watch
 	system   *actor.ActorSystem
 	guardian *actorkit.Guardian
 
@@ -77,7 +79,7 @@ type Runtime struct {
 
 // NewRuntime returns a Runtime. Close ends it.
 func NewRuntime(options ...Option) (*Runtime, error) {
-	r := &Runtime{logger: zerolog.Nop(), clients: map[*Client]struct{}{}}
+	r := &Runtime{logger: zerolog.Nop(), sleep: bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{}}
 	for _, option := range options {
 		option(r)
 	}

@@ -149,7 +149,7 @@ var dependencies = []dependency{
 	// Metrics of the control API, from a registry of each client's own.
 	{module: "github.com/prometheus/client_golang", files: []string{"metrics*.go"}},
 	// The clock that goes on while the machine is suspended.
-	{module: "golang.org/x/sys", files: []string{"suspend_*.go"}, tests: []string{"internal/store/*.go"}},
+	{module: "golang.org/x/sys", files: []string{"internal/bootclock/clock_*.go"}, tests: []string{"internal/store/*.go"}},
 	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},
 	// Reads and rewrites the scenarios; it brings go-difflib along, for diffs.
 	{module: "github.com/cockroachdb/datadriven", tests: []string{"internal/systemtest/scenario/*.go"}},

@@ -1,6 +1,8 @@
 package holdfast
 
 import (
+	"time"
+
 	"github.com/holdfast-iot/holdfast/actors/bootstrap"
 	"github.com/holdfast-iot/holdfast/actors/coapresend"
 	"github.com/holdfast-iot/holdfast/actors/management"
@@ -38,7 +40,7 @@ func (c *Client) parts() supervisor.Runtime {
 		},
 		Management: management.Config{Device: c.device()},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
-		Emit:       func(e messages.Event) { c.hub.emit(eventOf(e)) },
+		Emit:       c.hub.emit,
 		Publish:    c.hub.publish,
 		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
 		Warn:       c.warn,
@@ -91,4 +93,12 @@ func policyKind(p ReconnectPolicy) supervisor.PolicyKind {
 		return supervisor.PolicyLwM2M
 	}
 	return supervisor.PolicyAuto
+}
+
+// watchSleep has the supervisor told when the machine has been suspended. A
+// simulated network has a simulated clock, which never is. Callers hold c.mu.
+func (c *Client) watchSleep() {
+	if c.runtime.transport == nil {
+		c.unwatch = c.runtime.sleep.Add(func(slept time.Duration) { c.tell(messages.Woke{Slept: slept}) })
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -84,23 +85,46 @@ func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]mes
 	if a == nil {
 		return nil, nil
 	}
-	files := &credentialFiles{section: section, now: now}
-	account := messages.Account{Peer: messages.BootstrapPeer(), Credentials: files.credentials(a), Lifetime: c.Lifetime}
+	credentials, faults := credfile.Read(a.source(), now)
+	account := messages.Account{Peer: messages.BootstrapPeer(), Credentials: credentials, Lifetime: c.Lifetime}
 	if section == configServer {
 		account.Peer = messages.ManagementPeer(configServerID)
 	}
 	u, err := a.serverURI(c.AccountID)
 	if err != nil {
-		files.fault("uri", configURIProblem(err), err)
+		faults = append(faults, credfile.Fault{Key: "uri", Problem: configURIProblem(err), Err: err})
 	}
 	account.URI, account.Server = u, a.written(u)
-	if len(files.faults) > 0 {
-		return nil, files.faults
+	if len(faults) == 0 {
+		faults = checkAccount(account, now)
 	}
-	if files.check(account); len(files.faults) > 0 {
-		return nil, files.faults
+	if len(faults) > 0 {
+		return nil, faultsOfSection(section, faults)
 	}
 	return []messages.Account{account}, nil
+}
+
+// source says where the account's credentials are.
+func (a *Account) source() credfile.Source {
+	modes := map[SecurityMode]messages.SecurityMode{
+		SecurityPSK: messages.SecurityPSK, SecurityX509: messages.SecurityX509, SecurityRPK: messages.SecurityRPK,
+	}
+	mode, secured := modes[a.Security]
+	if !secured {
+		mode = messages.SecurityNoSec
+	}
+	return credfile.Source{
+		Mode: mode, Identity: a.PSKIdentity, Key: a.PSKKey, KeyFile: a.PSKKeyFile,
+		Certificate: a.Certificate, PrivateKey: a.PrivateKey, Trust: a.Trust,
+	}
+}
+
+func faultsOfSection(section string, faults []credfile.Fault) []Fault {
+	var list []Fault
+	for _, f := range faults {
+		list = append(list, Fault{Key: section + "." + f.Key, Problem: f.Problem, Err: f.Err})
+	}
+	return list
 }
 
 // written returns the URI as the configuration has it, unless the account ID
@@ -112,21 +136,23 @@ func (a *Account) written(u uri.URI) string {
 	return u.String()
 }
 
-// check holds an account that could be read against the rules for all
+// checkAccount holds an account that could be read against the rules for all
 // accounts, wherever they come from.
-func (r *credentialFiles) check(a messages.Account) {
+func checkAccount(a messages.Account, now time.Time) (faults []credfile.Fault) {
 	tree := accounts.ToTree([]messages.Account{a})
 	_, errs := accounts.FromTree(tree)
 	var expired accounts.Faults
-	if errors.As(accounts.CheckExpiry(tree, r.now), &expired) {
+	if errors.As(accounts.CheckExpiry(tree, now), &expired) {
 		errs = append(errs, expired.Unwrap()...)
 	}
 	for _, err := range errs {
 		var fault *accounts.Fault
 		if errors.As(err, &fault) {
-			r.fault(configKeyOf(fault.Path, a.Credentials.Mode), string(fault.Reason), err)
+			key := configKeyOf(fault.Path, a.Credentials.Mode)
+			faults = append(faults, credfile.Fault{Key: key, Problem: string(fault.Reason), Err: err})
 		}
 	}
+	return faults
 }
 
 // configKeyOf returns the key, without its section, that a resource of the

@@ -1,4 +1,4 @@
-package holdfast
+package bootclock
 
 import (
 	"time"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleptSinceBoot returns how long the machine has been suspended since it was
-// started: CLOCK_BOOTTIME counts that time, CLOCK_MONOTONIC does not.
-func sleptSinceBoot() (time.Duration, bool) {
+// Slept returns how long the machine has been suspended since it was started:
+// CLOCK_BOOTTIME counts that time, CLOCK_MONOTONIC does not.
+func Slept() (time.Duration, bool) {
 	var boot, mono unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
 		return 0, false

@@ -1,4 +1,4 @@
-package holdfast
+package credfile
 
 import (
 	"crypto"
@@ -13,12 +13,12 @@ import (
 
 // rawPublicKeys reads what SecurityRPK needs. Whether the keys are fit for it,
 // and belong together, is looked at as it is for keys from a bootstrap server.
-func (r *credentialFiles) rawPublicKeys(a *Account) messages.Credentials {
-	key := r.privateKey(a.PrivateKey)
-	own := r.ownPublicKey(a, key)
-	server := r.publicKeys("trust", a.Trust)
+func (r *reader) rawPublicKeys(s Source) messages.Credentials {
+	key := r.privateKey(s.PrivateKey)
+	own := r.ownPublicKey(s, key)
+	server := r.publicKeys("trust", s.Trust)
 	if len(server) > 1 {
-		r.fault("trust", fmt.Sprintf("%q holds more than one key: the server has one", a.Trust), nil)
+		r.fault("trust", fmt.Sprintf("%q holds more than one key: the server has one", s.Trust), nil)
 	}
 	return messages.Credentials{
 		Mode: messages.SecurityRPK, Certificate: own, PrivateKey: key, ServerCertificates: server,
@@ -27,11 +27,11 @@ func (r *credentialFiles) rawPublicKeys(a *Account) messages.Credentials {
 
 // ownPublicKey returns the first key of the certificate's file, the others of
 // which are a chain's. Without a file it is that of the private key.
-func (r *credentialFiles) ownPublicKey(a *Account, key messages.Secret) [][]byte {
-	if a.Certificate == "" {
-		return r.impliedKey(a.PrivateKey, key)
+func (r *reader) ownPublicKey(s Source, key messages.Secret) [][]byte {
+	if s.Certificate == "" {
+		return r.impliedKey(s.PrivateKey, key)
 	}
-	if own := r.publicKeys("certificate", a.Certificate); len(own) > 0 {
+	if own := r.publicKeys("certificate", s.Certificate); len(own) > 0 {
 		return own[:1]
 	}
 	return nil
@@ -39,7 +39,7 @@ func (r *credentialFiles) ownPublicKey(a *Account, key messages.Secret) [][]byte
 
 // impliedKey returns the public half of a private key. One that is not of ECDSA
 // has a fault already.
-func (r *credentialFiles) impliedKey(path string, der messages.Secret) [][]byte {
+func (r *reader) impliedKey(path string, der messages.Secret) [][]byte {
 	public, ok := publicHalf(der)
 	if !ok {
 		return nil
@@ -75,8 +75,8 @@ func publicHalf(der []byte) (*ecdsa.PublicKey, bool) {
 // publicKeys reads the keys of a PEM file as SubjectPublicKeyInfo in DER: its
 // public keys, and those of its certificates. Blocks of other types may stand
 // between them.
-func (r *credentialFiles) publicKeys(name, path string) [][]byte {
-	data, ok := r.read(name, path)
+func (r *reader) publicKeys(key, path string) [][]byte {
+	data, ok := r.read(key, path)
 	if !ok {
 		return nil
 	}
@@ -88,14 +88,14 @@ func (r *credentialFiles) publicKeys(name, path string) [][]byte {
 		case "CERTIFICATE":
 			certificate, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				r.fault(name, fmt.Sprintf("a certificate of %q cannot be parsed", path), err)
+				r.fault(key, fmt.Sprintf("a certificate of %q cannot be parsed", path), err)
 				return nil
 			}
 			keys = append(keys, certificate.RawSubjectPublicKeyInfo)
 		}
 	}
 	if len(keys) == 0 {
-		r.fault(name, fmt.Sprintf("%q holds neither a public key nor a certificate in PEM", path), nil)
+		r.fault(key, fmt.Sprintf("%q holds neither a public key nor a certificate in PEM", path), nil)
 	}
 	return keys
 }

@@ -1,4 +1,4 @@
-package holdfast
+package credfile
 
 import (
 	"bytes"
@@ -17,82 +17,105 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Bounds of the files that a configuration names.
+// Bounds of the files and of what they hold.
 const (
-	configMaxCredentials  = 64 << 10 // bytes
-	configMaxCertificates = 10
+	MaxPSK          = 64       // bytes of a pre-shared key (RFC 7925 section 4.2)
+	maxFile         = 64 << 10 // bytes
+	maxCertificates = 10
 )
 
-// credentialFiles reads the files of one account and notes what is wrong.
-type credentialFiles struct {
-	section string
-	now     time.Time
-	faults  []Fault
+// Source says where the credentials of an account are.
+type Source struct {
+	Mode        messages.SecurityMode
+	Identity    string          // of the pre-shared key
+	Key         messages.Secret // the pre-shared key, unless it is in KeyFile
+	KeyFile     string
+	Certificate string // may be empty with raw public keys: the private key implies it
+	PrivateKey  string
+	Trust       string
 }
 
-func (r *credentialFiles) fault(name, problem string, err error) {
-	r.faults = append(r.faults, Fault{Key: r.section + "." + name, Problem: problem, Err: err})
+// Fault is one thing that is wrong with a file.
+type Fault struct {
+	Key     string // of the configuration, without its section: "psk_key_file", "certificate", "private_key", "trust"
+	Problem string // in words that follow the key
+	Err     error  // the cause; may be nil
 }
 
-// credentials reads what the account's security mode needs. The result is of
-// use only when there are no faults.
-func (r *credentialFiles) credentials(a *Account) messages.Credentials {
-	switch a.Security {
-	case SecurityPSK:
-		key := a.PSKKey
-		if a.PSKKeyFile != "" {
-			key = r.pskKey(a.PSKKeyFile)
+// Read reads what the security mode needs. now is what trust anchors must not
+// have expired at. The credentials are of use only when there are no faults.
+func Read(s Source, now time.Time) (messages.Credentials, []Fault) {
+	r := &reader{now: now}
+	return r.credentials(s), r.faults
+}
+
+// reader reads the files of one account and notes what is wrong.
+type reader struct {
+	now    time.Time
+	faults []Fault
+}
+
+func (r *reader) fault(key, problem string, err error) {
+	r.faults = append(r.faults, Fault{Key: key, Problem: problem, Err: err})
+}
+
+func (r *reader) credentials(s Source) messages.Credentials {
+	switch s.Mode {
+	case messages.SecurityPSK:
+		key := s.Key
+		if s.KeyFile != "" {
+			key = r.pskKey(s.KeyFile)
 		}
-		return messages.Credentials{Mode: messages.SecurityPSK, Identity: a.PSKIdentity, Key: key}
-	case SecurityX509:
+		return messages.Credentials{Mode: messages.SecurityPSK, Identity: s.Identity, Key: key}
+	case messages.SecurityX509:
 		return messages.Credentials{
 			Mode:               messages.SecurityX509,
-			Certificate:        r.certificates("certificate", a.Certificate),
-			PrivateKey:         r.privateKey(a.PrivateKey),
+			Certificate:        r.certificates("certificate", s.Certificate),
+			PrivateKey:         r.privateKey(s.PrivateKey),
 			Usage:              messages.UsageTrustAnchor,
-			ServerCertificates: r.trust(a.Trust),
+			ServerCertificates: r.trust(s.Trust),
 		}
-	case SecurityRPK:
-		return r.rawPublicKeys(a)
+	case messages.SecurityRPK:
+		return r.rawPublicKeys(s)
 	}
 	return messages.Credentials{Mode: messages.SecurityNoSec}
 }
 
 // read returns the content of a file; it is not ok after a fault. Only regular
 // files are read: a pipe would block, and has nothing when it is read anew.
-func (r *credentialFiles) read(name, path string) (data []byte, ok bool) {
+func (r *reader) read(key, path string) (data []byte, ok bool) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		r.fault(name, configFileProblem(path, err), err)
+		r.fault(key, fileProblem(path, err), err)
 	case !info.Mode().IsRegular():
-		r.fault(name, fmt.Sprintf("%q is not a regular file", path), nil)
+		r.fault(key, fmt.Sprintf("%q is not a regular file", path), nil)
 	default:
-		return r.readRegular(name, path)
+		return r.readRegular(key, path)
 	}
 	return nil, false
 }
 
-func (r *credentialFiles) readRegular(name, path string) (data []byte, ok bool) {
+func (r *reader) readRegular(key, path string) (data []byte, ok bool) {
 	f, err := os.Open(path)
 	if err != nil {
-		r.fault(name, configFileProblem(path, err), err)
+		r.fault(key, fileProblem(path, err), err)
 		return nil, false
 	}
 	defer f.Close() // it is only read
-	data, err = io.ReadAll(io.LimitReader(f, configMaxCredentials+1))
+	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
-		r.fault(name, configFileProblem(path, err), err)
-	case len(data) > configMaxCredentials:
-		r.fault(name, fmt.Sprintf("%q is larger than 64 KiB", path), nil)
+		r.fault(key, fileProblem(path, err), err)
+	case len(data) > maxFile:
+		r.fault(key, fmt.Sprintf("%q is larger than 64 KiB", path), nil)
 	default:
 		return data, true
 	}
 	return nil, false
 }
 
-func configFileProblem(path string, err error) string {
+func fileProblem(path string, err error) string {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Sprintf("the file %q does not exist", path)
@@ -104,7 +127,7 @@ func configFileProblem(path string, err error) string {
 
 // pskKey reads hexadecimal digits. The decoder's error is not kept: it quotes
 // what it did not understand.
-func (r *credentialFiles) pskKey(path string) messages.Secret {
+func (r *reader) pskKey(path string) messages.Secret {
 	data, ok := r.read("psk_key_file", path)
 	if !ok {
 		return nil
@@ -112,14 +135,14 @@ func (r *credentialFiles) pskKey(path string) messages.Secret {
 	return r.parsePSK(path, data)
 }
 
-func (r *credentialFiles) parsePSK(path string, data []byte) messages.Secret {
+func (r *reader) parsePSK(path string, data []byte) messages.Secret {
 	key, err := hex.DecodeString(string(bytes.TrimSpace(data)))
 	switch {
 	case err != nil:
 		r.fault("psk_key_file", fmt.Sprintf("%q does not hold a key in hexadecimal digits", path), nil)
 	case len(key) == 0:
 		r.fault("psk_key_file", fmt.Sprintf("%q is empty", path), nil)
-	case len(key) > configMaxPSK:
+	case len(key) > MaxPSK:
 		r.fault("psk_key_file", fmt.Sprintf("%q holds a key of more than 64 bytes", path), nil)
 	}
 	return key
@@ -127,15 +150,15 @@ func (r *credentialFiles) parsePSK(path string, data []byte) messages.Secret {
 
 // certificates reads the certificates of a PEM file in DER, in their order.
 // Blocks of other types may stand between them.
-func (r *credentialFiles) certificates(name, path string) [][]byte {
-	data, ok := r.read(name, path)
+func (r *reader) certificates(key, path string) [][]byte {
+	data, ok := r.read(key, path)
 	if !ok {
 		return nil
 	}
-	return r.parseCertificates(name, path, data)
+	return r.parseCertificates(key, path, data)
 }
 
-func (r *credentialFiles) parseCertificates(name, path string, data []byte) [][]byte {
+func (r *reader) parseCertificates(key, path string, data []byte) [][]byte {
 	var chain [][]byte
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -143,20 +166,20 @@ func (r *credentialFiles) parseCertificates(name, path string, data []byte) [][]
 		}
 		chain = append(chain, block.Bytes)
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			r.fault(name, fmt.Sprintf("certificate %d of %q cannot be parsed", len(chain), path), err)
+			r.fault(key, fmt.Sprintf("certificate %d of %q cannot be parsed", len(chain), path), err)
 		}
 	}
 	switch {
 	case len(chain) == 0:
-		r.fault(name, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
-	case len(chain) > configMaxCertificates:
-		r.fault(name, fmt.Sprintf("%q holds more than %d certificates", path, configMaxCertificates), nil)
+		r.fault(key, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
+	case len(chain) > maxCertificates:
+		r.fault(key, fmt.Sprintf("%q holds more than %d certificates", path, maxCertificates), nil)
 	}
 	return chain
 }
 
 // trust reads the trust anchors. They are of no use once all have expired.
-func (r *credentialFiles) trust(path string) [][]byte {
+func (r *reader) trust(path string) [][]byte {
 	before := len(r.faults)
 	anchors := r.certificates("trust", path)
 	if len(r.faults) > before {
@@ -173,7 +196,7 @@ func (r *credentialFiles) trust(path string) [][]byte {
 
 // privateKey reads the first private key of a PEM file, in DER. The parsers'
 // errors are not kept: they speak of secret bytes.
-func (r *credentialFiles) privateKey(path string) messages.Secret {
+func (r *reader) privateKey(path string) messages.Secret {
 	data, ok := r.read("private_key", path)
 	if !ok {
 		return nil
@@ -181,12 +204,12 @@ func (r *credentialFiles) privateKey(path string) messages.Secret {
 	return r.parsePrivateKey(path, data)
 }
 
-func (r *credentialFiles) parsePrivateKey(path string, data []byte) messages.Secret {
+func (r *reader) parsePrivateKey(path string, data []byte) messages.Secret {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 			continue
 		}
-		if problem := configKeyProblem(block); problem != "" {
+		if problem := keyProblem(block); problem != "" {
 			r.fault("private_key", fmt.Sprintf("%q %s", path, problem), nil)
 		}
 		return block.Bytes
@@ -195,13 +218,13 @@ func (r *credentialFiles) parsePrivateKey(path string, data []byte) messages.Sec
 	return nil
 }
 
-// configKeyProblem says why a private key cannot be used, or "".
-func configKeyProblem(block *pem.Block) string {
+// keyProblem says why a private key cannot be used, or "".
+func keyProblem(block *pem.Block) string {
 	switch {
 	case strings.HasPrefix(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "":
 		return "holds an encrypted key: store it without a passphrase"
 	case block.Type == "RSA PRIVATE KEY":
-		return configNotECDSA
+		return notECDSA
 	}
 	if _, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
 		return ""
@@ -211,9 +234,9 @@ func configKeyProblem(block *pem.Block) string {
 		return "holds a private key that is neither PKCS #8 nor SEC 1"
 	}
 	if _, ok := key.(*ecdsa.PrivateKey); !ok {
-		return configNotECDSA
+		return notECDSA
 	}
 	return ""
 }
 
-const configNotECDSA = "holds a key that is not for ECDSA"
+const notECDSA = "holds a key that is not for ECDSA"

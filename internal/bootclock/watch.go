@@ -1,0 +1,102 @@
+package bootclock
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// Interval is how often a Watch compares the clocks.
+	Interval = 30 * time.Second
+	// Least is the shortest sleep that is told; less is scheduling noise.
+	Least = 2 * time.Second
+)
+
+// Clock returns how long the machine has been suspended so far, and whether
+// this system can tell.
+type Clock func() (slept time.Duration, supported bool)
+
+// Watch tells listeners what the machine has slept. Its methods may be called
+// from any goroutine.
+type Watch struct {
+	clock Clock
+
+	mu        sync.Mutex
+	listeners map[*listener]struct{}
+	stop      chan struct{} // ends the goroutine; nil while there is none
+	stopped   chan struct{} // closed when it has ended
+}
+
+type listener struct{ tell func(slept time.Duration) }
+
+// New returns a Watch of a clock; [Slept] is the real one.
+func New(clock Clock) *Watch {
+	return &Watch{clock: clock, listeners: map[*listener]struct{}{}}
+}
+
+// Add has tell called with what the machine has slept, at most [Interval] after
+// it woke. The function that Add returns ends that; tell may be under way for
+// the last time meanwhile. When it was the last listener, the goroutine has
+// ended on return: so tell must not call that function, and whoever calls it
+// must hold no lock that tell takes.
+func (w *Watch) Add(tell func(slept time.Duration)) (remove func()) {
+	before, supported := w.clock()
+	if !supported {
+		return func() {}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := &listener{tell}
+	w.listeners[l] = struct{}{}
+	if w.stop == nil {
+		w.stop, w.stopped = make(chan struct{}), make(chan struct{})
+		go w.run(before, w.stop, w.stopped)
+	}
+	return func() { w.remove(l) }
+}
+
+func (w *Watch) remove(l *listener) {
+	w.mu.Lock()
+	delete(w.listeners, l)
+	if len(w.listeners) > 0 || w.stop == nil {
+		w.mu.Unlock()
+		return
+	}
+	stopped := w.stopped
+	close(w.stop)
+	w.stop = nil
+	w.mu.Unlock()
+	<-stopped
+}
+
+// run compares the clocks until it is stopped.
+func (w *Watch) run(before time.Duration, stop <-chan struct{}, stopped chan<- struct{}) {
+	defer close(stopped)
+	ticker := time.NewTicker(Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		now, _ := w.clock()
+		if slept := now - before; slept >= Least {
+			w.tell(slept)
+		}
+		before = now
+	}
+}
+
+// tell calls every listener, without the lock: a listener may take its time, and
+// locks of its own.
+func (w *Watch) tell(slept time.Duration) {
+	w.mu.Lock()
+	listeners := slices.Collect(maps.Keys(w.listeners))
+	w.mu.Unlock()
+	for _, l := range listeners {
+		l.tell(slept)
+	}
+}
