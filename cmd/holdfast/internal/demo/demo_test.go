@@ -108,10 +108,10 @@ func TestDemo(t *testing.T) {
 	for _, r := range o.results {
 		checkResult(t, r, o.events[r.Endpoint])
 	}
-	// The codes that the demo must show whatever else it shows.
-	for _, code := range []holdfast.ErrorCode{2, 6, 7, 8, 12, 13} {
-		if !slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }) {
-			t.Errorf("no result for code %d", code)
+	for code := holdfast.ErrBootstrapFailed.Code; code <= holdfast.ErrReadCredentials.Code; code++ {
+		const enrolment = 15 // nothing enrols yet
+		if shown := slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }); shown != (code != enrolment) {
+			t.Errorf("code %d is shown: %v", code, shown)
 		}
 	}
 }
@@ -261,5 +261,19 @@ func TestFailureIsReported(t *testing.T) {
 		if err := outcome(t.Context(), []result{r}); !errors.Is(err, ErrFailed) {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A driver that panics costs one attempt, which is announced: the policy's delay,
+// or that of a crash where it is longer.
+func TestDriverPanics(t *testing.T) {
+	o := runJSON(t, "9")
+	if len(o.results) != 1 {
+		t.Fatalf("%d results", len(o.results))
+	}
+	r := o.results[0]
+	checkResult(t, r, o.events[r.Endpoint])
+	if r.Endpoint != unpluggedName || r.Attempts != 2 || !slices.Equal(r.DelaysMS, []int64{1000}) {
+		t.Errorf("%+v", r)
 	}
 }

@@ -24,13 +24,23 @@ type device struct {
 // newDevice makes a client that has not been started. Two clients may have the
 // same state directory, one after the other.
 func (l *lab) newDevice(endpoint, dir string, bootstrap *holdfast.Account) (*device, error) {
-	cfg := settings()
-	cfg.Endpoint, cfg.StateDir, cfg.Bootstrap = endpoint, dir, bootstrap
-	cfg.DNS.Server = l.names.address()
-	client, err := l.runtime.New(cfg)
+	client, err := l.runtime.New(l.settings(endpoint, dir, bootstrap))
 	if err != nil {
 		return nil, err
 	}
+	return l.follow(endpoint, dir, client), nil
+}
+
+// settings returns the configuration of a device.
+func (l *lab) settings(endpoint, dir string, bootstrap *holdfast.Account) holdfast.Config {
+	cfg := settings()
+	cfg.Endpoint, cfg.StateDir, cfg.Bootstrap = endpoint, dir, bootstrap
+	cfg.DNS.Server = l.names.address()
+	return cfg
+}
+
+// follow prints and records the events of a client that has not been started.
+func (l *lab) follow(endpoint, dir string, client *holdfast.Client) *device {
 	d := &device{endpoint: endpoint, dir: dir, client: client, events: newEventLog()}
 	events, _ := client.Events(eventRoom)
 	d.recording.Go(func() {
@@ -40,7 +50,7 @@ func (l *lab) newDevice(endpoint, dir string, bootstrap *holdfast.Account) (*dev
 		}
 	})
 	l.devices = append(l.devices, d)
-	return d, nil
+	return d
 }
 
 // startDevice makes a client and starts it.

@@ -33,6 +33,7 @@ type lab struct {
 	root    string // the temporary directory
 	runtime *holdfast.Runtime
 	names   *nameServer
+	modem   *modem // of the one device that has its own
 
 	server     *lwm2mtest.Server
 	bootstrap  *lwm2mtest.Service

@@ -105,3 +105,22 @@ func playNameGone(ctx context.Context, t *take) error {
 	t.names.restore()
 	return t.expect(ctx, registered)
 }
+
+// playUnplugged starts it without its modem, whose driver panics in the middle
+// of the client. That costs the actor that it hits, and one attempt.
+func playUnplugged(ctx context.Context, t *take) error {
+	t.say("a gateway starts without its modem; the modem's driver does not expect that, and panics")
+	t.enrol(t.device.endpoint)
+	if err := t.device.client.Start(ctx); err != nil {
+		return err
+	}
+	if err := t.expect(ctx, failure(holdfast.ErrUnknown)); err != nil {
+		return err
+	}
+	t.say("the modem is plugged in; the gateway goes on running")
+	t.modem.plugIn()
+	if err := t.expect(ctx, registered); err != nil {
+		return err
+	}
+	return t.device.close(ctx)
+}

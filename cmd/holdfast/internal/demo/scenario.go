@@ -60,6 +60,11 @@ func scenarios() []scenario {
 			play:     playGarbage, cured: updated,
 		},
 		{
+			name: "driver-panics", code: holdfast.ErrUnknown.Code,
+			provoked: "modem driver below the client panics",
+			cast:     castUnplugged, play: playUnplugged, cured: registered,
+		},
+		{
 			name: "bootstrap-too-large", code: holdfast.ErrMemory.Code,
 			provoked: "bootstrap delivers more than 64 KiB",
 			play:     playBootstrapTooLarge, cured: registered,
