@@ -47,7 +47,7 @@ var referenceRules = []rule{
 	},
 	{
 		name: "places",
-		remedy: "name files, folders and packages in documents by their paths as they are now; what has moved is named anew. " +
+		remedy: "name files, folders, packages and tests in documents as they are now; what has moved is named anew. " +
 			"Decisions (docs/adr) and the changelog may speak of what was",
 		check: checkPlaces,
 		refused: []sample{
@@ -55,10 +55,14 @@ var referenceRules = []rule{
 			{"docs/a.md": "It is in `internal/a/gone.go`.\n", "internal/a/a.go": "package a\n"},
 			{"README.md": "`scripts/gone.sh` does it.\n"},
 			{"SECURITY.md": "A table, `internal/a.Gone`.\n", "internal/a/a.go": "package a\n"},
+			{"docs/a.md": "Shown by `TestGone`.\n", "a/a_test.go": "package a\nfunc TestHere() {}\n"},
+			{"docs/a.md": "Shown by `a.TestHere`.\n", "b/a_test.go": "package b\nfunc TestHere() {}\n"},
 		},
 		accepted: []sample{
 			{"docs/a.md": "`internal/a`, `internal/a/...`, `internal/a/a.go`, `internal/a.Here`, `GET /v1/status`, `a/b`\n", "internal/a/a.go": "package a\nvar Here int\n"},
 			{"docs/adr/0001-a.md": "`internal/gone` was here.\n", "CHANGELOG.md": "`internal/gone` has gone.\n"},
+			{"docs/a.md": "`TestHere`, `b.FuzzThis`, `BenchmarkThat` and `TestHostile...`\n",
+				"a/a_test.go": "package a\nfunc TestHere() {}\nfunc BenchmarkThat() {}\n", "b/b_test.go": "package b_test\nfunc FuzzThis() {}\n"},
 		},
 	},
 	{
@@ -301,22 +305,49 @@ func (m *module) exists(name string) bool {
 var place = regexp.MustCompile("`((?:\\.ci|actors|cmd|configfile|control|docs|internal|interop|lwm2m|lwm2mtest|messages|scripts)" +
 	"(?:/[\\w-]+(?:\\.(?:go|sh|md|txt|java))?)+)(?:\\.([A-Z]\\w*))?(?:/|/\\.\\.\\.)?`")
 
+// testName is a test between backquotes, perhaps with its package.
+var testName = regexp.MustCompile("`(?:(\\w+)\\.)?((?:Test|Fuzz|Benchmark)[A-Z0-9]\\w*)`")
+
 func checkPlaces(m *module) (faults []fault) {
 	for _, name := range slices.Sorted(maps.Keys(m.documents)) {
 		if strings.HasPrefix(name, "docs/adr/") || name == "CHANGELOG.md" {
 			continue
 		}
 		for _, p := range paragraphs(name, m.documents[name]) {
-			for _, found := range place.FindAllStringSubmatch(p.text, -1) {
-				if !m.exists(found[1]) {
-					faults = append(faults, faultf("%s: there is no %s", p.at, found[1]))
-				} else if found[2] != "" && !m.declares(found[1], found[2]) {
-					faults = append(faults, faultf("%s: %s has no %s", p.at, found[1], found[2]))
-				}
-			}
+			faults = append(faults, m.places(p)...)
+			faults = append(faults, m.tests(p)...)
 		}
 	}
 	return faults
+}
+
+func (m *module) places(p passage) (faults []fault) {
+	for _, found := range place.FindAllStringSubmatch(p.text, -1) {
+		if !m.exists(found[1]) {
+			faults = append(faults, faultf("%s: there is no %s", p.at, found[1]))
+		} else if found[2] != "" && !m.declares(found[1], found[2]) {
+			faults = append(faults, faultf("%s: %s has no %s", p.at, found[1], found[2]))
+		}
+	}
+	return faults
+}
+
+func (m *module) tests(p passage) (faults []fault) {
+	for _, found := range testName.FindAllStringSubmatch(p.text, -1) {
+		if !m.hasTest(found[1], found[2]) {
+			faults = append(faults, faultf("%s: there is no test %s", p.at, strings.Trim(found[0], "`")))
+		}
+	}
+	return faults
+}
+
+// hasTest reports whether a package of that name has the test; an empty name
+// stands for any.
+func (m *module) hasTest(pkg, name string) bool {
+	return slices.ContainsFunc(m.sources, func(s *source) bool {
+		return s.isTest() && (pkg == "" || strings.TrimSuffix(s.file.Name.Name, "_test") == pkg) &&
+			slices.ContainsFunc(s.file.Decls, func(d ast.Decl) bool { return introduces(d, name) })
+	})
 }
 
 // declares reports whether a package declares a name: a function, a method, a

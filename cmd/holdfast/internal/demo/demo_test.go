@@ -277,3 +277,28 @@ func TestDriverPanics(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// docs/contract.md, Commands, names every field of the lines of --json.
+func TestContractNamesEveryField(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "contract.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, line := range map[string]any{
+		"demo_result": result{Failure: "x"}, "demo_summary": total{}, "demo_scenario": listed{},
+	} {
+		data, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields map[string]any
+		unmarshal(t, data, &fields)
+		_, row, _ := strings.Cut(string(page), "| `"+kind+"` |")
+		row, _, _ = strings.Cut(row, "\n")
+		for name := range fields {
+			if name != "type" && !strings.Contains(row, "`"+name+"`") {
+				t.Errorf("%s does not name %s", kind, name)
+			}
+		}
+	}
+}
