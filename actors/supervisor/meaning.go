@@ -71,9 +71,9 @@ func Recovered(code messages.ErrorCode) string { return recovered[code] }
 // a Close, or to a configuration.
 var answers = map[messages.ErrorCode]string{
 	messages.ConnectInvalidParameters:      "An invalid configuration is refused with every fault, each with its key; no packet leaves, and nothing is retried.",
-	messages.ConnectNotRegistered:          "`Close` without a registration. It tears down all the same.",
+	messages.ConnectNotRegistered:          "`Close` without a registration. The client is torn down in any case.",
 	messages.ConnectNotAllowed:             "A call that the client's state does not allow. Nothing changes. " + remedyNotAllowed,
-	messages.ConnectorUnregistrationFailed: "The de-registration of a `Close` was refused or not answered in time. It tears down all the same.",
+	messages.ConnectorUnregistrationFailed: "The de-registration of a `Close` was refused or not answered in time. The client is torn down in any case.",
 	messages.EnrolmentFailed:               "Reserved: nothing enrols yet.",
 }
 

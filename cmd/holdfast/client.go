@@ -72,8 +72,8 @@ func (p *program) serveClient(cfg holdfast.Config, show func(holdfast.Event)) in
 	return exitDone
 }
 
-// closeClient ends the client. A failed de-registration is an event of its
-// own and no failure of the program: whoever sent the signal wants it to end.
+// closeClient ends the client. A failed de-registration has its own event and is
+// not a failure of the program, which was asked to end.
 func (p *program) closeClient(client *holdfast.Client) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), closeBound)
 	defer cancel()
@@ -120,8 +120,8 @@ func (p *program) eventPrinter(asJSON bool) func(holdfast.Event) {
 	return r.event
 }
 
-// jsonLines returns what writes one JSON object a line. Errors of stdout leave
-// nothing to be done: the client's work goes on without a reader.
+// jsonLines returns what writes one JSON object a line. Errors of stdout are
+// ignored: the client works without a reader too.
 func jsonLines(w io.Writer) func(any) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)

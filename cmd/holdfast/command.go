@@ -93,8 +93,8 @@ func (p *program) parse(fs *flag.FlagSet, args []string, operands int) (exit int
 	return exitDone, true
 }
 
-// misused says why a command line cannot be carried out, and how one looks
-// that can.
+// misused says why a command line cannot be carried out, and what a correct one
+// looks like.
 func (p *program) misused(fs *flag.FlagSet, problem string) int {
 	if problem != "" {
 		p.complain("%s", problem)

@@ -14,8 +14,8 @@ import (
 	"github.com/holdfast-iot/holdfast"
 )
 
-// ctlActions are what ctl can do: those that look, and those that ask the
-// client to do something, which bear the names of the control API.
+// ctlActions are what ctl can do: those that only look, and the calls, which have
+// the names that the control API gives them.
 var ctlActions = []string{
 	"status", "events", "explain", "update", "reconnect", "bootstrap", "factory-reset", "pause", "resume", "close",
 }

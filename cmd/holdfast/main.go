@@ -1,10 +1,10 @@
 // Command holdfast runs an LwM2M device-management client, an embedded server
 // to try it against, and checks of its configuration.
 //
-// It is thin: it parses arguments, builds a holdfast.Config and runs it. It
-// imports nothing of the project but the root package and lwm2mtest, so that
-// whatever it provokes is provoked from the outside. Its outward face - the
-// commands, flags, exit codes and lines of JSON - is a contract; see README.md.
+// It is thin: it parses arguments, builds a holdfast.Config and runs it. It imports
+// only public packages of the module, so that whatever it provokes is provoked from
+// the outside. Commands, flags, exit codes and lines of JSON are a contract
+// (docs/contract.md).
 package main
 
 import (

@@ -66,8 +66,7 @@ func (p *program) factoryReset(args []string) int {
 	return exitDone
 }
 
-// failStore is fail, with a way out for a directory in use: its client can do
-// it.
+// failStore is fail, with a hint for a directory in use: ask its client.
 func (p *program) failStore(err error) int {
 	exit := p.fail(err)
 	if errors.Is(err, holdfast.ErrStoreInUse) {

@@ -95,7 +95,7 @@ func (o serverOptions) problem() string {
 	return ""
 }
 
-// unspecified reports whether an address to listen on is none to send to.
+// unspecified reports whether an address can be listened on but not sent to.
 func unspecified(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

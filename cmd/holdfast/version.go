@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// fixedModules are the packages that the project is built on; their versions
-// decide about behaviour on the wire.
+// fixedModules are the pinned modules, whose versions matter for behaviour.
 var fixedModules = []string{
 	"github.com/asynkron/protoactor-go",
 	"github.com/plgd-dev/go-coap/v3",

@@ -8,7 +8,7 @@ import (
 // rule is something that holds for every source of the module.
 type rule struct {
 	name string
-	// remedy tells who broke the rule what to do.
+	// remedy says what to do about a fault.
 	remedy string
 	check  func(*module) []fault
 	// refused are samples with at least one fault each, accepted have none.

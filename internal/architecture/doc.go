@@ -1,6 +1,6 @@
 // Package architecture holds nothing but tests. They read the sources of the
-// whole module and refuse what would wear its structure away: imports across
-// rooms, I/O in a pure core, undocumented names, sleeping tests, files and
+// whole module and refuse what would erode its structure: imports that
+// the layout forbids, I/O in a pure core, undocumented names, sleeping tests, files and
 // functions that have grown too long, and words about documents, sections, files
 // and names that do not exist.
 //

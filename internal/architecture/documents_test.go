@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The laws of this file are about documents that name tests. A name is no
-// coverage; but one that does not exist is a lie.
+// The laws of this file are about documents that name tests. Naming a test does
+// not make it cover anything, but a name that does not exist is wrong for sure.
 
 // document reads a file of docs.
 func document(t *testing.T, name string) string {

@@ -19,14 +19,14 @@
 // signature. Nothing is sent or accepted as application data before the
 // server's Finished has been verified.
 //
-// What is not authenticated (every record of epoch 0) cannot be kept out, since
-// anybody can send it. So it is never final where waiting costs little: pieces
-// that contradict each other are replaced by newer ones ([handshake.Inbox]), a
-// flight that fails while such pieces were about is dropped once and awaited
-// anew, and neither an alert in clear nor a refusal of this side ends the
-// handshake before a second has brought nothing better. [AlertError] and
-// [Progress] say what is known, so that a forgery is not taken for a verdict on
-// the client's credentials.
+// Unauthenticated records (all of epoch 0) cannot be kept out, since anybody can
+// send them. So they are never final where waiting costs little: fragments that
+// contradict each other are replaced by newer ones ([handshake.Inbox]), a flight
+// that fails while there were such fragments is dropped once and awaited again, and
+// neither an unprotected alert nor a refusal of this side ends the handshake before
+// a second has passed in which nothing better came. [AlertError] and [Progress] say
+// what is known, so that a forgery is not taken for a verdict on the client's
+// credentials.
 //
 // # Files
 //

@@ -82,7 +82,7 @@ func asRefusal(err error, alert uint8) *RefusalError {
 	return &RefusalError{Alert: alert, Err: err}
 }
 
-// Progress is how far a handshake has come, for the one who gives it up.
+// Progress is how far a handshake has come, for the caller that gives it up.
 type Progress struct {
 	// Datagrams received from the server's address.
 	Datagrams int
@@ -92,8 +92,8 @@ type Progress struct {
 	// answered. What is missing is the server's last flight.
 	Complete bool
 	// Contradicted: messages came in versions that cannot both be the
-	// server's. Somebody else has a hand in it, and nothing that follows says
-	// anything about credentials.
+	// server's. Somebody is forging, and nothing that follows says anything
+	// about credentials.
 	Contradicted bool
 }
 

@@ -63,7 +63,7 @@ func (s *Session) Goodbye(dst []byte) ([]byte, error) {
 	return s.protector.Seal(dst, record.Alert, []byte{levelWarning, alertCloseNotify})
 }
 
-// Event is what the first record of a datagram has brought. All fields are zero
+// Event is what the first record of a datagram contained. All fields are zero
 // when it was dropped.
 type Event struct {
 	// Data is application data, a view of the datagram.

@@ -39,8 +39,8 @@ func scalarSize(id uint16) int {
 	return 32
 }
 
-// newKey makes an ephemeral key. It does not use GenerateKey, which takes its
-// randomness where it likes.
+// newKey makes an ephemeral key. GenerateKey would not take its randomness from
+// the given source.
 func newKey(random io.Reader, id uint16) *ecdh.PrivateKey {
 	for {
 		scalar := draw(random, scalarSize(id))

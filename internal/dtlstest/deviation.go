@@ -33,8 +33,8 @@ const (
 	Refused Outcome = "refused"
 	// Ended: the client believes the server's own alert, and sends none.
 	Ended Outcome = "ended"
-	// Ignored: the deviation is dropped, and the handshake completes with what
-	// is honest beside it or behind it.
+	// Ignored: the deviation is dropped, and the handshake completes with the
+	// honest messages beside it or after it.
 	Ignored Outcome = "ignored"
 	// Stalled: all of it is dropped, and nothing honest follows: the client
 	// goes on resending until its caller gives up.

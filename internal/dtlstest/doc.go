@@ -4,8 +4,7 @@
 // It owns its own encoders, its own key schedule and its own record protection,
 // and shares no code with the client's DTLS on purpose: a mistake that both
 // sides made would cancel itself out. With no hooks set, the server is honest
-// and complete (RFC 6347, RFC 5246), which its tests show with clients of other
-// people.
+// and complete (RFC 6347, RFC 5246), which its tests show with other DTLS clients.
 //
 // The server is pure. A datagram goes in, datagrams come out; there is no
 // goroutine, no clock and no socket, and all randomness comes from a reader

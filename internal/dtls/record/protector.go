@@ -43,8 +43,8 @@ var (
 	// ErrMalformed: it is authentic, but has no content type, an empty or a
 	// too long content.
 	ErrMalformed = errors.New("record: authentic but malformed")
-	// ErrExhausted: the numbers or the use of the key are at their end; the
-	// session has to be replaced by a new one.
+	// ErrExhausted: the sequence numbers, or the permitted uses of the key,
+	// are used up; the session has to be replaced by a new one.
 	ErrExhausted = errors.New("record: the key must not be used any further")
 	// ErrTooLong: the content to seal exceeds [MaxPlaintext].
 	ErrTooLong = errors.New("record: content above 16384 bytes")

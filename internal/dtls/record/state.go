@@ -14,9 +14,9 @@ type State struct {
 	Epoch  uint16
 	Write  Direction
 	Read   Direction
-	// Next is the sequence number of the next record to seal. Who stores a
-	// State and goes on sealing has to raise it before he restores it: a
-	// number that was used must never be used again.
+	// Next is the sequence number of the next record to seal. If sealing went
+	// on after a State was stored, Next has to be raised before it is restored:
+	// a number must never be used twice.
 	Next uint64
 	// Sealed and Forged count towards [MaxSealed] and [MaxForged].
 	Sealed, Forged uint64

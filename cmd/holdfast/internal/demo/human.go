@@ -201,8 +201,8 @@ func (p *human) result(r result) {
 		plural(r.ServerSaw, "Register or Update", "Registers and Updates"))))
 }
 
-// verdictWord is what recovery means for the error: those of the API have
-// their answer, and that is all.
+// verdictWord is what recovery means for the error: a refused call only has its
+// answer.
 func verdictWord(r result) string {
 	if r.Code == holdfast.ErrNotRegistered.Code || r.Code == holdfast.ErrUnregistration.Code {
 		return "answered, and torn down"

@@ -10,7 +10,7 @@ import (
 )
 
 // jsonLines prints one JSON object a line: events, results, and a summary at
-// the end. An output that fails leaves nothing to be done about it.
+// the end. Errors of the output are ignored.
 type jsonLines struct {
 	mu      sync.Mutex
 	encoder *json.Encoder

@@ -235,11 +235,11 @@ const (
 	codeForbidden  = 4<<5 | 3
 )
 
-// displacedSuffix marks a state directory that is out of its place.
+// displacedSuffix marks a state directory that was moved away.
 const displacedSuffix = ".away"
 
-// displaceDirectory puts a file in the place of a directory, as a disk that is
-// not mounted may show. File modes would mean nothing to root.
+// displaceDirectory replaces a directory by a file, which looks like a disk that is
+// not mounted. File modes would mean nothing to root.
 func (l *lab) displaceDirectory(dir string) error {
 	if err := os.Rename(dir, dir+displacedSuffix); err != nil {
 		return err

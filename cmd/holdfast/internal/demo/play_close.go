@@ -57,7 +57,7 @@ func (d *device) settle(ctx context.Context) error {
 }
 
 // playSilentFarewell closes a client whose server does not answer any more.
-// Everything is torn down all the same, in the time that Close was given.
+// Everything is torn down nevertheless, in the time that Close was given.
 func playSilentFarewell(ctx context.Context, t *take) error {
 	t.say("another gateway is closed; the server does not answer its de-registration")
 	t.server.Misbehave(t.device.endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Silent: true})

@@ -78,6 +78,6 @@ func (s scenario) ready(ctx context.Context, l *lab) (*device, error) {
 	return l.gateway, l.gateway.await(ctx, holdfast.Registered)
 }
 
-// accepted returns how many Registers and Updates the server has accepted, of
-// whomever.
+// accepted returns how many Registers and Updates the server has accepted from any
+// client.
 func (l *lab) accepted() int { return l.server.Registers("") + l.server.Updates("") }
