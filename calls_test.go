@@ -78,9 +78,9 @@ type holder struct {
 	calls int           // that came
 }
 
-// Message implements holdfast.Tap.
-func (h *holder) Message(actor, stage string, message any) {
-	if _, call := message.(messages.CallRequest); !call || stage != "invoking" || !strings.HasSuffix(actor, "/supervisor") {
+// Message implements lwm2mtest.Tap.
+func (h *holder) Message(actor string, stage lwm2mtest.Stage, message any) {
+	if _, call := message.(messages.CallRequest); !call || stage != lwm2mtest.StageInvoking || !strings.HasSuffix(actor, "/supervisor") {
 		return
 	}
 	h.mu.Lock()
@@ -120,7 +120,7 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite(t)
 				h := &holder{}
-				s.taps = append(s.taps, holdfast.WithTap(h))
+				s.taps = append(s.taps, lwm2mtest.WithTap(h))
 				client, _ := s.registered()
 				release := h.hold()
 				began := time.Now()
@@ -140,7 +140,7 @@ func TestCallsDoNotBeginAfterTheirContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		h := &holder{}
-		s.taps = append(s.taps, holdfast.WithTap(h))
+		s.taps = append(s.taps, lwm2mtest.WithTap(h))
 		client, _ := s.registered()
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -180,7 +180,7 @@ func TestNobodyWaitsForStart(t *testing.T) {
 		s := newSite(t)
 		cfg := s.plain()
 		s.start(cfg)
-		second, err := holdfast.New(cfg, holdfast.WithTransport(s.gateway))
+		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.gateway))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,7 +213,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 		s.serve(siteServer, 5683, lwm2mtest.NoSec())
 		cfg := s.plain()
 		first, _ := s.start(cfg)
-		second, err := holdfast.New(cfg, holdfast.WithTransport(s.gateway))
+		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.gateway))
 		if err != nil {
 			t.Fatal(err)
 		}

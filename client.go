@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -24,10 +26,12 @@ const closeBound = 5 * time.Second
 // account and any number of management accounts. All methods may be called
 // from any goroutine, and none of them runs application code on an actor's.
 type Client struct {
-	runtime *Runtime
-	own     bool // the runtime belongs to this client alone
-	config  Config
-	hub     *hub
+	runtime  *Runtime
+	own      bool // the runtime belongs to this client alone
+	settings option.Settings
+	logger   *slog.Logger // names the endpoint
+	config   Config
+	hub      *hub
 
 	mu       sync.Mutex
 	phase    clientPhase
@@ -59,14 +63,11 @@ const (
 )
 
 // New validates a configuration and returns a client with a runtime of its
-// own. It touches nothing: no file, no socket. An invalid configuration is an
+// own, which the options are for. It touches nothing: no file, no socket. An invalid configuration is an
 // *Error with code ConnectInvalidParameters whose cause lists every fault,
 // each with its key.
 func New(cfg Config, options ...Option) (*Client, error) {
-	r, err := NewRuntime(options...)
-	if err != nil {
-		return nil, err
-	}
+	r := NewRuntime(options...)
 	c, err := r.New(cfg)
 	if err != nil {
 		_ = r.Close(context.Background()) // it has no clients and no goroutine yet
@@ -76,12 +77,13 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	return c, nil
 }
 
-func newClient(r *Runtime, cfg Config) (*Client, error) {
+func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
 	}
 	c := &Client{
-		runtime: r, config: cfg.withDefaults(), hub: newHub(cfg.Endpoint),
+		runtime: r, settings: settings, logger: loggerOf(settings).With("endpoint", cfg.Endpoint),
+		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint),
 		stopped: make(chan messages.Stopped, 1), left: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.control = newControl(c)
@@ -105,7 +107,7 @@ func (c *Client) Start(ctx context.Context) error {
 		return err
 	}
 	opened, err := store.Attach(ctx, store.Options{
-		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.runtime.storeFS,
+		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.settings.StoreFS,
 	})
 	if err != nil {
 		return c.endStart(nil, storeError(err))
@@ -292,7 +294,7 @@ func (c *Client) stopActors(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeBound)
 	defer cancel()
 	if err := actorkit.StopInOrder(ctx, c.runtime.system, c.pid); err != nil {
-		c.runtime.logger.Error().Err(err).Msg("actors did not stop")
+		c.logger.Error("actors did not stop", "error", err)
 	}
 	actorkit.Settle()
 }
@@ -312,7 +314,7 @@ func (c *Client) endClose() {
 	c.mu.Lock()
 	if c.store != nil {
 		if err := c.store.Close(); err != nil {
-			c.runtime.logger.Error().Err(err).Msg("the state directory could not be unlocked")
+			c.logger.Error("the state directory could not be unlocked", "error", err)
 		}
 	}
 	c.phase = clientClosed
@@ -327,19 +329,15 @@ func (c *Client) endClose() {
 	}
 }
 
-// hooks adapts the runtime's Tap to the mailboxes of one actor.
+// hooks are those of one actor's mailbox, where somebody watches.
 func (c *Client) hooks(name string) *actorkit.Hooks {
-	tap := c.runtime.tap
-	if tap == nil {
+	if c.settings.Watch == nil {
 		return nil
 	}
-	path := c.config.Endpoint + "/" + name
+	w := c.settings.Watch(c.config.Endpoint + "/" + name)
 	return &actorkit.Hooks{
-		Posted:   func(m any) { tap.Message(path, "posted", m) },
-		Invoking: func(m any) { tap.Message(path, "invoking", m) },
-		Effect:   func(e core.Effect) { tap.Message(path, "effect", e) },
-		Invoked:  func(m any) { tap.Message(path, "invoked", m) },
-		Dropped:  func(m any) { tap.Message(path, "dropped", m) },
+		Posted: w.Posted, Invoking: w.Invoking, Invoked: w.Invoked, Dropped: w.Dropped,
+		Effect: func(e core.Effect) { w.Effect(e) },
 	}
 }
 
@@ -360,16 +358,13 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 // warn logs that a server, or somebody who poses as it, sends more than the rate
 // limit of one peer allows.
 func (c *Client) warn(server string, shed messages.Shed) {
-	c.runtime.logger.Warn().Str("endpoint", c.config.Endpoint).Str("server", server).
-		Uint64("queue", shed.Queue).Uint64("rate", shed.Rate).Uint64("answers", shed.Answers).
-		Uint64("memory", shed.Memory).Uint64("forged", shed.Forged).
-		Msg("messages are dropped: more come than are worked at for one peer")
+	c.logger.Warn("messages are dropped: more come than are worked at for one peer", "server", server,
+		"queue", shed.Queue, "rate", shed.Rate, "answers", shed.Answers, "memory", shed.Memory, "forged", shed.Forged)
 }
 
 // crashed logs an actor's panic with its stack.
 func (c *Client) crashed(name string, crash *actorkit.Crash) {
-	c.runtime.logger.Error().Str("endpoint", c.config.Endpoint).Str("actor", name).Err(crash).
-		Bytes("stack", crash.Stack).Msg("an actor crashed and is replaced")
+	c.logger.Error("an actor crashed and is replaced", "actor", name, "error", crash, "stack", string(crash.Stack))
 }
 
 // credentialsError wraps what factoryTree found in the error of its code.

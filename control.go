@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -78,19 +78,19 @@ func (c *control) serve() {
 	if c.listener == nil {
 		return
 	}
-	logger := c.client.runtime.logger
+	logger := c.client.logger
 	c.server = &http.Server{
 		Handler:           c.handler(),
 		ReadHeaderTimeout: controlReadTimeout, ReadTimeout: controlReadTimeout,
 		WriteTimeout: controlCallTimeout + controlWriteTimeout, IdleTimeout: controlIdleTimeout,
-		MaxHeaderBytes: controlMaxHeader, ErrorLog: log.New(logger, "", 0),
+		MaxHeaderBytes: controlMaxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelError),
 		ConnContext: withControlConn,
 	}
-	logger.Info().Str("endpoint", c.client.config.Endpoint).Stringer("address", c.listener.Addr()).Msg("the control API listens")
+	logger.Info("the control API listens", "address", c.listener.Addr().String())
 	go func() {
 		defer close(c.served)
 		if err := c.server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error().Err(err).Msg("the control API has ended")
+			logger.Error("the control API has ended", "error", err)
 		}
 	}()
 }

@@ -195,7 +195,7 @@ func TestControlOfAClientThatIsNotStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
 		defer w.Close()
-		client, err := holdfast.New(w.NoSec(), holdfast.WithTransport(w.Gateway))
+		client, err := holdfast.New(w.NoSec(), lwm2mtest.WithTransport(w.Gateway))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,13 +24,13 @@ type blocker struct {
 	hold chan struct{} // nil: nobody is held up
 }
 
-// Message implements holdfast.Tap. It blocks, which a tap must not do: here
+// Message implements lwm2mtest.Tap. It blocks, which a tap must not do: here
 // that is the fault.
-func (b *blocker) Message(actor, stage string, message any) {
+func (b *blocker) Message(actor string, stage lwm2mtest.Stage, message any) {
 	b.mu.Lock()
 	hold := b.hold
 	b.mu.Unlock()
-	if hold != nil && stage == "invoked" && strings.HasSuffix(actor, b.actor) && b.holds(message) {
+	if hold != nil && stage == lwm2mtest.StageInvoked && strings.HasSuffix(actor, b.actor) && b.holds(message) {
 		<-hold
 	}
 }
@@ -95,7 +95,7 @@ func TestLivezNamesABlockedActor(t *testing.T) {
 			defer w.Close()
 			w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 			b := &blocker{actor: actor}
-			c := w.Start(w.NoSec(), holdfast.WithTap(b))
+			c := w.Start(w.NoSec(), lwm2mtest.WithTap(b))
 			c.WaitFor(holdfast.Registered)
 			release := b.block()
 			if actor == "supervisor" {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -289,7 +290,7 @@ func TestControlShowsNoKey(t *testing.T) {
 		var logged strings.Builder
 		cfg := w.Factory()
 		cfg.Limits.BootstrapBytes = 1 << 10
-		c := w.Start(cfg, holdfast.WithLogger(zerolog.New(zerolog.SyncWriter(&logged)).Level(zerolog.TraceLevel)))
+		c := w.Start(cfg, holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(zerolog.New(zerolog.SyncWriter(&logged)).Level(zerolog.TraceLevel)))))
 		c.Next(holdfast.EventError)
 		s := listen(c)
 		w.Deliver(systemtest.Key)

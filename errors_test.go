@@ -90,7 +90,7 @@ var sentinels = map[string]struct {
 		return s.fails(s.plain())
 	}},
 	"ErrUnknown": {holdfast.ErrUnknown, func(s *site) error {
-		s.taps = append(s.taps, holdfast.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
+		s.taps = append(s.taps, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
 		s.serve(siteServer, 5683, lwm2mtest.NoSec())
 		return s.fails(s.plain())
 	}},

@@ -17,10 +17,7 @@ func crew(w *systemtest.World, size int) *holdfast.Runtime {
 	w.T.Helper()
 	w.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: 100 * time.Millisecond})
 	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
-	rt, err := holdfast.NewRuntime(holdfast.WithTransport(w.Gateway), holdfast.WithRand(func() float64 { return 0 }))
-	if err != nil {
-		w.T.Fatal(err)
-	}
+	rt := holdfast.NewRuntime(lwm2mtest.WithTransport(w.Gateway), lwm2mtest.WithRand(func() float64 { return 0 }))
 	for i := range size {
 		w.Member(rt, w.NoSec(), i).WaitFor(holdfast.Registered)
 	}

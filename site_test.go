@@ -66,7 +66,7 @@ func (s *site) with(server, bootstrap *holdfast.Account) holdfast.Config {
 // start starts a client; it is closed with the test at the latest.
 func (s *site) start(cfg holdfast.Config) (*holdfast.Client, <-chan holdfast.Event) {
 	s.t.Helper()
-	client, err := holdfast.New(cfg, append(s.taps, holdfast.WithTransport(s.gateway))...)
+	client, err := holdfast.New(cfg, append(s.taps, lwm2mtest.WithTransport(s.gateway))...)
 	if err != nil {
 		s.t.Fatal(err)
 	}

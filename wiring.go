@@ -50,8 +50,8 @@ func (c *Client) parts() supervisor.Runtime {
 }
 
 func (c *Client) transport() network.Transport {
-	if c.runtime.transport != nil {
-		return c.runtime.transport
+	if c.settings.Transport != nil {
+		return c.settings.Transport
 	}
 	return network.System{DNSServer: c.config.DNS.Server}
 }
@@ -70,10 +70,10 @@ func versions(highest string) []string {
 }
 
 func (c *Client) random() coapresend.Rand {
-	if c.runtime.rand == nil {
+	if c.settings.Rand == nil {
 		return coapresend.SystemRand{}
 	}
-	return fixedRand{float64: c.runtime.rand}
+	return fixedRand{float64: c.settings.Rand}
 }
 
 // fixedRand replaces what decides about instants; tokens stay unpredictable.
@@ -98,7 +98,7 @@ func policyKind(p ReconnectPolicy) supervisor.PolicyKind {
 // watchSleep has the supervisor told when the machine has been suspended. A
 // simulated network has a simulated clock, which never is. Callers hold c.mu.
 func (c *Client) watchSleep() {
-	if c.runtime.transport == nil {
+	if c.settings.Transport == nil {
 		c.unwatch = c.runtime.sleep.Add(func(slept time.Duration) { c.tell(messages.Woke{Slept: slept}) })
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -20,7 +19,7 @@ func TestLeshanDuplicatedWriteIsExecutedOnce(t *testing.T) {
 	probe := lwm2mtest.NewProbe(nil)
 	cfg := quick(t)
 	cfg.Bootstrap = noSec(wire.addr())
-	c := start(t, cfg, holdfast.WithTap(probe))
+	c := start(t, cfg, lwm2mtest.WithTap(probe))
 	c.bootstrapped()
 	c.registered()
 	bs.event("bs_end")

@@ -8,29 +8,11 @@ import (
 	"time"
 )
 
-// Stages of a message on its way through an actor's mailbox, as a [Tap] is
-// told of them.
-const (
-	StagePosted   = "posted"   // put into the mailbox
-	StageInvoking = "invoking" // about to be processed; a panic is the actor's
-	StageEffect   = "effect"   // an effect, about to be carried out; a panic is the actor's
-	StageInvoked  = "invoked"  // processed
-	StageDropped  = "dropped"  // refused by a full mailbox
-)
-
-// Tap is told of the messages of a runtime's actors. Message is called on the
-// goroutine of whoever posts or processes, and must return at once. The actor
-// is named by its path in the supervision tree; the stage is one of the Stage
-// constants. A [Probe] is a Tap.
-type Tap interface {
-	Message(actor, stage string, msg any)
-}
-
 // Observation is one message that a [Probe] has seen.
 type Observation struct {
 	Time    time.Time
 	Actor   string
-	Stage   string
+	Stage   Stage
 	Message any
 }
 
@@ -40,7 +22,7 @@ const probeLimit = 65536
 // Probe records the messages that actors receive, so that a test can wait for
 // them with [Expect]. It must be made with NewProbe.
 type Probe struct {
-	watch func(actor, stage string) bool
+	watch func(actor string, stage Stage) bool
 
 	mu      sync.Mutex
 	pending []Observation
@@ -50,15 +32,15 @@ type Probe struct {
 
 // NewProbe returns a probe of what watch selects; nil selects every message
 // that is invoked.
-func NewProbe(watch func(actor, stage string) bool) *Probe {
+func NewProbe(watch func(actor string, stage Stage) bool) *Probe {
 	if watch == nil {
-		watch = func(_, stage string) bool { return stage == StageInvoked }
+		watch = func(_ string, stage Stage) bool { return stage == StageInvoked }
 	}
 	return &Probe{watch: watch, changed: make(chan struct{})}
 }
 
 // Message implements [Tap].
-func (p *Probe) Message(actor, stage string, msg any) {
+func (p *Probe) Message(actor string, stage Stage, msg any) {
 	if !p.watch(actor, stage) {
 		return
 	}

@@ -40,7 +40,7 @@ func TestExpectWaits(t *testing.T) {
 
 func TestExpectFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewProbe(func(actor, _ string) bool { return actor == "a" })
+		p := NewProbe(func(actor string, _ Stage) bool { return actor == "a" })
 		p.Message("a", StageDropped, started{1})
 		p.Message("b", StageDropped, stopped{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

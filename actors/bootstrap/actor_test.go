@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -62,7 +61,7 @@ func runActor(t *testing.T, withStore bool, inputs ...any) []string {
 	t.Helper()
 	var j *journal
 	synctest.Test(t, func(t *testing.T) {
-		system := actorkit.NewSystem(zerolog.Nop())
+		system := actorkit.NewSystem(nil)
 		j = &journal{began: time.Now()}
 		pids := neighbours(system, j, 20*time.Millisecond)
 		route := func(role core.Role, _ messages.Epoch) *actor.PID {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/go-cmp/cmp"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -50,7 +49,7 @@ func (w *witness) seen() []string {
 // run, and nothing is left behind.
 func TestActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		system := actorkit.NewSystem(zerolog.Nop())
+		system := actorkit.NewSystem(nil)
 		w := &witness{began: time.Now()}
 		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
 		link := system.Root.Spawn(Props(ActorConfig{
@@ -98,7 +97,7 @@ func endSystem(t *testing.T, system *actor.ActorSystem, pids ...*actor.PID) {
 // counted.
 func TestMailboxKeepsRoomForOurExchanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		system := actorkit.NewSystem(zerolog.Nop())
+		system := actorkit.NewSystem(nil)
 		w := &witness{began: time.Now()}
 		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
 		held := make(chan struct{})

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -39,7 +38,7 @@ func (b *inbox) Receive(ctx actor.Context) {
 func TestActorAnswersTheLinkThatAsked(t *testing.T) {
 	var first, second, supervisor inbox
 	synctest.Test(t, func(t *testing.T) {
-		system := actorkit.NewSystem(zerolog.Nop())
+		system := actorkit.NewSystem(nil)
 		spawn := func(b *inbox) *actor.PID {
 			return system.Root.Spawn(actorkit.Props(func() actor.Actor { return b }, actorkit.PropsOptions{}))
 		}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/pion/dtls/v2"
-	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -42,7 +41,7 @@ type entry struct {
 // leave nothing behind.
 func inBubble(t *testing.T, transport Transport, f func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, system: actorkit.NewSystem(zerolog.Nop()), begin: time.Now()}
+		r := &rig{t: t, system: actorkit.NewSystem(nil), begin: time.Now()}
 		probes := map[core.Role]*actor.PID{}
 		for _, role := range []core.Role{core.Supervisor, core.Link, core.Owner} {
 			probes[role] = r.system.Root.Spawn(actorkit.Props(r.probe(role), actorkit.PropsOptions{}))

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -59,7 +58,7 @@ func (d *slowDisk) Delete(name string) error {
 // ask sends requests to a storage actor and returns the answers in order.
 func ask(t *testing.T, sources Sources, requests ...any) []any {
 	t.Helper()
-	system := actorkit.NewSystem(zerolog.Nop())
+	system := actorkit.NewSystem(nil)
 	storage := system.Root.Spawn(Props(sources, actorkit.PropsOptions{}))
 	answers := make(chan any, len(requests))
 	asker := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {

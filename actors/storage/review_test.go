@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/store"
@@ -25,7 +24,7 @@ func TestPanicAtTheDiskIsACrashOfTheActor(t *testing.T) {
 			Factory: func() (*lwm2m.Tree, error) { panic(broken) },
 		}
 		crashes := make(chan *actorkit.Crash, 1)
-		system := actorkit.NewSystem(zerolog.Nop())
+		system := actorkit.NewSystem(nil)
 		parent := system.Root.Spawn(actorkit.Props(func() actor.Actor {
 			return actor.ReceiveFunc(func(ctx actor.Context) {
 				if _, started := ctx.Message().(*actor.Started); started {

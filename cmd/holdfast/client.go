@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -129,7 +130,7 @@ func jsonLines(w io.Writer) func(any) {
 }
 
 // logger writes to stderr as the configuration says; its values were validated.
-func (p *program) logger(cfg holdfast.LogConfig) zerolog.Logger {
+func (p *program) logger(cfg holdfast.LogConfig) *slog.Logger {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zerolog.InfoLevel
@@ -138,7 +139,8 @@ func (p *program) logger(cfg holdfast.LogConfig) zerolog.Logger {
 	if cfg.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: p.stderr, NoColor: !p.coloured(p.stderr), TimeFormat: time.TimeOnly}
 	}
-	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+	logger := zerolog.New(out).Level(level).With().Timestamp().Logger()
+	return slog.New(zerolog.NewSlogHandler(logger))
 }
 
 // overrides collects the flags that stand for keys of the configuration.

@@ -6,16 +6,16 @@ import (
 	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 )
 
-// NewLogHandler returns the slog handler through which protoactor logs to
-// logger. Of values that may hold a message, a key or a payload it passes on
-// only the type. The attribute "message" becomes "message_type": zerolog uses
-// that key for the record's text.
-func NewLogHandler(logger zerolog.Logger) slog.Handler {
-	return &logHandler{next: zerolog.NewSlogHandler(logger)}
-}
+// NewLogHandler returns the handler through which protoactor logs to next. Of
+// values that may hold a message, a key or a payload it passes on only the
+// type. The attribute "message" becomes "message_type": many back ends use that
+// key for the record's text.
+func NewLogHandler(next slog.Handler) slog.Handler { return &logHandler{next: next} }
+
+// messageKey is the key under which protoactor logs a message.
+const messageKey = "message"
 
 type logHandler struct{ next slog.Handler }
 
@@ -63,7 +63,7 @@ func allWithoutContent(attrs []slog.Attr) []slog.Attr {
 }
 
 func withoutContent(attr slog.Attr) slog.Attr {
-	if attr.Key == zerolog.MessageFieldName {
+	if attr.Key == messageKey {
 		return slog.String("message_type", typeName(attr.Value))
 	}
 	switch attr.Value.Kind() {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 )
 
@@ -19,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func bubble(t *testing.T, f func(t *testing.T, system *actor.ActorSystem)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		system := NewSystem(zerolog.Nop())
+		system := NewSystem(nil)
 		f(t, system)
 		Shutdown(system)
 		time.Sleep(2 * time.Second) // the dead-letter throttle
@@ -29,7 +28,7 @@ func bubble(t *testing.T, f func(t *testing.T, system *actor.ActorSystem)) {
 // realSystem returns an actor system outside of a bubble.
 func realSystem(tb testing.TB) *actor.ActorSystem {
 	tb.Helper()
-	system := NewSystem(zerolog.Nop())
+	system := NewSystem(nil)
 	tb.Cleanup(func() { Shutdown(system) })
 	return system
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -263,7 +262,7 @@ func TestShellClosesWithItsActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log journal[string]
 		var deadLetters journal[any]
-		system := NewSystem(zerolog.Nop())
+		system := NewSystem(nil)
 		system.EventStream.Subscribe(func(event any) {
 			if letter, ok := event.(*actor.DeadLetterEvent); ok {
 				deadLetters.add(letter.Message)

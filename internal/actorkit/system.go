@@ -7,7 +7,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/asynkron/protoactor-go/extensions"
-	"github.com/rs/zerolog"
 )
 
 const (
@@ -29,12 +28,15 @@ type shutdownOnce struct{ sync.Once }
 // ExtensionID implements extensions.Extension.
 func (*shutdownOnce) ExtensionID() extensions.ExtensionID { return shutdownExtension }
 
-// NewSystem returns an actor system that logs to logger (zerolog.Nop() is
-// silent) and never logs the content of a message. Options may change
+// NewSystem returns an actor system that logs to logger (nil is silent) and
+// never logs the content of a message. Options may change
 // everything but the logger, the metrics provider (none: protoactor would
 // register a gauge per actor and never remove it) and the developer logging
 // (off: it prints messages). End it with StopInOrder and Shutdown.
-func NewSystem(logger zerolog.Logger, options ...actor.ConfigOption) *actor.ActorSystem {
+func NewSystem(logger *slog.Logger, options ...actor.ConfigOption) *actor.ActorSystem {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
 	config := actor.Configure(
 		actor.WithDeadLetterThrottleCount(DeadLetterCount),
 		actor.WithDeadLetterThrottleInterval(DeadLetterInterval),
@@ -45,7 +47,7 @@ func NewSystem(logger zerolog.Logger, options ...actor.ConfigOption) *actor.Acto
 	config.MetricsProvider = nil
 	config.DeveloperSupervisionLogging = false
 	config.LoggerFactory = func(*actor.ActorSystem) *slog.Logger {
-		return slog.New(NewLogHandler(logger))
+		return slog.New(NewLogHandler(logger.Handler()))
 	}
 	system := actor.NewActorSystemWithConfig(config)
 	system.Extensions.Register(&shutdownOnce{})

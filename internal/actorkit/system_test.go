@@ -66,7 +66,7 @@ func keys(t *testing.T, line string) (names []string) {
 func TestTrap13NoLogShowsAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer
-		system := NewSystem(zerolog.New(&log).Level(zerolog.TraceLevel))
+		system := NewSystem(slog.New(zerolog.NewSlogHandler(zerolog.New(&log).Level(zerolog.TraceLevel))))
 		guardian := NewGuardian(GuardianOptions{})
 		root := system.Root.Copy().WithGuardian(guardian)
 		pid := root.Spawn(Props(fn(func(ctx actor.Context) {
@@ -135,7 +135,7 @@ func TestTrap13TheDeadLetterThrottleEndsWithinABubble(t *testing.T) {
 }
 
 func TestNewSystemOptionsCannotUndoTheRules(t *testing.T) {
-	system := NewSystem(zerolog.Nop(),
+	system := NewSystem(nil,
 		actor.WithDeadLetterThrottleCount(7),
 		actor.WithDeveloperSupervisionLogging(true),
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.Default() }))
@@ -169,7 +169,7 @@ func (tattler) LogValue() slog.Value { return slog.StringValue(hidden) }
 
 func TestLogHandlerPassesOnTypesOnly(t *testing.T) {
 	var log bytes.Buffer
-	logger := slog.New(NewLogHandler(zerolog.New(&log)))
+	logger := slog.New(NewLogHandler(zerolog.NewSlogHandler(zerolog.New(&log))))
 	logger = logger.WithGroup("g").With("bound", secret{hidden})
 	logger.Info("text",
 		"message", secret{hidden}, "pid", actor.NewPID("nonhost", "a"), "nil", (*actor.PID)(nil),

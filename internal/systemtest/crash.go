@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
 // ErrInjected is what a [CrashOnce] panics with.
@@ -17,15 +17,15 @@ type CrashOnce[T any] struct {
 	Done  atomic.Bool // whether it has
 }
 
-var _ holdfast.Tap = (*CrashOnce[struct{}])(nil)
+var _ lwm2mtest.Tap = (*CrashOnce[struct{}])(nil)
 
 // NewCrashOnce returns the tap of an actor, such as "registration/1".
 func NewCrashOnce[T any](actor string) *CrashOnce[T] { return &CrashOnce[T]{actor: actor} }
 
-// Message implements holdfast.Tap.
-func (c *CrashOnce[T]) Message(actor, stage string, message any) {
+// Message implements lwm2mtest.Tap.
+func (c *CrashOnce[T]) Message(actor string, stage lwm2mtest.Stage, message any) {
 	_, match := message.(T)
-	if match && stage == "invoking" && strings.HasSuffix(actor, "/"+c.actor) && c.Done.CompareAndSwap(false, true) {
+	if match && stage == lwm2mtest.StageInvoking && strings.HasSuffix(actor, "/"+c.actor) && c.Done.CompareAndSwap(false, true) {
 		panic(ErrInjected)
 	}
 }

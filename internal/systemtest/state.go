@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
-	"github.com/holdfast-iot/holdfast/internal/testhook"
 )
 
 // Durable is what must survive anything that is not authenticated.
@@ -83,4 +83,6 @@ func Evidence(t *testing.T, dir, content string) bool {
 
 // WithStoreFS puts a file system under the state directories of all clients of
 // a runtime.
-func WithStoreFS(fs store.FS) holdfast.Option { return testhook.StoreFS(fs).(holdfast.Option) }
+func WithStoreFS(fs store.FS) holdfast.Option {
+	return func(s *option.Settings) { s.StoreFS = fs }
+}

@@ -106,8 +106,8 @@ func (w *World) PSK() holdfast.Config {
 func (w *World) Start(cfg holdfast.Config, options ...holdfast.Option) *Client {
 	w.T.Helper()
 	options = append([]holdfast.Option{
-		holdfast.WithTransport(w.Gateway), holdfast.WithTap(w.Probe),
-		holdfast.WithRand(func() float64 { return 0 }),
+		lwm2mtest.WithTransport(w.Gateway), lwm2mtest.WithTap(w.Probe),
+		lwm2mtest.WithRand(func() float64 { return 0 }),
 	}, options...)
 	client, err := holdfast.New(cfg, options...)
 	if err != nil {

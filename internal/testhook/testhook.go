@@ -5,15 +5,9 @@ package testhook
 
 import (
 	"net/http"
-
-	"github.com/holdfast-iot/holdfast/internal/store"
 )
 
 var (
-	// StoreFS returns an option, of type holdfast.Option, that puts a file
-	// system under the state directories of all clients of a runtime.
-	StoreFS func(store.FS) any
-
 	// ControlHandler returns the control API of a *holdfast.Client without a
 	// listener, so that tests can use it in virtual time.
 	ControlHandler func(client any) http.Handler

@@ -221,7 +221,7 @@ func TestLostSessionDisturbsNobodyElse(t *testing.T) {
 				defer w.Close()
 				other := otherServer(w)
 				defer other.Close()
-				c, management := withTwoServers(w, other, holdfast.WithRand(func() float64 { return tt.draw }))
+				c, management := withTwoServers(w, other, lwm2mtest.WithRand(func() float64 { return tt.draw }))
 				management.ForgetSessions()
 				began := time.Now()
 				if err := c.RegisterUpdate(context.Background()); err != nil {

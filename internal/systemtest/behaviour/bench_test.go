@@ -38,7 +38,7 @@ func BenchmarkReadThroughActors(b *testing.B) {
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
 	server.ServeManagement(socket, lwm2mtest.NoSec())
 	f := newFleet(b, clients, holdfast.Account{URI: "coap://192.0.2.1", Security: holdfast.SecurityNoSec},
-		holdfast.WithTransport(gateway))
+		lwm2mtest.WithTransport(gateway))
 	f.start()
 	f.awaitRegistered()
 	i := 0
@@ -193,13 +193,13 @@ type fleet struct {
 func newFleet(b *testing.B, clients int, server holdfast.Account, options ...holdfast.Option) *fleet {
 	b.Helper()
 	leaveNothing(b)
-	rt, err := holdfast.NewRuntime(options...)
-	must(b, err)
+	rt := holdfast.NewRuntime(options...)
 	f := &fleet{b: b, runtime: rt, clients: make([]*holdfast.Client, clients)}
 	dir := b.TempDir()
 	for i := range f.clients {
-		f.clients[i], err = rt.New(memberConfig(i, dir, server))
+		client, err := rt.New(memberConfig(i, dir, server))
 		must(b, err)
+		f.clients[i] = client
 	}
 	return f
 }

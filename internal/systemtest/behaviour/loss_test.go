@@ -34,10 +34,7 @@ func registerUnderLoss(t *testing.T, secured bool) {
 		base, port, keys = w.PSK(), systemtest.DTLSPort, lwm2mtest.Security{PSK: systemtest.MemberKeys(clients)}
 	}
 	w.Serve(port, keys)
-	rt, err := holdfast.NewRuntime(holdfast.WithTransport(w.Gateway))
-	if err != nil {
-		t.Fatal(err)
-	}
+	rt := holdfast.NewRuntime(lwm2mtest.WithTransport(w.Gateway))
 	began := time.Now()
 	fleet := make([]*systemtest.Client, clients)
 	for i := range fleet {

@@ -20,10 +20,12 @@ import (
 // spot is a place in an actor's work where it can be made to panic: before it
 // processes a message, or before it carries an effect out.
 type spot struct {
-	actor, stage, message string
+	actor   string
+	stage   lwm2mtest.Stage
+	message string
 }
 
-func (s spot) String() string { return s.actor + "/" + s.stage + "/" + s.message }
+func (s spot) String() string { return s.actor + "/" + string(s.stage) + "/" + s.message }
 
 // incarnate reports whether the actor serves one account only.
 func (s spot) incarnate() bool {
@@ -41,9 +43,9 @@ type fire struct {
 	late    bool        // it was when the panic came
 }
 
-// Message implements holdfast.Tap.
-func (f *fire) Message(actor, stage string, message any) {
-	if stage != "invoking" && stage != "effect" {
+// Message implements lwm2mtest.Tap.
+func (f *fire) Message(actor string, stage lwm2mtest.Stage, message any) {
+	if stage != lwm2mtest.StageInvoking && stage != lwm2mtest.StageEffect {
 		return
 	}
 	here := spot{strings.TrimPrefix(actor, systemtest.Endpoint+"/"), stage, fmt.Sprintf("%T", message)}
@@ -94,7 +96,7 @@ func newLife(t *testing.T, target spot, nth int) *life {
 // has crashed.
 func (l *life) live() {
 	l.T.Helper()
-	l.client = l.Start(l.cfg, holdfast.WithTap(l.fire))
+	l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 	l.registeredWithin(aftermath)
 	_ = l.client.RegisterUpdate(context.Background()) // the crash may have taken the registration, or the call
 	synctest.Wait()

@@ -17,16 +17,16 @@ import (
 // and when it ends the client is registered at the next attempt.
 func TestCrashLoopOfAnAccountSlowsDown(t *testing.T) {
 	for _, target := range []spot{
-		{"network/1", "invoking", "messages.Connect"},
-		{"coapresend/1", "invoking", "messages.Request"},
-		{"registration/1", "invoking", "messages.LinkUp"},
-		{"registration/1", "effect", "core.SetTimer"},
+		{"network/1", lwm2mtest.StageInvoking, "messages.Connect"},
+		{"coapresend/1", lwm2mtest.StageInvoking, "messages.Request"},
+		{"registration/1", lwm2mtest.StageInvoking, "messages.LinkUp"},
+		{"registration/1", lwm2mtest.StageEffect, "core.SetTimer"},
 	} {
 		t.Run(target.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLife(t, target, -1)
 				defer l.Close()
-				l.client = l.Start(l.cfg, holdfast.WithTap(l.fire))
+				l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 				var last holdfast.Event
 				for n := range uint64(8) {
 					last = l.client.ExpectError(messages.ConnectUnknownError)
@@ -64,7 +64,7 @@ func TestCrashLoopOfASharedActorIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLife(t, spot{"management", "invoking", "messages.ModelChanged"}, -1)
 		defer l.Close()
-		l.client = l.Start(l.cfg, holdfast.WithTap(l.fire))
+		l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 		l.client.Next(holdfast.EventRegistered)
 		e := l.client.Next(holdfast.EventDegraded)
 		if e.Actor != "management" || e.Restarts < 3 {
@@ -90,7 +90,7 @@ func TestCrashLoopOfTheSupervisor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLife(t, spot{"supervisor", "invoking", "messages.Registered"}, -1)
 		defer l.Close()
-		l.client = l.Start(l.cfg, holdfast.WithTap(l.fire))
+		l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 		systemtest.Rest(time.Hour)
 		if n := l.fire.strikes(); n < 10 || n > 150 {
 			t.Errorf("%d crashes within an hour", n)

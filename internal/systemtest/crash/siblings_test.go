@@ -20,7 +20,7 @@ func TestLinkServesRequestsAfterACrashOfManagement(t *testing.T) {
 		defer w.Close()
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		tap := systemtest.NewCrashOnce[messages.Inbound]("management")
-		c := w.Start(w.NoSec(), holdfast.WithTap(tap))
+		c := w.Start(w.NoSec(), lwm2mtest.WithTap(tap))
 		c.WaitFor(holdfast.Registered)
 		lost, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -44,7 +44,7 @@ func TestStoreThatCrashesAtTheStartIsAskedAgain(t *testing.T) {
 		defer w.Close()
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		began := time.Now()
-		c := w.Start(w.NoSec(), holdfast.WithTap(systemtest.NewCrashOnce[messages.LoadAccounts]("store")))
+		c := w.Start(w.NoSec(), lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.LoadAccounts]("store")))
 		c.WaitFor(holdfast.Registered)
 		if took := time.Since(began).Truncate(time.Millisecond); took != 100*time.Millisecond { // the first delay of the decay
 			t.Errorf("took %v", took)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"sync/atomic"
@@ -329,7 +330,7 @@ func TestHostile29DiagnosticsAreSanitised(t *testing.T) {
 			w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 			w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: messages.Forbidden, Payload: payload})
 			var log bytes.Buffer
-			c := w.Start(w.NoSec(), holdfast.WithLogger(zerolog.New(zerolog.SyncWriter(&log))))
+			c := w.Start(w.NoSec(), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(zerolog.New(zerolog.SyncWriter(&log))))))
 			e := c.Next(holdfast.EventError)
 			if bytes.ContainsFunc([]byte(e.Detail), func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0x202e || r == 0xfffd }) || len(e.Detail) > 64+100 {
 				t.Errorf("%q shows as %q", payload, e.Detail)

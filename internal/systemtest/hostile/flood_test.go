@@ -138,7 +138,7 @@ func inBubble(t *testing.T, test func(w *torrent)) {
 }
 
 // begin starts the client, without the probe, which would keep all messages.
-func (w *torrent) begin(cfg holdfast.Config) { w.c = w.Start(cfg, holdfast.WithTap(nil)) }
+func (w *torrent) begin(cfg holdfast.Config) { w.c = w.Start(cfg, lwm2mtest.WithTap(nil)) }
 
 func (w *torrent) look(p lwm2mtest.Packet) lwm2mtest.Verdict {
 	if h := coap.Header(p.Data); p.From.Addr() == systemtest.GatewayAddr && h.Type == coap.CON && h.IsRequest() {

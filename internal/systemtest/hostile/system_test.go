@@ -57,7 +57,7 @@ func TestHostile41NumbersCannotBeForetold(t *testing.T) {
 // startRandom starts a client with the source of randomness of production.
 func startRandom(w *systemtest.World, cfg holdfast.Config) *systemtest.Client {
 	w.T.Helper()
-	client, err := holdfast.New(cfg, holdfast.WithTransport(w.Gateway))
+	client, err := holdfast.New(cfg, lwm2mtest.WithTransport(w.Gateway))
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -207,8 +207,8 @@ var ping = []byte{0x40, 0, 0x12, 0x34}
 // panic.
 func crashActor(s *scene) trouble {
 	var struck bool
-	s.needle.set(func(actor, stage string, message any) {
-		if stage != "invoking" || struck || strings.HasPrefix(fmt.Sprintf("%T", message), "*actor.") || !s.concerns(actor) {
+	s.needle.set(func(actor string, stage lwm2mtest.Stage, message any) {
+		if stage != lwm2mtest.StageInvoking || struck || strings.HasPrefix(fmt.Sprintf("%T", message), "*actor.") || !s.concerns(actor) {
 			return
 		}
 		struck = true

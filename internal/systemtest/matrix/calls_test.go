@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -84,7 +85,7 @@ func playForbiddenCall(s *scene) {
 }
 
 func (s *scene) playCallBeforeStart() {
-	client, err := holdfast.New(s.cfg, holdfast.WithTransport(s.Gateway))
+	client, err := holdfast.New(s.cfg, lwm2mtest.WithTransport(s.Gateway))
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func playCloseWithoutRegistration(s *scene) {
 }
 
 func (s *scene) playCloseBeforeStart() {
-	client, err := holdfast.New(s.cfg, holdfast.WithTransport(s.Gateway))
+	client, err := holdfast.New(s.cfg, lwm2mtest.WithTransport(s.Gateway))
 	if err != nil {
 		s.T.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func playInvalidConfiguration(s *scene) {
 	before := len(s.Network.Packets())
 	wrong := s.cfg
 	wrong.Server = &holdfast.Account{URI: `coaps:\\192.0.2.1`, Security: holdfast.SecurityPSK, PSKIdentity: systemtest.Endpoint, PSKKey: systemtest.Key}
-	_, err := holdfast.New(wrong, holdfast.WithTransport(s.Gateway))
+	_, err := holdfast.New(wrong, lwm2mtest.WithTransport(s.Gateway))
 	if !errors.Is(err, holdfast.ErrInvalidParameters) {
 		s.T.Errorf("New: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -193,7 +194,7 @@ func (s *scene) section(uri, identity string, key []byte) *holdfast.Account {
 // launch starts the client that the scene is about.
 func (s *scene) launch() {
 	logger := zerolog.New(s.log).Level(zerolog.DebugLevel)
-	s.client = s.Start(s.cfg, holdfast.WithTap(s.needle), holdfast.WithLogger(logger))
+	s.client = s.Start(s.cfg, lwm2mtest.WithTap(s.needle), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(logger))))
 }
 
 // reach leads the client to the moment and holds it there: until the gate
@@ -300,8 +301,8 @@ func (s *scene) reachBootstrap() {
 }
 
 // holdSave holds the store before it writes.
-func (s *scene) holdSave(actor, stage string, message any) {
-	if _, save := message.(messages.Save); save && stage == "invoking" && strings.HasSuffix(actor, "/store") {
+func (s *scene) holdSave(actor string, stage lwm2mtest.Stage, message any) {
+	if _, save := message.(messages.Save); save && stage == lwm2mtest.StageInvoking && strings.HasSuffix(actor, "/store") {
 		_ = s.held.pass() // nobody gives the store an error that way
 	}
 }
@@ -364,17 +365,17 @@ func (s *scene) sameRecords(before map[string]string) {
 // needle is a tap that can be changed while the client runs.
 type needle struct {
 	mu  sync.Mutex
-	act func(actor, stage string, message any)
+	act func(actor string, stage lwm2mtest.Stage, message any)
 }
 
-func (n *needle) set(act func(actor, stage string, message any)) {
+func (n *needle) set(act func(actor string, stage lwm2mtest.Stage, message any)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.act = act
 }
 
-// Message implements holdfast.Tap.
-func (n *needle) Message(actor, stage string, message any) {
+// Message implements lwm2mtest.Tap.
+func (n *needle) Message(actor string, stage lwm2mtest.Stage, message any) {
 	n.mu.Lock()
 	act := n.act
 	n.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -46,7 +47,7 @@ func TestPrivateKeysAreNeverPutOut(t *testing.T) {
 		management := w.Serve(systemtest.DTLSPort, lwm2mtest.X509(server.TLS(), ca.Pool()))
 		management.RefuseHandshakes(46)
 		log := &systemtest.Buffer{}
-		c := w.Start(w.Factory(), holdfast.WithLogger(zerolog.New(log).Level(zerolog.DebugLevel)))
+		c := w.Start(w.Factory(), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(zerolog.New(log).Level(zerolog.DebugLevel)))))
 		for range 3 {
 			c.ExpectError(messages.ConnectSecureConnectionFailed)
 		}

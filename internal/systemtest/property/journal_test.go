@@ -105,21 +105,21 @@ func (j *journal) add(e entry) {
 	j.entries = append(j.entries, e)
 }
 
-// Lookup implements holdfast.Transport.
+// Lookup implements lwm2mtest.Transport.
 func (j *journal) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	j.note(entryLookup, name == bootstrapName, "")
 	return j.Host.Lookup(ctx, name)
 }
 
-// Dial implements holdfast.Transport.
+// Dial implements lwm2mtest.Transport.
 func (j *journal) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	j.note(entryDial, remote.Addr() == systemtest.BootstrapAddr, "")
 	return j.Host.Dial(ctx, remote)
 }
 
-// Message implements holdfast.Tap: it notes the requests that are handed to
+// Message implements lwm2mtest.Tap: it notes the requests that are handed to
 // the message layer, and what the store answers.
-func (j *journal) Message(actor, stage string, message any) {
+func (j *journal) Message(actor string, stage lwm2mtest.Stage, message any) {
 	switch {
 	case stage == lwm2mtest.StagePosted && strings.HasSuffix(actor, "/store"):
 		j.order(message)
@@ -159,7 +159,7 @@ func (j *journal) stored(message any) {
 	}
 }
 
-func (j *journal) requested(actor, stage string, message any) {
+func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 	r, ok := message.(messages.Request)
 	if !ok || stage != lwm2mtest.StagePosted || !strings.Contains(actor, "/coapresend/") {
 		return

@@ -183,7 +183,7 @@ func (l *lab) open() {
 	j := newJournal(l.Gateway, l.disk)
 	j.damaged, j.intact = len(l.damaged) > 0, l.hasIntact()
 	client, err := holdfast.New(l.config,
-		holdfast.WithTransport(j), holdfast.WithTap(j), holdfast.WithRand(l.rand), systemtest.WithStoreFS(l.disk))
+		lwm2mtest.WithTransport(j), lwm2mtest.WithTap(j), lwm2mtest.WithRand(l.rand), systemtest.WithStoreFS(l.disk))
 	if err != nil {
 		l.out.failf("New: %v", err)
 		return

@@ -103,9 +103,9 @@ func (s *stage) start(c *command) {
 	host := s.network.Host("", addr)
 	s.narrator.hosts[addr] = clientName
 	made, err := holdfast.New(s.settings.config,
-		holdfast.WithTransport(&transport{Host: host, stage: s}),
-		holdfast.WithTap(&s.needle),
-		holdfast.WithRand(func() float64 { return 0 }))
+		lwm2mtest.WithTransport(&transport{Host: host, stage: s}),
+		lwm2mtest.WithTap(&s.needle),
+		lwm2mtest.WithRand(func() float64 { return 0 }))
 	if err != nil {
 		s.narrator.say(time.Now(), rankEvent, clientName, s.refusal("start", err))
 		return
@@ -297,8 +297,8 @@ func (n *needle) aim(actor, message string, strike func()) {
 
 var errNeedle = errors.New("a needle struck")
 
-// Message implements holdfast.Tap.
-func (n *needle) Message(actor, stage string, message any) {
+// Message implements lwm2mtest.Tap.
+func (n *needle) Message(actor string, stage lwm2mtest.Stage, message any) {
 	if stage == lwm2mtest.StageInvoking {
 		n.take(actor, fmt.Sprintf("%T", message))()
 	}
@@ -325,7 +325,7 @@ type transport struct {
 	stage *stage
 }
 
-// Dial implements holdfast.Transport.
+// Dial implements lwm2mtest.Transport.
 func (t *transport) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	if t.stage.exhausted.Load() {
 		return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
@@ -333,7 +333,7 @@ func (t *transport) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, 
 	return t.Host.Dial(ctx, remote)
 }
 
-// Lookup implements holdfast.Transport.
+// Lookup implements lwm2mtest.Transport.
 func (t *transport) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{addr}, nil

@@ -58,9 +58,7 @@ func openLab(out printer) (l *lab, err error) {
 	if l.root, err = os.MkdirTemp("", "holdfast-demo-"); err != nil {
 		return l, err
 	}
-	if l.runtime, err = holdfast.NewRuntime(); err != nil {
-		return l, err
-	}
+	l.runtime = holdfast.NewRuntime()
 	if l.names, err = newNameServer(managementHost, bootstrapHost); err != nil {
 		return l, err
 	}

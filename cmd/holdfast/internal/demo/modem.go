@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
 // unpluggedName is the endpoint of the gateway with a modem.
@@ -37,12 +38,12 @@ func (m *modem) plugIn() {
 	m.ports = make([]net.Dialer, 1)
 }
 
-// Lookup implements holdfast.Transport.
+// Lookup implements lwm2mtest.Transport.
 func (m *modem) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return m.resolver.LookupNetIP(ctx, "ip4", host)
 }
 
-// Dial implements holdfast.Transport, and panics where there is no modem.
+// Dial implements lwm2mtest.Transport, and panics where there is no modem.
 func (m *modem) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -53,7 +54,7 @@ func (m *modem) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, erro
 // castUnplugged makes a device whose datagrams go through a modem.
 func castUnplugged(_ context.Context, l *lab) (*device, error) {
 	l.modem = newModem(l.names.address())
-	client, err := holdfast.New(l.settings(unpluggedName, l.dir(unpluggedName), l.factory), holdfast.WithTransport(l.modem))
+	client, err := holdfast.New(l.settings(unpluggedName, l.dir(unpluggedName), l.factory), lwm2mtest.WithTransport(l.modem))
 	if err != nil {
 		return nil, err
 	}
