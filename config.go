@@ -3,6 +3,9 @@ package holdfast
 import (
 	"bytes"
 	"cmp"
+	"crypto"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/messages"
@@ -93,6 +96,26 @@ type Account struct {
 	// SecurityRPK it holds the server's one PUBLIC KEY, or a CERTIFICATE of
 	// which nothing but the key counts: the server must prove that key.
 	Trust string
+
+	// CertificateChain, Signer and TrustAnchors take the place of Certificate,
+	// PrivateKey and Trust for credentials that are in memory or in hardware. In
+	// a file they have no key.
+
+	// CertificateChain is the client's certificate chain in DER, its own
+	// certificate first, at most 10; with SecurityRPK its SubjectPublicKeyInfo
+	// alone, which may be left out.
+	CertificateChain [][]byte
+	// Signer has the private key of that certificate, which must be one for
+	// ECDSA: a key in memory, or one that never leaves a TPM or a token. It is
+	// called once in every handshake, from any goroutine, and may take as long as
+	// a handshake may; a call that fails, or a key that is gone, is
+	// ErrInvalidCredentials, and is tried again by the policy. The key itself is
+	// never stored: in its place the state directory has its public half, by
+	// which an account of a bootstrap server may refer to it (/0/x/5).
+	Signer crypto.Signer
+	// TrustAnchors are the trust anchors for the server's certificate in DER, at
+	// most 10; with SecurityRPK the server's one SubjectPublicKeyInfo.
+	TrustAnchors [][]byte
 }
 
 // SecurityMode is how a link to a server is protected.
@@ -228,11 +251,55 @@ func (p CoAPConfig) withDefaults() CoAPConfig {
 	return p
 }
 
+// Format prints an account for every verb, but shows of a Signer its type only:
+// a key in memory would print in full.
+func (a Account) Format(f fmt.State, verb rune) {
+	type plain Account
+	a.Signer = hide(a.Signer)
+	fmt.Fprintf(f, fmt.FormatString(f, verb), plain(a))
+}
+
+// MarshalJSON hides the Signer as Format does.
+func (a Account) MarshalJSON() ([]byte, error) {
+	type plain Account
+	a.Signer = hide(a.Signer)
+	return json.Marshal(plain(a))
+}
+
+// hiddenSigner prints as the type of a signer, whatever the verb.
+type hiddenSigner struct {
+	crypto.Signer
+	name string
+}
+
+func hide(s crypto.Signer) crypto.Signer {
+	if s == nil {
+		return nil
+	}
+	return hiddenSigner{name: fmt.Sprintf("%T", s)}
+}
+
+// Format implements fmt.Formatter.
+func (s hiddenSigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.name) }
+
+// MarshalJSON implements json.Marshaler.
+func (s hiddenSigner) MarshalJSON() ([]byte, error) { return json.Marshal(s.name) }
+
 func (a *Account) clone() *Account {
 	if a == nil {
 		return nil
 	}
 	b := *a
 	b.PSKKey = bytes.Clone(a.PSKKey)
+	b.CertificateChain = cloneAll(a.CertificateChain)
+	b.TrustAnchors = cloneAll(a.TrustAnchors)
 	return &b
+}
+
+func cloneAll(list [][]byte) [][]byte {
+	var all [][]byte
+	for _, der := range list {
+		all = append(all, bytes.Clone(der))
+	}
+	return all
 }

@@ -22,6 +22,7 @@ func (f *configFaults) account(section string, a *Account, accountID string) {
 	}
 	v := accountFaults{configFaults: f, section: section, account: a}
 	v.uri(accountID)
+	v.once()
 	switch a.Security {
 	case SecurityNoSec:
 		v.unused(v.keysOfPSK(), "has no use with security: nosec")
@@ -64,7 +65,11 @@ func (v accountFaults) keysOfPSK() []accountKey {
 
 func (v accountFaults) keysOfX509() []accountKey {
 	a := v.account
-	return []accountKey{{"certificate", a.Certificate != ""}, {"private_key", a.PrivateKey != ""}, {"trust", a.Trust != ""}}
+	return []accountKey{
+		{"certificate", a.Certificate != "" || len(a.CertificateChain) > 0},
+		{"private_key", a.PrivateKey != "" || a.Signer != nil},
+		{"trust", a.Trust != "" || len(a.TrustAnchors) > 0},
+	}
 }
 
 func (v accountFaults) unused(keys []accountKey, problem string) {
@@ -94,6 +99,23 @@ func (v accountFaults) psk() {
 		v.fault("psk_key_file", "excludes psk_key: give one of the two")
 	case !inline && !file:
 		v.fault("psk_key", "is required with security: psk, unless there is a psk_key_file")
+	}
+}
+
+// once refuses credentials that are given both as a file and in memory.
+func (v accountFaults) once() {
+	a := v.account
+	for _, twice := range []struct {
+		key, field   string
+		file, memory bool
+	}{
+		{"certificate", "CertificateChain", a.Certificate != "", len(a.CertificateChain) > 0},
+		{"private_key", "Signer", a.PrivateKey != "", a.Signer != nil},
+		{"trust", "TrustAnchors", a.Trust != "", len(a.TrustAnchors) > 0},
+	} {
+		if twice.file && twice.memory {
+			v.fault(twice.key, "excludes "+twice.field+": give one of the two")
+		}
 	}
 }
 

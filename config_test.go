@@ -1,6 +1,9 @@
 package holdfast
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,9 +81,17 @@ func TestConfigHasAKeyForEveryField(t *testing.T) {
 	}
 }
 
+// certified gives the management account credentials from files.
+func certified(c *Config) *Account {
+	c.Server = &Account{URI: "coaps://h", Security: SecurityX509, Certificate: "c", PrivateKey: "k", Trust: "t"}
+	return c.Server
+}
+
 // leaves counts the fields of a type and of the structs in it.
 func leaves(t reflect.Type) int {
 	switch {
+	case t == reflect.TypeFor[crypto.Signer]() || t == reflect.TypeFor[[][]byte]():
+		return 0 // of credentials in memory, which no file can hold
 	case t.Kind() == reflect.Pointer:
 		return leaves(t.Elem())
 	case t.Kind() != reflect.Struct:
@@ -96,14 +107,21 @@ func leaves(t reflect.Type) int {
 func TestConfigNeverShowsAKey(t *testing.T) {
 	t.Parallel()
 	const secret = "tiger-tiger-burn"
-	a := Account{URI: "coaps://h", PSKKey: []byte(secret)}
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), []byte(secret+secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := Account{URI: "coaps://h", PSKKey: []byte(secret), Signer: private}
 	encoded, err := json.Marshal(a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	hexed := fmt.Sprintf("%x", secret)
-	for _, text := range []string{fmt.Sprint(a), fmt.Sprintf("%+v %#v %x %s", a, a, a.PSKKey, a.PSKKey), string(encoded)} {
-		if strings.Contains(text, secret) || strings.Contains(text, hexed) || strings.Contains(text, "116 105 103") {
+	for _, text := range []string{
+		fmt.Sprint(a), fmt.Sprint(&a), fmt.Sprintf("%+v %#v %x %s", a, a, a.PSKKey, a.PSKKey), string(encoded),
+		fmt.Sprintf("%d %x %+v", a, a, &a), fmt.Sprintf("%+v", Config{Server: &a}),
+	} {
+		if strings.Contains(text, private.D.String()) || strings.Contains(text, secret) || strings.Contains(text, hexed) || strings.Contains(text, "116 105 103") {
 			t.Errorf("shows the key: %s", text)
 		}
 	}
@@ -151,6 +169,10 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Endpoint = "a\nb" }, "endpoint: must be UTF-8 without control characters"},
 		{func(c *Config) { c.Endpoint = "a\xff" }, "endpoint: must be UTF-8 without control characters"},
 		{func(c *Config) { c.AccountID = strings.Repeat("a", 65) }, "account_id: is longer than 64 bytes"},
+		{func(c *Config) { certified(c).CertificateChain = [][]byte{{0}} }, "server.certificate: excludes CertificateChain: give one of the two"},
+		{func(c *Config) { certified(c).Signer = &ecdsa.PrivateKey{} }, "server.private_key: excludes Signer: give one of the two"},
+		{func(c *Config) { certified(c).TrustAnchors = [][]byte{{0}} }, "server.trust: excludes TrustAnchors: give one of the two"},
+		{func(c *Config) { certified(c).Trust = "" }, "server.trust: is required with security: x509"},
 		{func(c *Config) { c.StateDir = "a\x00" }, "state_dir: has a zero byte"},
 		{func(c *Config) { c.Lifetime = time.Second - 1 }, "lifetime: must be whole seconds, from 1s to 4294967295s"},
 		{func(c *Config) { c.Lifetime = 1500 * time.Millisecond }, "lifetime: must be whole seconds, from 1s to 4294967295s"},

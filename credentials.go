@@ -116,6 +116,7 @@ func (a *Account) source() credfile.Source {
 	return credfile.Source{
 		Mode: mode, Identity: a.PSKIdentity, Key: a.PSKKey, KeyFile: a.PSKKeyFile,
 		Certificate: a.Certificate, PrivateKey: a.PrivateKey, Trust: a.Trust,
+		Chain: a.CertificateChain, Signer: a.Signer, Anchors: a.TrustAnchors,
 	}
 }
 

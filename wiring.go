@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"crypto"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/bootstrap"
@@ -33,6 +34,7 @@ func (c *Client) parts() supervisor.Runtime {
 			MaxAccounts: cfg.Limits.Accounts,
 		},
 		Transport: c.transport(),
+		Signers:   cfg.signers(),
 		CoAP:      coap,
 		Rand:      c.random(),
 		Bootstrap: bootstrap.Config{
@@ -47,6 +49,17 @@ func (c *Client) parts() supervisor.Runtime {
 		Crash:      c.crashed,
 		Hooks:      c.hooks,
 	}
+}
+
+// signers returns the signers of the configured accounts.
+func (c Config) signers() []crypto.Signer {
+	var signers []crypto.Signer
+	for _, a := range []*Account{c.Bootstrap, c.Server} {
+		if a != nil && a.Signer != nil {
+			signers = append(signers, network.BoundSigner(a.Signer))
+		}
+	}
+	return signers
 }
 
 func (c *Client) transport() network.Transport {

@@ -132,7 +132,9 @@ type Credentials struct {
 	// Certificate is the own certificate chain, DER, leaf first; with raw public
 	// keys it is the own SubjectPublicKeyInfo (RFC 7250 section 3), DER, alone.
 	Certificate [][]byte
-	PrivateKey  Secret // PKCS #8 or SEC 1, DER
+	// PrivateKey is PKCS #8 or SEC 1, DER; or, for a key that a signer of the
+	// application holds, its public half as SubjectPublicKeyInfo.
+	PrivateKey Secret
 
 	Usage CertificateUsage // what ServerCertificates means
 	// ServerCertificates are trust anchors (usage 2) or the server's own

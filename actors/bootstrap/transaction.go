@@ -170,6 +170,9 @@ func (t *transaction) check(now time.Time) error {
 	if err := accounts.CheckExpiry(t.work, now); err != nil {
 		return err
 	}
+	if err := accounts.CheckHeldKeys(t.base, t.work); err != nil {
+		return err
+	}
 	return accounts.CheckDowngrade(t.base, t.work)
 }
 

@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"crypto"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -19,6 +20,8 @@ type Config struct {
 	Peer      messages.Peer
 	Epoch     messages.Epoch
 	Transport Transport
+	// Signers hold keys that accounts name by their public halves.
+	Signers []crypto.Signer
 	// Route returns the actor in a role: core.Supervisor, core.Link and
 	// core.Owner are asked for. It is called on any goroutine.
 	Route actorkit.Route
@@ -49,7 +52,7 @@ func newShell(config Config) *shell {
 	s := &shell{config: config}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
-		Machine:  New(config.Peer, config.Epoch),
+		Machine:  New(config.Peer, config.Epoch, config.Signers...),
 		Executor: s,
 		Route:    config.Route,
 	})

@@ -114,8 +114,11 @@ func explain(err error) error {
 		alert       *dtls.AlertError
 		refusal     *dtls.RefusalError
 		certificate *dtls.CertificateError
+		signer      *dtls.SignerError
 	)
 	switch {
+	case errors.As(err, &signer):
+		return &CredentialsError{Reason: SignerFailed, Err: signer.Err}
 	case errors.As(err, &alert):
 		return &AlertError{Number: alert.Number, Answered: alert.Answered}
 	case errors.As(err, &certificate):

@@ -204,6 +204,8 @@ const (
 	UnsupportedUsage                                  // certificate usage other than 2 and 3
 	BadPublicKey                                      // own raw public key is not a SubjectPublicKeyInfo
 	BadServerKey                                      // the server's is none, or not for ECDSA
+	NoSigner                                          // the key is held outside, and no signer has it
+	SignerFailed                                      // the signer that holds the key could not sign
 )
 
 // String returns the reason in words.
@@ -214,6 +216,8 @@ func (r CredentialsReason) String() string {
 		"the private key does not belong to the certificate", "server certificate is missing", "server certificate does not parse",
 		"only certificate usages 2 and 3 are supported",
 		"own public key is not a SubjectPublicKeyInfo", "the server's public key is not a SubjectPublicKeyInfo of an ECDSA key on P-256 or P-384",
+		"the private key is held outside of the store, and the configuration has no signer for it (Account.Signer)",
+		"the signer that holds the private key could not sign",
 	}
 	if r > 0 && int(r) < len(names) {
 		return names[r]
@@ -221,8 +225,9 @@ func (r CredentialsReason) String() string {
 	return "invalid reason"
 }
 
-// CredentialsError says that own credentials cannot be used; no packet was
-// sent. It never holds key material.
+// CredentialsError says that own credentials cannot be used. Only a signer's
+// failure (SignerFailed) shows after the first packet. It never holds key
+// material.
 type CredentialsError struct {
 	Reason CredentialsReason
 	Err    error // may be nil

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"crypto"
 	"net/netip"
 	"time"
 
@@ -106,6 +107,8 @@ type Machine struct {
 	peer  messages.Peer
 	epoch messages.Epoch
 
+	signers []crypto.Signer
+
 	state     State
 	request   messages.Connect
 	security  *security
@@ -114,9 +117,10 @@ type Machine struct {
 }
 
 // New returns the machine of one link to a peer. Inputs of another epoch
-// are dropped.
-func New(peer messages.Peer, epoch messages.Epoch) *Machine {
-	return &Machine{peer: peer, epoch: epoch}
+// are dropped. The signers hold keys that credentials name by their public
+// halves.
+func New(peer messages.Peer, epoch messages.Epoch, signers ...crypto.Signer) *Machine {
+	return &Machine{peer: peer, epoch: epoch, signers: signers}
 }
 
 // State returns how far the link has come.
@@ -169,7 +173,7 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	}
 	m.request = in
 	m.request.Credentials = messages.Credentials{} // from here on only in m.security
-	prepared, err := newSecurity(in.URI, in.Credentials, now)
+	prepared, err := newSecurity(in.URI, in.Credentials, now, m.signers...)
 	if err != nil {
 		return m.lose(classify(err))
 	}

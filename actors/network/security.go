@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/dtls"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -53,7 +54,7 @@ func (s *security) config() dtls.Config {
 
 // newSecurity checks credentials against the URI and the clock. It returns
 // nil for a link without DTLS.
-func newSecurity(target uri.URI, c messages.Credentials, now time.Time) (*security, error) {
+func newSecurity(target uri.URI, c messages.Credentials, now time.Time, signers ...crypto.Signer) (*security, error) {
 	if err := checkMode(target, c.Mode); err != nil {
 		return nil, err
 	}
@@ -61,9 +62,9 @@ func newSecurity(target uri.URI, c messages.Credentials, now time.Time) (*securi
 	case messages.SecurityPSK:
 		return newPSK(target, c)
 	case messages.SecurityX509:
-		return newX509(target, c, now)
+		return newX509(target, c, signers, now)
 	case messages.SecurityRPK:
-		return newRPK(target, c)
+		return newRPK(target, c, signers)
 	}
 	return nil, nil
 }
@@ -88,8 +89,8 @@ func newPSK(target uri.URI, c messages.Credentials) (*security, error) {
 	return &security{serverName: sni(expectedName(target, c)), identity: c.Identity, key: func() []byte { return c.Key }}, nil
 }
 
-func newX509(target uri.URI, c messages.Credentials, now time.Time) (*security, error) {
-	own, err := parseOwn(c, now)
+func newX509(target uri.URI, c messages.Credentials, signers []crypto.Signer, now time.Time) (*security, error) {
+	own, err := parseOwn(c, signers, now)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func newX509(target uri.URI, c messages.Credentials, now time.Time) (*security, 
 
 // newRPK reads raw public keys (RFC 7250): the own one and its private key, and
 // that of the server.
-func newRPK(target uri.URI, c messages.Credentials) (*security, error) {
+func newRPK(target uri.URI, c messages.Credentials, signers []crypto.Signer) (*security, error) {
 	if len(c.Certificate) != 1 {
 		return nil, &CredentialsError{Reason: BadPublicKey}
 	}
@@ -111,11 +112,11 @@ func newRPK(target uri.URI, c messages.Credentials) (*security, error) {
 	if err != nil {
 		return nil, &CredentialsError{Reason: BadPublicKey, Err: err}
 	}
-	key, err := parseKey(c.PrivateKey)
+	key, half, err := findKey(c.PrivateKey, signers)
 	if err != nil {
 		return nil, err
 	}
-	if !key.PublicKey.Equal(public) {
+	if !half.Equal(public) {
 		return nil, &CredentialsError{Reason: KeyMismatch}
 	}
 	server, err := newPinnedKeys(c.ServerCertificates)
@@ -147,16 +148,16 @@ func sni(name string) string {
 
 // parseOwn reads the client's own chain and key, and makes sure that they
 // belong together and that the leaf is valid now.
-func parseOwn(c messages.Credentials, now time.Time) (*ownKey, error) {
+func parseOwn(c messages.Credentials, signers []crypto.Signer, now time.Time) (*ownKey, error) {
 	leaf, err := parseChain(c.Certificate)
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(c.PrivateKey)
+	key, half, err := findKey(c.PrivateKey, signers)
 	if err != nil {
 		return nil, err
 	}
-	if !key.PublicKey.Equal(leaf.PublicKey) {
+	if !half.Equal(leaf.PublicKey) {
 		return nil, &CredentialsError{Reason: KeyMismatch}
 	}
 	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
@@ -179,6 +180,25 @@ func parseChain(chain [][]byte) (leaf *x509.Certificate, err error) {
 		}
 	}
 	return leaf, nil
+}
+
+// findKey returns the key of an account and its public half: the key itself, or
+// the signer that holds it.
+func findKey(der messages.Secret, signers []crypto.Signer) (crypto.Signer, *ecdsa.PublicKey, error) {
+	held, outside := accounts.HeldOutside(der)
+	if !outside {
+		key, err := parseKey(der)
+		if err != nil {
+			return nil, nil, err
+		}
+		return key, &key.PublicKey, nil
+	}
+	for _, signer := range signers {
+		if held.Equal(signer.Public()) {
+			return signer, held, nil
+		}
+	}
+	return nil, nil, &CredentialsError{Reason: NoSigner}
 }
 
 // parseKey reads PKCS #8 (RFC 5958) or SEC 1 (RFC 5915). The suites on offer

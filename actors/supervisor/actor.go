@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"crypto"
 	"maps"
 	"slices"
 	"strconv"
@@ -24,6 +25,8 @@ import (
 type Runtime struct {
 	Config    Config
 	Transport network.Transport
+	// Signers hold keys that accounts name by their public halves.
+	Signers []crypto.Signer
 	// CoAP configures every link's message layer; account and epoch are set
 	// per incarnation.
 	CoAP       coapresend.Config
@@ -223,7 +226,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	route := s.wiring(in)
 	suffix := "/" + strconv.Itoa(int(effect.Peer.ID))
 	in.network = ctx.Spawn(network.Props(network.Config{
-		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport, Route: route,
+		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport, Signers: s.runtime.Signers, Route: route,
 	}, s.options("network"+suffix)))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Route: route}
 	coap.Peer, coap.Epoch = effect.Peer, effect.Epoch

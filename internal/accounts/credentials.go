@@ -121,8 +121,12 @@ func (r *reader) privateKey(chain []*x509.Certificate) messages.Secret {
 // publicKey is what the public keys of the standard library implement.
 type publicKey interface{ Equal(crypto.PublicKey) bool }
 
-// parsePrivateKey returns the public half of a key in PKCS #8 or SEC 1.
+// parsePrivateKey returns the public half of a key in PKCS #8 or SEC 1, or of
+// one that is held outside.
 func parsePrivateKey(der []byte) (publicKey, bool) {
+	if held, ok := HeldOutside(der); ok {
+		return held, true
+	}
 	var key any
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {

@@ -2,6 +2,7 @@ package credfile
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/hex"
@@ -33,6 +34,11 @@ type Source struct {
 	Certificate string // may be empty with raw public keys: the private key implies it
 	PrivateKey  string
 	Trust       string
+
+	// In memory, in place of the files:
+	Chain   [][]byte      // own certificates, or one public key, DER
+	Signer  crypto.Signer // in place of PrivateKey
+	Anchors [][]byte      // certificates, or the server's public key, DER
 }
 
 // Fault is one thing that is wrong with a file.
@@ -70,10 +76,10 @@ func (r *reader) credentials(s Source) messages.Credentials {
 	case messages.SecurityX509:
 		return messages.Credentials{
 			Mode:               messages.SecurityX509,
-			Certificate:        r.certificates("certificate", s.Certificate),
-			PrivateKey:         r.privateKey(s.PrivateKey),
+			Certificate:        r.chain(s),
+			PrivateKey:         r.key(s),
 			Usage:              messages.UsageTrustAnchor,
-			ServerCertificates: r.trust(s.Trust),
+			ServerCertificates: r.anchors(s),
 		}
 	case messages.SecurityRPK:
 		return r.rawPublicKeys(s)
@@ -185,12 +191,17 @@ func (r *reader) trust(path string) [][]byte {
 	if len(r.faults) > before {
 		return nil
 	}
+	return r.alive(source(path)+" holds", anchors)
+}
+
+// alive returns trust anchors of which one at least has not expired.
+func (r *reader) alive(what string, anchors [][]byte) [][]byte {
 	for _, der := range anchors {
 		if anchor, err := x509.ParseCertificate(der); err == nil && !r.now.After(anchor.NotAfter) {
 			return anchors
 		}
 	}
-	r.fault("trust", fmt.Sprintf("%q holds only expired certificates", path), nil)
+	r.fault("trust", what+" only expired certificates", nil)
 	return nil
 }
 

@@ -14,11 +14,14 @@ import (
 // rawPublicKeys reads what SecurityRPK needs. Whether the keys are fit for it,
 // and belong together, is looked at as it is for keys from a bootstrap server.
 func (r *reader) rawPublicKeys(s Source) messages.Credentials {
-	key := r.privateKey(s.PrivateKey)
+	key := r.key(s)
 	own := r.ownPublicKey(s, key)
-	server := r.publicKeys("trust", s.Trust)
+	server := s.Anchors
+	if len(server) == 0 {
+		server = r.publicKeys("trust", s.Trust)
+	}
 	if len(server) > 1 {
-		r.fault("trust", fmt.Sprintf("%q holds more than one key: the server has one", s.Trust), nil)
+		r.fault("trust", source(s.Trust)+" holds more than one key: the server has one", nil)
 	}
 	return messages.Credentials{
 		Mode: messages.SecurityRPK, Certificate: own, PrivateKey: key, ServerCertificates: server,
@@ -28,6 +31,9 @@ func (r *reader) rawPublicKeys(s Source) messages.Credentials {
 // ownPublicKey returns the first key of the certificate's file, the others of
 // which are a chain's. Without a file it is that of the private key.
 func (r *reader) ownPublicKey(s Source, key messages.Secret) [][]byte {
+	if len(s.Chain) > 0 {
+		return s.Chain[:1]
+	}
 	if s.Certificate == "" {
 		return r.impliedKey(s.PrivateKey, key)
 	}
@@ -57,6 +63,9 @@ func (r *reader) impliedKey(path string, der messages.Secret) [][]byte {
 }
 
 func publicHalf(der []byte) (*ecdsa.PublicKey, bool) {
+	if held, ok := accounts.HeldOutside(der); ok {
+		return held, true
+	}
 	var key any
 	key, err := x509.ParseECPrivateKey(der)
 	if err != nil {

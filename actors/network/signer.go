@@ -1,0 +1,36 @@
+package network
+
+import (
+	"crypto"
+	"errors"
+	"io"
+)
+
+// maxSigning is how many handshakes one signer works for at a time. Hardware that
+// hangs takes at most as many goroutines with it, however long that lasts.
+const maxSigning = 8
+
+// errSignerBusy is the cause of a [CredentialsError] while a signer has as many
+// calls under way as it is given.
+var errSignerBusy = errors.New("it has not answered the calls before")
+
+// BoundSigner returns a signer that refuses a call while too many are under way.
+func BoundSigner(s crypto.Signer) crypto.Signer {
+	return &boundSigner{Signer: s, slots: make(chan struct{}, maxSigning)}
+}
+
+type boundSigner struct {
+	crypto.Signer
+	slots chan struct{}
+}
+
+// Sign implements crypto.Signer.
+func (s *boundSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		return nil, errSignerBusy
+	}
+	defer func() { <-s.slots }()
+	return s.Signer.Sign(random, digest, opts)
+}

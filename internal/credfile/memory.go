@@ -1,0 +1,69 @@
+package credfile
+
+import (
+	"crypto/ecdsa"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// What an application hands over in memory is held to the same rules as a file's
+// content. Faults name the key of the file that it stands for.
+
+func (r *reader) chain(s Source) [][]byte {
+	if len(s.Chain) == 0 {
+		return r.certificates("certificate", s.Certificate)
+	}
+	return r.inMemory("certificate", s.Chain)
+}
+
+func (r *reader) anchors(s Source) [][]byte {
+	if len(s.Anchors) == 0 {
+		return r.trust(s.Trust)
+	}
+	before := len(r.faults)
+	anchors := r.inMemory("trust", s.Anchors)
+	if len(r.faults) > before {
+		return nil
+	}
+	return r.alive(source("")+" holds", anchors)
+}
+
+// source says where something was read.
+func source(path string) string {
+	if path == "" {
+		return "what is given in memory"
+	}
+	return fmt.Sprintf("%q", path)
+}
+
+func (r *reader) inMemory(key string, list [][]byte) [][]byte {
+	for i, der := range list {
+		if _, err := x509.ParseCertificate(der); err != nil {
+			r.fault(key, fmt.Sprintf("certificate %d of those in memory cannot be parsed", i+1), err)
+		}
+	}
+	if len(list) > maxCertificates {
+		r.fault(key, fmt.Sprintf("has more than %d certificates in memory", maxCertificates), nil)
+	}
+	return list
+}
+
+// key returns the private key, or what says that a signer holds it: its public
+// half (internal/accounts, HeldOutside).
+func (r *reader) key(s Source) messages.Secret {
+	if s.Signer == nil {
+		return r.privateKey(s.PrivateKey)
+	}
+	public, ok := s.Signer.Public().(*ecdsa.PublicKey)
+	if !ok {
+		r.fault("private_key", fmt.Sprintf("is a signer with a %T: ECDSA is needed", s.Signer.Public()), nil)
+		return nil
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		r.fault("private_key", "is a signer with a public key on an unknown curve", err)
+	}
+	return der
+}

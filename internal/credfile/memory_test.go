@@ -1,0 +1,93 @@
+package credfile
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// inMemory are good credentials of both modes with keys.
+func inMemory(t *testing.T) (certified, raw Source) {
+	t.Helper()
+	set := testpki.Must(t, "gw-0001")
+	server, err := x509.MarshalPKIXPublicKey(set.Server.Key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certified = Source{
+		Mode: messages.SecurityX509, Chain: [][]byte{set.Client.Cert.Raw}, Signer: set.Client.Key, Anchors: [][]byte{set.CA.Cert.Raw},
+	}
+	return certified, Source{Mode: messages.SecurityRPK, Signer: set.Client.Key, Anchors: [][]byte{server}}
+}
+
+func TestCredentialsFromMemoryHoldNoPrivateKey(t *testing.T) {
+	certified, raw := inMemory(t)
+	for _, s := range []Source{certified, raw} {
+		c, faults := Read(s, time.Now())
+		if len(faults) > 0 {
+			t.Fatalf("%s: %v", s.Mode, faults)
+		}
+		public, err := x509.ParsePKIXPublicKey(c.PrivateKey)
+		if err != nil || !s.Signer.Public().(*ecdsa.PublicKey).Equal(public) {
+			t.Errorf("%s: the key is %x, %v", s.Mode, []byte(c.PrivateKey), err)
+		}
+		if len(c.Certificate) != 1 || len(c.ServerCertificates) != 1 {
+			t.Errorf("%s: %d and %d", s.Mode, len(c.Certificate), len(c.ServerCertificates))
+		}
+	}
+}
+
+func TestCredentialsFromMemoryAreHeldToTheRulesOfFiles(t *testing.T) {
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	garbage := [][]byte{[]byte("garbage")}
+	for name, test := range map[string]struct {
+		change func(certified, raw *Source)
+		key    string
+	}{
+		"a chain that does not parse":  {func(c, _ *Source) { c.Chain = garbage }, "certificate"},
+		"anchors that do not parse":    {func(c, _ *Source) { c.Anchors = garbage }, "trust"},
+		"too long a chain":             {func(c, _ *Source) { c.Chain = slices.Repeat(c.Chain, maxCertificates+1) }, "certificate"},
+		"too many anchors":             {func(c, _ *Source) { c.Anchors = slices.Repeat(c.Anchors, maxCertificates+1) }, "trust"},
+		"a signer of another kind":     {func(c, _ *Source) { c.Signer = edwards }, "private_key"},
+		"a raw key on P-224":           {func(_, r *Source) { r.Signer = p224 }, "private_key"},
+		"two raw keys of the server":   {func(_, r *Source) { r.Anchors = slices.Repeat(r.Anchors, 2) }, "trust"},
+		"a raw signer of another kind": {func(_, r *Source) { r.Signer = crypto.Signer(edwards) }, "private_key"},
+	} {
+		certified, raw := inMemory(t)
+		test.change(&certified, &raw)
+		var keys []string
+		for _, s := range []Source{certified, raw} {
+			_, faults := Read(s, time.Now())
+			for _, f := range faults {
+				keys = append(keys, f.Key)
+			}
+		}
+		if !slices.Contains(keys, test.key) {
+			t.Errorf("%s: faults in %v", name, keys)
+		}
+	}
+}
+
+func TestAnchorsFromMemoryExpire(t *testing.T) {
+	certified, _ := inMemory(t)
+	_, faults := Read(certified, time.Now().Add(100*365*24*time.Hour))
+	if len(faults) != 1 || faults[0].Key != "trust" {
+		t.Errorf("%v", faults)
+	}
+}
