@@ -435,7 +435,7 @@ func (m *module) mapRow(cells []string) (faults []fault) {
 var unknownWords = []*regexp.Regexp{
 	regexp.MustCompile(`\bDESIGN(\.md)?\b`),
 	regexp.MustCompile(`\bCONTRACT(\.md)?\b`),
-	regexp.MustCompile(`\bFirst light\b`),
+	regexp.MustCompile(`\b(First light|Every error recovers|Nobody impersonates|Sessions that survive|A house for what)\b`),
 	regexp.MustCompile(`\b[Bb]y the seed\b`),
 	regexp.MustCompile(`\b[Tt]he seed('s|:| says\b| asks\b| has it\b)`),
 	regexp.MustCompile(`\b[Ii]ssue #?\d+`),
