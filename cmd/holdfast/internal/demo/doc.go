@@ -4,8 +4,8 @@
 //
 // Every fault is made from the outside: in the servers and their ports
 // ([lwm2mtest.Server]), in the name service (a stub of the package's own), in
-// the files of the state directory, in the network that a gateway brings along (a
-// modem's driver), or by a call of the public API. The client itself is the
+// the files of the state directory, in the network below the client (the driver of
+// a modem, in the place of the system's sockets), or by a call of the public API. The client itself is the
 // product's, unchanged; only its delays are configured short.
 //
 // The package owns the temporary directory, the sockets and the goroutines

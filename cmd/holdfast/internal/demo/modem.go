@@ -13,9 +13,9 @@ import (
 // unpluggedName is the endpoint of the gateway with a modem.
 const unpluggedName = "demo-modem"
 
-// modem is the network of a gateway that brings its own: the driver of a modem,
-// as a gateway's maker may write one. It has a defect, which nobody notices as
-// long as the modem is plugged in: it takes for granted that there is a port.
+// modem is the driver of a modem, in the place of the operating system's sockets.
+// It has a defect that nobody notices as long as the modem is plugged in: it takes
+// for granted that there is a port.
 type modem struct {
 	resolver net.Resolver
 
