@@ -12,7 +12,7 @@ import (
 // RegisterUpdate asks for a registration update now. It returns nil when the
 // client is registered and the Update is on its way, else ErrNotAllowed:
 // before Start, while not registered, after Close, and while a server has
-// asked not to be bothered.
+// asked for a pause.
 //
 // This and the following calls return when what they did shows in Status, in
 // microseconds; FactoryReset waits for the disk. When the context ends first
@@ -39,7 +39,7 @@ func (c *Client) Reconnect(ctx context.Context) error { return c.call(ctx, messa
 
 // Bootstrap asks for a bootstrap now. The accounts stay in use until new ones
 // are stored. It is ErrNotAllowed when there is no bootstrap account, while a
-// bootstrap is under way, and while its server has asked not to be bothered.
+// bootstrap is under way, and while its server has asked for a pause.
 func (c *Client) Bootstrap(ctx context.Context) error { return c.call(ctx, messages.CallBootstrap) }
 
 // FactoryReset removes what a bootstrap has stored and begins anew from the
