@@ -7,6 +7,7 @@
 //	bootstrap.go     a bootstrap session and what it delivered
 //	registration.go  Register, Update, de-register
 //	management.go    requests of management servers on the object model
+//	session.go       which management servers have registered the client
 //	store.go         records of the state directory
 //	account.go       server accounts and their credentials
 //	failure.go       what can go wrong: classes, phases, the failure value
