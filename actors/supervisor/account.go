@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -57,7 +57,7 @@ type account struct {
 	last     *messages.Failure
 	lastSaid *messages.Event
 
-	crashes actorkit.Decay // of the actors of its incarnations
+	crashes decay.Decay // of the actors of its incarnations
 
 	registration *messages.Registration // as long as the process lives; nil when the server does not know us
 	lostAt       time.Time              // when a registered link was lost; zero when none was

@@ -133,6 +133,7 @@ type shell struct {
 
 func newShell(runtime Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
+	runtime.Config.Objects = management.ObjectEntries
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: New(runtime.Config), Executor: sh, Route: sh.route,
 	})

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -51,7 +50,7 @@ func (m *Machine) beginning(now time.Time, a *account, end time.Time) any {
 	}
 	b := messages.BeginRegistration{
 		Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint, Deadline: end,
-		Mode: a.mode(now), Versions: m.config.Versions, Objects: management.ObjectEntries(m.tree),
+		Mode: a.mode(now), Versions: m.config.Versions, Objects: m.config.Objects(m.tree),
 	}
 	if b.Mode == messages.ModeUpdate {
 		b.Previous = new(*a.registration)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -71,7 +72,7 @@ func newDriver(t *testing.T, configured ...messages.Account) *driver {
 	d.factory = accounts.ToTree(configured)
 	d.machine = New(Config{
 		Endpoint: "gw-1", Policy: Policy{Initial: testR0, Max: Week}, Budget: 3 * time.Minute,
-		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second,
+		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second, Objects: management.ObjectEntries,
 	})
 	return d
 }

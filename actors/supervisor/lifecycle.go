@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -179,7 +178,7 @@ func (m *Machine) announce() {
 	for _, a := range m.servers() {
 		if a.stage == stageRegistered {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
-				Epoch: a.epoch, Objects: management.ObjectEntries(m.tree), Lifetime: a.Lifetime,
+				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime,
 			}})
 		}
 	}

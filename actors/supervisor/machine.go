@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -28,6 +28,9 @@ type Config struct {
 	// MaxAccounts is how many management accounts are used at most, those with
 	// the lowest short server IDs; 0 means accounts.DefaultMax.
 	MaxAccounts int
+	// Objects lists what a registration announces of objects 0 and 1; the
+	// shell sets it to that of management, which serves them.
+	Objects func(*lwm2m.Tree) []messages.ObjectEntry
 }
 
 // Machine is the pure core. It implements core.Machine.
@@ -57,7 +60,7 @@ type Machine struct {
 	triggered  time.Time // the last bootstrap that a server asked for
 	triggers   uint64    // how many it has asked for, none of them an hour after the one before
 	malformed  time.Time // the last event about an undecodable message
-	crashes    map[core.Role]*actorkit.Decay
+	crashes    map[core.Role]*decay.Decay
 	crashDelay time.Duration     // floor of the delay after the crash under way
 	stop       *messages.Stopped // set while stopping
 	moved      bool              // an account has changed, though the client's state may not have
@@ -69,7 +72,7 @@ type Machine struct {
 func New(config Config) *Machine {
 	return &Machine{
 		config: config, factory: lwm2m.NewTree(), accounts: map[messages.Peer]*account{},
-		resets: map[uint64]chan<- messages.Answered{}, crashes: map[core.Role]*actorkit.Decay{},
+		resets: map[uint64]chan<- messages.Answered{}, crashes: map[core.Role]*decay.Decay{},
 	}
 }
 

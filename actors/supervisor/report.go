@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -166,7 +166,7 @@ func (m *Machine) crashed(now time.Time, in messages.Crashed) {
 func (m *Machine) sharedCrashed(now time.Time, in messages.Crashed) {
 	role := sharedRole(in.Actor)
 	if m.crashes[role] == nil {
-		m.crashes[role] = &actorkit.Decay{}
+		m.crashes[role] = &decay.Decay{}
 	}
 	delay, repeated := m.crashes[role].Next(now)
 	m.do(core.SetTimer{Timer: respawnTimer(role), After: delay})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
 // fragile panics on the messages of the types it is told.
@@ -89,7 +91,7 @@ func TestTrap06AStopDuringTheRestartDelayStays(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 		}), PropsOptions{})
-		guardian := NewGuardian(GuardianOptions{Decay: Decay{Min: 10 * time.Second}})
+		guardian := NewGuardian(GuardianOptions{Decay: decay.Decay{Min: 10 * time.Second}})
 		pid := system.Root.Copy().WithGuardian(guardian).Spawn(Props(fn(func(ctx actor.Context) {
 			switch ctx.Message().(type) {
 			case *actor.Started:

@@ -5,12 +5,14 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
 // GuardianOptions configure a Guardian.
 type GuardianOptions struct {
 	// Decay is the back-off that each child starts with.
-	Decay Decay
+	Decay decay.Decay
 	// OnCrash is told of every failure, of the delay before the restart and
 	// whether failures repeat. It is called on the failed child's goroutine
 	// when the restart is armed; a panic in it is discarded. Nil means that
@@ -38,7 +40,7 @@ type Guardian struct {
 // ward is what a Guardian knows of a child that has failed.
 type ward struct {
 	process actor.Process // the child itself; another may get its name
-	decay   Decay
+	decay   decay.Decay
 	restart *time.Timer // not nil while a restart is due
 }
 

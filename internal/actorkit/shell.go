@@ -90,7 +90,9 @@ type persistWait struct{}
 
 // NewShell returns a Shell.
 func NewShell(options ShellOptions) *Shell {
-	options.PersistTimeout = positive(options.PersistTimeout, DefaultPersistTimeout)
+	if options.PersistTimeout <= 0 {
+		options.PersistTimeout = DefaultPersistTimeout
+	}
 	return &Shell{options: options}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
 // TestStrategyStopsTheChildAndTellsTheParent shows the intended use: the
@@ -130,7 +132,7 @@ func TestGuardianLeavesANewActorOfTheSameNameAlone(t *testing.T) {
 // seconds.
 func namedSpawner(t *testing.T, system *actor.ActorSystem, starts *journal[time.Duration]) func() *actor.PID {
 	began := time.Now()
-	guardian := NewGuardian(GuardianOptions{Decay: Decay{Min: time.Minute}})
+	guardian := NewGuardian(GuardianOptions{Decay: decay.Decay{Min: time.Minute}})
 	props := Props(fn(func(ctx actor.Context) {
 		if _, ok := ctx.Message().(*actor.Started); ok {
 			starts.add(time.Since(began) / time.Second)
@@ -180,7 +182,7 @@ func TestGuardianArmsOneRestartAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		var starts, crashes atomic.Int32
 		guardian := NewGuardian(GuardianOptions{
-			Decay:   Decay{Min: time.Minute},
+			Decay:   decay.Decay{Min: time.Minute},
 			OnCrash: func(*actor.PID, *Crash, time.Duration, bool) { crashes.Add(1) },
 		})
 		var child atomic.Pointer[actor.PID]

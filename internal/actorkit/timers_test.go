@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
 // tick is what a ticker saw, and when.
@@ -107,7 +109,7 @@ func TestTimersTickIsFreshOnce(t *testing.T) {
 func TestTimersOfAnEarlierIncarnationAreStale(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		var ticks journal[tick]
-		guardian := NewGuardian(GuardianOptions{Decay: Decay{Min: 10 * time.Second}})
+		guardian := NewGuardian(GuardianOptions{Decay: decay.Decay{Min: 10 * time.Second}})
 		root := system.Root.Copy().WithGuardian(guardian)
 		pid := root.Spawn(Props(ticker(time.Now(), &ticks), PropsOptions{}))
 		set := func(timers *Timers) { timers.Set("a", 5*time.Second) }

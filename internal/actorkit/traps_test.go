@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
 // The tests of this file are named after protoactor's traps (the package
@@ -166,7 +168,7 @@ func TestTrap09TheDelayDoublesToTheCap(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		var starts journal[time.Duration]
 		began := time.Now()
-		guardian := NewGuardian(GuardianOptions{Decay: Decay{Min: time.Second, Max: 8 * time.Second}})
+		guardian := NewGuardian(GuardianOptions{Decay: decay.Decay{Min: time.Second, Max: 8 * time.Second}})
 		pid := system.Root.Copy().WithGuardian(guardian).Spawn(Props(fn(func(ctx actor.Context) {
 			if _, ok := ctx.Message().(*actor.Started); ok {
 				starts.add(time.Since(began) / time.Second)
@@ -189,7 +191,7 @@ func TestTrap10ARootActorIsRestartedForEver(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		var starts, crashes, repeats atomic.Int32
 		guardian := NewGuardian(GuardianOptions{
-			Decay: Decay{Max: time.Minute},
+			Decay: decay.Decay{Max: time.Minute},
 			OnCrash: func(_ *actor.PID, crash *Crash, delay time.Duration, repeated bool) {
 				crashes.Add(1)
 				if repeated {
@@ -313,7 +315,7 @@ func explode(ctx actor.Context) {
 func TestCrashLoopUnderRandomFailures(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		random := rand.New(rand.NewPCG(1, 2))
-		guardian := NewGuardian(GuardianOptions{Decay: Decay{Max: time.Second}})
+		guardian := NewGuardian(GuardianOptions{Decay: decay.Decay{Max: time.Second}})
 		root := system.Root.Copy().WithGuardian(guardian)
 		var pids []*actor.PID
 		var alive journal[*actor.PID]

@@ -28,6 +28,9 @@ var purityRules = []rule{
 			{"actors/network/verify.go": "package network\nimport \"net\"\nvar dial = net.Dial"},
 			{"actors/network/classify.go": "package network\nimport \"syscall\"\nvar socket = syscall.Socket"},
 			{"actors/coapresend/rand.go": "package coapresend\nimport \"time\"\nvar t = time.Now()"},
+			{"actors/update/machine.go": imports(self + "/internal/actorkit")},
+			{"actors/supervisor/machine.go": imports(self + "/actors/management")},
+			{"actors/supervisor/table.go": imports("github.com/asynkron/protoactor-go/actor")},
 		},
 		accepted: []sample{
 			{"actors/update/machine.go": "package update\nimport (\"net/netip\"; \"time\")\n" +
@@ -39,6 +42,8 @@ var purityRules = []rule{
 			{"actors/network/verify.go": "package network\nimport \"net\"\nvar ip = net.ParseIP(\"::1\")"},
 			{"actors/network/classify.go": "package network\nimport \"syscall\"\nvar full error = syscall.ENOBUFS"},
 			{"actors/update/machine_test.go": imports("os", "sync")},
+			{"actors/supervisor/actor.go": imports(self+"/actors/management", self+"/internal/actorkit")},
+			{"actors/supervisor/machine.go": imports(self+"/internal/core", self+"/internal/decay")},
 		},
 	},
 }
@@ -47,7 +52,7 @@ var purityRules = []rule{
 // the cores of the actors, the protocol, and the values that all share.
 var pure = []string{
 	"actors/*/*.go", "lwm2m/...", "messages/*.go", "internal/core/*.go", "internal/coap/*.go", "internal/dtls/...",
-	"internal/dtlstest/*.go", "internal/requests/*.go",
+	"internal/dtlstest/*.go", "internal/requests/*.go", "internal/decay/*.go",
 }
 
 // shells are the files below pure that do what the cores ask for.
@@ -88,6 +93,10 @@ var forbidden = map[string][]string{
 	},
 }
 
+// actorLibrary are the packages that a pure file may not import because they are
+// the actor library, or link it: a core runs without actors.
+var actorLibrary = []string{"github.com/asynkron/protoactor-go/...", self + "/internal/actorkit", self + "/actors/*"}
+
 // harmless are packages below forbidden ones that only hold values.
 var harmless = []string{"net/netip", "net/url"}
 
@@ -116,6 +125,9 @@ func impure(s *source) (faults []fault) {
 // impureImport looks at one import and at what the file uses of it.
 func impureImport(s *source, spec *ast.ImportSpec) (faults []fault) {
 	name := imported(spec)
+	if matchesAny(actorLibrary, name) {
+		return []fault{faultf("%s imports %s, and with it the actor library", s.at(spec), name)}
+	}
 	names, found := bans(name)
 	if !found {
 		return nil

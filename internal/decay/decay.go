@@ -1,16 +1,22 @@
-package actorkit
+// Package decay computes how long to wait before what has failed is started
+// anew: the more failures there are, the longer; the longer it has run well, the
+// less they count.
+//
+// A Decay is a plain value without a clock or a goroutine, so that pure cores can
+// hold one.
+package decay
 
 import (
 	"math"
 	"time"
 )
 
-// Defaults of Decay, used for fields that are not positive.
+// Defaults of [Decay], used for fields that are not positive.
 const (
-	DefaultDecayMin      = 100 * time.Millisecond
-	DefaultDecayMax      = time.Minute
-	DefaultDecayHalfLife = 5 * time.Minute
-	DefaultDecayRepeat   = 3
+	DefaultMin      = 100 * time.Millisecond
+	DefaultMax      = time.Minute
+	DefaultHalfLife = 5 * time.Minute
+	DefaultRepeat   = 3
 )
 
 // maxScore caps the score, so that an actor which has crashed for days is
@@ -50,13 +56,13 @@ func (d *Decay) Next(now time.Time) (delay time.Duration, repeated bool) {
 	points := int(math.Round(d.score))
 	delay = d.jitter(doubled(d.low(), d.high(), points-1))
 	d.resumed = now.Add(delay)
-	return delay, points >= positive(d.Repeat, DefaultDecayRepeat)
+	return delay, points >= positive(d.Repeat, DefaultRepeat)
 }
 
 // Score returns the decayed score at the instant now, in [0, 64].
 func (d *Decay) Score(now time.Time) float64 {
 	healthy := max(0, now.Sub(d.resumed))
-	halfLives := float64(healthy) / float64(positive(d.HalfLife, DefaultDecayHalfLife))
+	halfLives := float64(healthy) / float64(positive(d.HalfLife, DefaultHalfLife))
 	return d.score * math.Exp2(-halfLives)
 }
 
@@ -67,9 +73,9 @@ func (d *Decay) Quiet(now time.Time) bool { return d.Score(now) < 0.5 }
 // Reset forgets all failures.
 func (d *Decay) Reset() { d.score, d.resumed = 0, time.Time{} }
 
-func (d *Decay) low() time.Duration { return positive(d.Min, DefaultDecayMin) }
+func (d *Decay) low() time.Duration { return positive(d.Min, DefaultMin) }
 
-func (d *Decay) high() time.Duration { return max(d.low(), positive(d.Max, DefaultDecayMax)) }
+func (d *Decay) high() time.Duration { return max(d.low(), positive(d.Max, DefaultMax)) }
 
 func (d *Decay) jitter(delay time.Duration) time.Duration {
 	if d.Jitter == nil {

@@ -1,4 +1,4 @@
-package actorkit
+package decay
 
 import (
 	"math"
@@ -81,7 +81,7 @@ func TestDecayForgivesACrashLoopAfterAFewHalfLives(t *testing.T) {
 	for range 100000 {
 		decay.Next(epoch)
 	}
-	if !decay.Quiet(epoch.Add(DefaultDecayMax + 8*time.Minute)) {
+	if !decay.Quiet(epoch.Add(DefaultMax + 8*time.Minute)) {
 		t.Error("eight half-lives do not forgive 100000 failures")
 	}
 }
@@ -90,8 +90,8 @@ func TestDecayZeroValueUsesTheDefaults(t *testing.T) {
 	var decay Decay
 	for i := range 20 {
 		delay, repeated := decay.Next(epoch)
-		want := min(DefaultDecayMin<<i, DefaultDecayMax)
-		if delay != want || repeated != (i+1 >= DefaultDecayRepeat) {
+		want := min(DefaultMin<<i, DefaultMax)
+		if delay != want || repeated != (i+1 >= DefaultRepeat) {
 			t.Errorf("failure %d: %v, %v, want %v", i+1, delay, repeated, want)
 		}
 	}
