@@ -53,10 +53,11 @@ type CredentialsForgotten struct {
 	Err   error
 }
 
-// Save writes one record, whole, as a new generation. Anyone to store, which
-// answers core.Persisted or core.PersistFailed with the same token.
+// Save writes one record, whole, as a new generation, or removes it. Shell of any
+// actor to store, which answers core.Persisted or core.PersistFailed with the
+// same token.
 type Save struct {
-	Token  uint64
+	Token  uint64 // chosen by the shell; no two in a process are the same
 	Record string
-	Data   []byte
+	Data   []byte // nil removes the record
 }

@@ -29,7 +29,11 @@ type journal struct {
 func (j *journal) add(who core.Role, message any) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.lines = append(j.lines, fmt.Sprintf("%v %v: %T", time.Since(j.began), who, message))
+	line := fmt.Sprintf("%v %v: %T", time.Since(j.began), who, message)
+	if code, ok := message.(messages.CoAPCode); ok {
+		line = fmt.Sprintf("%v %v: %v", time.Since(j.began), who, code)
+	}
+	j.lines = append(j.lines, line)
 }
 
 // neighbours spawns the actors in the other roles. The store takes a while.
@@ -44,7 +48,11 @@ func neighbours(system *actor.ActorSystem, j *journal, disk time.Duration) map[c
 				if _, lifecycle := ctx.Message().(actor.AutoReceiveMessage); lifecycle {
 					return
 				}
-				j.add(role, ctx.Message())
+				if reply, ok := ctx.Message().(messages.Reply); ok {
+					j.add(role, reply.Code)
+				} else {
+					j.add(role, ctx.Message())
+				}
 				if save, ok := ctx.Message().(messages.Save); ok {
 					to := ctx.Sender()
 					time.AfterFunc(disk, func() { system.Root.Send(to, core.Persisted{Token: save.Token}) })
@@ -119,7 +127,7 @@ func TestActorPersistsBeforeItAnswers(t *testing.T) {
 		"0s coapresend: messages.Request",
 		"0s supervisor: messages.BootstrapStarted",
 		"0s store: messages.Save",
-		"20ms coapresend: messages.Reply",
+		"20ms coapresend: 2.04",
 		"20ms supervisor: messages.Bootstrapped")
 }
 
@@ -135,7 +143,7 @@ func TestActorTimesOut(t *testing.T) {
 	wantLines(t, got,
 		"0s coapresend: messages.Request",
 		"0s supervisor: messages.BootstrapStarted",
-		"1m0s coapresend: messages.Reply",
+		"1m0s coapresend: 2.02",
 		"5m7s supervisor: messages.Failed")
 }
 
@@ -149,6 +157,29 @@ func TestActorWithoutStore(t *testing.T) {
 	wantLines(t, got,
 		"0s coapresend: messages.Request",
 		"0s supervisor: messages.BootstrapStarted",
-		"0s coapresend: messages.Reply",
+		"0s coapresend: 5.00",
 		"0s supervisor: messages.Failed")
+}
+
+// What a server asks for while the disk writes is refused at once, but for another
+// Finish: that is answered when it is known what has become of the first.
+func TestActorServesWhileItPersists(t *testing.T) {
+	got := runActor(t, true,
+		atBubbleStart(),
+		messages.LinkUp{Epoch: epoch},
+		messages.Response{Epoch: epoch, ID: 1, Code: messages.Changed},
+		messages.Inbound{Epoch: epoch, ID: 5, Code: messages.POST, Path: []string{bs}},
+		5*time.Millisecond,
+		messages.Inbound{Epoch: epoch, ID: 6, Code: messages.DELETE},
+		5*time.Millisecond,
+		messages.Inbound{Epoch: epoch, ID: 7, Code: messages.POST, Path: []string{bs}},
+	)
+	wantLines(t, got,
+		"0s coapresend: messages.Request",
+		"0s supervisor: messages.BootstrapStarted",
+		"0s store: messages.Save",
+		"5ms coapresend: 4.05",
+		"20ms coapresend: 4.05",
+		"20ms coapresend: 2.04",
+		"20ms supervisor: messages.Bootstrapped")
 }

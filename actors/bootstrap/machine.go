@@ -231,9 +231,14 @@ func (m *Machine) silence() messages.Failure {
 // inbound serves one request of the server. Every request gets exactly one
 // answer, whatever the state.
 func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
+	closed := refuse(messages.MethodNotAllowed, "no bootstrap session is open")
 	switch {
+	case m.state == Persisting && isFinish(in):
+		// A server that repeats its Finish learns nothing before the disk has
+		// decided.
+		return []core.Effect{core.After{Token: m.finish}, m.reply(in.ID, closed)}
 	case m.state != Open:
-		return []core.Effect{m.reply(in.ID, refuse(messages.MethodNotAllowed, "no bootstrap session is open"))}
+		return []core.Effect{m.reply(in.ID, closed)}
 	case isFinish(in):
 		return m.finished(now, in)
 	}

@@ -282,6 +282,8 @@ func (p *player) effect(effect core.Effect) {
 	case core.Persist:
 		p.token = effect.Token
 		p.print("persist %s: %s", effect.Record, p.describe(effect.Data))
+	case core.After:
+		p.print("after the store's answer:")
 	case core.Tell:
 		p.tell(effect)
 	default:

@@ -7,7 +7,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -17,8 +16,9 @@ func TestShellAnswersPings(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		answer := make(chan struct{}, 1)
 		var log journal[string]
-		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
-		for _, message := range []any{messages.Ping{Answer: answer}, script{core.Persist{Token: 1}}, messages.Ping{Answer: answer}} {
+		store := system.Root.Spawn(Props(newShelf, PropsOptions{}))
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), routeToStore(store)), noteSaves(&log, time.Now())))
+		for _, message := range []any{messages.Ping{Answer: answer}, script{persist(1, "a")}, messages.Ping{Answer: answer}} {
 			system.Root.Send(pid, message)
 			synctest.Wait()
 			if _, waits := message.(script); !waits && len(answer) != 1 {
@@ -28,8 +28,8 @@ func TestShellAnswersPings(t *testing.T) {
 		<-answer
 		system.Root.Send(pid, messages.Ping{Answer: answer})
 		<-answer
-		poison(t, system, pid)
-		if got := log.list(); len(got) != 1 || got[0] != "0s persist 1" {
+		poison(t, system, pid, store)
+		if got := log.list(); len(got) != 1 || got[0] != "0s save 1a" {
 			t.Errorf("%q", got)
 		}
 	})

@@ -1,9 +1,9 @@
 package actorkit
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -11,15 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
-
-// DefaultPersistTimeout is how long a shell waits for the answer to a
-// core.Persist.
-const DefaultPersistTimeout = 30 * time.Second
-
-// ErrPersistTimeout is the error of the core.PersistFailed that a shell makes
-// when no answer to a core.Persist came. Whether the record is durable is then
-// unknown.
-var ErrPersistTimeout = errors.New("no answer from the store")
 
 // UnhandledEffect is what a shell panics with when neither it nor its executor
 // knows an effect: the machine and its shell do not fit together.
@@ -35,9 +26,7 @@ func (e *UnhandledEffect) Error() string { return "no one handles the effect " +
 type Executor interface {
 	// Run carries out one effect on the actor's goroutine, without
 	// blocking, and reports whether it knows the effect. It gets every
-	// effect but core.Tell, core.SetTimer and core.StopTimer. For a
-	// core.Persist it starts the writing; the answer must come back as a
-	// message to the actor.
+	// effect but those of package core.
 	Run(ctx actor.Context, effect core.Effect) (handled bool)
 }
 
@@ -56,45 +45,24 @@ type ShellOptions struct {
 	// present: the message is then logged, by its type, and lost. A nil
 	// Route knows no one.
 	Route Route
-	// PersistTimeout is how long to wait for the answer to a core.Persist
-	// before the machine gets a core.PersistFailed with ErrPersistTimeout;
-	// DefaultPersistTimeout when it is not positive.
-	PersistTimeout time.Duration
 }
 
 // Shell drives a core.Machine: it turns each message of an actor into an input
-// and runs the effects in strict order.
-//
-// A core.Persist holds up all effects behind it, those of later inputs
-// included, until core.Persisted or core.PersistFailed with its token has come
-// back. Then the effects that waited run first, and after that the answer is
-// given to the machine. An answer with another token is dropped.
-//
-// While effects wait, a timer that one of them would set or stop does not
-// expire for the machine, which has already changed it.
+// and carries the effects out, in the order that package core describes. Records
+// go to the actor in the role core.Store.
 //
 // A Shell serves one incarnation of an actor and belongs to its goroutine;
 // make a new one, with a new machine, in the actor's producer.
 type Shell struct {
 	options ShellOptions
 	timers  *Timers
-	queue   ring // of core.Effect
-	waiting bool // for the answer to a core.Persist
-	token   uint64
+	batches []batch // with effects that are still to be carried out, oldest first
 	running bool
 	closed  bool
 }
 
-// persistWait is the key of the timer that bounds the wait for an answer.
-type persistWait struct{}
-
 // NewShell returns a Shell.
-func NewShell(options ShellOptions) *Shell {
-	if options.PersistTimeout <= 0 {
-		options.PersistTimeout = DefaultPersistTimeout
-	}
-	return &Shell{options: options}
-}
+func NewShell(options ShellOptions) *Shell { return &Shell{options: options} }
 
 // Receive handles the current message of ctx. The messages of protoactor's
 // lifecycle are no inputs: Stopping and Restarting end the shell, the others
@@ -108,9 +76,9 @@ func (s *Shell) Receive(ctx actor.Context) {
 	case Expired:
 		s.expired(ctx, message)
 	case core.Persisted:
-		s.answered(ctx, message.Token, message)
+		s.answered(ctx, message.Token, nil)
 	case core.PersistFailed:
-		s.answered(ctx, message.Token, message)
+		s.answered(ctx, message.Token, message.Err)
 	case messages.Ping:
 		message.Pong()
 	default:
@@ -118,14 +86,14 @@ func (s *Shell) Receive(ctx actor.Context) {
 	}
 }
 
-// Input gives one input to the machine and runs the effects, as far as no
-// core.Persist holds them up. After Close it does nothing.
+// Input gives one input to the machine and carries out what can be carried out
+// now.
 func (s *Shell) Input(ctx actor.Context, input any) {
 	if s.closed {
 		return
 	}
-	for _, effect := range s.options.Machine.Step(time.Now(), input) {
-		s.queue.push(effect)
+	if effects := s.options.Machine.Step(time.Now(), input); len(effects) > 0 {
+		s.batches = append(s.batches, batch{effects: effects})
 	}
 	s.drain(ctx)
 }
@@ -134,22 +102,19 @@ func (s *Shell) Input(ctx actor.Context, input any) {
 // no further input.
 func (s *Shell) Close() {
 	s.closed = true
-	s.queue = ring{}
+	s.batches = nil
 	if s.timers != nil {
 		s.timers.StopAll()
 	}
 }
-
-// Waiting returns the number of effects that a core.Persist holds up.
-func (s *Shell) Waiting() int { return s.queue.count }
 
 func (s *Shell) expired(ctx actor.Context, message Expired) {
 	if s.timers == nil || !s.timers.Fresh(message) {
 		return
 	}
 	switch key := message.Key.(type) {
-	case persistWait:
-		s.answered(ctx, s.token, core.PersistFailed{Token: s.token, Err: ErrPersistTimeout})
+	case saveWait:
+		s.answered(ctx, key.save, ErrPersistTimeout)
 	case core.Timer:
 		if !s.superseded(key) {
 			s.Input(ctx, core.Expired{Timer: key})
@@ -157,52 +122,33 @@ func (s *Shell) expired(ctx actor.Context, message Expired) {
 	}
 }
 
-// superseded reports whether a waiting effect sets or stops the timer.
-func (s *Shell) superseded(timer core.Timer) bool {
-	for i := range s.queue.count {
-		switch effect := s.queue.at(i).(type) {
-		case core.SetTimer:
-			if effect.Timer == timer {
-				return true
-			}
-		case core.StopTimer:
-			if effect.Timer == timer {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// answered ends the wait for a core.Persist.
-func (s *Shell) answered(ctx actor.Context, token uint64, answer any) {
-	if s.closed || !s.waiting || token != s.token {
-		return
-	}
-	s.waiting = false
-	s.timers.Stop(persistWait{})
-	s.drain(ctx)
-	s.Input(ctx, answer)
-}
-
-// drain runs the queued effects. An executor that calls Input only adds to the
-// queue, so that the order stays.
+// drain carries out what no write holds up. An executor that calls Input only
+// adds a batch, so that the order stays.
 func (s *Shell) drain(ctx actor.Context) {
 	if s.running {
 		return
 	}
 	s.running = true
-	for !s.waiting {
-		effect, ok := s.queue.pop()
-		if !ok {
-			break
+	for i := 0; i < len(s.batches); {
+		if s.blocked(i) {
+			i++
+			continue
 		}
-		s.run(ctx, effect.(core.Effect))
+		s.advance(ctx, i)
 	}
 	s.running = false
 }
 
-func (s *Shell) run(ctx actor.Context, effect core.Effect) {
+// advance carries out the first effect of a batch, which is gone with its last.
+func (s *Shell) advance(ctx actor.Context, i int) {
+	effect := s.batches[i].pop()
+	s.run(ctx, i, effect)
+	if i < len(s.batches) && s.batches[i].spent() { // Close may have emptied the list
+		s.batches = slices.Delete(s.batches, i, i+1)
+	}
+}
+
+func (s *Shell) run(ctx actor.Context, i int, effect core.Effect) {
 	if hook := effectHook(ctx); hook != nil {
 		hook(effect)
 	}
@@ -210,23 +156,21 @@ func (s *Shell) run(ctx actor.Context, effect core.Effect) {
 	case core.Tell:
 		s.tell(ctx, effect)
 	case core.SetTimer:
+		s.forgetTimer(i, effect.Timer)
 		s.ownTimers(ctx).Set(effect.Timer, effect.After)
 	case core.StopTimer:
+		s.forgetTimer(i, effect.Timer)
 		s.ownTimers(ctx).Stop(effect.Timer)
+	case core.After: // its wait is over
 	case core.Persist:
-		s.waiting, s.token = true, effect.Token
-		s.ownTimers(ctx).Set(persistWait{}, s.options.PersistTimeout)
-		s.execute(ctx, effect)
+		s.save(ctx, i, effect)
 	default:
 		s.execute(ctx, effect)
 	}
 }
 
 func (s *Shell) tell(ctx actor.Context, tell core.Tell) {
-	var to *actor.PID
-	if s.options.Route != nil {
-		to = s.options.Route(tell.To, tell.Epoch)
-	}
+	to := s.route(tell.To, tell.Epoch)
 	if to == nil {
 		ctx.Logger().Debug("no actor in this role", slog.String("role", tell.To.String()),
 			slog.String("message_type", messageType(tell.Message)))
@@ -234,6 +178,13 @@ func (s *Shell) tell(ctx actor.Context, tell core.Tell) {
 	}
 	// A request carries its sender: the store answers to it.
 	ctx.Request(to, tell.Message)
+}
+
+func (s *Shell) route(role core.Role, epoch messages.Epoch) *actor.PID {
+	if s.options.Route == nil {
+		return nil
+	}
+	return s.options.Route(role, epoch)
 }
 
 func (s *Shell) execute(ctx actor.Context, effect core.Effect) {

@@ -3,7 +3,6 @@ package actorkit
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -63,8 +62,6 @@ func (s *stage) Run(ctx actor.Context, effect core.Effect) bool {
 	switch effect := effect.(type) {
 	case note:
 		s.write(time.Now(), "%s", effect.text)
-	case core.Persist:
-		s.write(time.Now(), "persist %d", effect.Token)
 	case feed:
 		s.shell.Input(ctx, effect.input)
 		s.write(time.Now(), "fed")
@@ -84,15 +81,22 @@ func play(t *testing.T, steps []any, want ...string) {
 	t.Helper()
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
 		var log journal[string]
-		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
+		store := system.Root.Spawn(Props(newShelf, PropsOptions{}))
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), routeToStore(store)), noteSaves(&log, time.Now())))
 		for _, step := range steps {
-			if pause, ok := step.(time.Duration); ok {
-				time.Sleep(pause)
-				continue
+			switch step := step.(type) {
+			case time.Duration:
+				time.Sleep(step)
+			case answer:
+				synctest.Wait()
+				system.Root.Send(store, step)
+				synctest.Wait()
+			default:
+				system.Root.Send(pid, step)
 			}
-			system.Root.Send(pid, step)
 		}
-		poison(t, system, pid)
+		synctest.Wait()
+		poison(t, system, pid, store)
 		if got := log.list(); !slices.Equal(got, want) {
 			t.Errorf("got\n%q\nwant\n%q", got, want)
 		}
@@ -102,61 +106,6 @@ func play(t *testing.T, steps []any, want ...string) {
 func TestShellRunsEffectsInOrder(t *testing.T) {
 	play(t, []any{script{note{text: "a"}, note{text: "b"}}, script{note{text: "c"}}, "hello"},
 		"0s a", "0s b", "0s c", "0s in stringhello")
-}
-
-func TestShellHoldsEffectsUntilPersisted(t *testing.T) {
-	for name, step := range map[string]struct {
-		answer any
-		shown  string
-	}{
-		"persisted": {core.Persisted{Token: 1}, "in core.Persisted{1}"},
-		"failed": {
-			core.PersistFailed{Token: 1, Err: errors.New("full")},
-			"in core.PersistFailed{1 full}",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			play(t, []any{
-				script{note{text: "before"}, core.Persist{Token: 1}, note{text: "behind"}},
-				script{note{text: "later batch"}},
-				"input", time.Second, step.answer, script{note{text: "free"}},
-			},
-				"0s before", "0s persist 1", "0s in stringinput",
-				"1s behind", "1s later batch", "1s "+step.shown, "1s free")
-		})
-	}
-}
-
-func TestShellHoldsAgainAtTheNextPersist(t *testing.T) {
-	play(t, []any{
-		script{core.Persist{Token: 1}, note{text: "a"}, core.Persist{Token: 2}, note{text: "b"}},
-		script{core.Persist{Token: 3}, note{text: "c"}},
-		time.Second, core.Persisted{Token: 1},
-		time.Second, core.Persisted{Token: 2},
-		time.Second, core.Persisted{Token: 3},
-	},
-		"0s persist 1",
-		"1s a", "1s persist 2", "1s in core.Persisted{1}",
-		"2s b", "2s persist 3", "2s in core.Persisted{2}",
-		"3s c", "3s in core.Persisted{3}")
-}
-
-func TestShellDropsAnswersThatItDoesNotAwait(t *testing.T) {
-	play(t, []any{
-		core.Persisted{Token: 9},
-		script{core.Persist{Token: 1}, note{text: "a"}},
-		core.Persisted{Token: 2}, core.PersistFailed{Token: 3},
-		core.Persisted{Token: 1}, core.Persisted{Token: 1},
-	},
-		"0s persist 1", "0s a", "0s in core.Persisted{1}")
-}
-
-func TestShellDoesNotWaitForTheStoreForEver(t *testing.T) {
-	play(t, []any{
-		script{core.Persist{Token: 1}, note{text: "a"}},
-		time.Minute, core.Persisted{Token: 1},
-	},
-		"0s persist 1", "30s a", "30s in core.PersistFailed{1 no answer from the store}")
 }
 
 func TestShellTimers(t *testing.T) {
@@ -169,24 +118,6 @@ func TestShellTimers(t *testing.T) {
 		time.Minute,
 	},
 		"0s in core.Expired{d}", "1s in core.Expired{a}", "4s in core.Expired{c}")
-}
-
-// TestShellNeverShowsATimerThatTheMachineStopped: the effect that stops it may
-// still wait for the store when it expires.
-func TestShellNeverShowsATimerThatTheMachineStopped(t *testing.T) {
-	play(t, []any{
-		script{
-			core.SetTimer{Timer: core.Timer{Name: "a"}, After: time.Second},
-			core.SetTimer{Timer: core.Timer{Name: "b"}, After: time.Second},
-			core.SetTimer{Timer: core.Timer{Name: "c"}, After: time.Second},
-		},
-		script{
-			core.Persist{Token: 1}, core.StopTimer{Timer: core.Timer{Name: "a"}},
-			core.SetTimer{Timer: core.Timer{Name: "b"}, After: 5 * time.Second},
-		},
-		2 * time.Second, core.Persisted{Token: 1}, time.Minute,
-	},
-		"0s persist 1", "1s in core.Expired{c}", "2s in core.Persisted{1}", "7s in core.Expired{b}")
 }
 
 func TestShellKeepsOrderWhenAnExecutorGivesInput(t *testing.T) {
@@ -277,87 +208,10 @@ func TestShellClosesWithItsActor(t *testing.T) {
 		if len(deadLetters.list()) != 0 {
 			t.Errorf("timers went on: %v", deadLetters.list())
 		}
-		if want := []string{"0s persist 1"}; !slices.Equal(log.list(), want) {
-			t.Errorf("log %v, want %v", log.list(), want)
+		if len(log.list()) != 0 {
+			t.Errorf("log %v", log.list())
 		}
 		Shutdown(system)
 		time.Sleep(2 * time.Second)
 	})
-}
-
-// TestShellKeepsTheOrderOfAllEffects sends batches of random notes and
-// persists while the store answers after random times: the notes come out as
-// they went in.
-func TestShellKeepsTheOrderOfAllEffects(t *testing.T) {
-	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
-		random := rand.New(rand.NewPCG(3, 4))
-		store := &slowStore{system: system}
-		pid := system.Root.Spawn(Props(func() actor.Actor { return newOrderStage(store) }, PropsOptions{}))
-		want := 0
-		for range 500 {
-			var batch script
-			for range random.IntN(5) {
-				if random.IntN(3) == 0 {
-					batch = append(batch, core.Persist{Token: uint64(want)})
-				} else {
-					batch = append(batch, note{text: fmt.Sprint(want)})
-					want++
-				}
-			}
-			system.Root.Send(pid, batch)
-			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
-		}
-		time.Sleep(time.Minute)
-		poison(t, system, pid)
-		if len(store.notes) != want || store.waiting != 0 {
-			t.Fatalf("%d notes, %d effects waiting, want %d and 0", len(store.notes), store.waiting, want)
-		}
-		for i, text := range store.notes {
-			if text != fmt.Sprint(i) {
-				t.Fatalf("note %d is %s", i, text)
-			}
-		}
-	})
-}
-
-// slowStore is an Executor that answers a persist after up to 20 ms.
-type slowStore struct {
-	system  *actor.ActorSystem
-	notes   []string
-	waiting int
-}
-
-// orderStage is the actor around it; its inputs are scripts.
-type orderStage struct {
-	store *slowStore
-	shell *Shell
-}
-
-func newOrderStage(store *slowStore) *orderStage {
-	s := &orderStage{store: store}
-	s.shell = NewShell(ShellOptions{Machine: s, Executor: store})
-	return s
-}
-
-func (s *orderStage) Receive(ctx actor.Context) {
-	s.shell.Receive(ctx)
-	s.store.waiting = s.shell.Waiting()
-}
-
-func (*orderStage) Step(_ time.Time, input any) []core.Effect {
-	effects, _ := input.(script)
-	return effects
-}
-
-func (s *slowStore) Run(ctx actor.Context, effect core.Effect) bool {
-	switch effect := effect.(type) {
-	case note:
-		s.notes = append(s.notes, effect.text)
-	case core.Persist:
-		self := ctx.Self()
-		time.AfterFunc(time.Duration(len(s.notes)%20)*time.Millisecond, func() {
-			s.system.Root.Send(self, core.Persisted{Token: effect.Token})
-		})
-	}
-	return true
 }

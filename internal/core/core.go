@@ -7,6 +7,24 @@
 // drive a week of retries in a millisecond and assert every instant. The shell
 // (internal/actorkit) carries the effects out, strictly in order.
 //
+// The effects of one Step are a batch. The shell carries batches out in the
+// order of the steps, and the effects of a batch in theirs. What has to be
+// durable first is the one exception (as in etcd/raft, whose Ready says what may
+// be sent while a write is under way):
+//
+//   - A [Persist] holds up the effects behind it in its own batch until the
+//     store has answered. They are carried out then, before the machine gets the
+//     answer, whether the record became durable or not: what must not happen
+//     after a failure belongs into the step that takes the answer.
+//   - Other batches pass, and so do their answers to other peers: a slow disk
+//     delays nothing that does not depend on it.
+//   - A batch that depends on an earlier one's write says so with [After].
+//   - Writes of one record stay in the order in which the machine asked for them:
+//     a Persist waits until every earlier one of its record has been answered.
+//   - A timer is what the latest step made of it. While a SetTimer or StopTimer
+//     waits, the timer does not expire for the machine, which has decided already;
+//     and it is dropped when a later batch has set or stopped the timer meanwhile.
+//
 // The package owns the vocabulary that all cores share. Effects that only one
 // actor understands live beside that actor's machine and embed [Marker].
 package core
@@ -23,7 +41,7 @@ type Machine interface {
 	// Step takes one input, at the instant now, and returns what is to be
 	// done about it, in order. Inputs are the values of package messages,
 	// [Expired], [Persisted] and [PersistFailed]; an input that a machine
-	// does not know is ignored.
+	// does not know is ignored. The slice is the shell's from then on.
 	Step(now time.Time, in any) []Effect
 }
 
@@ -115,16 +133,24 @@ type StopTimer struct {
 type Expired struct{ Timer Timer }
 
 // Persist writes one record of the store. The effects that follow it in the
-// same batch, and all later batches of the machine, wait until [Persisted] or
-// [PersistFailed] with the same token has come back (persist before send).
+// same batch wait until it is answered with [Persisted] or [PersistFailed]
+// (persist before send); see the package comment for what else waits.
 type Persist struct {
 	Marker
 	Token  uint64 // chosen by the machine; returned in the answer
 	Record string // the record's name in the store
-	Data   []byte // the whole new content
+	Data   []byte // the whole new content; nil removes the record
 }
 
-// Persisted is the input that says that a record is durable.
+// After holds up the effects that follow it in the same batch while a [Persist]
+// of an earlier batch with that token has not been answered. It does nothing when
+// there is none.
+type After struct {
+	Marker
+	Token uint64
+}
+
+// Persisted is the input that says that a record is durable, or durably gone.
 type Persisted struct{ Token uint64 }
 
 // PersistFailed is the input that says that a record could not be made
