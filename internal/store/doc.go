@@ -12,6 +12,8 @@
 //     no temporary file is left. The exception is a medium that fails twice,
 //     in the sync of the directory and then in taking the new file back; the
 //     next Load then tells which generation holds.
+//   - A directory that is made here is durable with its first record, and costs no
+//     sync before it. So is one that an earlier process left without a record.
 //   - The current generation and the one before it are kept. When the current
 //     one turns out damaged, Load falls back and says so.
 //   - One process, and one Store within it, owns the directory at a time.

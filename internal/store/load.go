@@ -29,10 +29,9 @@ type Record struct {
 // read, it is a *ReadError. Load deletes and renames nothing; it takes
 // permissions beyond 0600 away from the files it reads, where it can.
 func (s *Store) Load(name string) (Record, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.usable(name)
+	leave, err := s.enter(name)
 	if err == nil {
+		defer leave()
 		err = s.readable()
 	}
 	if err != nil {

@@ -65,16 +65,24 @@ func parseEntry(file, name string) (entry, bool) {
 	return e, e.file == file && slices.Contains([]string{extRecord, extTemp, extDamaged}, ext)
 }
 
+// isRecord reports whether a file is a record of any name.
+func isRecord(file string) bool {
+	name, _, _ := strings.Cut(file, ".")
+	e, ok := parseEntry(file, name)
+	return ok && validName(name) && e.ext == extRecord
+}
+
 // listing is what a directory holds of one record.
 type listing struct {
 	records []entry // newest first
 	temps   []entry
 	damaged []entry // set aside; oldest first
 	last    uint64  // the highest generation of any of them, 0 when there are none
+	bare    bool    // the directory has no record of any name
 }
 
 func newListing(name string, files []string) listing {
-	var l listing
+	l := listing{bare: !slices.ContainsFunc(files, isRecord)}
 	for _, file := range files {
 		if e, ok := parseEntry(file, name); ok {
 			l.add(e)

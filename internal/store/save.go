@@ -14,13 +14,19 @@ import (
 // The error is a *WriteError. The former generation then still is the current
 // one (see the package comment), and the next Save starts from scratch.
 func (s *Store) Save(name string, data []byte) (generation uint64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.checkSave(name, data); err != nil {
-		return 0, err
+	leave, err := s.enter(name)
+	if err == nil {
+		defer leave()
+		err = s.checkSave(name, data)
+	}
+	if err != nil {
+		return 0, &WriteError{Op: "check", Path: s.dir, Err: err}
 	}
 	l, err := s.begin(name)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.root(l.bare); err != nil {
 		return 0, err
 	}
 	if l.last >= generationMax {
@@ -35,36 +41,41 @@ func (s *Store) Save(name string, data []byte) (generation uint64, err error) {
 }
 
 func (s *Store) checkSave(name string, data []byte) error {
-	err := s.usable(name)
-	if err == nil && int64(len(data)) > s.maxRecord {
-		err = ErrTooLarge
+	if int64(len(data)) > s.maxRecord {
+		return ErrTooLarge
 	}
-	if err == nil {
-		err = s.check(name, data)
-	}
-	if err != nil {
-		return &WriteError{Op: "check", Path: s.dir, Err: err}
-	}
-	return nil
+	return s.check(name, data)
 }
 
 // begin makes sure that the directory is there and ours, and clears away what
 // an interrupted Save left.
 func (s *Store) begin(name string) (listing, error) {
-	if err := s.reach(); err != nil {
-		return listing{}, &WriteError{Op: "check", Path: s.dir, Err: err}
-	}
-	if err := s.ensureLock(); err != nil {
+	files, err := s.prepare()
+	if err != nil {
 		return listing{}, err
 	}
-	l, err := s.list(name)
-	if err != nil {
-		return listing{}, &WriteError{Op: "list", Path: s.dir, Err: err}
-	}
+	l := newListing(name, files)
 	for _, e := range l.temps {
 		_ = s.fs.Remove(s.path(e.file)) // what stays is skipped: its number is counted in l.last
 	}
 	return l, nil
+}
+
+// prepare makes the directory ready for a change and lists it.
+func (s *Store) prepare() ([]string, error) {
+	s.own.Lock()
+	defer s.own.Unlock()
+	if err := s.reach(); err != nil {
+		return nil, &WriteError{Op: "check", Path: s.dir, Err: err}
+	}
+	if err := s.ensureLock(); err != nil {
+		return nil, err
+	}
+	files, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return nil, &WriteError{Op: "list", Path: s.dir, Err: cause(err)}
+	}
+	return files, nil
 }
 
 // ensureLock takes the lock anew when the directory, or the lock file in it,

@@ -61,10 +61,27 @@ type Store struct {
 	maxRecord int64
 	check     func(name string, data []byte) error
 
-	mu     sync.Mutex
-	lock   Lock // nil: not taken yet; see Attach
-	closed bool
+	// own guards what follows. A call has it for as long as it takes to see that
+	// the directory is there and ours; the files of a record are the business of
+	// whoever has its gate.
+	own     gate
+	lock    Lock // nil: not taken yet; see Attach
+	made    bool // the directory, by this Store; its entry may not be durable yet
+	rooted  bool // its entry is durable
+	closed  bool
+	records map[string]gate
+	calls   sync.WaitGroup // under way; none begins once closed is set
 }
+
+// gate is a lock. It is a channel, so that in a bubble of testing/synctest time
+// goes on while somebody waits behind a disk that hangs.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+func (g gate) Lock() { g <- struct{}{} }
+
+func (g gate) Unlock() { <-g }
 
 // Open makes the directory when it is missing and locks it. It reads no
 // record: an unreadable one is no reason not to start, and shows in Load.
@@ -105,7 +122,10 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, &IOError{Op: "open", Path: dir, Err: err}
 	}
-	s = &Store{fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check}
+	s = &Store{
+		fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check,
+		own: newGate(), records: map[string]gate{},
+	}
 	if err := s.reach(); err != nil {
 		return s, err, nil
 	}
@@ -124,8 +144,10 @@ func (s *Store) reach() error {
 	if s.lock != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if made := makeDir(s.fs, s.dir); made != nil || err == nil {
-		return made
+	made, failed := makeDir(s.fs, s.dir)
+	s.made = s.made || made
+	if failed != nil || err == nil {
+		return failed
 	}
 	return checkPath(s.fs, s.dir)
 }
@@ -134,6 +156,8 @@ func (s *Store) reach() error {
 // nobody else has locked. Where no lock can be made, as on a read-only medium,
 // nobody writes.
 func (s *Store) readable() error {
+	s.own.Lock()
+	defer s.own.Unlock()
 	if err := s.reach(); err != nil || s.lock != nil {
 		return err
 	}
@@ -154,27 +178,54 @@ func resolveDir(dir string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// makeDir makes a directory and its parents, durably: a record is only as safe
-// as the path to it.
-func makeDir(fsys FS, dir string) error {
-	err := requireDir(fsys, dir)
+// makeDir makes a directory, and its parents durably: a record is only as safe as
+// the path to it. The directory's own entry becomes durable with the first record
+// (root). It reports whether the directory was missing.
+func makeDir(fsys FS, dir string) (made bool, err error) {
+	err = requireDir(fsys, dir)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return false, err
 	}
 	parent := filepath.Dir(dir)
 	if parent == dir {
-		return err
+		return false, err
 	}
-	if err := makeDir(fsys, parent); err != nil {
-		return err
+	if err := makeParent(fsys, parent); err != nil {
+		return false, err
 	}
 	if err := fsys.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, &IOError{Op: "mkdir", Path: dir, Err: cause(err)}
+	}
+	return true, requireDir(fsys, dir)
+}
+
+func makeParent(fsys FS, dir string) error {
+	made, err := makeDir(fsys, dir)
+	if err != nil || !made {
+		return err
+	}
+	if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
 		return &IOError{Op: "mkdir", Path: dir, Err: cause(err)}
 	}
-	if err := fsys.SyncDir(parent); err != nil {
-		return &IOError{Op: "mkdir", Path: dir, Err: cause(err)}
+	return nil
+}
+
+// root makes the directory's entry in its parent durable before the first record
+// is written to it. bare says that the directory has no record of any name: an
+// earlier process may have made it and ended without one. Where it was there
+// before, its parent need not be ours to open, and whoever made it answers for it.
+func (s *Store) root(bare bool) error {
+	s.own.Lock()
+	defer s.own.Unlock()
+	if s.rooted || !bare {
+		return nil
 	}
-	return requireDir(fsys, dir)
+	parent := filepath.Dir(s.dir)
+	if err := s.fs.SyncDir(parent); err != nil && s.made {
+		return &WriteError{Op: "sync-dir", Path: parent, Err: cause(err)}
+	}
+	s.rooted = true
+	return nil
 }
 
 func requireDir(fsys FS, dir string) error {
@@ -188,15 +239,17 @@ func requireDir(fsys FS, dir string) error {
 	return nil
 }
 
-// Close releases the directory. Every later Load, Save and Delete fails with
-// ErrClosed; a second Close does nothing.
+// Close releases the directory, once the calls under way have ended. Every later
+// Load, Save and Delete fails with ErrClosed; a second Close does nothing.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	s.own.Lock()
+	was := s.closed
+	s.closed = true
+	s.own.Unlock()
+	if was {
 		return nil
 	}
-	s.closed = true
+	s.calls.Wait()
 	if s.lock == nil {
 		return nil
 	}
@@ -204,6 +257,24 @@ func (s *Store) Close() error {
 		return &IOError{Op: "unlock", Path: s.path(lockFile), Err: cause(err)}
 	}
 	return nil
+}
+
+// enter begins a call on the named record, which has it to itself until leave is
+// called. Calls on other records go on meanwhile.
+func (s *Store) enter(name string) (leave func(), err error) {
+	s.own.Lock()
+	if err := s.usable(name); err != nil {
+		s.own.Unlock()
+		return nil, err
+	}
+	if s.records[name] == nil {
+		s.records[name] = newGate()
+	}
+	record := s.records[name]
+	s.calls.Add(1)
+	s.own.Unlock()
+	record.Lock()
+	return func() { record.Unlock(); s.calls.Done() }, nil
 }
 
 func (s *Store) path(file string) string { return filepath.Join(s.dir, file) }

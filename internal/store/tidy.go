@@ -54,11 +54,11 @@ func (s *Store) trimDamaged(l *listing) {
 // A crash in between leaves the newest intact generation or none, never only
 // an older one. The error is a *WriteError; Delete may be repeated then.
 func (s *Store) Delete(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.usable(name); err != nil {
+	leave, err := s.enter(name)
+	if err != nil {
 		return &WriteError{Op: "check", Path: s.dir, Err: err}
 	}
+	defer leave()
 	l, err := s.begin(name)
 	if err != nil {
 		return err
