@@ -3,9 +3,6 @@ package coap
 import (
 	"encoding/binary"
 
-	"github.com/plgd-dev/go-coap/v3/message"
-	"github.com/plgd-dev/go-coap/v3/udp/coder"
-
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -23,20 +20,18 @@ const (
 // then, the message is complete but for the option at fault, so that a request
 // can be answered 4.02; with all others it is zero.
 func Decode(data []byte) (Message, error) {
-	header, reason := decodeHeader(data)
+	m, reason := decodeHeader(data)
 	if reason != 0 {
-		return Message{}, header.formatError(reason, 0)
+		return Message{}, m.formatError(reason, 0)
 	}
-	s := scanner{rest: data[headerSize+len(header.Token):]}
+	rest := data[headerSize+len(m.Token):]
+	s := scanner{all: rest, rest: rest}
 	if reason := s.scan(); reason != 0 {
-		return Message{}, header.formatError(reason, s.number())
+		return Message{}, m.formatError(reason, s.number())
 	}
-	m, ok := decodeLenient(data, s.options)
-	if !ok {
-		return Message{}, header.formatError(CodecRefused, 0)
-	}
+	m.Options, m.Payload = s.options(), s.rest
 	if s.fault != 0 {
-		return m, header.formatError(CriticalOption, s.fault)
+		return m, m.formatError(CriticalOption, s.fault)
 	}
 	return m, nil
 }
@@ -80,38 +75,8 @@ func (m Message) withToken(data []byte) (Message, Reason) {
 	case len(data) < headerSize+length:
 		return m, Truncated
 	}
-	m.Token = data[headerSize : headerSize+length]
+	if length > 0 {
+		m.Token = data[headerSize : headerSize+length : headerSize+length]
+	}
 	return m, 0
-}
-
-// decodeLenient runs the codec on what the strict check has let through and
-// converts its result, leaving out elective occurrences that break the
-// registry.
-func decodeLenient(data []byte, count int) (Message, bool) {
-	lenient := message.Message{Options: make(message.Options, 0, count)}
-	if _, err := coder.DefaultCoder.Decode(data, &lenient); err != nil {
-		return Message{}, false
-	}
-	m := Message{
-		Type:    Type(lenient.Type),
-		Code:    messages.CoAPCode(lenient.Code),
-		MID:     uint16(lenient.MessageID),
-		Token:   lenient.Token,
-		Payload: lenient.Payload,
-	}
-	if count > 0 {
-		m.Options = convertOptions(make([]Option, 0, count), lenient.Options)
-	}
-	return m, true
-}
-
-func convertOptions(to []Option, from message.Options) []Option {
-	for i, o := range from {
-		number := uint16(o.ID)
-		repeated := i > 0 && from[i-1].ID == o.ID
-		if acceptable(number, len(o.Value), repeated) {
-			to = append(to, Option{Number: number, Value: o.Value})
-		}
-	}
-	return to
 }

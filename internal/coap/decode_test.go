@@ -197,3 +197,20 @@ func TestErrorShowsNoContent(t *testing.T) {
 		t.Errorf("String() = %s", m)
 	}
 }
+
+// TestDecodeAllocatesOptionsOnly: the datagram is read once, and the only memory
+// that a message takes is that of its options, exactly as many as there are.
+func TestDecodeAllocatesOptionsOnly(t *testing.T) {
+	empty, request := datagram(0x60, 0), datagram(0x41, 1, 0xaa, 0xb1, '3', 0x01, '0', 0x01, '0')
+	for _, test := range []struct {
+		data []byte
+		want float64
+	}{{empty, 0}, {request, 1}} {
+		if got := testing.AllocsPerRun(100, func() { _, _ = Decode(test.data) }); got != test.want {
+			t.Errorf("%x: %v allocations, want %v", test.data, got, test.want)
+		}
+	}
+	if m, _ := Decode(request); cap(m.Options) != 3 {
+		t.Errorf("room for %d options, want 3", cap(m.Options))
+	}
+}

@@ -27,7 +27,7 @@ const (
 	CriticalOption                       // a known critical option has an illegal length or occurs twice (5.4.3, 5.4.5)
 	UnrecognizedOption                   // a critical option that the receiver does not know (5.4.1); for receivers, no codec function returns it
 	OptionOrder                          // encoding only: options are not in ascending order (3.1)
-	CodecRefused                         // the codec underneath refused what the strict check let through
+	CodecRefused                         // encoding only: the codec underneath refused what the strict check let through
 )
 
 var reasonTexts = [...]string{

@@ -5,15 +5,26 @@ import (
 	"math"
 )
 
-// scanner walks options and payload marker without interpreting them, and
-// finds everything in which go-coap is more lenient than RFC 7252 section 3.1.
+// scanner walks options and payload marker once, as RFC 7252 section 3.1 has
+// them, and collects the options. It is stricter than the codec underneath
+// [Encode], whose decoder would let some format errors pass.
 type scanner struct {
-	rest    []byte
-	options int    // options seen
-	size    int    // bytes of all options
-	current int    // number of the option being read
-	length  int    // its length
-	fault   uint16 // first critical option that breaks the registry, or 0
+	all     []byte           // what follows the token
+	rest    []byte           // of it; what is behind the payload marker in the end, nil without one
+	kept    [MaxOptions]span // the occurrences that obey the registry
+	count   int              // of those
+	seen    int              // options, those that were left out included
+	size    int              // bytes of all options
+	current int              // number of the option being read
+	length  int              // its length
+	fault   uint16           // first critical option that breaks the registry, or 0
+}
+
+// span is where the value of an option lies. The scanner has room for all of
+// them, without a pointer to it, so that it stays on the stack.
+type span struct {
+	number   uint16
+	from, to uint32
 }
 
 // scan returns why the message must be rejected, or 0. A critical option that
@@ -27,6 +38,7 @@ func (s *scanner) scan() Reason {
 			return reason
 		}
 	}
+	s.rest = nil
 	return 0
 }
 
@@ -34,11 +46,12 @@ func (s *scanner) payload() Reason {
 	if len(s.rest) == 1 {
 		return EmptyPayload
 	}
+	s.rest = s.rest[1:]
 	return 0
 }
 
 func (s *scanner) option() Reason {
-	before, previous := len(s.rest), s.current
+	before := len(s.rest)
 	if reason := s.header(); reason != 0 {
 		return reason
 	}
@@ -46,10 +59,13 @@ func (s *scanner) option() Reason {
 		return Truncated
 	}
 	s.rest = s.rest[s.length:]
-	s.options++
+	s.seen++
 	s.size += before - len(s.rest)
-	s.judge(s.options > 1 && s.current == previous)
-	return s.limits()
+	if reason := s.limits(); reason != 0 {
+		return reason
+	}
+	s.judge()
+	return 0
 }
 
 // header reads delta and length of one option.
@@ -91,17 +107,38 @@ func (s *scanner) extended(nibble byte) (int, Reason) {
 	return int(nibble), 0
 }
 
-// judge notes a critical option that is to be treated like an unknown one.
-func (s *scanner) judge(repeated bool) {
+// judge keeps an option that obeys the registry. One that does not is left out
+// when it is elective, and noted when it is critical. Number 0 is reserved (RFC
+// 7252 section 12.2) and elective.
+func (s *scanner) judge() {
 	number := s.number()
-	if s.fault == 0 && IsCritical(number) && !acceptable(number, s.length, repeated) {
+	repeated := s.count > 0 && s.kept[s.count-1].number == number
+	switch {
+	case number == 0:
+	case acceptable(number, s.length, repeated):
+		end := len(s.all) - len(s.rest)
+		s.kept[s.count] = span{number: number, from: uint32(end - s.length), to: uint32(end)}
+		s.count++
+	case s.fault == 0 && IsCritical(number):
 		s.fault = number
 	}
 }
 
+// options returns what was kept; nil for none.
+func (s *scanner) options() []Option {
+	if s.count == 0 {
+		return nil
+	}
+	options := make([]Option, s.count)
+	for i, o := range s.kept[:s.count] {
+		options[i] = Option{Number: o.number, Value: s.all[o.from:o.to:o.to]}
+	}
+	return options
+}
+
 func (s *scanner) limits() Reason {
 	switch {
-	case s.options > MaxOptions:
+	case s.seen > MaxOptions:
 		return TooManyOptions
 	case s.size > MaxOptionBytes:
 		return OptionsTooLong
