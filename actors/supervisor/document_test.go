@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -173,8 +174,8 @@ func phasesOf(r Row) string {
 
 func momentsOf(code messages.ErrorCode) string {
 	var names []string
-	for _, at := range Moments() {
-		if c, _ := CellOf(code, at, Bootstrapped); c.Reason == NoReason {
+	for _, at := range matrix.Moments() {
+		if c, _ := matrix.CellOf(code, at, matrix.Bootstrapped); c.Reason == matrix.NoReason {
 			names = append(names, at.String())
 		}
 	}
@@ -187,22 +188,35 @@ func writeCells(b *strings.Builder) {
 	b.WriteString("## What is tested\n\nEach error at each moment in each state of the store (fresh, provisioned, bootstrapped) is provoked by\n" +
 		"`TestMatrix`, or has one of the reasons below why it cannot occur.\n\n| moment | tested | cannot occur |\n|---|---|---|\n")
 	tested, impossible := 0, 0
-	for _, at := range Moments() {
+	for _, at := range matrix.Moments() {
 		n, m := countCells(at)
 		tested, impossible = tested+n, impossible+m
 		fmt.Fprintf(b, "| %s | %d | %d |\n", at, n, m)
 	}
 	fmt.Fprintf(b, "| all | %d | %d |\n\n", tested, impossible)
-	for _, r := range Reasons() {
+	for _, r := range matrix.Reasons() {
 		fmt.Fprintf(b, "- %s (%d cells)\n", r, countReason(r))
 	}
 }
 
-func countReason(r Reason) (n int) {
+func countCells(at matrix.Moment) (tested, impossible int) {
 	for _, code := range messages.ErrorCodes() {
-		for _, at := range Moments() {
-			for _, stored := range StoreStates() {
-				if c, _ := CellOf(code, at, stored); c.Reason == r {
+		for _, stored := range matrix.StoreStates() {
+			if c, _ := matrix.CellOf(code, at, stored); c.Reason == matrix.NoReason {
+				tested++
+			} else {
+				impossible++
+			}
+		}
+	}
+	return tested, impossible
+}
+
+func countReason(r matrix.Reason) (n int) {
+	for _, code := range messages.ErrorCodes() {
+		for _, at := range matrix.Moments() {
+			for _, stored := range matrix.StoreStates() {
+				if c, _ := matrix.CellOf(code, at, stored); c.Reason == r {
 					n++
 				}
 			}

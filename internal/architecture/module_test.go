@@ -86,9 +86,9 @@ func (m *module) read(name string) error {
 	return nil
 }
 
-// harness is the package of what the tests of the whole system share. Its files
-// are ordinary ones, so that several packages of tests can import it; they are
-// tests all the same, but documented like what ships.
+// harness is the package of what the tests of the whole system share. Its files,
+// and those below it, are ordinary ones, so that several packages of tests can
+// import them; they are tests all the same, but documented like what ships.
 const harness = "internal/systemtest"
 
 // shipped returns the files that are no tests.
@@ -101,7 +101,7 @@ func (m *module) importable() []*source {
 	return slices.DeleteFunc(slices.Clone(m.sources), (*source).isTestFile)
 }
 
-func (s *source) isTest() bool { return s.isTestFile() || s.directory() == harness }
+func (s *source) isTest() bool { return s.isTestFile() || below(harness, s.directory()) }
 
 func (s *source) isTestFile() bool { return strings.HasSuffix(s.path, "_test.go") }
 

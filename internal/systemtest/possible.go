@@ -4,13 +4,13 @@ import (
 	"fmt"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 )
 
 // Possible returns an error for an error event that the matrix calls
 // impossible while the store is in that state.
-func Possible(e holdfast.Event, stored supervisor.StoreState) error {
-	if e.Type != holdfast.EventError || supervisor.Occurs(e.Code, e.Phase, stored) {
+func Possible(e holdfast.Event, stored matrix.StoreState) error {
+	if e.Type != holdfast.EventError || matrix.Occurs(e.Code, e.Phase, stored) {
 		return nil
 	}
 	return fmt.Errorf("%s in phase %s with a %s store: the matrix calls that impossible", e.Name, e.Phase, stored)

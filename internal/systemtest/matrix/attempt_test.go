@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -35,14 +36,14 @@ func failing(provoke func(*scene) trouble) func(*scene) {
 		before := s.records()
 		f := provoke(s)
 		failures := max(1, f.failures)
-		if s.stored == supervisor.Bootstrapped && s.bootstrapping() {
+		if s.stored == matrix.Bootstrapped && s.bootstrapping() {
 			failures = 1 // meanwhile the management server takes the client back
 		}
 		var last holdfast.Event
 		for n := range failures {
 			last = s.expectFailure(n, last, f.takes)
 		}
-		if s.at != supervisor.BootstrapPersisting && s.code != messages.ConnectInvalidParameters {
+		if s.at != matrix.BootstrapPersisting && s.code != messages.ConnectInvalidParameters {
 			s.sameRecords(before)
 		}
 		if f.lift != nil {
@@ -55,7 +56,7 @@ func failing(provoke func(*scene) trouble) func(*scene) {
 // expectFailure takes the one error of a failed attempt.
 func (s *scene) expectFailure(n uint64, former holdfast.Event, takes time.Duration) holdfast.Event {
 	s.T.Helper()
-	e := s.client.ExpectError(s.code)
+	e := s.expectError()
 	s.attempts++
 	retry, announced := e.RetryIn()
 	if want := systemtest.Delay(5*time.Second, s.attempts-1); !announced || retry != want || e.Attempt != s.attempts {
@@ -83,7 +84,7 @@ func (s *scene) phaseFits(phase string) bool {
 }
 
 // expectRecovery demands that the client is registered at the instant that the
-// last error announced, and no further error.
+// last error announced, that nothing leaves before, and no further error.
 func (s *scene) expectRecovery(last holdfast.Event) {
 	s.T.Helper()
 	retry, _ := last.RetryIn()
@@ -91,15 +92,32 @@ func (s *scene) expectRecovery(last holdfast.Event) {
 	if e := s.client.Next(holdfast.EventRegistered); !e.Time.Equal(at) {
 		s.T.Errorf("registered at %v, want %v", e.Time, at)
 	}
+	if early := s.leftBetween(last.Time, at); len(early) > 0 {
+		s.T.Errorf("left before the next attempt at %v: %v", at, early)
+	}
 	s.demandKept()
 	s.finish()
+}
+
+// leftBetween returns when packets and look-ups have left the client after one
+// instant and before another.
+func (s *scene) leftBetween(after, before time.Time) (at []time.Time) {
+	for _, p := range s.Network.Packets() {
+		if p.From.Addr() == systemtest.GatewayAddr {
+			at = append(at, p.Time)
+		}
+	}
+	for _, l := range s.Network.Lookups() {
+		at = append(at, l.Time)
+	}
+	return slices.DeleteFunc(at, func(t time.Time) bool { return !t.After(after) || !t.Before(before) })
 }
 
 // demandKept demands that a registration that the server may still know is
 // taken up again by an Update, and that stored credentials are used again.
 func (s *scene) demandKept() {
 	registers := s.Server.Registers(systemtest.Endpoint) - s.former.registers
-	if s.at == supervisor.RegisteredIdle || s.at == supervisor.Updating {
+	if s.at == matrix.RegisteredIdle || s.at == matrix.Updating {
 		if registers != 1 {
 			s.T.Errorf("%d Registers: the Location was known", registers)
 		}
@@ -158,9 +176,9 @@ func (s *scene) peerHost() *lwm2mtest.Host {
 // request 4.00, or falls silent before the operation of the moment.
 func failBootstrap(s *scene) trouble {
 	switch s.at {
-	case supervisor.Handshake:
+	case matrix.Handshake:
 		return trouble{failures: 2, takes: time.Second, lift: s.bootstrap.AcceptHandshakes}
-	case supervisor.BootstrapRequesting:
+	case matrix.BootstrapRequesting:
 		return trouble{failures: 2}
 	}
 	s.held.open(errGivenUp)
@@ -175,9 +193,9 @@ func refuseRegister(*scene) trouble { return trouble{failures: 2} }
 func fallSilent(s *scene) trouble {
 	f := trouble{failures: 2, takes: 180 * time.Second, lift: s.Server.Behave}
 	switch s.at {
-	case supervisor.Handshake:
+	case matrix.Handshake:
 		f.lift = s.management.AcceptHandshakes
-	case supervisor.Updating:
+	case matrix.Updating:
 		s.client.ExpectError(messages.ConnectNetworkError)
 		s.attempts, f.takes = 1, 62*time.Second
 	}
@@ -189,11 +207,11 @@ func refusePort(s *scene) trouble {
 	refused := s.Network.Impair(lwm2mtest.ToHost(s.peerHost()), lwm2mtest.Conditions{Refuse: true})
 	lift := func() { refused.Lift(); s.deliverAll(nil) }
 	switch s.at { // moments at which the client says nothing by itself, or nothing that matters
-	case supervisor.BootstrapWaiting, supervisor.BootstrapFinish, supervisor.RegisteredIdle:
+	case matrix.BootstrapWaiting, matrix.BootstrapFinish, matrix.RegisteredIdle:
 		s.poke(ping)
 		synctest.Wait()
 	}
-	if s.at == supervisor.Handshake {
+	if s.at == matrix.Handshake {
 		s.management.AcceptHandshakes()
 	}
 	s.held.open(nil)
@@ -232,7 +250,7 @@ func (s *scene) stir() {
 	s.Network.SetDNS("server.test", systemtest.ServerAddr)
 	s.management.AcceptHandshakes()
 	s.held.open(nil)
-	if s.at == supervisor.RegisteredIdle {
+	if s.at == matrix.RegisteredIdle {
 		if err := s.Server.SendRaw(systemtest.Endpoint, ping); err != nil {
 			s.T.Fatal(err)
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -20,7 +20,7 @@ var garbageCON = []byte{0x49, 0x01, 0x43, 0x21}
 func playGarbage(s *scene) {
 	s.reach()
 	s.poke(garbageCON)
-	e := s.client.ExpectError(s.code)
+	e := s.expectError()
 	if e.Action != messages.ActionIgnore || e.RetryInMS != nil || !s.phaseFits(e.Phase) {
 		s.T.Errorf("%+v", e)
 	}
@@ -33,13 +33,13 @@ func (s *scene) goOn() {
 	s.T.Helper()
 	s.held.open(nil)
 	switch s.at {
-	case supervisor.Closing:
+	case matrix.Closing:
 		if err := <-s.closing; err != nil {
 			s.T.Errorf("Close: %v", err)
 		}
 		s.comeBack()
 		return
-	case supervisor.RegisteredIdle, supervisor.Updating:
+	case matrix.RegisteredIdle, matrix.Updating:
 	default:
 		s.Network.SetDNS("server.test", systemtest.ServerAddr)
 		s.management.AcceptHandshakes()
@@ -70,7 +70,7 @@ func (s *scene) comeBack() {
 
 // Code 11: the call is refused and changes nothing.
 func playForbiddenCall(s *scene) {
-	if s.at == supervisor.Start {
+	if s.at == matrix.Start {
 		s.playCallBeforeStart()
 		return
 	}
@@ -78,7 +78,7 @@ func playForbiddenCall(s *scene) {
 	if err := s.client.Resume(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
 		s.T.Errorf("Resume: %v", err)
 	}
-	if e := s.client.ExpectError(s.code); e.Phase != "api" || e.RetryInMS != nil {
+	if e := s.expectError(); e.Phase != "api" || e.RetryInMS != nil {
 		s.T.Errorf("%+v", e)
 	}
 	s.goOn()
@@ -108,7 +108,7 @@ func (s *scene) playCallBeforeStart() {
 // Code 5: there is nothing to de-register. Close tears down all the same, at
 // once, and says so.
 func playCloseWithoutRegistration(s *scene) {
-	if s.at == supervisor.Start {
+	if s.at == matrix.Start {
 		s.playCloseBeforeStart()
 		return
 	}
@@ -119,11 +119,11 @@ func playCloseWithoutRegistration(s *scene) {
 	if took := time.Since(began); took > 5*time.Second {
 		s.T.Errorf("Close took %v", took)
 	}
-	if s.at == supervisor.Closing { // the first Close said good-bye, and the events ended with it
+	if s.at == matrix.Closing { // the first Close said good-bye, and the events ended with it
 		if err := <-s.closing; err != nil {
 			s.T.Errorf("the first Close: %v", err)
 		}
-	} else if e := s.client.ExpectError(s.code); e.Phase != "close" || e.RetryInMS != nil {
+	} else if e := s.expectError(); e.Phase != "close" || e.RetryInMS != nil {
 		s.T.Errorf("%+v", e)
 	}
 	s.comeBack()
@@ -149,7 +149,7 @@ func playRefusedGoodbye(s *scene) {
 	if err := <-s.closing; !errors.Is(err, holdfast.ErrUnregistration) {
 		s.T.Errorf("Close: %v", err)
 	}
-	if e := s.client.ExpectError(s.code); e.Phase != "close" || e.Action != messages.ActionNone || e.CoAP != "5.00" {
+	if e := s.expectError(); e.Phase != "close" || e.Action != messages.ActionNone || e.CoAP != "5.00" {
 		s.T.Errorf("%+v", e)
 	}
 	s.comeBack()
@@ -186,7 +186,7 @@ func playUnstorableReset(s *scene) {
 		s.T.Errorf("FactoryReset: %v", err)
 	}
 	mend()
-	if e := s.client.ExpectError(s.code); e.Phase != "store" || e.Action != messages.ActionUser {
+	if e := s.expectError(); e.Phase != "store" || e.Action != messages.ActionUser {
 		s.T.Errorf("%+v", e)
 	}
 	s.sameRecords(before)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net"
@@ -19,8 +20,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -30,8 +31,8 @@ import (
 type scene struct {
 	*systemtest.World
 	code   messages.ErrorCode
-	at     supervisor.Moment
-	stored supervisor.StoreState
+	at     matrix.Moment
+	stored matrix.StoreState
 
 	plain      bool // NoSec to both servers
 	cfg        holdfast.Config
@@ -45,22 +46,33 @@ type scene struct {
 	closing    chan error
 	held       *gate
 	former     tallies
+	delivers   matrix.Account // what the bootstrap server writes
+	accepted   int            // Registers before the cell's last error
+}
+
+// lifetimes tell the accounts apart: the server sees them.
+var lifetimes = map[matrix.Account]time.Duration{
+	matrix.Configured: 24 * time.Hour, matrix.Factory: 12 * time.Hour, matrix.Former: time.Hour, matrix.Delivered: 2 * time.Hour,
 }
 
 // tallies is what the servers had seen before the client came to the moment.
 type tallies struct{ registers, bootstraps int }
 
-func newScene(t *testing.T, code messages.ErrorCode, at supervisor.Moment, stored supervisor.StoreState) *scene {
+func newScene(t *testing.T, code messages.ErrorCode, at matrix.Moment, stored matrix.StoreState) *scene {
 	s := &scene{
 		World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), code: code, at: at, stored: stored,
 		needle: &needle{}, log: &systemtest.Buffer{}, closing: make(chan error, 1), held: newGate(),
 	}
 	// Raw datagrams can be sent to a client without DTLS only.
-	s.plain = code == messages.ConnectResponseParseFailed || code == messages.ConnectNetworkError && at != supervisor.Handshake
+	s.plain = code == messages.ConnectResponseParseFailed || code == messages.ConnectNetworkError && at != matrix.Handshake
 	s.openServers()
+	s.delivers = matrix.Former
 	s.deliverAll(nil)
 	s.prepareStore()
+	s.delivers = matrix.Delivered
+	s.deliverAll(nil)
 	s.former = tallies{s.Server.Registers(systemtest.Endpoint), s.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)}
+	s.accepted = s.former.registers
 	return s
 }
 
@@ -79,6 +91,40 @@ func (s *scene) end() {
 	s.Close()
 }
 
+// expectError takes the next error, which is the cell's.
+func (s *scene) expectError() holdfast.Event {
+	s.T.Helper()
+	e := s.client.ExpectError(s.code)
+	s.accepted = s.Server.Registers(systemtest.Endpoint)
+	return e
+}
+
+// expectBack demands that the client came back by a certain account: by the
+// first Register after the cell's last error, or by an Update of the
+// registration that it had.
+func (s *scene) expectBack(want matrix.Account) {
+	s.T.Helper()
+	registers := slices.DeleteFunc(s.Server.Requests(systemtest.Endpoint, lwm2mtest.Register), func(r lwm2mtest.Record) bool {
+		return r.Answer != messages.Created
+	})
+	if len(registers) == 0 {
+		s.T.Fatal("the client has never registered")
+	}
+	back := registers[min(s.accepted, len(registers)-1)]
+	if !slices.ContainsFunc(candidates(want), func(a matrix.Account) bool {
+		return slices.Contains(back.Query, fmt.Sprintf("lt=%d", int(lifetimes[a].Seconds())))
+	}) {
+		s.T.Errorf("it came back by a Register with %v, not by the account called %s", back.Query, want)
+	}
+}
+
+func candidates(a matrix.Account) []matrix.Account {
+	if a == matrix.Either {
+		return []matrix.Account{matrix.Former, matrix.Delivered}
+	}
+	return []matrix.Account{a}
+}
+
 // output is everything that an outsider sees of a client.
 func (s *scene) output() string {
 	var out bytes.Buffer
@@ -92,8 +138,7 @@ func (s *scene) output() string {
 
 // bootstrapping reports whether the scene is about the bootstrap account.
 func (s *scene) bootstrapping() bool {
-	return s.at >= supervisor.BootstrapRequesting && s.at <= supervisor.BootstrapPersisting ||
-		s.at == supervisor.Handshake && s.code == messages.ConnectBootstrapFailed
+	return matrix.Bootstrapping(s.code, s.at)
 }
 
 func (s *scene) openServers() {
@@ -125,7 +170,7 @@ func (s *scene) uri(host string) string {
 
 // serverURI names the management server, by name where that is resolved.
 func (s *scene) serverURI() string {
-	if s.at == supervisor.Resolving {
+	if s.at == matrix.Resolving {
 		return s.uri("server.test")
 	}
 	return s.uri(systemtest.ServerAddr.String())
@@ -155,7 +200,7 @@ func (s *scene) tooMuch() (writes []lwm2mtest.BootstrapWrite) {
 }
 
 func (s *scene) account() lwm2mtest.AccountConfig {
-	account := lwm2mtest.AccountConfig{URI: s.serverURI(), Lifetime: time.Hour}
+	account := lwm2mtest.AccountConfig{URI: s.serverURI(), Lifetime: lifetimes[s.delivers]}
 	if !s.plain {
 		account.PSKIdentity, account.PSKKey = systemtest.Endpoint, systemtest.Key
 	}
@@ -165,18 +210,20 @@ func (s *scene) account() lwm2mtest.AccountConfig {
 // prepareStore brings the state directory into its state.
 func (s *scene) prepareStore() {
 	s.cfg = s.NoSec()
-	s.cfg.Server = nil
+	s.cfg.Server, s.cfg.Lifetime = nil, lifetimes[matrix.Configured]
 	s.cfg.Bootstrap = s.section(s.uri(systemtest.BootstrapAddr.String()), "bs-"+systemtest.Endpoint, systemtest.BootstrapKey)
-	if !s.bootstrapping() && s.stored != supervisor.Bootstrapped {
+	if !s.bootstrapping() && s.stored != matrix.Bootstrapped {
 		s.cfg.Server = s.section(s.serverURI(), systemtest.Endpoint, systemtest.Key)
 	}
 	switch s.stored {
-	case supervisor.Provisioned:
-		if err := holdfast.Provision(context.Background(), s.cfg); err != nil {
+	case matrix.Provisioned:
+		factory := s.cfg
+		factory.Lifetime = lifetimes[matrix.Factory]
+		if err := holdfast.Provision(context.Background(), factory); err != nil {
 			s.T.Fatal(err)
 		}
 		s.cfg.Bootstrap, s.cfg.Server = nil, nil
-	case supervisor.Bootstrapped:
+	case matrix.Bootstrapped:
 		c := s.Start(s.cfg)
 		c.WaitFor(holdfast.Registered)
 		c.ExpectClose(nil)
@@ -205,15 +252,15 @@ func (s *scene) reach() {
 		return
 	}
 	switch s.at {
-	case supervisor.Resolving:
+	case matrix.Resolving:
 		s.Network.FailDNS("server.test", lwm2mtest.NoAnswerFromDNS)
 		s.launch()
 		s.client.WaitFor(holdfast.Resolving)
-	case supervisor.Handshake:
+	case matrix.Handshake:
 		s.management.IgnoreHandshakes()
 		s.launch()
 		s.client.WaitFor(holdfast.Connecting)
-	case supervisor.Registering:
+	case matrix.Registering:
 		held := s.misbehave(lwm2mtest.Register, 20*time.Second)
 		s.launch()
 		if held {
@@ -230,12 +277,12 @@ func (s *scene) reachRegistered() {
 	s.client.WaitFor(holdfast.Registered)
 	s.client.Next(holdfast.EventRegistered)
 	switch s.at {
-	case supervisor.Updating:
+	case matrix.Updating:
 		s.misbehave(lwm2mtest.Update, 20*time.Second)
 		if err := s.client.RegisterUpdate(context.Background()); err != nil {
 			s.T.Fatal(err)
 		}
-	case supervisor.Closing:
+	case matrix.Closing:
 		s.misbehave(lwm2mtest.Deregister, 3*time.Second)
 		go func() { s.closing <- s.client.Close(context.Background()) }()
 	}
@@ -253,7 +300,7 @@ func (s *scene) misbehave(kind lwm2mtest.Kind, late time.Duration) (held bool) {
 	switch s.code {
 	case messages.ConnectBootstrapFailed:
 		n, f = 2, lwm2mtest.Behaviour{Answer: messages.BadRequest, Payload: "Account device quota reached"}
-		if s.stored == supervisor.Bootstrapped {
+		if s.stored == matrix.Bootstrapped {
 			n = 1
 		}
 	case messages.ConnectInvalidParameters:
@@ -270,18 +317,18 @@ func (s *scene) misbehave(kind lwm2mtest.Kind, late time.Duration) (held bool) {
 // reachBootstrap leads to a moment of a bootstrap. A client that has been
 // bootstrapped before is refused by the management server first.
 func (s *scene) reachBootstrap() {
-	if s.stored == supervisor.Bootstrapped {
+	if s.stored == matrix.Bootstrapped {
 		s.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: messages.Forbidden})
 	}
 	reached := func() {}
 	switch s.at {
-	case supervisor.Handshake:
+	case matrix.Handshake:
 		s.bootstrap.RefuseHandshakes(0)
-	case supervisor.BootstrapRequesting:
+	case matrix.BootstrapRequesting:
 		if s.misbehave(lwm2mtest.BootstrapRequest, 20*time.Second) {
 			reached = func() { s.client.WaitFor(holdfast.Bootstrapping) }
 		}
-	case supervisor.BootstrapPersisting:
+	case matrix.BootstrapPersisting:
 		s.needle.set(s.holdSave)
 		reached = s.held.await
 	default:
@@ -293,7 +340,7 @@ func (s *scene) reachBootstrap() {
 		reached = s.held.await
 	}
 	s.launch()
-	if s.stored == supervisor.Bootstrapped {
+	if s.stored == matrix.Bootstrapped {
 		s.client.ExpectError(messages.ConnectInvalidParameters)
 	}
 	reached()
@@ -308,10 +355,10 @@ func (s *scene) holdSave(actor string, stage lwm2mtest.Stage, message any) {
 }
 
 // heldSteps are the operations before which a bootstrap server is held.
-var heldSteps = map[supervisor.Moment]lwm2mtest.StepKind{
-	supervisor.BootstrapWaiting: lwm2mtest.StepDiscover, supervisor.BootstrapDiscover: lwm2mtest.StepDiscover,
-	supervisor.BootstrapDelete: lwm2mtest.StepDelete, supervisor.BootstrapWrite: lwm2mtest.StepWrite,
-	supervisor.BootstrapRead: lwm2mtest.StepRead, supervisor.BootstrapFinish: lwm2mtest.StepFinish,
+var heldSteps = map[matrix.Moment]lwm2mtest.StepKind{
+	matrix.BootstrapWaiting: lwm2mtest.StepDiscover, matrix.BootstrapDiscover: lwm2mtest.StepDiscover,
+	matrix.BootstrapDelete: lwm2mtest.StepDelete, matrix.BootstrapWrite: lwm2mtest.StepWrite,
+	matrix.BootstrapRead: lwm2mtest.StepRead, matrix.BootstrapFinish: lwm2mtest.StepFinish,
 }
 
 // holdStep holds the bootstrap server before an operation. The error that the

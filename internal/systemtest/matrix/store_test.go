@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -24,7 +24,7 @@ import (
 // bootstrap goes on with those.
 func playUnusableCredentials(s *scene) {
 	var mend func()
-	if s.stored == supervisor.Provisioned {
+	if s.stored == matrix.Provisioned {
 		mend = s.emptyFactory()
 	} else {
 		mend = s.nameKeyFile(func(string) error { return nil }) // it is missing
@@ -36,10 +36,10 @@ func playUnusableCredentials(s *scene) {
 // good generation, or what else there is, is used; nothing is overwritten.
 func playUnreadableCredentials(s *scene) {
 	switch s.stored {
-	case supervisor.Fresh:
+	case matrix.Fresh:
 		// A regular file whose content cannot be read, whoever asks.
 		s.playUnusableStart(s.nameKeyFile(func(path string) error { return os.Symlink("/proc/self/mem", path) }))
-	case supervisor.Provisioned:
+	case matrix.Provisioned:
 		s.playUnusableStart(s.damage(messages.RecordFactory))
 	default:
 		s.playDamagedCredentials()
@@ -52,7 +52,7 @@ func (s *scene) playUnusableStart(mend func()) {
 	s.launch()
 	var last holdfast.Event
 	for n := range uint64(2) {
-		e := s.client.ExpectError(s.code)
+		e := s.expectError()
 		retry, announced := e.RetryIn()
 		if !announced || retry != systemtest.Delay(5*time.Second, n) || e.Attempt != n+1 || e.Phase != "store" {
 			s.T.Errorf("%+v", e)
@@ -60,7 +60,7 @@ func (s *scene) playUnusableStart(mend func()) {
 		last = e
 	}
 	s.sameRecords(before)
-	stored := s.stored == supervisor.Bootstrapped
+	stored := s.stored == matrix.Bootstrapped
 	if n := len(s.Network.Packets()) - packets; n != 0 && !stored {
 		s.T.Errorf("%d packets left", n)
 	}
@@ -81,7 +81,7 @@ func (s *scene) playUnusableStart(mend func()) {
 func (s *scene) playDamagedCredentials() {
 	content := systemtest.FlipByte(s.T, s.cfg.StateDir)
 	s.launch()
-	if e := s.client.ExpectError(s.code); e.Phase != "store" {
+	if e := s.expectError(); e.Phase != "store" {
 		s.T.Errorf("%+v", e)
 	}
 	s.client.Next(holdfast.EventBootstrapped)
@@ -166,7 +166,7 @@ func playTooManyAccounts(s *scene) {
 	before := s.records()
 	s.cfg.Limits.Accounts = 1
 	s.launch()
-	e := s.client.ExpectError(s.code)
+	e := s.expectError()
 	if e.Phase != "store" || e.Action != messages.ActionUser || !strings.Contains(e.Detail, "limits.accounts") || !strings.Contains(e.Detail, "IDs 2, 3 are kept") {
 		s.T.Errorf("%+v", e)
 	}
@@ -187,6 +187,7 @@ func playTooManyAccounts(s *scene) {
 
 // storeAccounts has a bootstrap store n accounts of the management server.
 func (s *scene) storeAccounts(n int) {
+	s.delivers = matrix.Former
 	s.deliverWrites(s.accountWrites(n), nil)
 	c := s.Start(s.cfg)
 	c.Next(holdfast.EventRegistered)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 )
 
@@ -283,15 +282,13 @@ func (m *model) event(e entry) {
 
 // possible holds an error against the matrix of what can occur.
 func (m *model) possible(e holdfast.Event) error {
-	switch {
-	case m.shelf.delivered:
-		return systemtest.Possible(e, supervisor.Bootstrapped)
-	case m.shelf.unknown:
-		return nil // it may have been stored without a word
-	case m.plan.Provisioned:
-		return systemtest.Possible(e, supervisor.Provisioned)
+	var err error
+	for _, stored := range m.shelf.states(m.plan.Provisioned) {
+		if err = systemtest.Possible(e, stored); err == nil {
+			return nil
+		}
 	}
-	return systemtest.Possible(e, supervisor.Fresh)
+	return err
 }
 
 // failure takes an error: of the store, of an attempt, or of a call.

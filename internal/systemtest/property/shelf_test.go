@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -35,6 +36,21 @@ type shelf struct {
 	expect  []say     // events about it that have to come at that instant
 	refused int       // bootstraps that could not be stored and are not reported yet
 	saved   bool      // the bootstrap under way is stored
+}
+
+// states returns what the store may hold, as the matrix has it.
+func (s *shelf) states(provisioned bool) []matrix.StoreState {
+	begun := matrix.Fresh
+	if provisioned {
+		begun = matrix.Provisioned
+	}
+	switch {
+	case s.delivered:
+		return []matrix.StoreState{matrix.Bootstrapped}
+	case s.unknown:
+		return []matrix.StoreState{begun, matrix.Bootstrapped}
+	}
+	return []matrix.StoreState{begun}
 }
 
 // say is an event about a store that cannot be read.

@@ -1,4 +1,4 @@
-package supervisor
+package matrix
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ func TestMatrixHasNoEmptyCell(t *testing.T) {
 		for _, at := range Moments() {
 			for _, stored := range StoreStates() {
 				c, ok := CellOf(code, at, stored)
-				if !ok || (c.Test == "") == (c.Reason == NoReason) {
+				if !ok || (c.Back == NoAccount) == (c.Reason == NoReason) {
 					t.Errorf("%s, %s, %s: %+v, %v", code, at, stored, c, ok)
 				}
 			}
@@ -51,28 +51,59 @@ func TestMatrixSaysEverythingOnce(t *testing.T) {
 	}
 }
 
-// TestMatrixCounts prints how many cells are tested and impossible.
-func TestMatrixCounts(t *testing.T) {
-	tested, impossible := 0, 0
-	for _, at := range Moments() {
-		n, m := countCells(at)
-		tested, impossible = tested+n, impossible+m
-		t.Logf("%-22s %3d tested %3d impossible", at, n, m)
-	}
-	t.Logf("%-22s %3d tested %3d impossible", "all", tested, impossible)
-}
-
-func countCells(at Moment) (tested, impossible int) {
+// Every code but the one that is reserved can occur, and whatever the client is
+// about something can happen, but for what does not exist yet.
+func TestMatrixCoversEverything(t *testing.T) {
+	codes, moments, backs := map[messages.ErrorCode]int{}, map[Moment]int{}, map[Account]int{}
 	for _, code := range messages.ErrorCodes() {
-		for _, stored := range StoreStates() {
-			if c, _ := CellOf(code, at, stored); c.Reason == NoReason {
-				tested++
-			} else {
-				impossible++
+		for _, at := range Moments() {
+			for _, stored := range StoreStates() {
+				if c, _ := CellOf(code, at, stored); c.Reason == NoReason {
+					codes[code]++
+					moments[at]++
+					backs[c.Back]++
+				}
 			}
 		}
 	}
-	return tested, impossible
+	for _, code := range messages.ErrorCodes() {
+		if reserved := code == messages.EnrolmentFailed; (codes[code] == 0) != reserved {
+			t.Errorf("%s is tested in %d cells", code, codes[code])
+		}
+	}
+	for _, at := range Moments() {
+		if later := at >= Notifying; (moments[at] == 0) != later {
+			t.Errorf("%d cells are tested at %s", moments[at], at)
+		}
+	}
+	for _, a := range []Account{Configured, Factory, Former, Delivered, Either} {
+		if backs[a] == 0 {
+			t.Errorf("no client comes back by the account that is called %s", a)
+		}
+	}
+}
+
+// By which account a client comes back depends on what is stored.
+func TestWayBackDependsOnTheStore(t *testing.T) {
+	tests := []struct {
+		code messages.ErrorCode
+		at   Moment
+		want [3]Account // fresh, provisioned, bootstrapped
+	}{
+		{messages.ConnectTimeout, Registering, [3]Account{Configured, Factory, Former}},
+		{messages.ConnectInvalidParameters, Registering, [3]Account{Delivered, Delivered, Delivered}},
+		{messages.ConnectBootstrapFailed, BootstrapDelete, [3]Account{Delivered, Delivered, Either}},
+		{messages.ConnectNotRegistered, BootstrapDelete, [3]Account{Delivered, Delivered, Former}},
+		{messages.ConnectorFailedToReadCredentials, Start, [3]Account{Configured, Factory, Delivered}},
+		{messages.ConnectMemoryConnectFail, Start, [3]Account{NoAccount, NoAccount, Former}},
+	}
+	for _, tt := range tests {
+		for i, stored := range StoreStates() {
+			if c, _ := CellOf(tt.code, tt.at, stored); c.Back != tt.want[i] {
+				t.Errorf("%s, %s, %s: %s, want %s", tt.code, tt.at, stored, c.Back, tt.want[i])
+			}
+		}
+	}
 }
 
 func TestOccurs(t *testing.T) {

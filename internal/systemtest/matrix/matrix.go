@@ -1,4 +1,11 @@
-package supervisor
+// Package matrix says which error can occur at which moment and in which state of
+// the store, by which account the client is registered again, and why the others
+// cannot occur. Its tests provoke every error that can, from the
+// outside (docs/recovery.md).
+//
+// Only tests use it: those of other packages to look up what is possible, and
+// the one that writes docs/recovery.md. The provoking is in the test files.
+package matrix
 
 import (
 	"slices"
@@ -131,12 +138,44 @@ func Reasons() []Reason {
 	return all
 }
 
+// Account is where the account comes from by which a client is registered.
+type Account uint8
+
+// The accounts. Each has another lifetime in the tests: it is what the server
+// sees of the difference.
+const (
+	NoAccount  Account = iota
+	Configured         // it stands in the configuration
+	Factory            // it was provisioned
+	Former             // a bootstrap delivered it before the error
+	Delivered          // a bootstrap delivered it after the error
+	// Either is Former or Delivered: the attempts of both are due at the same
+	// instant, and which begins first is left to chance.
+	Either
+)
+
+// String returns what the account is called.
+func (a Account) String() string {
+	names := [...]string{"none", "configured", "factory", "former", "delivered", "either"}
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return "invalid"
+}
+
+// Account returns the management account of a client that starts with that
+// store.
+func (s StoreState) Account() Account {
+	return [...]Account{Fresh: Configured, Provisioned: Factory, Bootstrapped: Former}[s]
+}
+
 // Cell is one cell of the matrix of errors, moments and states of the store:
-// it is tested, or there is a reason why the error cannot occur.
+// the error can occur and is tested, or there is a reason why it cannot.
 type Cell struct {
-	// Test names the test; empty when there is a reason.
-	Test   string
 	Reason Reason
+	// Back is the account by which the client is registered first after the
+	// error; none where it cannot occur.
+	Back Account
 }
 
 // because gives the reason of some moments of one code.
@@ -154,6 +193,15 @@ type line struct {
 	// unless are the reasons why a tested moment cannot show the error unless a
 	// bootstrap has stored accounts.
 	unless []because
+	// renewed are the moments after which the client comes back by what a
+	// bootstrap delivers, also where one had before: the error condemns the
+	// former account, or does not stop the bootstrap that is under way.
+	renewed []Moment
+	// lost are the moments at which the account of a former bootstrap is lost.
+	lost []Moment
+	// ended says that the client is closed: the next one begins with what is
+	// stored.
+	ended bool
 }
 
 // reasonAt returns the reason of a moment, if the list has one.
@@ -169,6 +217,7 @@ func reasonAt(list []because, at Moment) (Reason, bool) {
 // Groups of moments.
 var (
 	session  = span(BootstrapWaiting, BootstrapFinish) // during the bootstrap server's operations
+	sessions = span(BootstrapRequesting, BootstrapPersisting)
 	linked   = span(BootstrapRequesting, Closing)
 	unlinked = span(Start, Handshake)
 )
@@ -180,11 +229,14 @@ var matrix = map[messages.ErrorCode]line{
 		because:   []because{{OtherCode, []Moment{Resolving, BootstrapPersisting}}, {NoAttempt, []Moment{Start}}},
 		otherwise: NotThen,
 	},
-	messages.ConnectInvalidParameters:    {tested: []Moment{Start, Registering}, otherwise: CheckedBefore},
+	messages.ConnectInvalidParameters: {
+		tested: []Moment{Start, Registering}, renewed: []Moment{Registering}, otherwise: CheckedBefore,
+	},
 	messages.ConnectorInvalidCredentials: {tested: []Moment{Start}, otherwise: CheckedBefore},
 	messages.ConnectNotRegistered: {
 		tested:    append(span(Start, Registering), Closing),
-		otherwise: IsRegistered,
+		renewed:   []Moment{BootstrapPersisting}, // the store ends what it has begun
+		otherwise: IsRegistered, ended: true,
 	},
 	messages.ConnectTimeout: {
 		tested: []Moment{Handshake, BootstrapRequesting, Registering, Updating},
@@ -200,7 +252,7 @@ var matrix = map[messages.ErrorCode]line{
 			{NoAttempt, []Moment{Start}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
 		},
 	},
-	messages.ConnectResponseParseFailed: {tested: linked, because: []because{{NoLink, unlinked}}},
+	messages.ConnectResponseParseFailed: {tested: linked, renewed: sessions, because: []because{{NoLink, unlinked}}},
 	messages.ConnectUnknownError: {
 		tested:  span(Resolving, Updating),
 		because: []because{{SharedActor, []Moment{Start}}, {OtherCode, []Moment{Closing}}},
@@ -211,16 +263,18 @@ var matrix = map[messages.ErrorCode]line{
 		because:   []because{{NoLink, []Moment{Resolving, Handshake}}},
 		otherwise: SmallRequests,
 	},
-	messages.ConnectNotAllowed: {tested: span(Start, Closing)},
+	messages.ConnectNotAllowed: {tested: span(Start, Closing), renewed: sessions},
 	messages.ConnectSecureConnectionFailed: {
 		tested:    []Moment{Handshake},
 		because:   []because{{OtherCode, linked}},
 		otherwise: NotThen,
 	},
-	messages.ConnectDNSResolvingFailed:         {tested: []Moment{Resolving}, otherwise: NotThen},
-	messages.ConnectorUnregistrationFailed:     {tested: []Moment{Closing}, otherwise: NotThen},
-	messages.ConnectorFailedToStoreCredentials: {tested: []Moment{Start, BootstrapPersisting}, otherwise: NotThen},
-	messages.ConnectorFailedToReadCredentials:  {tested: []Moment{Start}, otherwise: NotThen},
+	messages.ConnectDNSResolvingFailed:     {tested: []Moment{Resolving}, otherwise: NotThen},
+	messages.ConnectorUnregistrationFailed: {tested: []Moment{Closing}, otherwise: NotThen},
+	messages.ConnectorFailedToStoreCredentials: {
+		tested: []Moment{Start, BootstrapPersisting}, lost: []Moment{Start}, otherwise: NotThen,
+	},
+	messages.ConnectorFailedToReadCredentials: {tested: []Moment{Start}, lost: []Moment{Start}, otherwise: NotThen},
 }
 
 // CellOf returns the cell of a code, a moment and a state of the store. There
@@ -237,12 +291,37 @@ func CellOf(code messages.ErrorCode, at Moment, stored StoreState) (Cell, bool) 
 		return Cell{Reason: reason}, true
 	}
 	if slices.Contains(row.tested, at) {
-		return Cell{Test: "TestMatrix/" + code.String() + "/" + at.String() + "/" + stored.String()}, true
+		return Cell{Back: row.back(Bootstrapping(code, at), at, stored)}, true
 	}
 	if reason, found := reasonAt(row.because, at); found {
 		return Cell{Reason: reason}, true
 	}
 	return Cell{Reason: row.otherwise}, row.otherwise != NoReason
+}
+
+// back returns the account by which a client comes back. When a bootstrap fails,
+// one that has been bootstrapped before still has its former account; another
+// one waits for a bootstrap that succeeds.
+func (l line) back(bootstrapping bool, at Moment, stored StoreState) Account {
+	switch {
+	case slices.Contains(l.renewed, at), slices.Contains(l.lost, at) && stored == Bootstrapped:
+		return Delivered
+	case !bootstrapping:
+		return stored.Account()
+	case stored != Bootstrapped:
+		return Delivered
+	case l.ended:
+		return Former
+	}
+	return Either
+}
+
+// Bootstrapping reports whether an error at the moment concerns the bootstrap
+// account. The handshake is that of either server; code 2 has it with the
+// bootstrap server.
+func Bootstrapping(code messages.ErrorCode, at Moment) bool {
+	return at >= BootstrapRequesting && at <= BootstrapPersisting ||
+		at == Handshake && code == messages.ConnectBootstrapFailed
 }
 
 // Phases returns the phases that events name at the moment. A crash and an

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/holdfast-iot/holdfast/actors/supervisor"
+	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -15,23 +15,20 @@ func TestMatrix(t *testing.T) {
 	for _, code := range messages.ErrorCodes() {
 		t.Run(code.String(), func(t *testing.T) {
 			t.Parallel()
-			for _, at := range supervisor.Moments() {
+			for _, at := range matrix.Moments() {
 				t.Run(at.String(), func(t *testing.T) { playMoment(t, code, at) })
 			}
 		})
 	}
 }
 
-func playMoment(t *testing.T, code messages.ErrorCode, at supervisor.Moment) {
-	for _, stored := range supervisor.StoreStates() {
-		cell, _ := supervisor.CellOf(code, at, stored)
-		if cell.Reason != supervisor.NoReason {
+func playMoment(t *testing.T, code messages.ErrorCode, at matrix.Moment) {
+	for _, stored := range matrix.StoreStates() {
+		cell, _ := matrix.CellOf(code, at, stored)
+		if cell.Reason != matrix.NoReason {
 			continue
 		}
 		t.Run(stored.String(), func(t *testing.T) {
-			if t.Name() != cell.Test {
-				t.Errorf("the matrix calls this test %s", cell.Test)
-			}
 			play, ok := plays[code]
 			if !ok {
 				t.Fatal("nothing provokes this error")
@@ -40,6 +37,7 @@ func playMoment(t *testing.T, code messages.ErrorCode, at supervisor.Moment) {
 				s := newScene(t, code, at, stored)
 				defer s.end()
 				play(s)
+				s.expectBack(cell.Back)
 			})
 		})
 	}
@@ -69,7 +67,7 @@ var plays = map[messages.ErrorCode]func(*scene){
 // what is done to an attempt.
 func startOr(start, attempt func(*scene)) func(*scene) {
 	return func(s *scene) {
-		if s.at == supervisor.Start {
+		if s.at == matrix.Start {
 			start(s)
 			return
 		}
