@@ -3,6 +3,7 @@ package behaviour_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,36 +18,52 @@ import (
 // nil or says that it is not allowed, one Close does the work, and nothing is
 // left.
 func TestConcurrentCallers(t *testing.T) {
-	for _, registered := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
-			defer w.Close()
-			if registered {
-				w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
-			}
-			c := w.Start(w.NoSec())
-			if registered {
-				c.WaitFor(holdfast.Registered)
-			}
-			callers := concurrentCalls(t, c.Client)
-			time.Sleep(time.Second)
-			closed := closeAtOnce(t, c.Client, 5)
-			callers.Wait()
-			if closed > 1 {
-				t.Errorf("%d calls of Close de-registered", closed)
-			}
+	for _, tt := range []struct {
+		name           string
+		served, calmly bool  // there is a server; no call ends the registration
+		closed         []int // how many calls of Close may de-register
+	}{
+		{"without a server", false, false, []int{0}},
+		{"registered", true, true, []int{1}},
+		{"registered now and then", true, false, []int{0, 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
+				c := w.Start(w.NoSec())
+				if tt.served {
+					w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+					c.WaitFor(holdfast.Registered)
+				}
+				calls := calmCalls(c.Client)
+				if !tt.calmly {
+					calls = append(calls, c.Pause, c.Resume, c.Reconnect, c.Bootstrap, c.FactoryReset)
+				}
+				callers := concurrentCalls(t, calls)
+				time.Sleep(time.Second)
+				closed := closeAtOnce(t, c.Client, 5)
+				callers.Wait()
+				if !slices.Contains(tt.closed, closed) {
+					t.Errorf("%d calls of Close de-registered, want %v", closed, tt.closed)
+				}
+			})
 		})
 	}
 }
 
-// concurrentCalls calls everything but Close from many goroutines for a while.
-func concurrentCalls(t *testing.T, c *holdfast.Client) *sync.WaitGroup {
-	calls := []func(context.Context) error{
-		c.RegisterUpdate, c.Pause, c.Resume, c.Reconnect, c.Bootstrap, c.FactoryReset, c.Start,
+// calmCalls are the calls that leave a registration alone.
+func calmCalls(c *holdfast.Client) []func(context.Context) error {
+	return []func(context.Context) error{
+		c.RegisterUpdate, c.Start,
 		func(context.Context) error { c.NetworkUp(); return nil },
 		func(context.Context) error { c.Status(); return nil },
 		func(context.Context) error { _, cancel := c.Events(1); cancel(); return nil },
 	}
+}
+
+// concurrentCalls makes calls from many goroutines for a while.
+func concurrentCalls(t *testing.T, calls []func(context.Context) error) *sync.WaitGroup {
 	var callers sync.WaitGroup
 	for i := range 10 * len(calls) {
 		callers.Go(func() {

@@ -98,6 +98,7 @@ func (l *life) live() {
 	l.T.Helper()
 	l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 	l.registeredWithin(aftermath)
+	l.read()
 	_ = l.client.RegisterUpdate(context.Background()) // the crash may have taken the registration, or the call
 	synctest.Wait()
 	l.registeredWithin(aftermath)
@@ -112,6 +113,13 @@ func (l *life) live() {
 		l.T.Errorf("Close took %v", took)
 	}
 	l.client.Story()
+}
+
+// read is a request of the server. The crash may have taken the answer.
+func (l *life) read() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, _ = l.Server.Read(ctx, systemtest.Endpoint, "/3/0/0", messages.FormatTLV)
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -176,6 +184,7 @@ func TestSupervisionUnderFire(t *testing.T) {
 		l.live()
 		maps.Copy(spots, l.fire.seen)
 	})
+	demandPlaces(t, spots)
 	runs := 0
 	for _, target := range slices.SortedFunc(maps.Keys(spots), func(a, b spot) int { return strings.Compare(a.String(), b.String()) }) {
 		for nth := 1; nth <= min(2, spots[target]); nth++ {
@@ -184,6 +193,29 @@ func TestSupervisionUnderFire(t *testing.T) {
 		}
 	}
 	t.Logf("%d places in the work of all actors, %d crashes", len(spots), runs)
+}
+
+// demandPlaces demands that the tap has seen every actor at work, at both of its
+// stages: otherwise crashes would go missing without a word.
+func demandPlaces(t *testing.T, spots map[spot]int) {
+	t.Helper()
+	places := map[string]int{}
+	for s := range spots {
+		places[s.actor+"/"+string(s.stage)]++
+	}
+	for _, actor := range []string{
+		"supervisor", "store", "management", "bootstrap", "registration/1", "network/0", "network/1", "coapresend/0", "coapresend/1",
+	} {
+		if places[actor+"/invoking"] < 3 {
+			t.Errorf("%s was seen with %d kinds of messages", actor, places[actor+"/invoking"])
+		}
+		if jobs := actor == "store"; !jobs && places[actor+"/effect"] == 0 { // it carries out what it is told, and has no core
+			t.Errorf("%s was seen with no effect", actor)
+		}
+	}
+	if len(spots) < 100 {
+		t.Errorf("only %d places were seen", len(spots))
+	}
 }
 
 func burn(t *testing.T, target spot, nth int) {
