@@ -14,11 +14,11 @@ import (
 
 var wrongKey = []byte("anotherPSK")
 
-// hasty is quick with attempts of 2 s, for handshakes that fall silent, and an
+// hasty is quick with attempts of 5 s, for handshakes that fall silent, and an
 // r0 of 2 s, in which a server can be replaced.
 func hasty(t *testing.T) holdfast.Config {
 	cfg := quick(t)
-	cfg.RegistrationTimeout = 2 * time.Second
+	cfg.RegistrationTimeout = 5 * time.Second
 	cfg.Reconnect = holdfast.ReconnectConfig{InitialMin: 2 * time.Second, InitialMax: 2 * time.Second}
 	return cfg
 }

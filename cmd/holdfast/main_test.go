@@ -22,7 +22,7 @@ import (
 // its last use: goleak, which waits for less, asks until then.
 func TestMain(m *testing.M) {
 	exit := m.Run()
-	patience := time.Now().Add(3 * time.Second)
+	patience := time.Now().Add(30 * time.Second)
 	leak := goleak.Find()
 	for leak != nil && time.Now().Before(patience) {
 		leak = goleak.Find()

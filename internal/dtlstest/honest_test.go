@@ -51,7 +51,7 @@ func shakePion(t *testing.T, cfg Config, client *dtls.Config) *Server {
 	t.Helper()
 	s := NewServer(cfg)
 	l, pc := newLink(t, s), listenLoopback(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := dtls.ClientWithContext(ctx, pc, l.pc.LocalAddr(), client)
 	if err != nil {

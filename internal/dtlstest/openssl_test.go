@@ -75,7 +75,7 @@ func runOpenSSL(t *testing.T, arguments []string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.AfterFunc(10*time.Second, func() { cmd.Process.Kill() })
+	deadline := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
 	defer deadline.Stop()
 	if _, err := io.WriteString(in, "hello\n"); err != nil {
 		t.Error(err)

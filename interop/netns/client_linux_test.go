@@ -9,13 +9,11 @@ import (
 	"github.com/holdfast-iot/holdfast"
 )
 
-// tolerance is by how much an attempt may miss its instant: early, as the
-// event that announces it is stamped a moment after its timer was set; late,
-// as the machine is busy.
-const (
-	early = 5 * time.Millisecond
-	late  = 2 * time.Second
-)
+// early is by how much an attempt may come before its instant: the event that
+// announces it is stamped a moment after its timer was set. How late it comes
+// says more about the machine than about the client; exact instants are those
+// of virtual time, in internal/systemtest.
+const early = 50 * time.Millisecond
 
 // client is a client process with a record of its events.
 type client struct {
@@ -107,8 +105,8 @@ func (c *client) codes() string {
 }
 
 // checkSchedule demands that every delay is the policy's, or none before the
-// one attempt that follows a silence at once, that no attempt begins before the
-// announced instant, and that each begins then.
+// one attempt that follows a silence at once, and that no attempt begins before
+// the announced instant.
 func (c *client) checkSchedule() {
 	c.t.Helper()
 	for i, e := range c.seen {
@@ -127,7 +125,7 @@ func (c *client) checkSchedule() {
 			continue
 		}
 		took := c.seen[i+begun].Time.Sub(e.Time)
-		if took < wait-early || took > wait+late {
+		if took < wait-early {
 			c.t.Errorf("%s: the next attempt began after %v", describe(e), took)
 		}
 	}

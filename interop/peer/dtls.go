@@ -17,7 +17,7 @@ import (
 
 const (
 	startAttempts = 3
-	startTimeout  = 10 * time.Second
+	startTimeout  = time.Minute
 )
 
 // Security is what a DTLS peer demands of its clients: the pre-shared key when

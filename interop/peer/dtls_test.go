@@ -17,7 +17,7 @@ import (
 const (
 	testEndpoint = "gw-0001"
 	// handshakeTimeout is ample: nothing here depends on it unless it fails.
-	handshakeTimeout = 20 * time.Second
+	handshakeTimeout = time.Minute
 )
 
 var testKey = []byte("secretPSK")

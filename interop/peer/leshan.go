@@ -15,12 +15,12 @@ const (
 
 const (
 	// readyTimeout bounds the start of a Java process on a busy machine.
-	readyTimeout = 30 * time.Second
+	readyTimeout = 2 * time.Minute
 	// replyTimeout bounds Do. It is above the 5 s that an operation on a
 	// silent device takes.
-	replyTimeout = 30 * time.Second
+	replyTimeout = time.Minute
 	// closeTimeout bounds an orderly end.
-	closeTimeout = 10 * time.Second
+	closeTimeout = time.Minute
 )
 
 // An Object is one line of JSON that a Leshan peer printed. Numbers are

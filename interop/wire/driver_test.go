@@ -21,7 +21,7 @@ const (
 	// put again, as CoAP does.
 	echoPatience = 2 * time.Second
 	// questions bounds how often.
-	questions   = 5
+	questions   = 30
 	maxDatagram = 64 << 10
 )
 

@@ -112,7 +112,7 @@ func TestRawPublicKeys(t *testing.T) {
 		liar := rawClient(newKey(t, elliptic.P256()), pinned)
 		liar.Certificate.Signer = newKey(t, elliptic.P256())
 		p := w.rawServer(t, s)
-		if _, err = shake(socket(t, p.addr), liar, 3*echoPatience); !s.refuses(err) {
+		if _, err = shake(socket(t, p.addr), liar, 6*echoPatience); !s.refuses(err) {
 			t.Errorf("a client with the key of somebody else: %v", err)
 		}
 		if p.DTLSPeer != nil {

@@ -23,7 +23,7 @@ import (
 const (
 	endpoint = "gw-0001"
 	// serverPatience is ample: nothing depends on it unless it fails.
-	serverPatience = 20 * time.Second
+	serverPatience = time.Minute
 	// listenPause is how long the socket is listened to between two looks at
 	// what a server prints.
 	listenPause = 20 * time.Millisecond

@@ -32,7 +32,7 @@ func TestVerdictOnTheKey(t *testing.T) {
 			} {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
-					_, err := shake(socket(t, newRelay(t, sc.server(t).addr, c.via).addr()), other, 3*echoPatience)
+					_, err := shake(socket(t, newRelay(t, sc.server(t).addr, c.via).addr()), other, 6*echoPatience)
 					var f *failure
 					if !errors.As(err, &f) {
 						t.Fatal(err)
