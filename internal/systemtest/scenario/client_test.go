@@ -33,11 +33,11 @@ type settings struct {
 // client is one process of the client.
 type client struct {
 	*holdfast.Client
-	host     *lwm2mtest.Host
-	events   <-chan holdfast.Event
-	stage    *stage
-	dir      string
-	takeDown sync.WaitGroup
+	host   *lwm2mtest.Host
+	events <-chan holdfast.Event
+	stage  *stage
+	dir    string
+	heard  time.Time // of the last event
 }
 
 func (s *stage) configure(c *command) {
@@ -107,7 +107,7 @@ func (s *stage) start(c *command) {
 		lwm2mtest.WithTap(&s.needle),
 		lwm2mtest.WithRand(func() float64 { return 0 }))
 	if err != nil {
-		s.narrator.say(time.Now(), rankEvent, clientName, s.refusal("start", err))
+		s.narrator.say(time.Now(), rankCall, clientName, s.refusal("start", err))
 		return
 	}
 	s.client = &client{Client: made, host: host, stage: s, dir: s.settings.config.StateDir}
@@ -130,7 +130,7 @@ func (s *stage) passOver() {
 	}
 	synctest.Wait()
 	s.collect()
-	s.narrator.tell(time.Now())
+	s.narrator.tell(false)
 }
 
 // refusal words an error that a call returns.
@@ -192,8 +192,8 @@ func (s *stage) closeClient(c *command) {
 	if err != nil {
 		text = s.refusal("close", err)
 	}
-	s.narrator.say(time.Now().Truncate(latency), rankEvent, clientName, text)
 	// How many milliseconds the tear-down takes is of no interest.
+	s.narrator.say(client.heard, rankCall, clientName, text)
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 }
 
@@ -212,7 +212,7 @@ func (s *stage) call(c *command) {
 	if err := calls[what](context.Background()); err != nil {
 		synctest.Wait()
 		client.drain()
-		s.narrator.say(time.Now(), rankEvent, clientName, s.refusal(what, err))
+		s.narrator.say(time.Now(), rankCall, clientName, s.refusal(what, err))
 	}
 }
 
@@ -230,7 +230,7 @@ func (s *stage) await(c *command) {
 				left--
 			}
 		case <-timeout.C:
-			c.fatalf("no such event came:\n%s", s.narrator.tell(time.Now()))
+			c.fatalf("no such event came:\n%s", s.narrator.tell(false))
 		}
 	}
 }
@@ -251,8 +251,14 @@ func (c *client) drain() {
 }
 
 func (c *client) narrate(e holdfast.Event) {
+	c.heard = e.Time
+	account := c.stage.serverOf(e.Server)
+	if e.Type == holdfast.EventState { // of the client, whatever its cause
+		account = wholeClient
+	}
 	c.stage.narrator.add(&entry{
-		at: e.Time, rank: rankEvent, actor: clientName, text: c.stage.describeEvent(e), fails: e.Type == holdfast.EventError,
+		at: e.Time, rank: rankEvent, account: account, actor: clientName,
+		text: c.stage.describeEvent(e), fails: e.Type == holdfast.EventError,
 	})
 }
 
@@ -330,7 +336,25 @@ func (t *transport) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, 
 	if t.stage.exhausted.Load() {
 		return nil, &net.OpError{Op: "dial", Net: "udp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
 	}
-	return t.Host.Dial(ctx, remote)
+	conn, err := t.Host.Dial(ctx, remote)
+	if err != nil {
+		return nil, err
+	}
+	return &socket{Conn: conn, narrator: t.stage.narrator}, nil
+}
+
+// socket tells the narrator when it is closed.
+type socket struct {
+	net.Conn
+	narrator *narrator
+}
+
+// Close implements net.Conn.
+func (s *socket) Close() error {
+	if local, ok := s.LocalAddr().(*net.UDPAddr); ok {
+		s.narrator.closed(local.AddrPort())
+	}
+	return s.Conn.Close()
 }
 
 // Lookup implements lwm2mtest.Transport.

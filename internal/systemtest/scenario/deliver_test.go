@@ -3,6 +3,7 @@ package scenario
 import (
 	"encoding/hex"
 
+	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -11,11 +12,12 @@ import (
 //
 //	discover PATH...
 //	delete PATH...
-//	account [at=SERVER] [security=nosec|psk] [object0=N] [object1=N] [id=N]
-//	        [lifetime=D] [uri=URI]
+//	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
+//	        [id=N] [lifetime=D] [uri=URI] [half]
 //	write PATH [hex=BYTES]
 //	read PATH...
 //
+// An account is a Security and a Server instance; half of it only the first.
 // The order is always that of this list; Finish ends it, unless no-finish is
 // given. With keep-going the server does not stop at what is refused.
 func (s *stage) deliver(c *command) {
@@ -29,7 +31,7 @@ func (s *stage) deliver(c *command) {
 		case "read":
 			config.Read = append(config.Read, o.words...)
 		case "account":
-			config.Writes = append(config.Writes, s.delivered(o).Writes()...)
+			config.Writes = append(config.Writes, s.accountWrites(o)...)
 		case "write":
 			config.Writes = append(config.Writes, lwm2mtest.BootstrapWrite{Path: o.word(), Payload: o.bytes("hex")})
 		default:
@@ -37,6 +39,15 @@ func (s *stage) deliver(c *command) {
 		}
 	}
 	s.servers[bootstrap].SetBootstrap("", config)
+}
+
+func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {
+	half := o.has("half")
+	writes := s.delivered(o).Writes()
+	if half {
+		return writes[:1]
+	}
+	return writes
 }
 
 // delivered is a management server's account.
@@ -47,13 +58,30 @@ func (s *stage) delivered(o *command) lwm2mtest.AccountConfig {
 		ShortServerID: uint16(o.number("id", 1)), Lifetime: o.duration("lifetime", 0),
 	}
 	a.URI = "coap://" + v.host.Addr().String()
-	if o.text("security", "nosec") == "psk" {
+	switch o.text("security", "nosec") {
+	case "psk":
 		a.URI = "coaps://" + v.host.Addr().String()
 		a.PSKIdentity, a.PSKKey = endpoint, keys[v.name]
+	case "x509":
+		a.URI = "coaps://" + v.host.Addr().String()
+		s.enrol(o, v, &a)
 	}
 	a.URI = o.text("uri", a.URI)
 	o.spent()
 	return a
+}
+
+// enrol makes a certificate for the client, and pins the server's.
+func (s *stage) enrol(o *command, v *server, a *lwm2mtest.AccountConfig) {
+	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint})
+	if err != nil {
+		o.fatalf("%v", err)
+	}
+	key, err := own.KeyDER()
+	if err != nil {
+		o.fatalf("%v", err)
+	}
+	a.Certificate, a.PrivateKey, a.ServerCertificate = own.Cert.Raw, key, v.certificate.Cert.Raw
 }
 
 func hexKey(server string) string { return hex.EncodeToString(keys[server]) }

@@ -3,10 +3,10 @@
 // client; what follows from it, the datagrams and the events, is narrated below
 // each command. Who wants to know how the client behaves reads testdata.
 //
-// A script lives in a bubble of testing/synctest, on a network where every
-// datagram and every answer of the name service takes 10 ms. All random draws
-// of the client are 0, r0 is 5 s. So each line is exact, and the same each
-// time; -rewrite writes the narrations anew:
+// A script lives in a bubble of testing/synctest, on a network where a datagram
+// is under way for 10 ms (12 to and from "bootstrap", 15 to and from
+// "server-2"). All random draws of the client are 0, r0 is 5 s. So each line is
+// exact, and the same each time; -rewrite writes the narrations anew:
 //
 //	go test ./internal/systemtest/scenario -rewrite
 //
@@ -16,31 +16,35 @@
 //
 // Each line has the time since the beginning of the script, who acts, and what:
 //
-//	t+0.000s    client               state registering
-//	t+0.000s    client -> server     CON POST /rd?ep=gw&lt=86400&lwm2m=1.1&b=U [c1] </1/0>,</3/0>
-//	t+0.010s    server -> client     ACK 2.01 /rd/1 [c1]
-//	t+0.020s    client               registered with server: /rd/1, 86400 s, LwM2M 1.1, attempt 1
+//	t+0.000s    client                state registering
+//	t+0.000s    client -> server      CON POST /rd?ep=gw&lt=86400&lwm2m=1.1&b=U [c1] </1/0>,</3/0>
+//	t+0.010s    server -> client      ACK 2.01 /rd/1 [c1]
+//	t+0.020s    client                registered with server: /rd/1, 86400 s, LwM2M 1.1, attempt 1
 //
 // A datagram stands at the time at which it was sent; one that did not arrive
 // says what became of it. Where the client has opened another socket to a
 // server, client#2 is the second one, and so on. [c1] stands for the message ID: the first that the
 // client chose in its talk with that server, [s2] for the second that the
-// server chose. A response in a message of its own says what it answers, which
+// server chose. What a server sends to a socket that the client has closed is
+// left out. A response in a message of its own says what it answers, which
 // its token tells. A datagram that is sent again is "[c1] again". Keys and
 // identities are left out.
 //
 // DTLS shows as its records. What a server reads in them stands at the time at
 // which it was read:
 //
-//	t+0.060s    client -> server     DTLS application data
-//	t+0.070s    server reads         register of gw: 2.01
+//	t+0.060s    client -> server      DTLS application data
+//	t+0.070s    server reads          register of gw: 2.01
 //
 // An error is an event of the client: code, phase, count of consecutive
 // failures, what happened, and what the client does about it.
 //
-//	t+0.020s    client               error 7 ConnectNetworkError in register, attempt 1, server: refused: ...; retry in 5s
+//	t+0.020s    client                error 7 ConnectNetworkError in register, attempt 1, server: refused: ...; retry in 5s
 //
 // # The commands
+//
+// Of what a command with the word "briefly" brings about, only the client's
+// own events are narrated, without its states.
 //
 // There are three servers, "server", "server-2" and "bootstrap"; the first is
 // meant where a command names none (at=). They listen on port 5683 without
@@ -66,11 +70,12 @@
 //	    Lets time pass until the client tells of an event: an error,
 //	    registered, registration_updated, bootstrapped, unregistered, degraded
 //	    or a state.
-//	answer KIND CODE|silence|reset|ack|malformed [max-age=N] [text=T] [times=N]
-//	       [delay=D] [separate] [lost] [no-location] [at=S]
+//	answer KIND CODE|silence|reset|ack|malformed|stray-block [max-age=N] [text=T]
+//	       [times=N] [delay=D] [separate] [lost] [no-location] [at=S]
 //	    How a server treats the next requests of a kind, register, update,
 //	    deregister or bootstrap-request, instead of just answering them; ack is
-//	    an empty acknowledgement and nothing else. With lost the request is
+//	    an empty acknowledgement and nothing else, stray-block a block of a body
+//	    that was not sent. With lost the request is
 //	    processed, and the answer is lost. times=-1 is for ever. CODE may be ok,
 //	    where only the manner of the answer is of interest.
 //	server forgets|forgets-sessions|dies|closes|returns [at=S]

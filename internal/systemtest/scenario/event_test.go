@@ -61,8 +61,11 @@ func describeAction(e holdfast.Event) string {
 	return text
 }
 
-// serverOf names the server of a URI.
+// serverOf names the server of a URI; without one, the client as a whole.
 func (s *stage) serverOf(uri string) string {
+	if uri == "" {
+		return wholeClient
+	}
 	_, host, _ := strings.Cut(uri, "://")
 	host, _, _ = strings.Cut(host, ":")
 	host, _, _ = strings.Cut(host, "?")

@@ -19,8 +19,9 @@ import (
 type rank uint8
 
 const (
-	rankName   rank = iota // the name service
+	rankName   rank = iota // the name service, and what an application asks for
 	rankEvent              // an event of the client
+	rankCall               // how a call of an application ended
 	rankServer             // what a server reads or forgets
 	rankClient             // a datagram of the client
 	rankReply              // a datagram of a server
@@ -29,14 +30,29 @@ const (
 // entry is one line of a narration, or a datagram of which the line is composed
 // when all that came before it is known.
 type entry struct {
-	at     time.Time
-	rank   rank
-	order  uint64 // within one rank, and among datagrams of one socket
-	actor  string
-	text   string
-	fails  bool // an event that may be the effect of a datagram that could not be sent
-	packet *lwm2mtest.Packet
-	fate   lwm2mtest.Fate
+	at      time.Time
+	rank    rank
+	order   uint64 // within one rank, and among datagrams of one socket
+	actor   string
+	text    string
+	account string // that an event is about; wholeClient for none
+	fails   bool   // an event that may be the effect of a datagram that could not be sent
+	packet  *lwm2mtest.Packet
+	fate    lwm2mtest.Fate
+}
+
+// wholeClient sorts behind the names of all servers.
+const wholeClient = "~"
+
+const statePrefix = "state "
+
+// state returns the state that an entry tells of, or nothing.
+func (e *entry) state() string {
+	state, _ := strings.CutPrefix(e.text, statePrefix)
+	if state == e.text {
+		return ""
+	}
+	return state
 }
 
 // narrator collects what happens, from any goroutine, and tells it in order.
@@ -51,13 +67,15 @@ type narrator struct {
 	dead    map[netip.Addr]bool
 	count   uint64
 	wire    *wire
-	sockets map[string][]netip.AddrPort // of the client, by server
+	sockets map[string][]netip.AddrPort  // of the client, by server
+	gone    map[netip.AddrPort]time.Time // sockets, and when they were closed
 }
 
 func newNarrator() *narrator {
 	return &narrator{
 		hosts: map[netip.Addr]string{}, began: time.Now(), flying: map[uint64]*entry{},
 		dead: map[netip.Addr]bool{}, wire: newWire(), sockets: map[string][]netip.AddrPort{},
+		gone: map[netip.AddrPort]time.Time{},
 	}
 }
 
@@ -65,6 +83,20 @@ func (n *narrator) mute() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.muted = true
+}
+
+// closed leaves out what is sent to a socket of the client from now on.
+func (n *narrator) closed(socket netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gone[socket] = time.Now()
+}
+
+// toNobody reports whether a datagram is sent to a socket that was closed
+// before: neither side learns of it.
+func (n *narrator) toNobody(p lwm2mtest.Packet) bool {
+	at, gone := n.gone[p.To]
+	return gone && p.Time.After(at)
 }
 
 // bury leaves out what a host sends and receives from now on: a process that
@@ -96,7 +128,7 @@ func (n *narrator) packet(event lwm2mtest.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := event.Packet
-	if n.muted || n.dead[p.From.Addr()] || n.dead[p.To.Addr()] {
+	if n.muted || n.dead[p.From.Addr()] || n.dead[p.To.Addr()] || n.toNobody(p) {
 		return
 	}
 	switch event.Fate {
@@ -110,6 +142,9 @@ func (n *narrator) packet(event lwm2mtest.Event) {
 		}
 		n.entries = append(n.entries, e)
 	case lwm2mtest.Refused:
+		if n.rankOf(p) != rankClient {
+			return // servers do not learn of a socket of the client that is closed
+		}
 		n.count++
 		n.entries = append(n.entries, &entry{
 			at: event.Time, rank: rankReply, order: n.count, packet: &p, text: "ICMP port unreachable",
@@ -135,37 +170,24 @@ func (n *narrator) rankOf(p lwm2mtest.Packet) rank {
 	return rankReply
 }
 
-// tell returns what has happened and was not told yet.
-func (n *narrator) tell(now time.Time) string {
+// tell returns what has happened and was not told yet; briefly, only what the
+// client says of errors and registrations.
+func (n *narrator) tell(briefly bool) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.unreached()
 	slices.SortStableFunc(n.entries, n.compare)
-	var out strings.Builder
-	for _, e := range n.joined() {
-		at := fmt.Sprintf("t+%.3fs", e.at.Sub(n.began).Seconds())
-		fmt.Fprintf(&out, "%-12s %s\n", at, n.line(e))
+	var lines []line
+	for _, e := range n.entries {
+		text := n.line(e)
+		if briefly && (e.packet != nil || e.rank != rankEvent || strings.HasPrefix(e.text, statePrefix)) {
+			continue
+		}
+		lines = append(lines, line{at: e.at.Sub(n.began), text: text, state: e.state(), datagram: e.packet != nil})
 	}
 	n.entries = nil
-	return out.String()
+	return compose(lines)
 }
-
-// joined makes one line of states that follow each other at one instant.
-func (n *narrator) joined() (all []*entry) {
-	for _, e := range n.entries {
-		if len(all) > 0 {
-			last := all[len(all)-1]
-			if state, ok := strings.CutPrefix(e.text, statePrefix); ok && last.at.Equal(e.at) && strings.HasPrefix(last.text, statePrefix) {
-				last.text += ", " + state
-				continue
-			}
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
-const statePrefix = "state "
 
 // unreached moves datagrams that the client's own network refused before the
 // error that they are the cause of.
@@ -176,7 +198,7 @@ func (n *narrator) unreached() {
 		}
 		for _, later := range n.entries {
 			if later.fails && later.at.Equal(e.at) && (e.rank != rankEvent || later.order < e.order) {
-				e.rank, e.order = rankEvent, later.order
+				e.rank, e.order, e.account = rankEvent, later.order, later.account
 			}
 		}
 	}
@@ -184,17 +206,23 @@ func (n *narrator) unreached() {
 
 func (n *narrator) compare(a, b *entry) int {
 	return cmp.Or(
-		a.at.Compare(b.at), cmp.Compare(a.rank, b.rank), strings.Compare(n.peers(a), n.peers(b)),
+		a.at.Compare(b.at), cmp.Compare(a.rank, b.rank), strings.Compare(n.group(a), n.group(b)),
 		cmp.Compare(a.order, b.order), -cmp.Compare(a.fate, b.fate),
 	)
 }
 
-// peers is what datagrams of one instant are sorted by before their order.
-func (n *narrator) peers(e *entry) string {
-	if e.packet == nil || e.rank == rankEvent {
+// group is what the entries of one instant are sorted by before their order:
+// events by the account that they are about, and then those of the client as a
+// whole, datagrams by their two ends.
+func (n *narrator) group(e *entry) string {
+	switch {
+	case e.rank == rankEvent:
+		return e.account
+	case e.packet == nil:
 		return ""
 	}
-	return n.name(e.packet.From.Addr()) + " -> " + n.name(e.packet.To.Addr()) + e.packet.From.String() + e.packet.To.String()
+	p := e.packet
+	return n.name(p.From.Addr()) + " " + n.name(p.To.Addr()) + " " + p.From.String() + " " + p.To.String()
 }
 
 func (n *narrator) name(addr netip.Addr) string { return cmp.Or(n.hosts[addr], addr.String()) }
@@ -202,20 +230,20 @@ func (n *narrator) name(addr netip.Addr) string { return cmp.Or(n.hosts[addr], a
 // line composes a line without its time.
 func (n *narrator) line(e *entry) string {
 	if e.packet == nil {
-		return fmt.Sprintf("%-20s %s", e.actor, e.text)
+		return fmt.Sprintf("%-21s %s", e.actor, e.text)
 	}
 	p, fromClient := e.packet, n.hosts[e.packet.From.Addr()] == clientName
 	if e.text != "" { // the answer of the network to a datagram of the client
-		return fmt.Sprintf("%-20s %s", n.name(p.To.Addr())+" -> "+n.socket(p.From, p.To), e.text)
+		return fmt.Sprintf("%-21s %s", n.name(p.To.Addr())+" -> "+n.socket(p.From, p.To), e.text)
 	}
 	text := n.wire.describe(*p, fromClient)
 	if words := fates[e.fate]; words != "" {
 		text += " (" + words + ")"
 	}
 	if fromClient {
-		return fmt.Sprintf("%-20s %s", n.socket(p.From, p.To)+" -> "+n.name(p.To.Addr()), text)
+		return fmt.Sprintf("%-21s %s", n.socket(p.From, p.To)+" -> "+n.name(p.To.Addr()), text)
 	}
-	return fmt.Sprintf("%-20s %s", n.name(p.From.Addr())+" -> "+n.socket(p.To, p.From), text)
+	return fmt.Sprintf("%-21s %s", n.name(p.From.Addr())+" -> "+n.socket(p.To, p.From), text)
 }
 
 // socket names a socket of the client: client, and from the second one to a

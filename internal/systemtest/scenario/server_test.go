@@ -6,8 +6,10 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -40,6 +42,10 @@ func (s *stage) addServer(name string, addr netip.Addr, domain string) {
 	v := &server{
 		Server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{}), stage: s, name: name,
 		host: s.network.Host(name, addr), key: keys[name],
+	}
+	if more := farther[name]; more > 0 {
+		way := lwm2mtest.Either(lwm2mtest.FromHost(v.host), lwm2mtest.ToHost(v.host))
+		s.network.Impair(way, lwm2mtest.Conditions{Latency: more})
 	}
 	s.network.SetDNS(domain, addr)
 	s.servers[name] = v
@@ -207,9 +213,32 @@ func (s *stage) answer(c *command) {
 	if c.given("max-age") {
 		f.MaxAge = new(uint32(c.number("max-age", 0)))
 	}
-	c.manner(&f, c.word())
+	word := c.word()
+	if word == "stray-block" {
+		s.strayBlock(v)
+		return
+	}
+	c.manner(&f, word)
 	f.Silent = f.Silent || f.Process
 	v.Misbehave("", kind, c.number("times", 1), f)
+}
+
+// strayBlock makes the next response of a server the second block of a body of
+// which there never was a first.
+func (s *stage) strayBlock(v *server) {
+	var done atomic.Bool
+	s.network.OnPacket(func(p lwm2mtest.Packet) (verdict lwm2mtest.Verdict) {
+		m, err := coap.Decode(p.Data)
+		if err != nil || p.From.Addr() != v.host.Addr() || !m.IsResponse() || done.Swap(true) {
+			return verdict
+		}
+		m.AddBlock(coap.Block2, coap.Block{Num: 1, SZX: 2})
+		verdict.Replace, err = coap.Encode(m)
+		if err != nil {
+			s.t.Error(err)
+		}
+		return verdict
+	})
 }
 
 // manner is an answer in one word.

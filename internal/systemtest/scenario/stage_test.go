@@ -12,8 +12,13 @@ import (
 )
 
 // latency is how long every datagram is under way, so that a cause and its
-// effect at the other end never stand at one instant.
+// effect at the other end never stand at one instant; and the ways to the
+// servers differ, so that what happens with one does not happen at the very
+// instant at which something happens with another.
 const latency = 10 * time.Millisecond
+
+// farther is what comes on top of it.
+var farther = map[string]time.Duration{bootstrap: 2 * time.Millisecond, second: 5 * time.Millisecond}
 
 // patience is how long a command waits for something to happen: longer than the
 // longest delay of the policy.
@@ -62,8 +67,8 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
-// end ends whatever still runs; two virtual seconds let protoactor's
-// dead-letter throttle go.
+// end ends whatever still runs; an hour lets protoactor's dead-letter throttle
+// go, and actors that hang.
 func (s *stage) end() {
 	s.narrator.mute()
 	if s.client != nil {
@@ -73,7 +78,7 @@ func (s *stage) end() {
 		v.end()
 	}
 	_ = s.network.Close() // it never fails
-	time.Sleep(time.Minute)
+	time.Sleep(time.Hour)
 }
 
 // perform carries a command out and returns what is narrated of it.
@@ -83,11 +88,12 @@ func (s *stage) perform(c *command) string {
 	if !known {
 		c.fatalf("there is no such command")
 	}
+	briefly := c.has("briefly")
 	do(s, c)
 	c.spent()
 	synctest.Wait()
 	s.collect()
-	return s.narrator.tell(time.Now())
+	return s.narrator.tell(briefly)
 }
 
 // collect takes what is not narrated as it happens.

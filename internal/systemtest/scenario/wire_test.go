@@ -156,17 +156,16 @@ func describeNodes(p lwm2m.Payload) string {
 	return text.String()
 }
 
-// describeValue leaves out identities and keys, resources 3 to 5 of the
-// Security object.
+// describeValue leaves out identities and keys.
 func describeValue(node lwm2m.Node) string {
-	secret := slices.Contains([]string{"3", "4", "5"}, lastSegment(node.Path))
-	if secret && strings.HasPrefix(node.Path.String(), "/0/") {
+	at := node.Path
+	if at.Object() == objects.Security && slices.Contains(secrets, at.Resource()) {
 		return fmt.Sprintf("(%d bytes)", len(node.Value.Bytes()))
 	}
 	return node.Value.String()
 }
 
-func lastSegment(p lwm2m.Path) string {
-	text := p.String()
-	return text[strings.LastIndexByte(text, '/')+1:]
+// secrets are the resources of the Security object that hold them.
+var secrets = []uint16{
+	objects.SecurityPublicKeyOrIdentity, objects.SecurityServerPublicKey, objects.SecuritySecretKey,
 }
