@@ -226,6 +226,7 @@ func (s *stage) await(c *command) {
 		select {
 		case e := <-client.events:
 			client.narrate(e)
+			timeout.Reset(patience)
 			if e.Type == kind && (code == 0 || int(e.Code) == code) && (state == "" || e.State == state) {
 				left--
 			}

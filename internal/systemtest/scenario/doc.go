@@ -85,8 +85,10 @@
 //	    What servers do and undergo: their registrations or DTLS sessions are
 //	    forgotten, their process dies (the ports refuse) or ends in order, and
 //	    comes back; handshakes are refused with an alert, or ignored.
-//	server sends hex=BYTES|read=PATH [at=S]
-//	    The server sends a datagram, or reads a resource of the client.
+//	server sends hex=BYTES [at=S]
+//	server sends read|write|execute PATH [text=VALUE] [at=S]
+//	    The server sends a datagram, or a request for a resource of the client,
+//	    and waits for the answer.
 //	deliver [empty] [no-finish] [keep-going] [at=...]
 //	account|write|delete|read|discover ...
 //	    What the bootstrap server does to whoever asks, one operation a line of

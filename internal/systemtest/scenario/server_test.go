@@ -174,7 +174,7 @@ func (v *server) changeCredentials(c *command) {
 	}
 }
 
-// send makes the server send something; a Read waits for its answer.
+// send makes the server send something, and waits for the answer to a request.
 func (v *server) send(c *command) {
 	if c.given("hex") {
 		if err := v.SendRaw(endpoint, c.bytes("hex")); err != nil {
@@ -184,10 +184,21 @@ func (v *server) send(c *command) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	path := c.text("read", "/3/0/0")
-	if _, err := v.Read(ctx, endpoint, path, messages.FormatTLV); err != nil {
-		v.stage.narrator.say(time.Now(), rankServer, v.name, "reads "+path+": "+err.Error())
+	r := lwm2mtest.Request{Method: methodOf[c.word()], Path: c.word()}
+	switch r.Method {
+	case messages.GET:
+		r.Accept = new(messages.FormatTLV)
+	case messages.PUT:
+		r.Format, r.Payload = new(messages.FormatText), []byte(c.text("text", ""))
 	}
+	if _, err := v.Do(ctx, endpoint, r); err != nil {
+		v.stage.narrator.say(time.Now(), rankServer, v.name, "has no answer: "+err.Error())
+	}
+}
+
+// methodOf says what a request of a server is on the wire.
+var methodOf = map[string]messages.CoAPCode{
+	"read": messages.GET, "write": messages.PUT, "execute": messages.POST,
 }
 
 var kinds = map[string]lwm2mtest.Kind{

@@ -132,7 +132,7 @@ func (w *wire) content(m coap.Message, token identity) string {
 	switch {
 	case len(m.Payload) == 0:
 		return ""
-	case format == nil:
+	case format == nil, *format == messages.FormatText:
 		return fmt.Sprintf(" %q", m.Payload)
 	case *format == messages.FormatLinkFormat:
 		return " " + string(m.Payload)
