@@ -45,12 +45,11 @@ func (s *stage) configure(c *command) {
 	cfg := &s.settings.config
 	*cfg = holdfast.Config{
 		Endpoint: endpoint, StateDir: cfg.StateDir, Lifetime: c.duration("lifetime", 0),
-		LwM2MVersion: c.text("version", ""), RegistrationTimeout: c.duration("timeout", 0),
+		LwM2MVersion: c.text("version", ""),
 		Reconnect: holdfast.ReconnectConfig{
 			Policy: holdfast.ReconnectPolicy(c.text("policy", "")), InitialMin: 5 * time.Second, InitialMax: 5 * time.Second,
 		},
 		Limits: holdfast.LimitsConfig{BootstrapBytes: c.number("bootstrap-bytes", 0), Accounts: c.number("accounts", 0)},
-		CoAP:   holdfast.CoAPConfig{MaxRetransmit: c.number("resends", 0)},
 	}
 	if cfg.StateDir == "" {
 		cfg.StateDir = filepath.Join(s.t.TempDir(), "state")
@@ -83,7 +82,7 @@ func (s *stage) account(c *command, v *server, security string) *holdfast.Accoun
 
 // certify gives client and server certificates of the one authority.
 func (s *stage) certify(c *command, v *server, a *holdfast.Account) {
-	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint, Expired: c.has("own-expired")})
+	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint})
 	if err != nil {
 		c.fatalf("%v", err)
 	}
@@ -105,6 +104,7 @@ func (s *stage) start(c *command) {
 	made, err := holdfast.New(s.settings.config,
 		lwm2mtest.WithTransport(&transport{Host: host, stage: s}),
 		lwm2mtest.WithTap(&s.needle),
+		lwm2mtest.WithStoreFaults(s.disk.operate),
 		lwm2mtest.WithRand(func() float64 { return 0 }))
 	if err != nil {
 		s.narrator.say(time.Now(), rankCall, clientName, s.refusal("start", err))

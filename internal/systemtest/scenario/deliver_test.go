@@ -14,14 +14,13 @@ import (
 //	delete PATH...
 //	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
 //	        [id=N] [lifetime=D] [uri=URI] [half]
-//	write PATH [hex=BYTES]
 //	read PATH...
 //
 // An account is a Security and a Server instance; half of it only the first.
 // The order is always that of this list; Finish ends it, unless no-finish is
-// given. With keep-going the server does not stop at what is refused.
+// given. The server stops at what is refused.
 func (s *stage) deliver(c *command) {
-	config := lwm2mtest.BootstrapConfig{NoFinish: c.has("no-finish"), KeepGoing: c.has("keep-going"), Twice: c.has("twice")}
+	config := lwm2mtest.BootstrapConfig{NoFinish: c.has("no-finish")}
 	for _, o := range c.operations() {
 		switch o.verb {
 		case "discover":
@@ -32,8 +31,6 @@ func (s *stage) deliver(c *command) {
 			config.Read = append(config.Read, o.words...)
 		case "account":
 			config.Writes = append(config.Writes, s.accountWrites(o)...)
-		case "write":
-			config.Writes = append(config.Writes, lwm2mtest.BootstrapWrite{Path: o.word(), Payload: o.bytes("hex")})
 		default:
 			o.fatalf("there is no such operation")
 		}

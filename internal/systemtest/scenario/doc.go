@@ -16,10 +16,11 @@
 //
 // Each line has the time since the beginning of the script, who acts, and what:
 //
-//	t+0.000s    client                state registering
-//	t+0.000s    client -> server      CON POST /rd?ep=gw&lt=86400&lwm2m=1.1&b=U [c1] </1/0>,</3/0>
-//	t+0.010s    server -> client      ACK 2.01 /rd/1 [c1]
-//	t+0.020s    client                registered with server: /rd/1, 86400 s, LwM2M 1.1, attempt 1
+//	t+0.000s     client                state starting, resolving, connecting, registering
+//	t+0.000s     client -> server      CON POST /rd?ep=gw&lt=86400&lwm2m=1.1&b=U [c1] </1/0>,</3/0>
+//	t+0.010s     server -> client      ACK 2.01 /rd/1 [c1]
+//	t+0.020s     client                registered with server: /rd/1, 86400 s, LwM2M 1.1, attempts 1
+//	t+0.020s     client                state registered
 //
 // A datagram stands at the time at which it was sent; one that did not arrive
 // says what became of it. Where the client has opened another socket to a
@@ -33,13 +34,16 @@
 // DTLS shows as its records. What a server reads in them stands at the time at
 // which it was read:
 //
-//	t+0.060s    client -> server      DTLS application data
-//	t+0.070s    server reads          register of gw: 2.01
+//	t+0.060s     client -> server      DTLS application data
+//	t+0.070s     server reads          register of gw: 2.01
 //
-// An error is an event of the client: code, phase, count of consecutive
-// failures, what happened, and what the client does about it.
+// An error is an event of the client: code, phase, count of consecutive failures,
+// server, what happened, and what the client does about it.
 //
-//	t+0.020s    client                error 7 ConnectNetworkError in register, attempt 1, server: refused: ...; retry in 5s
+//	t+0.020s     client                error 7 ConnectNetworkError in register, attempt 1, server: reset; retry in 5s
+//
+// Where datagrams repeat more than three times, alone or in pairs, the rest of
+// them make one line, "the same 9 times more".
 //
 // # The commands
 //
@@ -51,10 +55,11 @@
 // security, and on 5684 with pre-shared keys (see config). All times are virtual.
 //
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
-//	       [lifetime=D] [version=1.0|1.1] [policy=P] [timeout=D] [resends=N]
-//	       [bootstrap-bytes=N] [accounts=N] [own=expired] [key-file=missing]
+//	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
+//	       [accounts=N] [key-file]
 //	    The configuration of the client, before start. The default is a factory
-//	    account for "server" without security and no bootstrap account.
+//	    account for "server" without security and no bootstrap account. With
+//	    key-file the configuration names a file with the key, which is missing.
 //	start [registered]
 //	    Starts the client, in a new process after a kill or close. With
 //	    "registered", what happens until it is registered is not narrated.
@@ -70,31 +75,30 @@
 //	    Lets time pass until the client tells of an event: an error,
 //	    registered, registration_updated, bootstrapped, unregistered, degraded
 //	    or a state.
-//	answer KIND CODE|silence|reset|ack|malformed|stray-block [max-age=N] [text=T]
-//	       [times=N] [delay=D] [separate] [lost] [no-location] [at=S]
+//	answer KIND CODE|ok|silence|reset|ack|malformed|stray-block [max-age=N]
+//	       [text=T] [times=N] [delay=D] [separate] [twice] [no-location] [at=S]
 //	    How a server treats the next requests of a kind, register, update,
-//	    deregister or bootstrap-request, instead of just answering them; ack is
-//	    an empty acknowledgement and nothing else, stray-block a block of a body
-//	    that was not sent. With lost the request is
-//	    processed, and the answer is lost. times=-1 is for ever. CODE may be ok,
-//	    where only the manner of the answer is of interest.
+//	    deregister or bootstrap-request, instead of just answering them: ok
+//	    answers as it would, in the manner that follows; ack is an empty
+//	    acknowledgement and nothing else, stray-block a block of a body that
+//	    was not sent. times=-1 is for ever.
 //	server forgets|forgets-sessions|dies|closes|returns [at=S]
-//	server refuses alert=N|ignores|accepts [at=S]
+//	server refuses alert=N|accepts [at=S]
 //	server key=wrong|right
 //	server certificate=other-authority|right
 //	    What servers do and undergo: their registrations or DTLS sessions are
 //	    forgotten, their process dies (the ports refuse) or ends in order, and
-//	    comes back; handshakes are refused with an alert, or ignored.
+//	    comes back; handshakes are refused with an alert; the key is another
+//	    one, or the authority that signed the certificate.
 //	server sends hex=BYTES [at=S]
 //	server sends read|write|execute PATH [text=VALUE] [at=S]
 //	    The server sends a datagram, or a request for a resource of the client,
 //	    and waits for the answer.
-//	deliver [empty] [no-finish] [keep-going] [at=...]
-//	account|write|delete|read|discover ...
+//	deliver [no-finish]
+//	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of
 //	    input: see deliver_test.go.
-//	network black-hole|refuse|unreachable|busy|drop|delay=D|mended
-//	       [to|from=S] [next=N]
+//	network black-hole|unreachable|busy|drop|mended [to|from=S] [next=N]
 //	    Faults of the network to or from a server, or in both directions. drop
 //	    loses the next N datagrams; unreachable and busy make the client's
 //	    system refuse to send. mended ends all faults.
@@ -102,11 +106,16 @@
 //	    A NAT before the client forgets its mappings.
 //	network no-sockets
 //	    The client's system has no socket left.
-//	dns not-found|fails|silent|right
-//	    The name service, for server.test.
-//	disk breaks|mended, disk damages RECORD
-//	    The state directory cannot be read or written, or a stored record is
-//	    damaged.
+//	dns not-found|fails|silent|moves|both|right
+//	    The name service, for server.test: it may name "server-2" instead, or
+//	    an address that nobody has before the right one.
+//	disk full|read-only|unreadable|mended, disk hangs for=D
+//	    The disk under the state directory cannot be written, or not even read,
+//	    or takes its time over the next write.
+//	disk damages RECORD
+//	    A bit of a stored record is another one.
+//	disk key-file
+//	    The file appears that was missing at first (config key-file).
 //	crash ACTOR [message=TYPE]
 //	    That actor, such as registration/1, panics at its next message.
 //	hang ACTOR for=D [message=TYPE]

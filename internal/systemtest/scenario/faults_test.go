@@ -5,26 +5,24 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
 var conditions = map[string]lwm2mtest.Conditions{
 	"black-hole":  {BlackHole: true},
-	"refuse":      {Refuse: true},
 	"unreachable": {Unreachable: syscall.ENETUNREACH},
 	"busy":        {Unreachable: syscall.ENOBUFS},
-	"delay":       {},
 }
 
 // changeNetwork puts a fault in force, or ends all of them.
 func (s *stage) changeNetwork(c *command) {
 	scope := s.scope(c)
-	delay := c.duration("delay", 0)
-	what := c.word()
-	switch what {
+	switch what := c.word(); what {
 	case "mended":
 		s.mendNetwork()
 	case "rebinds":
@@ -35,10 +33,9 @@ func (s *stage) changeNetwork(c *command) {
 		s.drop(scope, c.number("next", 1))
 	default:
 		fault, known := conditions[what]
-		if !known && delay == 0 {
+		if !known {
 			c.fatalf("there is no such fault")
 		}
-		fault.Latency = delay
 		s.faults = append(s.faults, s.network.Impair(scope, fault))
 	}
 }
@@ -91,20 +88,34 @@ func (s *stage) changeDNS(c *command) {
 	}
 }
 
-// disk is what has been done to the state directory.
-type disk struct{ gone string }
+// disk is the disk under the state directory, with its faults.
+type disk struct {
+	mu    sync.Mutex
+	errno syscall.Errno // what the operations of a fault fail with; 0 for none
+	reads bool          // whether that concerns what reads, too
+	hangs time.Duration // how long the next write takes
+}
 
-// changeDisk breaks the state directory: replaced by a file it cannot be used
-// by anybody, whatever rights they have.
+// diskFaults by their names.
+var diskFaults = map[string]*disk{
+	"full":       {errno: syscall.ENOSPC},
+	"read-only":  {errno: syscall.EROFS},
+	"unreadable": {errno: syscall.EIO, reads: true},
+	"mended":     {},
+}
+
+// changeDisk is about the state directory.
 func (s *stage) changeDisk(c *command) {
+	what := c.word()
+	if fault := diskFaults[what]; fault != nil {
+		s.disk.change(fault.errno, fault.reads, 0)
+		return
+	}
 	dir := s.settings.config.StateDir
 	var err error
-	switch what := c.word(); what {
-	case "breaks":
-		s.disk.gone = dir + ".gone"
-		err = errors.Join(os.Rename(dir, s.disk.gone), os.WriteFile(dir, nil, 0o600))
-	case "mended":
-		err = errors.Join(os.Remove(dir), os.Rename(s.disk.gone, dir))
+	switch what {
+	case "hangs":
+		s.disk.change(0, false, c.duration("for", time.Minute))
 	case "damages":
 		err = damage(dir, c.word())
 	case "key-file":
@@ -115,6 +126,36 @@ func (s *stage) changeDisk(c *command) {
 	if err != nil {
 		c.fatalf("%v", err)
 	}
+}
+
+func (d *disk) change(errno syscall.Errno, reads bool, hangs time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.errno, d.reads, d.hangs = errno, reads, hangs
+}
+
+// operate is a lwm2mtest.DiskFault.
+func (d *disk) operate(operation lwm2mtest.DiskOperation, _ string) error {
+	errno, takes := d.outcome(operation)
+	time.Sleep(takes)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (d *disk) outcome(operation lwm2mtest.DiskOperation) (errno syscall.Errno, takes time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch operation {
+	case lwm2mtest.DiskOpen, lwm2mtest.DiskRead, lwm2mtest.DiskList, lwm2mtest.DiskLock:
+		if !d.reads {
+			return 0, 0
+		}
+	case lwm2mtest.DiskWrite:
+		takes, d.hangs = d.hangs, 0
+	}
+	return d.errno, takes
 }
 
 // damage flips a bit in every generation of a record.

@@ -140,8 +140,6 @@ func (s *stage) changeServer(c *command) {
 		v.serve()
 	case "refuses":
 		v.RefuseHandshakes(uint8(c.number("alert", 0)))
-	case "ignores":
-		v.IgnoreHandshakes()
 	case "accepts":
 		v.AcceptHandshakes()
 	case "sends":
@@ -219,7 +217,7 @@ func (s *stage) answer(c *command) {
 	v := s.servers[c.text("at", home)]
 	f := lwm2mtest.Behaviour{
 		Payload: c.text("text", ""), Delay: c.duration("delay", 0), Separate: c.has("separate"),
-		Process: c.has("lost"), WithoutLocation: c.has("no-location"), Twice: c.has("twice"),
+		WithoutLocation: c.has("no-location"), Twice: c.has("twice"),
 	}
 	if c.given("max-age") {
 		f.MaxAge = new(uint32(c.number("max-age", 0)))
@@ -230,7 +228,6 @@ func (s *stage) answer(c *command) {
 		return
 	}
 	c.manner(&f, word)
-	f.Silent = f.Silent || f.Process
 	v.Misbehave("", kind, c.number("times", 1), f)
 }
 
