@@ -52,8 +52,6 @@ func TestEveryRowOfTheRecoveryTableIsNarrated(t *testing.T) {
 			t.Errorf("no scenario shows %s", name)
 		case i >= 0 && never:
 			t.Errorf("%s: %s shows %s, in spite of this: %s", all[i].file, all[i].line, name, why)
-		case i >= 0:
-			t.Logf("%s: %s", name, all[i].file)
 		}
 	}
 }

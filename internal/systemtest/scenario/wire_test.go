@@ -19,8 +19,8 @@ import (
 type wire struct {
 	ids    map[identity]string
 	counts map[string]int
-	sent   map[identity][]byte // what had a message ID, to tell what is sent again
-	paths  map[identity]string // of requests, by token: what a response is about
+	sent   map[transmission][]byte // to tell what is sent again
+	paths  map[identity]string     // of requests, by token: what a response is about
 }
 
 // identity is a message ID or token of one side of one conversation.
@@ -30,8 +30,17 @@ type identity struct {
 	value          string
 }
 
+// transmission is a message ID in one direction: the message that has it, or what
+// is said about that message.
+type transmission struct {
+	mid        identity
+	fromClient bool
+}
+
 func newWire() *wire {
-	return &wire{ids: map[identity]string{}, counts: map[string]int{}, sent: map[identity][]byte{}, paths: map[identity]string{}}
+	return &wire{
+		ids: map[identity]string{}, counts: map[string]int{}, sent: map[transmission][]byte{}, paths: map[identity]string{},
+	}
 }
 
 // describe puts one datagram into words.
@@ -49,13 +58,11 @@ func (w *wire) describe(p lwm2mtest.Packet, fromClient bool) string {
 	}
 	by := fromClient == (m.Type == coap.CON || m.Type == coap.NON)
 	mid := identity{client, server, by, fmt.Sprint("mid ", m.MID)}
-	label := w.number(mid)
-	if by == fromClient {
-		if bytes.Equal(w.sent[mid], p.Data) {
-			return w.brief(m) + " [" + label + "] again"
-		}
-		w.sent[mid] = p.Data
+	label, sent := w.number(mid), transmission{mid, fromClient}
+	if bytes.Equal(w.sent[sent], p.Data) {
+		return w.brief(m) + " [" + label + "] again"
 	}
+	w.sent[sent] = p.Data
 	token := identity{client, server, m.IsRequest() == fromClient, fmt.Sprintf("token %x", m.Token)}
 	return w.message(m, label, token)
 }
