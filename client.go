@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
@@ -33,19 +34,19 @@ type Client struct {
 	config   Config
 	hub      *hub
 
-	mu       sync.Mutex
-	phase    clientPhase
-	abort    context.CancelFunc // of the Start under way
-	begun    chan struct{}      // closed when the newest Start has ended; nil before the first
-	store    *store.Store
-	pid      *actor.PID
-	restarts uint64                // of the supervisor, after crashes
-	stopped  chan messages.Stopped // has room for the one answer to Stop
-	control  *control
-	left     chan struct{} // closed when the actors are gone and result is known
-	done     chan struct{} // closed when Close has torn everything down
-	result   error         // of the Close that did it
-	unwatch  func()        // ends what the runtime's watch for sleep tells this client; may be nil
+	mu         sync.Mutex
+	phase      clientPhase
+	abort      context.CancelFunc // of the Start under way
+	begun      chan struct{}      // closed when the newest Start has ended; nil before the first
+	store      *store.Store
+	pid        *actor.PID
+	restarts   uint64                 // of the supervisor, after crashes
+	stopped    chan messages.Stopped  // has room for the one answer to Stop
+	left       chan struct{}          // closed when the actors are gone and result is known
+	done       chan struct{}          // closed when Close has torn everything down
+	result     error                  // of the Close that did it
+	companions []clientview.Companion // in the order in which they were attached
+	unwatch    func()                 // ends what the runtime's watch for sleep tells this client; may be nil
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.
@@ -81,13 +82,11 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 	if err := cfg.Validate(); err != nil {
 		return nil, codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
 	}
-	c := &Client{
+	return &Client{
 		runtime: r, settings: settings, logger: loggerOf(settings).With("endpoint", cfg.Endpoint),
 		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint),
 		stopped: make(chan messages.Stopped, 1), left: make(chan struct{}), done: make(chan struct{}),
-	}
-	c.control = newControl(c)
-	return c, nil
+	}, nil
 }
 
 // Start opens and locks the state directory (at most 5 s) and returns at once,
@@ -97,10 +96,9 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 // process. Anything else that is wrong with the directory, such as one of
 // another user, and credentials that cannot be read or used are no reason not to
 // start: they are reported as events, codes 16 and 17, and looked at again.
-// Where the configuration asks for the control
-// API, an address that cannot be listened on is an error for which
-// errors.Is(err, ErrControl) holds, and the directory is unlocked again. After
-// an error Start may be called again. A second Start is ErrNotAllowed.
+// What was attached to the client, such as a control API, may fail to open; the
+// error is its own then, and the directory is unlocked again. After an error
+// Start may be called again. A second Start is ErrNotAllowed.
 func (c *Client) Start(ctx context.Context) error {
 	ctx, err := c.beginStart(ctx)
 	if err != nil {
@@ -112,7 +110,7 @@ func (c *Client) Start(ctx context.Context) error {
 	if err != nil {
 		return c.endStart(nil, storeError(err))
 	}
-	return c.endStart(opened, c.control.open())
+	return c.endStart(opened, c.openCompanions())
 }
 
 // beginStart marks the client as starting: meanwhile other calls need not wait
@@ -147,7 +145,7 @@ func (c *Client) endStart(opened *store.Store, err error) error {
 		c.run(opened)
 		return nil
 	}
-	c.control.close()
+	abandon(c.companions)
 	if opened != nil {
 		_ = opened.Close() // nothing was written
 	}
@@ -160,7 +158,9 @@ func (c *Client) run(opened *store.Store) {
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
 	c.pid = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(supervisor.Props(c.parts()))
 	c.watchSleep()
-	c.control.serve()
+	for _, companion := range c.companions {
+		companion.Serve()
+	}
 }
 
 // Await waits until the client is in the state, or until the context ends, or
@@ -320,7 +320,9 @@ func (c *Client) endClose() {
 	c.phase = clientClosed
 	c.mu.Unlock()
 	c.hub.close()
-	c.control.close()
+	for _, companion := range c.companions {
+		companion.Close()
+	}
 	c.runtime.remove(c)
 	close(c.done)
 	if c.own {

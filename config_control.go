@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/localaddr"
 )
 
 // ControlConfig says where the control API listens.
@@ -96,7 +97,7 @@ func (f *configFaults) control(c ControlConfig) {
 	if c.Listen == "" {
 		return
 	}
-	if problem := controlProblem(c.Listen); problem != "" {
+	if problem := localaddr.Problem(c.Listen); problem != "" {
 		f.add("control.listen", problem)
 	}
 }

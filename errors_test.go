@@ -108,16 +108,6 @@ var sentinels = map[string]struct {
 	"ErrSecureConnection": {holdfast.ErrSecureConnection, func(s *site) error {
 		return s.untrusted(testpki.Request{Role: testpki.Server, IPs: []net.IP{net.ParseIP("192.0.2.77")}})
 	}},
-	"ErrControl": {holdfast.ErrControl, func(s *site) error {
-		cfg := s.plain()
-		cfg.Control.Listen = "unix:" + filepath.Join(cfg.StateDir, "missing", "socket")
-		client, err := holdfast.New(cfg)
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		s.t.Cleanup(func() { _ = client.Close(context.Background()) }) // it never ran
-		return client.Start(s.t.Context())
-	}},
 	"ErrDNS": {holdfast.ErrDNS, func(s *site) error {
 		return s.fails(s.with(&holdfast.Account{URI: "coap://nowhere.test", Security: holdfast.SecurityNoSec}, nil))
 	}},

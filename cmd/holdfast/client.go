@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/control"
 )
 
 // closeBound is how long the client has to de-register at the end.
@@ -46,6 +47,9 @@ func (p *program) runClient(args []string) int {
 func (p *program) serveClient(cfg holdfast.Config, show func(holdfast.Event)) int {
 	client, err := holdfast.New(cfg, holdfast.WithLogger(p.logger(cfg.Log)))
 	if err != nil {
+		return p.fail(err)
+	}
+	if _, err := control.Attach(client, control.Config{Listen: cfg.Control.Listen}); err != nil {
 		return p.fail(err)
 	}
 	events, unsubscribe := client.Events(eventBuffer)

@@ -150,7 +150,7 @@ var dependencies = []dependency{
 	},
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
 	// Metrics of the control API, from a registry of each client's own.
-	{module: "github.com/prometheus/client_golang", files: []string{"metrics*.go"}},
+	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}},
 	// The clock that goes on while the machine is suspended.
 	{module: "golang.org/x/sys", files: []string{"internal/bootclock/clock_*.go"}, tests: []string{"internal/store/*.go"}},
 	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},
@@ -223,9 +223,11 @@ var layers = []layer{
 	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"."}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	// It stands on the root, which gateways embed without it.
+	{[]string{"control"}, []string{".", "internal/...", "messages"}},
 	// Faults of the demo are made in the network, the server, the
 	// configuration or real files, never inside the client.
-	{[]string{"cmd/holdfast"}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
+	{[]string{"cmd/holdfast"}, []string{".", "control", "lwm2mtest", "cmd/holdfast/..."}},
 	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
 	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},
 	{[]string{"scripts/..."}, nil},

@@ -3,11 +3,13 @@ package systemtest
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/control"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -17,6 +19,9 @@ type Client struct {
 	T    *testing.T
 	Feed <-chan holdfast.Event // what Next has not taken yet
 	Seen []holdfast.Event
+
+	attach sync.Once
+	api    *control.Server // once it was asked for
 }
 
 // startRecorded starts a client with a record of so many events.

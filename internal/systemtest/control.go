@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/internal/testhook"
+	"github.com/holdfast-iot/holdfast/control"
 )
 
 // Ask makes one request of a client's control API, without a socket.
@@ -17,12 +17,22 @@ func (c *Client) Ask(method, path string) *httptest.ResponseRecorder {
 	c.T.Helper()
 	request := httptest.NewRequest(method, "http://localhost"+path, http.NoBody)
 	recorder := httptest.NewRecorder()
-	c.ControlHandler().ServeHTTP(recorder, request)
+	c.API().ServeHTTP(recorder, request)
 	return recorder
 }
 
-// ControlHandler returns the control API of the client without a listener.
-func (c *Client) ControlHandler() http.Handler { return testhook.ControlHandler(c.Client) }
+// API returns the control API of the client, which listens nowhere.
+func (c *Client) API() *control.Server {
+	c.T.Helper()
+	c.attach.Do(func() {
+		api, err := control.Attach(c.Client, control.Config{})
+		if err != nil {
+			c.T.Fatal(err)
+		}
+		c.api = api
+	})
+	return c.api
+}
 
 // Object decodes an answer that is a JSON object.
 func Object(t *testing.T, recorder *httptest.ResponseRecorder) map[string]any {

@@ -1,4 +1,4 @@
-package holdfast_test
+package control_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package holdfast
+package control
 
 import (
 	"net/http"
@@ -8,21 +8,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 )
 
-// newMetrics returns what answers GET /metrics, in the text format of
+// metricsHandler returns what answers GET /metrics, in the text format of
 // Prometheus: a registry of the client's own, whose numbers are taken from its
 // status and journal when somebody asks. Nothing is counted twice, and nothing
 // is global.
-func newMetrics(c *Client) http.Handler {
+func (s *Server) metricsHandler() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(&metrics{client: c})
+	registry.MustRegister(&metrics{s})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 }
 
 // metrics implements prometheus.Collector.
-type metrics struct{ client *Client }
+type metrics struct{ api *Server }
 
 // metric describes one metric.
 func metric(name, help string, labels ...string) *prometheus.Desc {
@@ -53,8 +54,9 @@ var allMetrics = []*prometheus.Desc{
 }
 
 // allStates are the states that metricState has a line for.
-var allStates = []State{
-	Starting, Resolving, Connecting, Bootstrapping, Registering, Registered, Waiting, Paused, Stopping, Stopped,
+var allStates = []holdfast.State{
+	holdfast.Starting, holdfast.Resolving, holdfast.Connecting, holdfast.Bootstrapping, holdfast.Registering,
+	holdfast.Registered, holdfast.Waiting, holdfast.Paused, holdfast.Stopping, holdfast.Stopped,
 }
 
 // Describe implements prometheus.Collector.
@@ -66,25 +68,25 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
-	status, record := m.client.hub.record()
-	endpoint := m.client.config.Endpoint
-	s := sample{out: out, endpoint: endpoint, now: time.Now()}
-	s.client(status, &record)
+	record, explained := m.api.view.Record(), m.api.client.Explain()
+	s := sample{out: out, endpoint: explained.Endpoint, now: explained.Time}
+	s.client(explained, &record)
+	s.counter(metricDropped, m.api.client.Status().Dropped)
 	for _, server := range record.Servers {
 		s.counter(metricAttempts, server.Failures+server.Successes, server.URI)
 		s.counter(metricReconnects, server.Reconnects, server.URI)
 	}
-	for _, c := range explain(endpoint, status, record, s.now).distinct() {
+	for _, c := range distinct(explained.Connections) {
 		s.connection(c)
 	}
 }
 
 // distinct returns the first connection of each server: two accounts may have
 // one URI, and a metric must not come twice.
-func (e Explanation) distinct() []Connection {
+func distinct(connections []holdfast.Connection) []holdfast.Connection {
 	seen := map[string]bool{}
-	var list []Connection
-	for _, c := range e.Connections {
+	var list []holdfast.Connection
+	for _, c := range connections {
 		if !seen[c.Server] {
 			seen[c.Server] = true
 			list = append(list, c)
@@ -119,22 +121,21 @@ func (s sample) age(d *prometheus.Desc, since time.Time, labels ...string) {
 	}
 }
 
-func (s sample) client(status Status, record *journal.Record) {
+func (s sample) client(e holdfast.Explanation, record *journal.Record) {
 	for _, state := range allStates {
-		s.gauge(metricState, oneIf(state == status.State), string(state))
+		s.gauge(metricState, oneIf(state == e.State), string(state))
 	}
-	s.age(metricStateAge, record.Since)
+	s.age(metricStateAge, e.Since)
 	for kind, n := range record.ByType {
 		s.counter(metricEvents, n, string(kind))
 	}
-	s.counter(metricDropped, status.Dropped)
 	for key, n := range record.ByError {
 		s.counter(metricErrors, n, key.Server, strconv.Itoa(int(key.Code)), key.Code.String())
 	}
 }
 
-func (s sample) connection(c Connection) {
-	s.gauge(metricRegistered, oneIf(c.State == Registered), c.Server)
+func (s sample) connection(c holdfast.Connection) {
+	s.gauge(metricRegistered, oneIf(c.State == holdfast.Registered), c.Server)
 	failures := uint64(0)
 	if c.Trouble != nil {
 		failures = c.Trouble.Failures
@@ -149,8 +150,8 @@ func (s sample) connection(c Connection) {
 }
 
 // shed emits a line for every reason, also while nothing has been dropped.
-func (s sample) shed(c Connection) {
-	shed := Shed{}
+func (s sample) shed(c holdfast.Connection) {
+	shed := holdfast.Shed{}
 	if c.Shed != nil {
 		shed = *c.Shed
 	}

@@ -1,35 +1,48 @@
-package holdfast
+package control
 
 import (
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+
+	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/localaddr"
 )
 
 // guarded lets only those requests through that a program on this machine has
 // made: not those that a page in a browser makes here, by its own origin or by
 // a name of its own that it has made point here (DNS rebinding).
-func (c *control) guarded(next http.Handler) http.Handler {
+func (s *Server) guarded(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if !c.requests.begin() {
-			answer(w, http.StatusServiceUnavailable, controlAnswer{Detail: "the client is closed"})
+		leave, ok := s.enter(r)
+		if !ok {
+			answer(w, http.StatusServiceUnavailable, callAnswer{Detail: "the client is closed"})
 			return
 		}
-		defer c.requests.leave()
+		defer leave()
 		if !hostAllowed(r) {
-			answer(w, http.StatusMisdirectedRequest, controlAnswer{Detail: "the Host header names no loopback address"})
+			answer(w, http.StatusMisdirectedRequest, callAnswer{Detail: "the Host header names no loopback address"})
 			return
 		}
 		if !bodyRead(w, r) {
-			answer(w, http.StatusRequestEntityTooLarge, controlAnswer{Detail: "the request has a body of more than 4 KiB"})
+			answer(w, http.StatusRequestEntityTooLarge, callAnswer{Detail: "the request has a body of more than 4 KiB"})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// enter counts a request on a connection of the API, which waits for it when it
+// ends. Those of another HTTP server are that server's to wait for.
+func (s *Server) enter(r *http.Request) (leave func(), ok bool) {
+	if _, own := r.Context().Value(connKey{}).(*doorConn); !own {
+		return func() {}, true
+	}
+	return s.requests.leave, s.requests.begin()
 }
 
 // hostAllowed reports whether a request is addressed to loopback. On a unix
@@ -44,23 +57,23 @@ func hostAllowed(r *http.Request) bool {
 	} else if n := len(host); n > 2 && host[0] == '[' && host[n-1] == ']' {
 		host = host[1 : n-1]
 	}
-	return isLoopback(host)
+	return localaddr.IsLoopback(host)
 }
 
 // bodyRead discards a request's body, so that the connection can be used again.
 // It comes before the request takes room: a slow sender holds up nobody.
 func bodyRead(w http.ResponseWriter, r *http.Request) bool {
-	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, controlMaxBody))
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
 	return err == nil
 }
 
-// controlAnswer is the answer to a call, and what says why there is none.
-type controlAnswer struct {
-	OK     bool      `json:"ok"`
-	Code   ErrorCode `json:"code,omitempty"`
-	Name   string    `json:"name,omitempty"`
-	Detail string    `json:"detail,omitempty"`
-	Remedy string    `json:"remedy,omitempty"`
+// callAnswer is the answer to a call, and what says why there is none.
+type callAnswer struct {
+	OK     bool               `json:"ok"`
+	Code   holdfast.ErrorCode `json:"code,omitempty"`
+	Name   string             `json:"name,omitempty"`
+	Detail string             `json:"detail,omitempty"`
+	Remedy string             `json:"remedy,omitempty"`
 }
 
 // answer writes one JSON value.

@@ -1,4 +1,4 @@
-package holdfast_test
+package control_test
 
 import (
 	"context"
@@ -55,7 +55,7 @@ func stalled(r *systemtest.Client, method, path string) *stream {
 	request := httptest.NewRequest(method, "http://127.0.0.1:1"+path, http.NoBody).WithContext(ctx)
 	go func() {
 		defer close(s.pieces)
-		r.ControlHandler().ServeHTTP(s, request)
+		r.API().ServeHTTP(s, request)
 	}()
 	return s
 }

@@ -1,4 +1,4 @@
-package holdfast_test
+package control_test
 
 import (
 	"bufio"
@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/control"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
@@ -69,7 +70,7 @@ func TestControlRefusesRequests(t *testing.T) {
 				request.Header[name] = values
 			}
 			recorder := httptest.NewRecorder()
-			c.ControlHandler().ServeHTTP(recorder, request)
+			c.API().ServeHTTP(recorder, request)
 			if recorder.Code != test.want || recorder.Header().Get("Allow") != test.allow {
 				t.Errorf("%s: %d, Allow %q", test.name, recorder.Code, recorder.Header().Get("Allow"))
 			}
@@ -84,19 +85,23 @@ func TestControlRefusesRequests(t *testing.T) {
 	})
 }
 
-// realClient is a started client in real time that never reaches its server.
-func realClient(t *testing.T, listen string) (*holdfast.Client, error) {
+// realClient is a client in real time that never reaches its server, with the
+// API on an address. The error is that of Start.
+func realClient(t *testing.T, listen string) (*holdfast.Client, *control.Server, error) {
 	t.Helper()
 	client, err := holdfast.New(holdfast.Config{
 		Endpoint: systemtest.Endpoint, StateDir: t.TempDir(),
-		Server:  &holdfast.Account{URI: "coap://127.0.0.1:9", Security: holdfast.SecurityNoSec},
-		Control: holdfast.ControlConfig{Listen: listen},
+		Server: &holdfast.Account{URI: "coap://127.0.0.1:9", Security: holdfast.SecurityNoSec},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close(context.Background()) })
-	return client, client.Start(context.Background())
+	api, err := control.Attach(client, control.Config{Listen: listen})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, api, client.Start(context.Background())
 }
 
 // dialling returns an HTTP client that reaches one address, whatever a URL says.
@@ -129,11 +134,11 @@ func fetch(t *testing.T, client *http.Client, url string) string {
 // The API on real sockets: a call, a stream of events, and the end by close.
 func TestControlOverSockets(t *testing.T) {
 	for _, listen := range []string{"unix:" + filepath.Join(t.TempDir(), "c.sock"), "127.0.0.1:0", "localhost:0"} {
-		client, err := realClient(t, listen)
+		client, api, err := realClient(t, listen)
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := client.ControlAddr()
+		addr := api.Addr()
 		browser := dialling(t, addr)
 		if body := fetch(t, browser, "http://localhost/v1/status"); !strings.Contains(body, `"endpoint":"`+systemtest.Endpoint+`"`) {
 			t.Errorf("%s: %s", addr, body)
@@ -184,11 +189,11 @@ func TestControlHostHeaderOnSockets(t *testing.T) {
 		"unix:" + filepath.Join(t.TempDir(), "c.sock"): http.StatusServiceUnavailable, // of readyz
 		"127.0.0.1:0": http.StatusMisdirectedRequest,
 	} {
-		client, err := realClient(t, listen)
+		_, api, err := realClient(t, listen)
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := dialling(t, client.ControlAddr()).Get("http://evil.example/readyz")
+		response, err := dialling(t, api.Addr()).Get("http://evil.example/readyz")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +207,7 @@ func TestControlHostHeaderOnSockets(t *testing.T) {
 // The socket is its user's alone, and goes with the client.
 func TestControlSocketFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.sock")
-	client, err := realClient(t, "unix:"+path)
+	client, api, err := realClient(t, "unix:"+path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +215,7 @@ func TestControlSocketFile(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != fs.ModeSocket {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if got := client.ControlAddr(); got != "unix:"+path {
+	if got := api.Addr(); got != "unix:"+path {
 		t.Error(got)
 	}
 	_ = client.Close(context.Background())
@@ -225,7 +230,7 @@ func TestControlThatCannotListen(t *testing.T) {
 	dir := t.TempDir()
 	stale, inUse, file := filepath.Join(dir, "stale"), filepath.Join(dir, "used"), filepath.Join(dir, "file")
 	leaveSocket(t, stale)
-	if client, err := realClient(t, "unix:"+stale); err != nil || client.ControlAddr() == "" {
+	if _, api, err := realClient(t, "unix:"+stale); err != nil || api.Addr() == "" {
 		t.Errorf("stale socket: %v", err)
 	}
 	listener, err := net.Listen("unix", inUse)
@@ -237,11 +242,11 @@ func TestControlThatCannotListen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, listen := range []string{"unix:" + inUse, "unix:" + file, "unix:" + dir + "/missing/c.sock", "unix:" + file + "/c.sock"} {
-		client, err := realClient(t, listen)
-		if !errors.Is(err, holdfast.ErrControl) || !strings.Contains(err.Error(), listen) {
+		_, api, err := realClient(t, listen)
+		if !errors.Is(err, control.ErrListen) || !strings.Contains(err.Error(), listen) {
 			t.Errorf("%s: %v", listen, err)
 		}
-		if client.ControlAddr() != "" {
+		if api.Addr() != "" {
 			t.Errorf("%s: listens", listen)
 		}
 	}
@@ -249,8 +254,8 @@ func TestControlThatCannotListen(t *testing.T) {
 		t.Errorf("the file: %q, %v", data, err)
 	}
 	taken := takenPort(t)
-	client, err := realClient(t, taken.Addr().String())
-	if !errors.Is(err, holdfast.ErrControl) {
+	client, _, err := realClient(t, taken.Addr().String())
+	if !errors.Is(err, control.ErrListen) {
 		t.Errorf("taken port: %v", err)
 	}
 	_ = taken.Close()
@@ -330,4 +335,96 @@ func revealed(text string, key []byte) string {
 		}
 	}
 	return ""
+}
+
+// The API may come later than the client, and go before it.
+func TestControlOfARunningClient(t *testing.T) {
+	client, api, err := realClient(t, "")
+	if err != nil || api.Addr() != "" {
+		t.Fatalf("%q, %v", api.Addr(), err)
+	}
+	path := "unix:" + filepath.Join(t.TempDir(), "c.sock")
+	second, err := control.Attach(client, control.Config{Listen: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := dialling(t, second.Addr())
+	fetch(t, browser, "http://localhost/livez")
+	if _, err := control.Attach(client, control.Config{Listen: path}); !errors.Is(err, control.ErrListen) {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	events, err := browser.Get("http://localhost/v1/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Body.Close()
+	second.Close()
+	second.Close() // there is nothing left to do
+	if _, err := io.ReadAll(events.Body); err == nil && second.Addr() != "" {
+		t.Error("the stream goes on")
+	}
+	if _, err := browser.Get("http://localhost/livez"); err == nil {
+		t.Error("the API answers after its end")
+	}
+	if code := statusOfHandler(api, "/livez"); code != http.StatusOK {
+		t.Errorf("the client is as it was: %d", code)
+	}
+	_ = client.Close(context.Background())
+	if code := statusOfHandler(api, "/livez"); code != http.StatusServiceUnavailable {
+		t.Errorf("the API of a closed client: %d", code)
+	}
+	if _, err := control.Attach(client, control.Config{}); !errors.Is(err, holdfast.ErrNotAllowed) {
+		t.Errorf("a closed client: %v", err)
+	}
+}
+
+func statusOfHandler(api http.Handler, path string) int {
+	recorder := httptest.NewRecorder()
+	api.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "http://localhost"+path, http.NoBody))
+	return recorder.Code
+}
+
+// On the program's own HTTP server a stream ends with the API, or with the
+// client, and says which.
+func TestControlStreamOnAnotherServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, end := range []struct {
+			of   func(c *systemtest.Client)
+			last string
+		}{
+			{func(c *systemtest.Client) { c.API().Close() }, "the control API is closed"},
+			{func(c *systemtest.Client) { c.ExpectClose(nil) }, "the client is closed"},
+		} {
+			w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+			c := registeredOverNoSec(w)
+			s := listen(c)
+			go end.of(c)
+			last := ""
+			for last == "" {
+				_, last = s.event(t)
+			}
+			if last != end.last {
+				t.Errorf("the last line is %q, want %q", last, end.last)
+			}
+			if _, open := <-s.pieces; open {
+				t.Error("the stream goes on")
+			}
+			_ = c.Close(context.Background()) // it may be closed already
+			w.Close()
+		}
+	})
+}
+
+// Where the API listens is checked before anything is done.
+func TestControlRefusesAnAddress(t *testing.T) {
+	client, err := holdfast.New(holdfast.Config{Endpoint: "gw-0001"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = control.Attach(client, control.Config{Listen: "0.0.0.0:8080"})
+	faults, ok := errors.AsType[*holdfast.ConfigError](err)
+	if !ok || !errors.Is(err, holdfast.ErrInvalidParameters) || len(faults.Faults) != 1 || faults.Faults[0].Key != "control.listen" {
+		t.Errorf("%v", err)
+	}
+	_ = client.Close(context.Background()) // there is no registration to end
 }

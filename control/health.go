@@ -1,15 +1,16 @@
-package holdfast
+package control
 
 import (
 	"context"
 	"net/http"
 	"time"
 
+	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// controlPatience is how long an actor has to answer in one roll call.
-const controlPatience = 2 * time.Second
+// patience is how long an actor has to answer in one roll call.
+const patience = 2 * time.Second
 
 // liveness is the answer to GET /livez.
 type liveness struct {
@@ -20,10 +21,10 @@ type liveness struct {
 
 // livez reports whether every actor answers. An actor that is being replaced at
 // that moment is no reason for alarm: silence counts when it is seen twice.
-func (c *control) livez(w http.ResponseWriter, r *http.Request) {
-	result := c.client.alive(r.Context())
+func (s *Server) livez(w http.ResponseWriter, r *http.Request) {
+	result := s.alive(r.Context())
 	if !result.OK {
-		result = c.client.alive(r.Context())
+		result = s.alive(r.Context())
 	}
 	status := http.StatusOK
 	if !result.OK {
@@ -33,20 +34,14 @@ func (c *control) livez(w http.ResponseWriter, r *http.Request) {
 }
 
 // alive pings all actors through their mailboxes.
-func (c *Client) alive(ctx context.Context) liveness {
-	ctx, cancel := context.WithTimeout(ctx, controlPatience)
+func (s *Server) alive(ctx context.Context) liveness {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	answer := make(chan []messages.Pinged, 1)
-	silent := liveness{Actors: 1, Silent: []string{"supervisor"}}
-	if !c.tell(messages.RollCall{Answer: answer}) {
-		return silent
+	actors, ok := s.view.RollCall(ctx)
+	if !ok {
+		return liveness{Actors: 1, Silent: []string{"supervisor"}}
 	}
-	select {
-	case list := <-answer:
-		return answered(ctx, list)
-	case <-ctx.Done():
-		return silent
-	}
+	return answered(ctx, actors)
 }
 
 // answered waits for the answers to a roll call. The supervisor has answered
@@ -71,14 +66,14 @@ func answered(ctx context.Context, list []messages.Pinged) liveness {
 
 // readiness is the answer to GET /readyz.
 type readiness struct {
-	OK    bool  `json:"ok"`
-	State State `json:"state"`
+	OK    bool           `json:"ok"`
+	State holdfast.State `json:"state"`
 }
 
 // readyz reports whether the client is registered.
-func (c *control) readyz(w http.ResponseWriter, _ *http.Request) {
-	state := c.client.Status().State
-	if state != Registered {
+func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
+	state := s.client.Status().State
+	if state != holdfast.Registered {
 		answer(w, http.StatusServiceUnavailable, readiness{State: state})
 		return
 	}

@@ -1,4 +1,4 @@
-package holdfast_test
+package control_test
 
 import (
 	"context"
@@ -211,7 +211,7 @@ func TestControlOfAClientThatIsNotStarted(t *testing.T) {
 				t.Errorf("%s: %d %s", path, got.Code, got.Body)
 			}
 		}
-		if client.ControlAddr() != "" {
+		if c.API().Addr() != "" {
 			t.Error("the API is off")
 		}
 		_ = client.Close(t.Context())

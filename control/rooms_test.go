@@ -1,4 +1,4 @@
-package holdfast_test
+package control_test
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/control"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
@@ -124,7 +125,7 @@ func TestControlDoorMakesWay(t *testing.T) {
 		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
 		defer w.Close()
 		c := registeredOverNoSec(w)
-		c.ServeControl(l)
+		c.API().ServeOn(l)
 		streams := l.dial("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		if line, err := bufio.NewReader(streams).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
 			t.Fatalf("%q, %v", line, err)
@@ -137,7 +138,7 @@ func TestControlDoorMakesWay(t *testing.T) {
 		body := l.dial("POST /v1/close HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
 		silent := l.dial("")
 		began := time.Now()
-		for range holdfast.ControlMaxConns - 5 {
+		for range control.MaxConns - 5 {
 			l.dial("")
 		}
 		for i, victim := range []net.Conn{idle, half, body, silent} {
@@ -205,11 +206,11 @@ func (l *pipeListener) hangUp() {
 // every kind of request is answered on a connection of its own.
 func TestControlAnswersThroughACrowd(t *testing.T) {
 	for _, listen := range []string{"unix:" + filepath.Join(t.TempDir(), "c.sock"), "127.0.0.1:0"} {
-		client, err := realClient(t, listen)
+		_, api, err := realClient(t, listen)
 		if err != nil {
 			t.Fatal(err)
 		}
-		addr := client.ControlAddr()
+		addr := api.Addr()
 		browser := dialling(t, addr)
 		for range 32 {
 			response, err := browser.Get("http://localhost/v1/events")
