@@ -23,7 +23,7 @@ func Example() {
 	}
 	events, _ := client.Events(64)
 	if err := client.Start(context.Background()); err != nil {
-		panic(err) // another process uses the state directory, or the control address is taken
+		panic(err) // another process uses the state directory
 	}
 	for event := range events {
 		fmt.Println(event.Type, event.State, event.Name, event.Detail)
