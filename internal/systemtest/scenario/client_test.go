@@ -146,9 +146,9 @@ func (s *stage) refusal(what string, err error) string {
 	return text
 }
 
-// tidy leaves out what differs from one run to the next.
+// tidy replaces what differs from one run to the next: where the files are.
 func (s *stage) tidy(text string) string {
-	return strings.ReplaceAll(text, filepath.Dir(s.settings.config.StateDir), "")
+	return strings.ReplaceAll(text, filepath.Dir(s.settings.config.StateDir), "~")
 }
 
 // running returns the client that a command is about.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -91,31 +92,40 @@ func (s *stage) changeDNS(c *command) {
 // disk is the disk under the state directory, with its faults.
 type disk struct {
 	mu    sync.Mutex
-	errno syscall.Errno // what the operations of a fault fail with; 0 for none
-	reads bool          // whether that concerns what reads, too
+	fault diskFault
 	hangs time.Duration // how long the next write takes
 }
 
+// diskFault is what some operations fail with; the zero value is none.
+type diskFault struct {
+	errno      syscall.Errno
+	operations []lwm2mtest.DiskOperation
+}
+
 // diskFaults by their names.
-var diskFaults = map[string]*disk{
-	"full":       {errno: syscall.ENOSPC},
-	"read-only":  {errno: syscall.EROFS},
-	"unreadable": {errno: syscall.EIO, reads: true},
-	"mended":     {},
+var diskFaults = map[string]diskFault{
+	"full": {syscall.ENOSPC, []lwm2mtest.DiskOperation{lwm2mtest.DiskWrite}},
+	"read-only": {syscall.EROFS, []lwm2mtest.DiskOperation{
+		lwm2mtest.DiskCreate, lwm2mtest.DiskWrite, lwm2mtest.DiskRename, lwm2mtest.DiskRemove,
+	}},
+	"unreadable": {syscall.EIO, []lwm2mtest.DiskOperation{
+		lwm2mtest.DiskOpen, lwm2mtest.DiskRead, lwm2mtest.DiskList, lwm2mtest.DiskLock,
+	}},
+	"mended": {},
 }
 
 // changeDisk is about the state directory.
 func (s *stage) changeDisk(c *command) {
 	what := c.word()
-	if fault := diskFaults[what]; fault != nil {
-		s.disk.change(fault.errno, fault.reads, 0)
+	if fault, known := diskFaults[what]; known {
+		s.disk.change(fault, 0)
 		return
 	}
 	dir := s.settings.config.StateDir
 	var err error
 	switch what {
 	case "hangs":
-		s.disk.change(0, false, c.duration("for", time.Minute))
+		s.disk.change(diskFault{}, c.duration("for", time.Minute))
 	case "damages":
 		err = damage(dir, c.word())
 	case "key-file":
@@ -128,34 +138,29 @@ func (s *stage) changeDisk(c *command) {
 	}
 }
 
-func (d *disk) change(errno syscall.Errno, reads bool, hangs time.Duration) {
+func (d *disk) change(fault diskFault, hangs time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.errno, d.reads, d.hangs = errno, reads, hangs
+	d.fault, d.hangs = fault, hangs
 }
 
 // operate is a lwm2mtest.DiskFault.
 func (d *disk) operate(operation lwm2mtest.DiskOperation, _ string) error {
-	errno, takes := d.outcome(operation)
+	fault, takes := d.outcome(operation)
 	time.Sleep(takes)
-	if errno != 0 {
-		return errno
+	if slices.Contains(fault.operations, operation) {
+		return fault.errno
 	}
 	return nil
 }
 
-func (d *disk) outcome(operation lwm2mtest.DiskOperation) (errno syscall.Errno, takes time.Duration) {
+func (d *disk) outcome(operation lwm2mtest.DiskOperation) (fault diskFault, takes time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch operation {
-	case lwm2mtest.DiskOpen, lwm2mtest.DiskRead, lwm2mtest.DiskList, lwm2mtest.DiskLock:
-		if !d.reads {
-			return 0, 0
-		}
-	case lwm2mtest.DiskWrite:
+	if operation == lwm2mtest.DiskWrite {
 		takes, d.hangs = d.hangs, 0
 	}
-	return d.errno, takes
+	return d.fault, takes
 }
 
 // damage flips a bit in every generation of a record.
