@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,7 +87,7 @@ func ask(t *testing.T, sources Sources, requests ...any) []any {
 
 func noFactory() (*lwm2m.Tree, error) { return lwm2m.NewTree(), nil }
 
-func TestJobsAreDoneOneAfterTheOther(t *testing.T) {
+func TestJobsOnOneRecordAreDoneOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := &slowDisk{}
 		began := time.Now()
@@ -108,11 +109,57 @@ func TestJobsAreDoneOneAfterTheOther(t *testing.T) {
 	})
 }
 
+// slowRecords takes a second for every record, and lets them pass each other.
+type slowRecords struct {
+	mu  sync.Mutex
+	log []string
+}
+
+func (d *slowRecords) work(what string) {
+	time.Sleep(time.Second)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.log = append(d.log, what)
+}
+
+func (d *slowRecords) Load(name string) (store.Record, error) {
+	d.work("load " + name)
+	return store.Record{}, store.ErrNotExist
+}
+
+func (d *slowRecords) Save(name string, data []byte) (uint64, error) {
+	d.work(fmt.Sprintf("save %s %s", name, data))
+	return 1, nil
+}
+
+func (d *slowRecords) Delete(name string) error {
+	d.work("delete " + name)
+	return nil
+}
+
+func TestRecordsDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &slowRecords{}
+		began := time.Now()
+		ask(t, Sources{Records: disk, Factory: noFactory},
+			messages.LoadAccounts{Token: 1},
+			messages.Save{Token: 2, Record: "a", Data: []byte("1")},
+			messages.Save{Token: 3, Record: "b", Data: []byte("2")},
+			messages.Save{Token: 4, Record: "a"})
+		if took := time.Since(began); took != 4*time.Second { // two of them the end of the bubble
+			t.Errorf("took %v", took)
+		}
+		if disk.log[3] != "delete a" || !slices.Contains(disk.log[:3], "save a 1") {
+			t.Errorf("%q", disk.log)
+		}
+	})
+}
+
 func TestFailuresOfTheDiskComeBackAsValues(t *testing.T) {
 	broken := errors.New("no space left on device")
 	synctest.Test(t, func(t *testing.T) {
 		got := ask(t, Sources{Records: &slowDisk{failed: broken}, Factory: noFactory},
-			messages.Save{Token: 1}, messages.ForgetCredentials{Token: 2})
+			messages.Save{Token: 1, Record: "credentials", Data: []byte("a")}, messages.ForgetCredentials{Token: 2})
 		if got[0] != (core.PersistFailed{Token: 1, Err: broken}) || got[1] != (messages.CredentialsForgotten{Token: 2, Err: broken}) {
 			t.Errorf("%+v", got)
 		}

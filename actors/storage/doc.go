@@ -1,0 +1,20 @@
+// Package storage is the actor in front of the state directory, which the other
+// actors know as the store: the one writer of its records. The package
+// internal/store does the work.
+//
+// It takes [messages.LoadAccounts], [messages.Save] and
+// [messages.ForgetCredentials] and answers the sender. Jobs on one record are done
+// one after the other, in the order in which they came; those on different records
+// do not wait for each other. The disk is used in goroutines of its own, at most
+// maxAtDisk of them, so that the actor never blocks. What comes while maxWaiting
+// jobs wait is refused with [ErrBusy].
+//
+//	machine.go  what may go to the disk, and when
+//	actor.go    the shell, with the goroutines at the disk
+//	work.go     one job at the disk
+//
+// A panic at the disk crashes the actor: jobs that wait are lost with it. The
+// supervisor repeats its own, and a Save that is not answered fails at its sender.
+//
+// The package is internal to the runtime: only actors/supervisor starts it.
+package storage

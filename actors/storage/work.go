@@ -1,0 +1,96 @@
+package storage
+
+import (
+	"errors"
+
+	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Records is what the actor needs of a store. *store.Store implements it.
+type Records interface {
+	Load(name string) (store.Record, error)
+	Save(name string, data []byte) (generation uint64, err error)
+	Delete(name string) error
+}
+
+// Sources are what the actor reads from and writes to.
+type Sources struct {
+	Records Records
+	// Factory reads the factory's accounts anew: the configuration with its
+	// files, or the provisioned record. Beside an error it returns what can be
+	// used all the same, nil for nothing. An error that has a method
+	// Code() messages.ErrorCode is classified by it; one that has a method
+	// FellBack() bool that says yes is about a newer record, and all that an
+	// older one holds is returned beside it.
+	Factory func() (*lwm2m.Tree, error)
+}
+
+// work does one job at the disk and survives it.
+func (s Sources) work(request any) (answer any, crash *actorkit.Crash) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			crash = actorkit.Recovered(reason, request)
+		}
+	}()
+	return s.perform(request), nil
+}
+
+// perform does one job at the disk.
+func (s Sources) perform(request any) any {
+	switch request := request.(type) {
+	case messages.LoadAccounts:
+		return s.load(request)
+	case messages.ForgetCredentials:
+		err := s.Records.Delete(messages.RecordCredentials)
+		return messages.CredentialsForgotten{Token: request.Token, Err: err}
+	case messages.Save:
+		if err := s.save(request); err != nil {
+			return failed(request, err)
+		}
+		return core.Persisted{Token: request.Token}
+	}
+	return nil
+}
+
+func (s Sources) save(request messages.Save) error {
+	if request.Data == nil {
+		return s.Records.Delete(request.Record)
+	}
+	_, err := s.Records.Save(request.Record, request.Data)
+	return err
+}
+
+func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
+	answer := messages.AccountsLoaded{Token: request.Token}
+	record, err := s.Records.Load(messages.RecordCredentials)
+	if !errors.Is(err, store.ErrNotExist) {
+		answer.Stored, answer.StoredErr = record.Data, err
+		answer.FellBack, answer.Cause = record.FellBack, record.Cause
+	}
+	var unusable *store.ReadError
+	if errors.As(err, &unusable) {
+		answer.Refused = unusable.Refused
+	}
+	answer.Factory, err = s.Factory()
+	var older interface{ FellBack() bool }
+	switch {
+	case errors.As(err, &older) && older.FellBack():
+		answer.FactoryCause = err
+	case err != nil:
+		answer.FactoryErr, answer.FactoryClass = err, classOf(err)
+	}
+	return answer
+}
+
+// classOf tells a file that could not be read from one that cannot be used.
+func classOf(err error) messages.Class {
+	var coded interface{ Code() messages.ErrorCode }
+	if errors.As(err, &coded) && coded.Code() == messages.ConnectorFailedToReadCredentials {
+		return messages.ClassStoreRead
+	}
+	return messages.ClassBadCredentials
+}
