@@ -357,11 +357,12 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 	}
 }
 
-// warn logs that a server, or somebody who poses as it, sends more than the rate
-// limit of one peer allows.
+// warn logs what a server's links have dropped: more came than the rate limit of
+// one peer allows, or could not be read or sent.
 func (c *Client) warn(server string, shed messages.Shed) {
-	c.logger.Warn("messages are dropped: more come than are worked at for one peer", "server", server,
-		"queue", shed.Queue, "rate", shed.Rate, "answers", shed.Answers, "memory", shed.Memory, "forged", shed.Forged)
+	c.logger.Warn("messages are dropped: see the reasons, each with its count", "server", server,
+		"queue", shed.Queue, "rate", shed.Rate, "answers", shed.Answers, "memory", shed.Memory, "forged", shed.Forged,
+		"truncated", shed.Truncated, "unsent", shed.Unsent)
 }
 
 // crashed logs an actor's panic with its stack.

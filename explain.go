@@ -42,11 +42,11 @@ type Connection struct {
 	LastError *Event `json:"last_error,omitempty"`
 	// Next is set when something will be tried.
 	Next *NextStep `json:"next,omitempty"`
-	// Shed counts what was dropped to survive a flood; absent when nothing was.
+	// Shed counts what was dropped; absent when nothing was.
 	Shed *Shed `json:"shed,omitempty"`
 }
 
-// Shed counts what the links of a server have dropped to survive a flood.
+// Shed counts what the links of a server have dropped, by reason.
 type Shed = messages.Shed
 
 // Trouble is a run of failures that has not ended.

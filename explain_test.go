@@ -63,12 +63,13 @@ func TestExplainWhatWasDropped(t *testing.T) {
 	if e := explained(); e.Connections[0].Shed != nil || strings.Contains(e.String(), "dropped") {
 		t.Errorf("%+v", e.Connections[0])
 	}
-	c.Shed = Shed{Queue: 3, Rate: 70000, Forged: 1}
+	c.Shed = Shed{Queue: 3, Rate: 70000, Forged: 1, Truncated: 5, Unsent: 6}
 	e := explained()
 	if *e.Connections[0].Shed != c.Shed {
 		t.Errorf("%+v", e.Connections[0])
 	}
-	want := "dropped so far   3 faster than they could be looked at, 70000 above the work for one peer, 1 ACKs and RSTs while somebody guesses message IDs"
+	want := "dropped so far   3 faster than they could be looked at, 70000 above the work for one peer, 1 ACKs and RSTs while somebody guesses message IDs, " +
+		"5 too long to be read, 6 that the socket had no room to send"
 	if !strings.Contains(e.String(), want) {
 		t.Errorf("no %q in\n%s", want, e)
 	}

@@ -113,6 +113,7 @@ func shedText(s *Shed) string {
 		{s.Queue, "faster than they could be looked at"}, {s.Rate, "above the work for one peer"},
 		{s.Answers, "answers without a message ID"}, {s.Memory, "more than can be remembered"},
 		{s.Forged, "ACKs and RSTs while somebody guesses message IDs"},
+		{s.Truncated, "too long to be read"}, {s.Unsent, "that the socket had no room to send"},
 	} {
 		if part.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.why))

@@ -45,7 +45,7 @@ var (
 	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update.", "server")
 	metricAttempts    = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
 	metricReconnects  = metric("reconnects_total", "Registrations after a link was lost.", "server")
-	metricShed        = metric("shed_total", "What was dropped so that a flood does no harm, by reason.", "server", "reason")
+	metricShed        = metric("shed_total", "What a link has dropped, by reason.", "server", "reason")
 )
 
 var allMetrics = []*prometheus.Desc{
@@ -160,6 +160,8 @@ func (s sample) shed(c holdfast.Connection) {
 	s.counter(metricShed, shed.Answers, c.Server, "answers")
 	s.counter(metricShed, shed.Memory, c.Server, "memory")
 	s.counter(metricShed, shed.Forged, c.Server, "forged")
+	s.counter(metricShed, shed.Truncated, c.Server, "truncated")
+	s.counter(metricShed, shed.Unsent, c.Server, "unsent")
 }
 
 func oneIf(yes bool) float64 {

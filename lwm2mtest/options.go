@@ -22,7 +22,9 @@ type Transport interface {
 	Lookup(ctx context.Context, host string) ([]netip.Addr, error)
 	// Dial returns a connected datagram socket: each Read and Write is one
 	// datagram, and errno values, such as ECONNREFUSED for a refused port, are
-	// reached by errors.Is. It does not wait for the peer.
+	// reached by errors.Is. It does not wait for the peer. A socket that is
+	// neither a syscall.Conn nor has a method WriteNow, which is a Write that
+	// never waits, is written to on a goroutine of its own.
 	Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
 }
 

@@ -103,6 +103,10 @@ func (c *conn) Read(buf []byte) (int, error) {
 // Write implements net.Conn: one datagram a call.
 func (c *conn) Write(data []byte) (int, error) { return c.socket().write(data, c.remote) }
 
+// WriteNow is Write: a write never waits. A client that sees it does not write on
+// a goroutine of its own.
+func (c *conn) WriteNow(data []byte) (int, error) { return c.Write(data) }
+
 // Close implements net.Conn.
 func (c *conn) Close() error { return c.socket().close() }
 

@@ -117,7 +117,8 @@ type BodyRefused struct {
 	Epoch Epoch
 }
 
-// Shed counts what a link has dropped to survive a flood.
+// Shed counts what a link has dropped: to survive a flood, or because there was
+// no way to read or send it.
 type Shed struct {
 	// Queue counts datagrams that came faster than they could be processed.
 	Queue uint64 `json:"queue"`
@@ -132,6 +133,10 @@ type Shed struct {
 	// Forged counts empty ACKs and RSTs that were ignored because somebody
 	// was guessing message IDs.
 	Forged uint64 `json:"forged"`
+	// Truncated counts datagrams that were too long to be read whole.
+	Truncated uint64 `json:"truncated"`
+	// Unsent counts datagrams of ours that the socket had no room for.
+	Unsent uint64 `json:"unsent"`
 }
 
 // Plus returns the sums.
@@ -139,6 +144,7 @@ func (s Shed) Plus(other Shed) Shed {
 	return Shed{
 		Queue: s.Queue + other.Queue, Rate: s.Rate + other.Rate, Answers: s.Answers + other.Answers,
 		Memory: s.Memory + other.Memory, Forged: s.Forged + other.Forged,
+		Truncated: s.Truncated + other.Truncated, Unsent: s.Unsent + other.Unsent,
 	}
 }
 

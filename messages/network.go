@@ -59,16 +59,13 @@ type LinkUp struct {
 // supervisor, so that one failed attempt makes one error.
 type LinkLost struct{ Failure Failure }
 
-// Transmit sends one datagram. Coapresend to network. The receiver keeps
-// Data; the sender must not write to it again.
-type Transmit struct {
-	Epoch Epoch
-	Data  []byte
-}
-
 // Datagram is one datagram from the peer, decrypted. Network to coapresend.
-// This is the one message that a full mailbox may drop: UDP may lose it too.
+// A full mailbox may drop it: UDP may lose it too.
 type Datagram struct {
 	Epoch Epoch
 	Data  []byte
 }
+
+// Truncated says that a datagram was dropped because it was too long to be read
+// whole. Network to coapresend, which counts it; a full mailbox may drop it.
+type Truncated struct{ Epoch Epoch }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // witness fills every role beside the actor under test and writes down what it
 // is told.
 type witness struct {
+	full  atomic.Bool // the outlet has no room
 	mu    sync.Mutex
 	began time.Time
 	lines []string
@@ -32,11 +34,21 @@ type witness struct {
 
 func (w *witness) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
-	case messages.Transmit, messages.Response, messages.RequestFailed, messages.Inbound, messages.Malformed, messages.Overloaded:
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began), render(message)))
+	case messages.Response, messages.RequestFailed, messages.Inbound, messages.Malformed, messages.Overloaded:
+		w.write(message)
 	}
+}
+
+// Send implements Outlet.
+func (w *witness) Send(datagram []byte) (sent bool) {
+	w.write(send{data: datagram})
+	return !w.full.Load()
+}
+
+func (w *witness) write(message any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, fmt.Sprintf("%v %s", time.Since(w.began), render(message)))
 }
 
 func (w *witness) seen() []string {
@@ -55,6 +67,7 @@ func TestActor(t *testing.T) {
 		link := system.Root.Spawn(Props(ActorConfig{
 			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)},
 			Rand:   &testRand{},
+			Outlet: w,
 			Route:  func(_ core.Role, _ messages.Epoch) *actor.PID { return other },
 		}, actorkit.PropsOptions{}))
 
@@ -107,7 +120,7 @@ func TestMailboxKeepsRoomForOurExchanges(t *testing.T) {
 			}
 		}}
 		link := system.Root.Spawn(Props(ActorConfig{
-			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)}, Rand: &testRand{},
+			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)}, Rand: &testRand{}, Outlet: w,
 			Route: func(_ core.Role, _ messages.Epoch) *actor.PID { return other },
 		}, actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: hooks}}))
 		datagram := func(msg coap.Message) {
@@ -134,14 +147,48 @@ func TestMailboxKeepsRoomForOurExchanges(t *testing.T) {
 
 		want := []string{
 			"0s send CON 0.01 mid=100 token=01 /a",
-			"0s overloaded {Queue:3744 Rate:0 Answers:0 Memory:0 Forged:0}",
+			"0s overloaded {Queue:3744 Rate:0 Answers:0 Memory:0 Forged:0 Truncated:0 Unsent:0}",
 			"0s inbound 0.02 /a",
 			"0s response 1 2.04",
 			"1s send ACK 0.00 mid=2000",
-			"10s overloaded {Queue:0 Rate:0 Answers:0 Memory:10 Forged:0}", // NON requests
+			"10s overloaded {Queue:0 Rate:0 Answers:0 Memory:10 Forged:0 Truncated:0 Unsent:0}", // NON requests
 		}
 		got := slices.DeleteFunc(w.seen(), func(line string) bool { return strings.HasPrefix(line, "0s inbound 0.01") })
 		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		endSystem(t, system, link, other)
+	})
+}
+
+// TestWhatIsLostOutsideIsCounted: datagrams that the socket had no room for, and
+// those that network could not read whole.
+func TestWhatIsLostOutsideIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		system := actorkit.NewSystem(nil)
+		w := &witness{began: time.Now()}
+		w.full.Store(true)
+		other := system.Root.Spawn(actorkit.Props(func() actor.Actor { return w }, actorkit.PropsOptions{}))
+		link := system.Root.Spawn(Props(ActorConfig{
+			Config: Config{Epoch: epoch, Peer: messages.ManagementPeer(1)}, Rand: &testRand{}, Outlet: w,
+			Route: func(_ core.Role, _ messages.Epoch) *actor.PID { return other },
+		}, actorkit.PropsOptions{}))
+		system.Root.Send(link, messages.LinkUp{Epoch: epoch})
+		system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(message(coap.CON, messages.Empty, 5, nil))})
+		system.Root.Send(link, messages.Truncated{Epoch: epoch})
+		system.Root.Send(link, messages.Truncated{Epoch: epoch + 1})
+		time.Sleep(shedInterval)
+		synctest.Wait()
+		system.Root.Send(link, messages.Datagram{Epoch: epoch, Data: mustEncode(message(coap.CON, messages.Empty, 6, nil))})
+		synctest.Wait()
+
+		want := []string{
+			"0s send RST 0.00 mid=5",
+			"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:0 Forged:0 Truncated:0 Unsent:1}",
+			"10s overloaded {Queue:0 Rate:0 Answers:0 Memory:0 Forged:0 Truncated:1 Unsent:0}",
+			"10s send RST 0.00 mid=6",
+		}
+		if diff := cmp.Diff(want, w.seen()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		endSystem(t, system, link, other)

@@ -1,7 +1,6 @@
 package coapresend
 
 import (
-	"bytes"
 	"slices"
 	"time"
 
@@ -42,13 +41,29 @@ type entry struct {
 	confirmable bool
 	safe        bool // to be executed a second time (RFC 7252 section 5.1)
 	state       entryState
-	token       []byte
+	token       keptToken
 	expires     time.Time
-	answer      []byte // what a duplicate of a CON is answered with; nil for nothing
-	job         *job   // what the handler was asked; nil when it was not, or has answered
+	due         time.Time // when an empty ACK goes out if the handler has not answered
+	answer      []byte    // what a duplicate of a CON is answered with; nil for nothing
+	job         *job      // what the handler was asked; nil when it was not, or has answered
 }
 
 func (e *entry) deadline() time.Time { return e.expires }
+
+// keptToken is a copy of a message's token: a part of the datagram would keep all of
+// it in memory.
+type keptToken struct {
+	bytes  [coap.MaxTokenLength]byte
+	length uint8
+}
+
+func keepToken(msg coap.Message) keptToken {
+	t := keptToken{length: uint8(len(msg.Token))}
+	copy(t.bytes[:], msg.Token)
+	return t
+}
+
+func (t *keptToken) slice() []byte { return t.bytes[:t.length] }
 
 // remembered returns the entry of a message ID, or nil.
 func (m *Machine) remembered(mid uint16) *entry {
@@ -77,7 +92,7 @@ func (m *Machine) remember(msg coap.Message) *entry {
 		mid:         msg.MID,
 		confirmable: confirmable,
 		safe:        msg.IsResponse() || msg.Code == messages.GET || msg.Code == messages.FETCH,
-		token:       bytes.Clone(msg.Token), // a part of the datagram would keep all of it
+		token:       keepToken(msg),
 		expires:     m.now.Add(m.lifetime(msg.Type)),
 	}
 	m.entries = append(m.entries, e)
@@ -123,28 +138,7 @@ func (m *Machine) evict(confirmable bool) bool {
 	return victim >= 0
 }
 
-func (m *Machine) forget(i int) {
-	m.stopServing(m.entries[i])
-	m.entries = slices.Delete(m.entries, i, i+1)
-}
-
-// expireEntries forgets the entries that have expired. A reply of the handler
-// that comes after that is dropped.
-func (m *Machine) expireEntries() {
-	for _, e := range m.entries {
-		if !m.now.Before(e.expires) {
-			m.stopServing(e)
-		}
-	}
-	m.entries = expire(m.entries, m.now)
-}
-
-// stopServing stops the timer that waits for the handler, if it runs.
-func (m *Machine) stopServing(e *entry) {
-	if e.job != nil && e.confirmable && e.state == enWorking {
-		m.stopTimer(serveTimer(e.mid))
-	}
-}
+func (m *Machine) forget(i int) { m.entries = slices.Delete(m.entries, i, i+1) }
 
 // repeat answers a duplicate as the first was answered. A NON is not answered
 // again (RFC 7252 section 4.5).

@@ -77,22 +77,24 @@ func (d *driver) in(input any) {
 				d.t.Errorf("%v: stopped the timer %q, which is not set", d.now.Sub(start), effect.Timer)
 			}
 			delete(d.timers, effect.Timer)
-		case core.Tell:
-			if d.observe != nil {
-				d.observe(effect.Message)
-				continue
-			}
+		case send:
 			d.record(effect)
+		case core.Tell:
+			d.record(effect.Message)
 		}
 	}
 }
 
-func (d *driver) record(tell core.Tell) {
-	d.lines = append(d.lines, fmt.Sprintf("%v %s", d.now.Sub(start), render(tell.Message)))
-	if transmit, ok := tell.Message.(messages.Transmit); ok {
-		d.sent = append(d.sent, transmit.Data)
+func (d *driver) record(message any) {
+	if d.observe != nil {
+		d.observe(message)
+		return
+	}
+	d.lines = append(d.lines, fmt.Sprintf("%v %s", d.now.Sub(start), render(message)))
+	if datagram, ok := message.(send); ok {
+		d.sent = append(d.sent, datagram.data)
 	} else {
-		d.told = append(d.told, tell.Message)
+		d.told = append(d.told, message)
 	}
 }
 
@@ -229,8 +231,8 @@ func pattern(n int) []byte {
 // render returns one line for a message that the machine told.
 func render(message any) string {
 	switch m := message.(type) {
-	case messages.Transmit:
-		return "send " + renderDatagram(m.Data)
+	case send:
+		return "send " + renderDatagram(m.data)
 	case messages.Response:
 		return fmt.Sprintf("response %d %s%s", m.ID, m.Code, size(m.Payload))
 	case messages.RequestFailed:

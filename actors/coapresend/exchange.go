@@ -124,12 +124,10 @@ func (m *Machine) send(x *exchange, share uint64) bool {
 
 func (m *Machine) sendAs(x *exchange, mid uint16) {
 	x.message.Type, x.message.MID = coap.CON, mid
-	datagram, err := coap.Encode(x.message)
-	if err != nil {
+	if !x.encode() {
 		m.abandon(x, messages.Unsendable)
 		return
 	}
-	x.datagram = datagram
 	x.message.Options, x.message.Payload = nil, nil
 	x.state = exSent
 	x.timeout = m.firstTimeout()
@@ -137,6 +135,17 @@ func (m *Machine) sendAs(x *exchange, mid uint16) {
 	m.await()
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
+}
+
+// encode makes the datagram. A response always has one.
+func (x *exchange) encode() bool {
+	if x.call == nil {
+		x.datagram = encodeResponse(x.message)
+		return true
+	}
+	datagram, err := coap.Encode(x.message)
+	x.datagram = datagram
+	return err == nil
 }
 
 // firstTimeout draws from [ACK_TIMEOUT, ACK_TIMEOUT * ACK_RANDOM_FACTOR].

@@ -39,8 +39,8 @@ func newInundation(t *testing.T) *inundation {
 
 func (f *inundation) note(told any) {
 	switch told := told.(type) {
-	case messages.Transmit:
-		f.transmitted(told.Data)
+	case send:
+		f.transmitted(told.data)
 	case messages.Inbound:
 		f.parts++
 		if f.inbound = append(f.inbound, told.ID); !f.slow {
@@ -318,7 +318,7 @@ func TestGuessedMessageIDsAreNotBelieved(t *testing.T) {
 			d.run(2 * time.Second)
 			d.expect(
 				"0s send CON 0.01 mid=100 token=01 /a",
-				"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:0 Forged:1}",
+				"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:0 Forged:1 Truncated:0 Unsent:0}",
 				"2s send CON 0.01 mid=100 token=01 /a",
 			)
 			d.run(strayEvery)
@@ -395,14 +395,14 @@ func TestTransfersOfNONGoFirst(t *testing.T) {
 // more once it is over.
 func TestShedIsReported(t *testing.T) {
 	d := newDriver(t, Config{})
-	d.in(overflowed{datagrams: 3})
+	d.in(dropped{queue: 3})
 	for range 5 {
 		d.run(d.now.Sub(start) + time.Second)
-		d.in(overflowed{datagrams: 2})
+		d.in(dropped{queue: 2})
 	}
 	d.run(time.Hour)
 	d.expect(
-		"0s overloaded {Queue:3 Rate:0 Answers:0 Memory:0 Forged:0}",
-		"10s overloaded {Queue:10 Rate:0 Answers:0 Memory:0 Forged:0}",
+		"0s overloaded {Queue:3 Rate:0 Answers:0 Memory:0 Forged:0 Truncated:0 Unsent:0}",
+		"10s overloaded {Queue:10 Rate:0 Answers:0 Memory:0 Forged:0 Truncated:0 Unsent:0}",
 	)
 }

@@ -23,9 +23,9 @@ type Rand interface {
 // Machine is the message layer of one link, a core.Machine.
 //
 // Inputs: messages.LinkUp, messages.Datagram, messages.Request,
-// messages.Reply, core.Expired. Effects: core.Tell of messages.Transmit to
-// core.Network; messages.Response, ResponseBlock and RequestFailed to
-// core.Owner; messages.Inbound, InboundBlock and BodyRefused to core.Handler;
+// messages.Truncated, messages.Reply, core.Expired. Effects: send; core.Tell of
+// messages.Response, ResponseBlock and RequestFailed to core.Owner;
+// messages.Inbound, InboundBlock and BodyRefused to core.Handler;
 // messages.Malformed and Overloaded to core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
@@ -48,6 +48,7 @@ type Machine struct {
 	bodies   []*body     // replies of ours larger than a block, oldest first
 	lastID   uint64      // of the requests handed to the handler, and of transfers
 	sweeping bool        // the sweep timer is set
+	serving  bool        // the serve timer is set
 
 	work     bucket        // done for the peer
 	reports  bucket        // of malformed messages
@@ -77,8 +78,11 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		m.reply(in)
 	case core.Expired:
 		m.expired(in.Timer)
-	case overflowed:
-		m.shed.Queue += in.datagrams
+	case messages.Truncated:
+		m.truncated(in)
+	case dropped:
+		m.shed.Queue += in.queue
+		m.shed.Unsent += in.unsent
 	}
 	m.reportShed()
 	effects := m.effects
@@ -98,14 +102,14 @@ func (m *Machine) expired(timer core.Timer) {
 	switch timer {
 	case sweepTimer:
 		m.sweep()
+	case serveTimer:
+		m.serveExpired()
 	case midTimer:
 		m.pump()
 	case shedTimer:
 		m.shedding = false
 	case sendTimer(uint16(timer.Key)):
 		m.sendExpired(uint16(timer.Key))
-	case serveTimer(uint16(timer.Key)):
-		m.serveExpired(uint16(timer.Key))
 	}
 }
 
@@ -113,7 +117,7 @@ func (m *Machine) expired(timer core.Timer) {
 // expire. Lookups compare times themselves: the sweep only frees memory.
 func (m *Machine) sweep() {
 	m.sweeping = false
-	m.expireEntries()
+	m.entries = expire(m.entries, m.now) // a reply that comes after that is dropped
 	m.uploads = expire(m.uploads, m.now)
 	m.bodies = expire(m.bodies, m.now)
 	if next, ok := m.nextDeadline(); ok {
@@ -155,15 +159,27 @@ func (m *Machine) setTimer(timer core.Timer, after time.Duration) {
 
 func (m *Machine) stopTimer(timer core.Timer) { m.do(core.StopTimer{Timer: timer}) }
 
-func (m *Machine) transmit(datagram []byte) {
-	m.tell(core.Network, messages.Transmit{Epoch: m.cfg.Epoch, Data: datagram})
+// send is the effect that sends one datagram on the link.
+type send struct {
+	core.Marker
+	data []byte
 }
+
+func (m *Machine) transmit(datagram []byte) { m.do(send{data: datagram}) }
 
 func (m *Machine) tell(to core.Role, message any) {
 	m.do(core.Tell{To: to, Message: message})
 }
 
-func (m *Machine) do(effect core.Effect) { m.effects = append(m.effects, effect) }
+// usualEffects is how many effects a step has room for without growing.
+const usualEffects = 4
+
+func (m *Machine) do(effect core.Effect) {
+	if m.effects == nil {
+		m.effects = make([]core.Effect, 0, usualEffects)
+	}
+	m.effects = append(m.effects, effect)
+}
 
 // expiring is state that is kept until a deadline.
 type expiring interface{ deadline() time.Time }

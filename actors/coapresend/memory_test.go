@@ -50,12 +50,10 @@ func BenchmarkExchange(b *testing.B) {
 // answerOf returns the ACK 2.04 to the datagram among effects.
 func answerOf(effects []core.Effect) []byte {
 	for _, effect := range effects {
-		if tell, ok := effect.(core.Tell); ok {
-			if transmit, ok := tell.Message.(messages.Transmit); ok {
-				answer := append([]byte(nil), transmit.Data[:12]...)
-				answer[0], answer[1] = 0x68, byte(messages.Changed)
-				return answer
-			}
+		if request, ok := effect.(send); ok {
+			answer := append([]byte(nil), request.data[:12]...)
+			answer[0], answer[1] = 0x68, byte(messages.Changed)
+			return answer
 		}
 	}
 	return nil

@@ -65,7 +65,7 @@ func TestNoMIDLeft(t *testing.T) {
 	d.get(1)
 	d.peer(message(1, messages.GET, 9, nil))
 	d.reply(messages.Content, nil)
-	d.expect("0s inbound 0.01 /", "0s overloaded {Queue:0 Rate:0 Answers:1 Memory:0 Forged:0}")
+	d.expect("0s inbound 0.01 /", "0s overloaded {Queue:0 Rate:0 Answers:1 Memory:0 Forged:0 Truncated:0 Unsent:0}")
 	d.run(10 * time.Minute)
 	d.lines = d.lines[:1]
 	d.expect("4m10.859375s send CON 0.01 mid=100 token=01 /a")

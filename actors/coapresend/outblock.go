@@ -25,19 +25,19 @@ func (b *body) unconfirmed() bool { return !b.confirmable }
 
 func (b *body) deadline() time.Time { return b.expires }
 
-// needsBlocks reports whether the reply cannot be sent whole, given the block
+// needsBlocks reports whether a reply cannot be sent whole, given the block
 // that the peer asks for and our own size exponent.
-func (b *body) needsBlocks(asked coap.Block, szx uint8) bool {
-	return asked.Num > 0 || len(b.reply.Payload) > 1<<(min(asked.SZX, szx)+4)
+func needsBlocks(reply messages.Reply, asked coap.Block, szx uint8) bool {
+	return asked.Num > 0 || len(reply.Payload) > 1<<(min(asked.SZX, szx)+4)
 }
 
 // whole returns the response with all of the payload.
-func (b *body) whole() coap.Message {
-	msg := coap.Message{Code: b.reply.Code, Payload: b.reply.Payload}
-	msg.AddStrings(coap.LocationPath, b.reply.LocationPath)
-	msg.AddFormat(coap.ContentFormat, b.reply.ContentFormat)
-	if b.reply.MaxAge != nil {
-		msg.AddUint(coap.MaxAge, *b.reply.MaxAge)
+func whole(reply messages.Reply) coap.Message {
+	msg := coap.Message{Code: reply.Code, Payload: reply.Payload}
+	msg.AddStrings(coap.LocationPath, reply.LocationPath)
+	msg.AddFormat(coap.ContentFormat, reply.ContentFormat)
+	if reply.MaxAge != nil {
+		msg.AddUint(coap.MaxAge, *reply.MaxAge)
 	}
 	return msg
 }
@@ -52,7 +52,7 @@ func (b *body) cut(asked coap.Block, szx uint8) coap.Message {
 	if !ok || offset > 0 && offset >= size {
 		return coap.Message{Code: messages.BadRequest}
 	}
-	msg := b.whole()
+	msg := whole(b.reply)
 	msg.Payload = b.reply.Payload[offset:end]
 	msg.AddOption(coap.ETag, b.etag())
 	msg.AddBlock(coap.Block2, block)

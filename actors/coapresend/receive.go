@@ -43,6 +43,13 @@ func (m *Machine) datagram(in messages.Datagram) {
 	}
 }
 
+// truncated counts a datagram that network could not read whole.
+func (m *Machine) truncated(in messages.Truncated) {
+	if in.Epoch == m.cfg.Epoch {
+		m.shed.Truncated++
+	}
+}
+
 // decode decodes, and looks for critical options that are not understood.
 func decode(data []byte) (coap.Message, *coap.FormatError) {
 	msg, err := coap.Decode(data)
@@ -142,8 +149,8 @@ func (m *Machine) match(msg coap.Message) *exchange {
 
 func (m *Machine) sendReset(mid uint16) { m.transmit(mustEncode(coap.Reset(mid))) }
 
-// mustEncode encodes a message that is correct by construction: an empty one, a
-// code with a token that came from the wire, or what sendable returned.
+// mustEncode encodes a message that is correct by construction: an empty one, or
+// a code with a token that came from the wire.
 func mustEncode(msg coap.Message) []byte {
 	datagram, err := coap.Encode(msg)
 	if err != nil {

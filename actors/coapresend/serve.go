@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -13,12 +14,12 @@ import (
 
 // job is a request that the handler is working on, with what its reply needs.
 type job struct {
-	id     uint64
-	entry  *entry      // of the request
-	key    string      // of the reply's body, see bodyKey
-	block2 coap.Block  // what the peer asks for; block 0 of our size when it does not say
-	block1 *coap.Block // the block of the request that is answered, if it came in blocks
-	upload *upload     // the streamed body that goes on after this part
+	id      uint64
+	entry   *entry       // of the request
+	request coap.Message // until it is answered
+	block2  coap.Block   // what the peer asks for; block 0 of our size when it does not say
+	block1  *coap.Block  // the block of the request that is answered, if it came in blocks
+	upload  *upload      // the streamed body that goes on after this part
 }
 
 // request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2).
@@ -86,11 +87,11 @@ func (m *Machine) deliver(e *entry, msg coap.Message, j *job) {
 
 // inbound makes j the job of e and returns what the handler gets to see of it.
 func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
-	j.id, j.entry = m.newID(), e
-	j.key = bodyKey(msg)
+	j.id, j.entry, j.request = m.newID(), e, msg
 	e.job = j
 	if e.confirmable {
-		m.setTimer(serveTimer(e.mid), m.cfg.ackDelay())
+		e.due = m.now.Add(m.cfg.ackDelay())
+		m.serveBy(e.due)
 	}
 	return messages.Inbound{
 		Peer:          m.cfg.Peer,
@@ -111,16 +112,31 @@ func (m *Machine) newID() uint64 {
 	return m.lastID
 }
 
-// serveExpired is called when the handler is slow: the request is acknowledged
-// now, and its response will come separately (RFC 7252 section 5.2.2).
-func (m *Machine) serveExpired(mid uint16) {
-	e := m.remembered(mid)
-	if e == nil || e.job == nil || e.state != enWorking {
-		return
+// serveBy makes sure that serveExpired is called at an instant, or before. The
+// timer is left running when a request is answered in time, as nearly all are:
+// one timer a second costs less than one for every request.
+func (m *Machine) serveBy(due time.Time) {
+	if !m.serving {
+		m.serving = true
+		m.setTimer(serveTimer, due.Sub(m.now))
 	}
-	e.state = enAcknowledged
-	e.answer = mustEncode(coap.EmptyACK(mid))
-	m.transmit(e.answer)
+}
+
+// serveExpired acknowledges the requests whose handler is slow: their responses
+// will come separately (RFC 7252 section 5.2.2).
+func (m *Machine) serveExpired() {
+	m.serving = false
+	for _, e := range m.entries {
+		switch {
+		case !e.confirmable || e.job == nil || e.state != enWorking:
+		case m.now.Before(e.due):
+			m.serveBy(e.due) // entries are in the order of their requests
+		default:
+			e.state = enAcknowledged
+			e.answer = mustEncode(coap.EmptyACK(e.mid))
+			m.transmit(e.answer)
+		}
+	}
 }
 
 // reply is called with the handler's answer. One that comes too late, or
@@ -148,9 +164,9 @@ func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
 		// Not a response code: a fault of the handler.
 		in = messages.Reply{Code: messages.InternalServerError}
 	}
-	b := &body{key: j.key, reply: in, confirmable: j.entry.confirmable}
-	msg := b.whole()
-	if b.needsBlocks(j.block2, m.cfg.szx()) {
+	msg := whole(in)
+	if needsBlocks(in, j.block2, m.cfg.szx()) {
+		b := &body{key: bodyKey(j.request), reply: in, confirmable: j.entry.confirmable}
 		m.keep(b)
 		msg = b.cut(j.block2, m.cfg.szx())
 	}
@@ -171,10 +187,8 @@ func (m *Machine) answerCode(e *entry, code messages.CoAPCode) {
 // not acknowledge them, further ones are sent as NON, which takes no memory.
 func (m *Machine) answer(e *entry, msg coap.Message) {
 	acknowledged := e.state == enAcknowledged
-	m.stopServing(e)
 	e.state, e.job = enDone, nil
-	msg.Token = e.token
-	msg = sendable(msg)
+	msg.Token = e.token.slice()
 	switch {
 	case !e.confirmable, acknowledged && len(m.separate) >= maxSeparate:
 		m.answerNON(msg)
@@ -182,7 +196,7 @@ func (m *Machine) answer(e *entry, msg coap.Message) {
 		m.respond(&exchange{message: msg})
 	default:
 		msg.Type, msg.MID = coap.ACK, e.mid
-		e.answer = mustEncode(msg)
+		e.answer = encodeResponse(msg)
 		m.transmit(e.answer)
 	}
 }
@@ -196,16 +210,19 @@ func (m *Machine) answerNON(msg coap.Message) {
 		return
 	}
 	msg.Type, msg.MID = coap.NON, mid
-	m.transmit(mustEncode(msg))
+	m.transmit(encodeResponse(msg))
 }
 
-// sendable returns the response itself, or 5.00 for one that cannot be encoded
-// because the handler's Location-Path does not fit.
-func sendable(msg coap.Message) coap.Message {
-	if _, err := coap.Encode(msg); err != nil {
-		return coap.Message{Code: messages.InternalServerError, Token: msg.Token}
+// encodeResponse encodes a response, or 5.00 in place of one that cannot be
+// encoded because the handler's Location-Path does not fit.
+func encodeResponse(msg coap.Message) []byte {
+	datagram, err := coap.Encode(msg)
+	if err != nil {
+		return mustEncode(coap.Message{
+			Type: msg.Type, Code: messages.InternalServerError, MID: msg.MID, Token: msg.Token,
+		})
 	}
-	return msg
+	return datagram
 }
 
 // pathKey identifies a resource of ours: its segments, quoted, so that no two

@@ -255,7 +255,7 @@ func TestDedupEviction(t *testing.T) {
 	d.peer(post(1))
 	d.expect(
 		"0s send ACK 5.03 mid=4 token=aa",
-		"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:1 Forged:0}",
+		"0s overloaded {Queue:0 Rate:0 Answers:0 Memory:1 Forged:0 Truncated:0 Unsent:0}",
 		"0s inbound 0.02 /",
 	)
 	if len(d.m.entries) != 3 {
@@ -373,7 +373,7 @@ func TestResponseWhenCacheIsFull(t *testing.T) {
 func TestTimersOfNothing(t *testing.T) {
 	d := newDriver(t, Config{})
 	for _, timer := range []core.Timer{
-		sendTimer(1), serveTimer(1), {Name: timerSend, Key: 1<<16 + 1}, {Name: timerServe, Key: 1 << 16}, {Name: "unknown"}, sweepTimer,
+		sendTimer(1), serveTimer, {Name: timerSend, Key: 1<<16 + 1}, {Name: "serve", Key: 1 << 16}, {Name: "unknown"}, sweepTimer,
 	} {
 		d.in(core.Expired{Timer: timer})
 	}

@@ -10,9 +10,12 @@ import (
 // shedInterval is the least time between two reports of what was dropped.
 const shedInterval = 10 * time.Second
 
-// overflowed is the input that says how many datagrams the full mailbox has
-// refused since the last one.
-type overflowed struct{ datagrams uint64 }
+// dropped is the input that says how many datagrams were lost outside of the
+// machine since the last one.
+type dropped struct {
+	queue  uint64 // that the full mailbox has refused
+	unsent uint64 // of ours that the socket had no room for
+}
 
 // reportShed reports what was dropped since the last report: the first at
 // once, the others together when the interval is over.

@@ -113,6 +113,8 @@ func (s *simulation) step(e *end, input any) {
 			s.queue = append(s.queue, event{s.now.Add(effect.After), e, core.Expired{Timer: effect.Timer}, e.generation})
 		case core.StopTimer:
 			delete(e.timers, effect.Timer)
+		case send:
+			s.transmit(s.peerOf(e), effect.data)
 		case core.Tell:
 			s.tell(e, effect.Message)
 		}
@@ -121,8 +123,6 @@ func (s *simulation) step(e *end, input any) {
 
 func (s *simulation) tell(e *end, message any) {
 	switch message := message.(type) {
-	case messages.Transmit:
-		s.transmit(s.peerOf(e), message.Data)
 	case messages.Inbound:
 		s.handle(e, message)
 	case messages.Response:

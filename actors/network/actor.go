@@ -11,10 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// mailboxCapacity is how many messages may wait before datagrams to send are
-// dropped.
-const mailboxCapacity = 256
-
 // Config describes the network actor of one incarnation.
 type Config struct {
 	Peer      messages.Peer
@@ -22,19 +18,16 @@ type Config struct {
 	Transport Transport
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
+	// Outlet sends the datagrams of this link.
+	Outlet *Outlet
 	// Route returns the actor in a role: core.Supervisor, core.Link and
 	// core.Owner are asked for. It is called on any goroutine.
 	Route actorkit.Route
 }
 
-// Props returns the properties of a network actor. The mailbox drops
-// [messages.Transmit] only, when it is full; options may add hooks.
+// Props returns the properties of a network actor. Its mailbox drops nothing;
+// options may add hooks.
 func Props(config Config, options actorkit.PropsOptions) *actor.Props {
-	options.Mailbox.Capacity = mailboxCapacity
-	options.Mailbox.Droppable = func(msg any) bool {
-		_, datagram := msg.(messages.Transmit)
-		return datagram
-	}
 	return actorkit.Props(func() actor.Actor { return newShell(config) }, options)
 }
 
@@ -63,7 +56,7 @@ func newShell(config Config) *shell {
 func (s *shell) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
 	case *actor.Stopping, *actor.Restarting:
-		s.cancel()
+		s.shut()
 	case *actorkit.Crash:
 		panic(message) // a goroutine of ours has panicked: the actor crashes in its place
 	}
@@ -92,14 +85,13 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case open:
 		s.runner = newRunner(s.config.Epoch, s.config.Transport, reporter(ctx), s.deliverer(ctx))
 		run := s.runner
+		s.config.Outlet.run.Store(run)
 		guarded(ctx, effect, func() { run.connect(s.ctx, effect) })
 	case serve:
 		run := s.runner
 		guarded(ctx, effect, func() { run.serve(s.ctx) })
-	case send:
-		s.send(ctx, effect)
 	case shut:
-		s.cancel()
+		s.shut()
 	default:
 		return false
 	}
@@ -115,10 +107,11 @@ func (s *shell) lookUp(report func(any), r resolve) {
 	}
 }
 
-func (s *shell) send(ctx actor.Context, effect send) {
-	if err := s.runner.write(effect.data); err != nil {
-		ctx.Send(ctx.Self(), broken{epoch: s.config.Epoch, err: err})
-	}
+// shut closes the outlet and ends the goroutines of the link, which close its
+// socket.
+func (s *shell) shut() {
+	s.config.Outlet.run.Store(nil)
+	s.cancel()
 }
 
 // reporter returns a function that sends inputs to the actor itself, from any
@@ -129,11 +122,11 @@ func reporter(ctx actor.Context) func(any) {
 }
 
 // deliverer returns a function that hands datagrams to coapresend.
-func (s *shell) deliverer(ctx actor.Context) func(messages.Datagram) {
+func (s *shell) deliverer(ctx actor.Context) func(any) {
 	root := ctx.ActorSystem().Root
-	return func(d messages.Datagram) {
+	return func(message any) {
 		if link := s.config.Route(core.Link, 0); link != nil {
-			root.Send(link, d)
+			root.Send(link, message)
 		}
 	}
 }

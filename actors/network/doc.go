@@ -15,10 +15,13 @@
 //
 //	machine.go    the pure core: states, address choice, what is told to whom
 //	actor.go      the shell: runs the core's effects
-//	runner.go     the goroutines of one link: dial and handshake, then read
+//	runner.go     the goroutines of one link: dial and handshake, then read;
+//	              the outlet, where coapresend sends
 //	session.go    the session interface, and plain UDP
 //	dtls.go       DTLS 1.2: the I/O of the core in internal/dtls
-//	datagram.go   one datagram in, one out; await_*.go wait for one
+//	datagram.go   one datagram in, one out: reads wait, writes never do
+//	ready_*.go    ... on a socket of the operating system
+//	outbox.go     ... on a connection that may wait
 //	security.go   credentials made ready for a handshake, checked locally
 //	verify.go     the server's certificate (certificate usages 2 and 3) or
 //	              raw public key

@@ -16,9 +16,10 @@ import (
 // now on. It runs the pure core of a handshake on the caller's goroutine, until
 // ctx ends: nothing else runs, and nothing is left of it.
 func shakeHands(ctx context.Context, conn net.Conn, s *security) (session, error) {
-	made, err := newHandshaker(ctx, conn).run(s)
+	h := newHandshaker(ctx, conn)
+	made, err := h.run(s)
 	if err != nil {
-		_ = conn.Close()
+		_ = h.socket.Close()
 		return nil, err
 	}
 	return made, nil
@@ -27,13 +28,14 @@ func shakeHands(ctx context.Context, conn net.Conn, s *security) (session, error
 // handshaker is the I/O of one handshake.
 type handshaker struct {
 	ctx      context.Context
-	conn     net.Conn
+	conn     net.Conn // for its deadlines
+	socket   *socket
 	deadline time.Time // of ctx; zero for none
 }
 
 func newHandshaker(ctx context.Context, conn net.Conn) *handshaker {
 	deadline, _ := ctx.Deadline()
-	return &handshaker{ctx: ctx, conn: conn, deadline: deadline}
+	return &handshaker{ctx: ctx, conn: conn, socket: newSocket(conn), deadline: deadline}
 }
 
 func (h *handshaker) run(s *security) (*dtlsSession, error) {
@@ -45,12 +47,12 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 		return nil, &HandshakeError{Err: err}
 	}
 	for {
-		if err := writeAll(h.conn, out.Send); err != nil {
+		if err := h.socket.sendAll(out.Send); err != nil {
 			return nil, lastWord(core, err)
 		}
 		switch {
 		case out.Session != nil:
-			return &dtlsSession{conn: h.conn, session: out.Session}, h.conn.SetReadDeadline(time.Time{})
+			return &dtlsSession{socket: h.socket, session: out.Session}, h.conn.SetReadDeadline(time.Time{})
 		case out.Err != nil:
 			return nil, explain(out.Err)
 		}
@@ -81,12 +83,16 @@ func (h *handshaker) next(core *dtls.Handshake, wake time.Time) (out dtls.Output
 	if err := h.ended(core); err != nil {
 		return dtls.Output{}, err // only now: cancelling sets a deadline too
 	}
-	err = receive(h.conn, func(datagram []byte) { out = core.Receive(time.Now(), datagram) })
+	b, n, err := h.socket.receive()
 	switch {
 	case err == nil:
+		out = core.Receive(time.Now(), b[:n])
+		buffers.Put(b)
 		return out, nil
+	case err == errTruncated:
+		return dtls.Output{Wake: wake}, nil
 	case !isTimeout(err):
-		return dtls.Output{}, newSocketError(opRead, h.conn.RemoteAddr(), err)
+		return dtls.Output{}, err
 	}
 	if err := h.ended(core); err != nil {
 		return dtls.Output{}, err
@@ -131,9 +137,11 @@ func explain(err error) error {
 
 // dtlsSession is an established session on its socket.
 type dtlsSession struct {
-	conn net.Conn
+	socket *socket
 
-	mu      sync.Mutex // guards the two
+	// mu guards what follows, and holds from a record's sequence number until
+	// the record is sent: records leave in their order. Nothing waits under it.
+	mu      sync.Mutex
 	session *dtls.Session
 	over    error // why the session has ended; nil as long as it has not
 
@@ -148,12 +156,18 @@ func (s *dtlsSession) Read() (data []byte, err error) {
 			data, err = s.open(rest)
 			continue
 		}
-		failure := receive(s.conn, func(datagram []byte) { data, err = s.open(datagram) })
-		if failure != nil {
-			return nil, newSocketError(opRead, s.conn.RemoteAddr(), failure)
-		}
+		data, err = s.receive()
 	}
 	return data, err
+}
+
+func (s *dtlsSession) receive() ([]byte, error) {
+	b, n, err := s.socket.receive()
+	if err != nil {
+		return nil, err
+	}
+	defer buffers.Put(b)
+	return s.open(b[:n])
 }
 
 // open processes the records of a datagram up to the first one with data. It
@@ -161,11 +175,10 @@ func (s *dtlsSession) Read() (data []byte, err error) {
 func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 	s.rest = nil
 	for len(datagram) > 0 {
-		e, rest := s.next(datagram)
-		if err := writeAll(s.conn, e.Send); err != nil {
-			return nil, err
-		}
+		e, rest, err := s.next(datagram)
 		switch {
+		case err != nil:
+			return nil, err
 		case e.Err != nil:
 			return nil, s.end(&ClosedError{Err: e.Err})
 		case e.Closed:
@@ -179,10 +192,11 @@ func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 	return nil, nil
 }
 
-func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte) {
+func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.session.Next(datagram)
+	e, rest := s.session.Next(datagram)
+	return e, rest, s.socket.sendAll(e.Send)
 }
 
 // end makes every later Write fail with the error of this Read.
@@ -195,33 +209,24 @@ func (s *dtlsSession) end(err error) error {
 
 // Write encrypts and sends one datagram.
 func (s *dtlsSession) Write(datagram []byte) error {
-	sealed, err := s.seal(datagram)
-	if err != nil {
-		return err
-	}
-	return writeAll(s.conn, [][]byte{sealed})
-}
-
-func (s *dtlsSession) seal(datagram []byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over != nil {
-		return nil, s.over
+		return s.over
 	}
 	sealed, err := s.session.Seal(make([]byte, 0, len(datagram)+s.session.Overhead()), datagram)
 	if err != nil {
-		return nil, &ClosedError{Err: err}
+		return &ClosedError{Err: err}
 	}
-	return sealed, nil
+	return s.socket.send(sealed)
 }
 
 // Close sends close_notify and closes the socket.
 func (s *dtlsSession) Close() error {
 	s.mu.Lock()
-	goodbye, err := s.session.Goodbye(nil)
-	s.mu.Unlock()
-	if err == nil {
-		_ = writeAll(s.conn, [][]byte{goodbye})
+	defer s.mu.Unlock()
+	if goodbye, err := s.session.Goodbye(nil); err == nil {
+		_ = s.socket.send(goodbye)
 	}
-	return s.conn.Close()
+	return s.socket.Close()
 }

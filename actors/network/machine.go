@@ -93,11 +93,6 @@ type (
 	// serve begins to read; it comes after the tells of LinkUp, so that no
 	// datagram overtakes them.
 	serve struct{ core.Marker }
-	// send writes one datagram.
-	send struct {
-		core.Marker
-		data []byte
-	}
 	// shut ends the link's goroutines and closes its socket.
 	shut struct{ core.Marker }
 )
@@ -134,8 +129,6 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.Connect:
 		return m.connect(now, in)
-	case messages.Transmit:
-		return m.transmit(in)
 	case resolved:
 		return m.resolved(now, in)
 	case connected:
@@ -153,8 +146,6 @@ func (m *Machine) current(in any) bool {
 	switch in := in.(type) {
 	case messages.Connect:
 		return in.Epoch == m.epoch && in.Peer == m.peer
-	case messages.Transmit:
-		return in.Epoch == m.epoch
 	case resolved:
 		return in.epoch == m.epoch
 	case connected:
@@ -253,15 +244,6 @@ func (m *Machine) connected() []core.Effect {
 		core.Tell{To: core.Owner, Message: up},
 		serve{},
 	}
-}
-
-// transmit sends a datagram. Before the link is up there is nowhere to send
-// it to, and UDP may lose it.
-func (m *Machine) transmit(in messages.Transmit) []core.Effect {
-	if m.state != Up {
-		return nil
-	}
-	return []core.Effect{send{data: in.Data}}
 }
 
 // overdue ends a stage whose goroutine has not reported within its own limit.

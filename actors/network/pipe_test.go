@@ -107,6 +107,9 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// WriteNow implements ImmediateWriter: a write never waits.
+func (p *pipe) WriteNow(b []byte) (int, error) { return p.Write(b) }
+
 // inject delivers a datagram to this end, as if the peer had sent it.
 func (p *pipe) inject(datagram []byte) {
 	select {

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"net"
 	"net/netip"
 )
 
@@ -11,9 +10,11 @@ import (
 // session, and are of the types of errors.go or *SocketError.
 type session interface {
 	// Read waits for the next datagram and returns it, whole. It is the
-	// caller's own.
+	// caller's own. errTruncated says that one was dropped, and does not end
+	// the session.
 	Read() ([]byte, error)
-	// Write sends one datagram; it does not keep it.
+	// Write sends one datagram, which it may keep. It never waits: errNoRoom
+	// says that the datagram was lost, and does not end the session.
 	Write(datagram []byte) error
 	// Close sends close_notify where there is a protected session, and closes
 	// the socket. A blocked Read returns.
@@ -28,27 +29,24 @@ func establish(ctx context.Context, transport Transport, remote netip.AddrPort, 
 		return nil, &SocketError{Op: opDial, Remote: remote, Err: err}
 	}
 	if s == nil {
-		return &plainSession{conn: conn}, nil
+		return &plainSession{socket: newSocket(conn)}, nil
 	}
 	return shakeHands(ctx, conn, s)
 }
 
 // plainSession is UDP without protection (security mode 3).
-type plainSession struct{ conn net.Conn }
+type plainSession struct{ socket *socket }
 
-func (s *plainSession) Read() (data []byte, err error) {
-	err = receive(s.conn, func(datagram []byte) { data = append([]byte(nil), datagram...) })
+func (s *plainSession) Read() ([]byte, error) {
+	b, n, err := s.socket.receive()
 	if err != nil {
-		return nil, newSocketError(opRead, s.conn.RemoteAddr(), err)
+		return nil, err
 	}
+	data := append([]byte(nil), b[:n]...)
+	buffers.Put(b)
 	return data, nil
 }
 
-func (s *plainSession) Write(datagram []byte) error {
-	if err := writeWhole(s.conn, datagram); err != nil {
-		return newSocketError(opWrite, s.conn.RemoteAddr(), err)
-	}
-	return nil
-}
+func (s *plainSession) Write(datagram []byte) error { return s.socket.send(datagram) }
 
-func (s *plainSession) Close() error { return s.conn.Close() }
+func (s *plainSession) Close() error { return s.socket.Close() }

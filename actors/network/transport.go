@@ -16,7 +16,8 @@ type Transport interface {
 	// Dial opens a datagram socket connected to remote: one Read or Write
 	// is one datagram, datagrams of others are not seen, and errno values
 	// (an ICMP port unreachable is syscall.ECONNREFUSED) are reached by
-	// errors.Is. It does not wait for the peer.
+	// errors.Is. It does not wait for the peer. See [ImmediateWriter] for
+	// connections that are no socket of the operating system.
 	Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
 }
 

@@ -226,10 +226,12 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	in := &incarnation{peer: effect.Peer}
 	route := s.wiring(in)
 	suffix := "/" + strconv.Itoa(int(effect.Peer.ID))
+	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
-		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport, Signers: s.runtime.Signers, Route: route,
+		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport,
+		Signers: s.runtime.Signers, Outlet: outlet, Route: route,
 	}, s.options("network"+suffix)))
-	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Route: route}
+	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
 	coap.Peer, coap.Epoch = effect.Peer, effect.Epoch
 	if effect.Peer.Kind == messages.PeerBootstrap { // what a bootstrap may deliver is bounded block by block
 		coap.MaxBody = s.runtime.Bootstrap.MaxBytes

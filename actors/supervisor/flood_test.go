@@ -14,7 +14,7 @@ import (
 func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))
-	shed := messages.Shed{Queue: 1, Rate: 2, Answers: 3, Memory: 4, Forged: 5}
+	shed := messages.Shed{Queue: 1, Rate: 2, Answers: 3, Memory: 4, Forged: 5, Truncated: 6, Unsent: 7}
 	var warned []messages.Shed
 	var published messages.Snapshot
 	for range 7 {
@@ -32,7 +32,9 @@ func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 		d.now = d.now.Add(10 * time.Second)
 	}
 	times := func(n uint64) messages.Shed {
-		return messages.Shed{Queue: n, Rate: 2 * n, Answers: 3 * n, Memory: 4 * n, Forged: 5 * n}
+		return messages.Shed{
+			Queue: n, Rate: 2 * n, Answers: 3 * n, Memory: 4 * n, Forged: 5 * n, Truncated: 6 * n, Unsent: 7 * n,
+		}
 	}
 	if diff := cmp.Diff([]messages.Shed{times(1), times(7)}, warned); diff != "" {
 		t.Errorf("logged: %s", diff)

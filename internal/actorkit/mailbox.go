@@ -53,13 +53,18 @@ func Mailbox(opts MailboxOptions) actor.MailboxProducer {
 	if opts.Capacity <= 0 {
 		opts.Capacity = DefaultCapacity
 	}
-	return func() actor.Mailbox { return &mailbox{options: &opts} }
+	return func() actor.Mailbox {
+		m := &mailbox{options: &opts}
+		m.work = m.process // once, not for every wake-up
+		return m
+	}
 }
 
 // mailbox implements actor.Mailbox. mu guards everything below it; it is never
 // held while foreign code runs.
 type mailbox struct {
 	options *MailboxOptions // immutable, shared by the mailboxes of one Props
+	work    func()          // process, as a dispatcher takes it
 
 	mu         sync.Mutex
 	user       ring
@@ -160,7 +165,7 @@ func (m *mailbox) unlockAndSchedule() {
 	dispatcher := m.dispatcher
 	m.mu.Unlock()
 	if wake {
-		dispatcher.Schedule(m.process)
+		dispatcher.Schedule(m.work)
 	}
 }
 

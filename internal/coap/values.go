@@ -92,13 +92,27 @@ func (m Message) Format(number uint16) *messages.Format {
 // Strings returns the values of all options with that number, verbatim and in
 // order, or nil.
 func (m Message) Strings(number uint16) []string {
-	var all []string
+	n := m.count(number)
+	if n == 0 {
+		return nil
+	}
+	all := make([]string, 0, n)
 	for _, o := range m.Options {
 		if o.Number == number {
 			all = append(all, string(o.Value))
 		}
 	}
 	return all
+}
+
+func (m Message) count(number uint16) int {
+	n := 0
+	for _, o := range m.Options {
+		if o.Number == number {
+			n++
+		}
+	}
+	return n
 }
 
 // Path returns the Uri-Path, one segment each, verbatim: a segment may be
