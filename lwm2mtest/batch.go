@@ -1,6 +1,10 @@
 package lwm2mtest
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/alarm"
+)
 
 // batch collects what is to be done once the server's lock is released:
 // sending, which may run a test's hooks, must not happen under it.
@@ -25,7 +29,7 @@ func (s *Server) notify() {
 
 // timer is one pending call. It runs only while it is in Server.timers, so
 // that one that was stopped too late does nothing.
-type timer struct{ t *time.Timer }
+type timer struct{ t *alarm.Alarm }
 
 // after runs fn under the lock after d, unless it is stopped or the server
 // closes before. The lock is held.
@@ -35,7 +39,7 @@ func (s *Server) after(d time.Duration, fn func(*batch)) *timer {
 		return t
 	}
 	s.timers[t] = struct{}{}
-	t.t = time.AfterFunc(d, func() { s.locked(func(b *batch) { s.fire(t, b, fn) }) })
+	t.t = alarm.After(d, func() { s.locked(func(b *batch) { s.fire(t, b, fn) }) })
 	return t
 }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 )
 
 // datagram is what a reader gets: data and where it came from.
@@ -23,7 +25,7 @@ type inbox struct {
 	queue    []datagram
 	pending  error
 	deadline time.Time
-	timer    *time.Timer
+	timer    *alarm.Alarm
 	closed   bool
 }
 
@@ -103,10 +105,8 @@ func (q *inbox) setDeadline(t time.Time) {
 		q.timer.Stop()
 		q.timer = nil
 	}
-	// A deadline that has passed needs no timer, and must not have one: under
-	// the race detector Go 1.26 can crash when a bubble runs a due timer at once.
-	if left := time.Until(t); !t.IsZero() && !q.closed && left > 0 {
-		q.timer = time.AfterFunc(left, q.wake)
+	if left := time.Until(t); !t.IsZero() && !q.closed && left > 0 { // one that has passed wakes by what follows
+		q.timer = alarm.After(left, q.wake)
 	}
 	q.changed.Broadcast()
 }

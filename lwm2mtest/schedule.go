@@ -43,7 +43,8 @@ func (s *schedule) pop(now time.Time) (arrival, bool) {
 	return heap.Pop(&s.queue).(scheduled).arrive, true
 }
 
-// arm sets the timer to the next arrival.
+// arm sets the timer to the next arrival, once pop has taken all that are due:
+// the timer is never due when it is set (see package alarm).
 func (s *schedule) arm(now time.Time) {
 	if len(s.queue) == 0 || s.stopped {
 		return

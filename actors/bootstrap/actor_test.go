@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -55,7 +56,7 @@ func neighbours(system *actor.ActorSystem, j *journal, disk time.Duration) map[c
 				}
 				if save, ok := ctx.Message().(messages.Save); ok {
 					to := ctx.Sender()
-					time.AfterFunc(disk, func() { system.Root.Send(to, core.Persisted{Token: save.Token}) })
+					alarm.After(disk, func() { system.Root.Send(to, core.Persisted{Token: save.Token}) })
 				}
 			})
 		}, actorkit.PropsOptions{}))

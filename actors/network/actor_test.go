@@ -15,6 +15,7 @@ import (
 	"github.com/pion/dtls/v2"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -144,10 +145,12 @@ type pipes struct {
 }
 
 func (p *pipes) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	found := make(chan struct{})
+	defer alarm.After(p.delay, func() { close(found) }).Stop()
 	select {
 	case <-ctx.Done():
 		return nil, &net.DNSError{Err: "timeout", Name: host, IsTimeout: true}
-	case <-time.After(p.delay):
+	case <-found:
 		return []netip.Addr{server.Addr()}, p.err
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/internal/decay"
 )
 
@@ -41,7 +42,7 @@ type Guardian struct {
 type ward struct {
 	process actor.Process // the child itself; another may get its name
 	decay   decay.Decay
-	restart *time.Timer // not nil while a restart is due
+	restart *alarm.Alarm // not nil while a restart is due
 }
 
 // cancel stops the restart if it is due.
@@ -106,7 +107,7 @@ func (g *Guardian) schedule(id string, process actor.Process, restart func()) (d
 		return 0, false, false
 	}
 	delay, repeated = child.decay.Next(now)
-	child.restart = time.AfterFunc(delay, func() {
+	child.restart = alarm.After(delay, func() {
 		if g.release(id, child) {
 			restart()
 		}

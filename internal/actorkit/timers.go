@@ -30,8 +30,14 @@ type Timers struct {
 }
 
 type armedTimer struct {
-	timer      *time.Timer
+	timer      *time.Timer // nil when Expired was sent at once
 	generation uint64
+}
+
+func (t armedTimer) stop() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
 }
 
 // NewTimers returns the timers of the actor self.
@@ -40,20 +46,31 @@ func NewTimers(system *actor.ActorSystem, self *actor.PID) *Timers {
 }
 
 // Set arms the timer key, replacing one of the same name: after d, Expired is
-// sent to the actor. A negative d counts as 0. The key must be comparable.
+// sent to the actor. When d is not positive it is sent now: it comes after what
+// is in the mailbox already, and Stop makes it stale like any other. The key must
+// be comparable.
 func (t *Timers) Set(key any, d time.Duration) {
 	t.Stop(key)
 	t.generation++
 	expired := Expired{Key: key, Generation: t.generation, owner: t}
-	timer := time.AfterFunc(max(0, d), func() { t.system.Root.Send(t.self, expired) })
-	t.armed[key] = armedTimer{timer: timer, generation: t.generation}
+	t.armed[key] = armedTimer{timer: t.send(d, expired), generation: t.generation}
+}
+
+// send sends expired after d. Without a delay there is no timer: see package
+// alarm. The mailbox takes it without blocking.
+func (t *Timers) send(d time.Duration, expired Expired) *time.Timer {
+	if d <= 0 {
+		t.system.Root.Send(t.self, expired)
+		return nil
+	}
+	return time.AfterFunc(d, func() { t.system.Root.Send(t.self, expired) })
 }
 
 // Stop disarms the timer key, if it is armed. An Expired that is already on
 // its way will not be fresh.
 func (t *Timers) Stop(key any) {
 	if armed, ok := t.armed[key]; ok {
-		armed.timer.Stop()
+		armed.stop()
 		delete(t.armed, key)
 	}
 }
@@ -61,7 +78,7 @@ func (t *Timers) Stop(key any) {
 // StopAll disarms all timers.
 func (t *Timers) StopAll() {
 	for _, armed := range t.armed {
-		armed.timer.Stop()
+		armed.stop()
 	}
 	clear(t.armed)
 }

@@ -63,6 +63,70 @@ func TestTimersExpireAtTheExactInstant(t *testing.T) {
 	})
 }
 
+// What is due at once comes after what the mailbox holds, never in the middle of
+// a message, and not at all when its timer was stopped or set again meanwhile.
+func TestTimersWithoutDelaySendAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		var ticks journal[tick]
+		pid := system.Root.Spawn(Props(ticker(time.Now(), &ticks), PropsOptions{}))
+		system.Root.Send(pid, func(timers *Timers) {
+			system.Root.Send(pid, func(timers *Timers) {
+				if n := len(ticks.list()); n > 0 {
+					t.Errorf("%d ticks came before a message that was sent earlier", n)
+				}
+				timers.Stop("stopped")
+				timers.Set("renewed", 0)
+			})
+			timers.Set("kept", 0)
+			timers.Set("stopped", -1)
+			timers.Set("renewed", time.Minute)
+			timers.Set("renewed", 0)
+			if n := len(ticks.list()); n > 0 || timers.Len() != 3 {
+				t.Errorf("%d ticks within a message, %d timers", n, timers.Len())
+			}
+		})
+		synctest.Wait()
+		want := []tick{{"kept", true, 0}, {"stopped", false, 0}, {"renewed", false, 0}, {"renewed", true, 0}}
+		if got := ticks.list(); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		poison(t, system, pid)
+	})
+}
+
+// Actors by the dozen, each with thousands of timers without a delay: as many
+// real timers of no delay crash under the race detector.
+func TestTimersWithoutDelayByTheThousand(t *testing.T) {
+	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
+		var pids []*actor.PID
+		for range 16 {
+			pids = append(pids, system.Root.Spawn(Props(spinner(2000), PropsOptions{})))
+		}
+		synctest.Wait()
+		for _, pid := range pids {
+			poison(t, system, pid)
+		}
+	})
+}
+
+// spinner sets a timer without delay each time that it has expired.
+func spinner(turns int) actor.Producer {
+	return func() actor.Actor {
+		var timers *Timers
+		return actor.ReceiveFunc(func(ctx actor.Context) {
+			switch message := ctx.Message().(type) {
+			case *actor.Started:
+				timers = NewTimers(ctx.ActorSystem(), ctx.Self())
+				timers.Set("spin", 0)
+			case Expired:
+				if turns--; timers.Fresh(message) && turns > 0 {
+					timers.Set("spin", 0)
+				}
+			}
+		})
+	}
+}
+
 // TestTimersDropStaleTicks blocks the actor while a timer expires, so that the
 // tick is in the mailbox when the timer is stopped or set again.
 func TestTimersDropStaleTicks(t *testing.T) {

@@ -218,7 +218,7 @@ var layers = []layer{
 	{[]string{"internal/..."}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	// The server's logic must stay independent of the client's.
 	// Its options for tests replace what is below the client: network and disk.
-	{[]string{"lwm2mtest"}, []string{"internal/coap", "internal/testpki", "internal/option", "internal/store", "messages", "lwm2m", "lwm2m/..."}},
+	{[]string{"lwm2mtest"}, []string{"internal/alarm", "internal/coap", "internal/testpki", "internal/option", "internal/store", "messages", "lwm2m", "lwm2m/..."}},
 	// The supervisor starts its siblings; these know each other by messages.
 	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
