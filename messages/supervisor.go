@@ -80,16 +80,6 @@ type Answered struct {
 	Cause error     // why it was not, where more is known than the code
 }
 
-// Crashed reports that an actor panicked and was stopped. Supervision to
-// supervisor.
-type Crashed struct {
-	Actor  string // role and account, for people
-	Peer   Peer
-	Epoch  Epoch
-	Shared bool // a sibling that all accounts share
-	Reason error
-}
-
 // ConnectionStatus is a snapshot of one server account.
 type ConnectionStatus struct {
 	Peer         Peer

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -51,6 +53,7 @@ type Runtime struct {
 
 // Props returns the properties of the supervisor of one client, a root actor.
 func Props(runtime Runtime) *actor.Props {
+	runtime.Config.Objects = management.ObjectEntries
 	s := &slot{}
 	return actorkit.Props(
 		func() actor.Actor { return newShell(runtime, s) },
@@ -60,9 +63,33 @@ func Props(runtime Runtime) *actor.Props {
 		})
 }
 
-// slot is how the supervision strategy, which belongs to the Props, finds the
-// present incarnation of the shell. Both run on the supervisor's goroutine.
-type slot struct{ current *shell }
+// slot holds what belongs to the client rather than to one incarnation of its
+// supervisor: how the supervision strategy finds the present one, and what the
+// next one has to know after a crash. All of it is used on the supervisor's
+// goroutine.
+type slot struct {
+	current *shell
+	memory  Memory
+	starts  uint64
+	crashes decay.Decay
+}
+
+// decayRepeat is how many crashes within the half-life of their count make the
+// memory itself suspect: one after it has been restored.
+const decayRepeat = 2
+
+// machine returns the machine of a new incarnation. It knows what the one before
+// knew, unless that crashed again soon after it had been restored.
+func (s *slot) machine(config Config, now time.Time) *Machine {
+	s.starts++
+	if s.starts > 1 {
+		s.crashes.Repeat = decayRepeat
+		if _, again := s.crashes.Next(now); again {
+			s.memory = s.memory.SetAside(s.starts - 1)
+		}
+	}
+	return Resume(config, &s.memory)
+}
 
 func (r Runtime) hooks(name string) *actorkit.Hooks {
 	if r.Hooks == nil {
@@ -76,6 +103,7 @@ func (r Runtime) hooks(name string) *actorkit.Hooks {
 type incarnation struct {
 	peer                 messages.Peer
 	network, link, owner *actor.PID
+	ownerName            string
 	retired              bool // owner and link have been told to stop
 }
 
@@ -133,9 +161,8 @@ type shell struct {
 
 func newShell(runtime Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
-	runtime.Config.Objects = management.ObjectEntries
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
-		Machine: New(runtime.Config), Executor: sh, Route: sh.route,
+		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})
 	s.current = sh
 	return sh
@@ -221,33 +248,60 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	return true
 }
 
+// kind says what serves the peers of one kind, and under which limits.
+type kind struct {
+	// owner returns the properties of the actor that the link exists for, and
+	// its name.
+	owner func(*shell, messages.Peer, actorkit.Route) (*actor.Props, string)
+	// serves says that the owner answers the peer's requests, and not management.
+	serves bool
+	// maxBody bounds what the peer may send in blocks.
+	maxBody func(Runtime) int
+}
+
+var kinds = map[messages.PeerKind]kind{
+	messages.PeerBootstrap: {
+		owner: func(s *shell, _ messages.Peer, route actorkit.Route) (*actor.Props, string) {
+			return bootstrap.Props(s.runtime.Bootstrap, route, s.options("bootstrap")), "bootstrap"
+		},
+		serves: true,
+		// What a bootstrap may deliver is bounded block by block.
+		maxBody: func(r Runtime) int { return r.Bootstrap.MaxBytes },
+	},
+	messages.PeerManagement: {
+		owner: func(s *shell, peer messages.Peer, route actorkit.Route) (*actor.Props, string) {
+			name := "registration" + suffix(peer)
+			config := registration.Config{Budget: s.runtime.Config.Budget}
+			return registration.Props(config, route, s.options(name)), name
+		},
+		maxBody: func(r Runtime) int { return r.CoAP.MaxBody },
+	},
+}
+
+// suffix tells actors of one kind apart: "/1".
+func suffix(peer messages.Peer) string { return "/" + strconv.Itoa(int(peer.ID)) }
+
 // spawn starts the actors of an incarnation and wires them to each other.
 func (s *shell) spawn(ctx actor.Context, effect Spawn) {
+	kind := kinds[effect.Peer.Kind]
 	in := &incarnation{peer: effect.Peer}
-	route := s.wiring(in)
-	suffix := "/" + strconv.Itoa(int(effect.Peer.ID))
+	route := s.wiring(in, kind)
 	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
 		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport,
 		Signers: s.runtime.Signers, Outlet: outlet, Route: route,
-	}, s.options("network"+suffix)))
+	}, s.options("network"+suffix(effect.Peer))))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
-	coap.Peer, coap.Epoch = effect.Peer, effect.Epoch
-	if effect.Peer.Kind == messages.PeerBootstrap { // what a bootstrap may deliver is bounded block by block
-		coap.MaxBody = s.runtime.Bootstrap.MaxBytes
-	}
-	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix)))
-	if effect.Peer.Kind == messages.PeerBootstrap {
-		in.owner = ctx.Spawn(bootstrap.Props(s.runtime.Bootstrap, route, s.options("bootstrap")))
-	} else {
-		in.owner = ctx.Spawn(registration.Props(registration.Config{Budget: s.runtime.Config.Budget}, route, s.options("registration"+suffix)))
-	}
+	coap.Peer, coap.Epoch, coap.MaxBody = effect.Peer, effect.Epoch, kind.maxBody(s.runtime)
+	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix(effect.Peer))))
+	owner, name := kind.owner(s, effect.Peer, route)
+	in.owner, in.ownerName = ctx.Spawn(owner), name
 	s.incarnations[effect.Epoch] = in
 	s.links.add(effect.Epoch, in.link)
 }
 
 // wiring says who fills which role for the actors of one incarnation.
-func (s *shell) wiring(in *incarnation) actorkit.Route {
+func (s *shell) wiring(in *incarnation, kind kind) actorkit.Route {
 	return func(role core.Role, _ messages.Epoch) *actor.PID {
 		switch role {
 		case core.Network:
@@ -257,7 +311,7 @@ func (s *shell) wiring(in *incarnation) actorkit.Route {
 		case core.Owner:
 			return in.owner
 		case core.Handler:
-			if in.peer.Kind == messages.PeerBootstrap {
+			if kind.serves {
 				return in.owner
 			}
 			return s.route(core.Management, 0)
@@ -317,12 +371,8 @@ func (s *shell) rollCall(ctx actor.Context) []messages.Pinged {
 	list := []messages.Pinged{ping(ctx, "store", s.route(core.Store, 0)), ping(ctx, "management", s.route(core.Management, 0))}
 	for _, epoch := range slices.Sorted(maps.Keys(s.incarnations)) {
 		in := s.incarnations[epoch]
-		suffix := "/" + strconv.Itoa(int(in.peer.ID))
-		owner := "registration" + suffix
-		if in.peer.Kind == messages.PeerBootstrap {
-			owner = "bootstrap"
-		}
-		list = append(list, ping(ctx, "network"+suffix, in.network), ping(ctx, "coapresend"+suffix, in.link), ping(ctx, owner, in.owner))
+		name := suffix(in.peer)
+		list = append(list, ping(ctx, "network"+name, in.network), ping(ctx, "coapresend"+name, in.link), ping(ctx, in.ownerName, in.owner))
 	}
 	return list
 }
@@ -343,39 +393,30 @@ func (s *shell) respawn(ctx actor.Context, role core.Role) {
 
 // childCrashed turns a child's panic into a message to the machine.
 func (s *shell) childCrashed(child *actor.PID, crash *actorkit.Crash) {
-	message := messages.Crashed{Reason: crash}
-	switch {
-	case child.Equal(s.route(core.Management, 0)):
-		message.Shared, message.Actor = true, core.Management.String()
-	case child.Equal(s.route(core.Store, 0)):
-		message.Shared, message.Actor = true, core.Store.String()
-	default:
-		if !s.locate(child, &message) {
-			return
-		}
+	message, found := s.locate(child)
+	if !found {
+		return
 	}
+	message.Reason = crash
 	if s.runtime.Crash != nil {
-		s.runtime.Crash(message.Actor, crash)
+		s.runtime.Crash(message.actor(), crash)
 	}
 	s.root.Send(s.self, message)
 }
 
-// locate finds the incarnation that a child belongs to.
-func (s *shell) locate(child *actor.PID, message *messages.Crashed) bool {
-	for epoch, in := range s.incarnations {
-		name := ""
-		switch {
-		case child.Equal(in.network):
-			name = core.Network.String()
-		case child.Equal(in.link):
-			name = core.Link.String()
-		case child.Equal(in.owner):
-			name = core.Owner.String()
-		default:
-			continue
+// locate says which role a child plays, and in which incarnation.
+func (s *shell) locate(child *actor.PID) (Crashed, bool) {
+	for _, role := range []core.Role{core.Management, core.Store} {
+		if child.Equal(s.route(role, 0)) {
+			return Crashed{Role: role}, true
 		}
-		message.Actor, message.Peer, message.Epoch = name+" of "+in.peer.String(), in.peer, epoch
-		return true
 	}
-	return false
+	for epoch, in := range s.incarnations {
+		for role, pid := range map[core.Role]*actor.PID{core.Network: in.network, core.Link: in.link, core.Owner: in.owner} {
+			if child.Equal(pid) {
+				return Crashed{Role: role, Peer: in.peer, Epoch: epoch}, true
+			}
+		}
+	}
+	return Crashed{}, false
 }

@@ -29,6 +29,9 @@ type begun struct {
 	server string
 }
 
+// Clone returns a copy that shares nothing with b.
+func (b *Budget) Clone() Budget { return Budget{begun: slices.Clone(b.begun)} }
+
 // Begin uses the budget for an attempt at a server that begins now.
 func (b *Budget) Begin(now time.Time, server string) {
 	longest := windows[len(windows)-1].span

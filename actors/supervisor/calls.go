@@ -62,7 +62,7 @@ func (m *Machine) allowed(now time.Time, call messages.Call) bool {
 // pause.
 func (m *Machine) update(now time.Time) (sent bool) {
 	for _, a := range m.servers() {
-		if a.stage != stageRegistered || now.Before(a.floor) {
+		if a.stage != stageRegistered || now.Before(a.pending.floor) {
 			continue
 		}
 		sent = true
@@ -75,7 +75,7 @@ func (m *Machine) update(now time.Time) (sent bool) {
 // after a refusal, this is it, and it counts as an attempt: a server that refuses
 // an Update and then asks for one gets it when the budget of attempts allows it.
 func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate) {
-	if !a.due.IsZero() {
+	if !a.pending.due.IsZero() {
 		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 		m.due(now, a)
 		return
@@ -83,10 +83,17 @@ func (m *Machine) updateNow(now time.Time, a *account, order messages.SendUpdate
 	m.do(Order{Epoch: a.epoch, To: core.Owner, Message: order})
 }
 
+// updateTriggered handles /1/x/8 of a server.
+func (m *Machine) updateTriggered(now time.Time, in messages.UpdateTriggered) {
+	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
+		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch, Triggered: true})
+	}
+}
+
 // bootstrapNow begins a bootstrap, or ends the delay of one that waits.
 func (m *Machine) bootstrapNow(now time.Time) bool {
-	b := m.accounts[messages.BootstrapPeer()]
-	if b == nil || now.Before(b.floor) || b.stage != stageIdle && b.stage != stageWaiting {
+	b := m.bootstrapAccount()
+	if b == nil || now.Before(b.pending.floor) || b.stage != stageIdle && b.stage != stageWaiting {
 		return false
 	}
 	m.begin(now, b)
@@ -98,16 +105,16 @@ func (m *Machine) bootstrapNow(now time.Time) bool {
 func (m *Machine) pause(now time.Time) {
 	m.paused = true
 	m.endLinger()
-	m.lookAt = time.Time{}
+	m.loader.lookAt = time.Time{}
 	m.do(core.StopTimer{Timer: timerLoad})
-	m.line, m.turn = nil, messages.Peer{}
+	m.order = order{}
 	for _, a := range m.everyone() {
-		if a.stage == stageRegistered && a.lostAt.IsZero() {
-			a.lostAt = now
+		if a.stage == stageRegistered {
+			a.outage.lost(now)
 		}
 		m.retire(a)
 		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
-		a.stage, a.due, a.intent = stageIdle, time.Time{}, intentAttempt
+		a.stage, a.pending = stageIdle, pending{floor: a.pending.floor}
 	}
 }
 
@@ -115,54 +122,23 @@ func (m *Machine) pause(now time.Time) {
 // stay in force.
 func (m *Machine) resume(now time.Time) bool {
 	m.paused = false
-	if m.tree == nil || m.loads > 0 {
+	if m.tree == nil || m.loader.failures > 0 {
 		m.load(now)
 	}
 	if m.tree == nil {
 		return true
 	}
 	for _, a := range m.everyone() {
-		if now.Before(a.floor) {
-			a.stage = stageWaiting
-			m.wait(now, a, a.floor.Sub(now), intentAttempt)
-		}
+		m.heed(now, a)
 	}
-	m.startIdle(now, false)
+	m.startIdle(now)
 	return true
 }
 
-// factoryReset removes what a bootstrap has stored. It is allowed in every state,
-// being a person's last resort.
-func (m *Machine) factoryReset(in messages.CallRequest) {
-	m.reset++
-	m.resets[m.reset] = in.Answer
-	m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: m.reset}})
-}
-
-// forgotten ends a factory reset: everything begins anew from the factory's
-// accounts.
-func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
-	answer, ok := m.resets[in.Token]
-	if !ok {
-		return
+// heed lets an idle account wait for what its server has asked for.
+func (m *Machine) heed(now time.Time, a *account) {
+	if now.Before(a.pending.floor) {
+		a.stage = stageWaiting
+		m.wait(now, a, a.pending.floor.Sub(now), Retry)
 	}
-	delete(m.resets, in.Token)
-	if in.Err != nil {
-		f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Cause: in.Err}
-		e := errorEvent(Lookup(&f, false), &f)
-		e.Attempt, e.Action = 1, messages.ActionUser
-		m.answer(answer, e.Code, in.Err)
-		m.do(Emit{Event: e})
-		return
-	}
-	m.answer(answer, 0, nil)
-	if m.stop != nil {
-		return
-	}
-	m.endLinger()
-	for _, a := range m.everyone() {
-		m.forget(a)
-	}
-	m.tree, m.loads, m.line, m.turn = nil, 0, nil, messages.Peer{}
-	m.load(now)
 }

@@ -237,7 +237,8 @@ func ordered(t *testing.T, block bool) *driver {
 func TestServersRegisterInTheirOrder(t *testing.T) {
 	d := ordered(t, false)
 	d.machine.effects = nil
-	d.machine.startIdle(d.now, true)
+	d.machine.order.unproven = true
+	d.machine.startIdle(d.now)
 	d.drain()
 	if d.idle(server(1)) || !d.idle(server(2)) || d.idle(server(3)) {
 		t.Fatalf("live %v", d.live)
@@ -252,7 +253,7 @@ func TestServersRegisterInTheirOrder(t *testing.T) {
 func TestFailureBlockKeepsTheOthersWaiting(t *testing.T) {
 	d := ordered(t, true)
 	d.machine.effects = nil
-	d.machine.startIdle(d.now, false)
+	d.machine.startIdle(d.now)
 	d.drain()
 	d.fail(server(1), refused)
 	if !d.idle(server(2)) || d.timers[waitTimer(server(2))] != (time.Time{}) {

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -313,4 +314,14 @@ func (d *driver) drain() {
 	for _, effect := range d.machine.effects {
 		d.note(effect)
 	}
+}
+
+// progressTo says that an incarnation connects to one of two addresses.
+func (d *driver) progressTo(id messages.Peer, first, second string) {
+	d.t.Helper()
+	d.step(messages.Progress{
+		Epoch: d.epoch(id), Stage: messages.StageConnecting,
+		Addresses: []netip.AddrPort{netip.MustParseAddrPort(first), netip.MustParseAddrPort(second)},
+		Chosen:    netip.MustParseAddrPort(first),
+	})
 }

@@ -45,7 +45,7 @@ func (m *Machine) within(all []messages.Account) []messages.Account {
 	}
 	if len(unused) > 0 && !slices.Equal(unused, m.unused) {
 		cause := &unusedError{accounts.CountError{Have: most + len(unused), Max: most}, unused}
-		m.loadTrouble(messages.ClassBudget, cause, messages.ActionUser, nil)
+		m.do(Emit{Event: m.troubleEvent(trouble{messages.ClassBudget, cause, messages.ActionUser, false})})
 	}
 	m.unused = unused
 	return used

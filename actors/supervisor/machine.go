@@ -35,45 +35,46 @@ type Config struct {
 
 // Machine is the pure core. It implements core.Machine.
 type Machine struct {
-	config   Config
-	state    messages.State
+	config Config
+	state  messages.State
+	paused bool
+	stop   *messages.Stopped // set while stopping
+
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
 	tree     *lwm2m.Tree // objects 0 and 1 in force; nil when no account is usable
+	origin   origin      // of tree
 	accounts map[messages.Peer]*account
 	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
-	epoch    messages.Epoch  // of the newest incarnation
 
-	loading uint64    // token of the newest LoadAccounts
-	loads   uint64    // consecutive failures to read
-	lookAt  time.Time // when store and files are looked at again; zero when that is not planned
-	asked   bool      // a LoadAccounts has not been answered yet
-	reset   uint64    // token of the newest ForgetCredentials
-	resets  map[uint64]chan<- messages.Answered
-	paused  bool
-	budget  Budget          // of the attempts of all accounts together
-	line    []messages.Peer // ordered accounts that have not begun
-	turn    messages.Peer   // the ordered account whose turn it is; zero for none
-	// unproven says that nobody has registered since the last bootstrap.
-	unproven   bool
-	lingering  messages.Epoch
-	hinted     time.Time // the last network hint that was heeded
-	triggered  time.Time // the last bootstrap that a server asked for
-	triggers   uint64    // how many it has asked for, none of them an hour after the one before
-	malformed  time.Time // the last event about an undecodable message
-	crashes    map[core.Role]*decay.Decay
-	crashDelay time.Duration     // floor of the delay after the crash under way
-	stop       *messages.Stopped // set while stopping
-	moved      bool              // an account has changed, though the client's state may not have
-	effects    []core.Effect     // of the step under way
-	answers    []core.Effect     // of the step under way, to calls
+	loader    loader
+	resets    resets
+	order     order
+	budget    Budget // of the attempts of all accounts together
+	rates     rates
+	siblings  map[core.Role]decay.Decay // crashes of the shared siblings
+	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
+	sessions  sessions
+
+	memory *Memory
+	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
+
+	published messages.Snapshot
+	effects   []core.Effect // of the step under way
+	answers   []core.Effect // of the step under way, to calls
 }
 
-// New returns a machine that waits for Start.
-func New(config Config) *Machine {
-	return &Machine{
-		config: config, factory: lwm2m.NewTree(), accounts: map[messages.Peer]*account{},
-		resets: map[uint64]chan<- messages.Answered{}, crashes: map[core.Role]*decay.Decay{},
+// New returns a machine that waits for Start, the first of its client.
+func New(config Config) *Machine { return Resume(config, &Memory{}) }
+
+// Resume returns a machine that waits for Start and knows what one before it has
+// left in memory. It writes its own there, at the end of each step.
+func Resume(config Config, memory *Memory) *Machine {
+	m := &Machine{
+		config: config, memory: memory, factory: lwm2m.NewTree(),
+		accounts: map[messages.Peer]*account{}, sessions: sessions{},
 	}
+	m.recall()
+	return m
 }
 
 // Names of timers that come one for an account, or for a shared sibling.
@@ -97,21 +98,6 @@ func respawnTimer(role core.Role) core.Timer {
 	return core.Timer{Name: timerRespawn, Key: uint64(role)}
 }
 
-// Limits of the supervisor's own.
-const (
-	// hintInterval is the least time between two heeded network hints.
-	hintInterval = 5 * time.Second
-	// malformedInterval is the least time between two events about
-	// undecodable messages.
-	malformedInterval = time.Second
-	// warnInterval is the least time between two lines in the log about
-	// what a link has dropped.
-	warnInterval = time.Minute
-	// guardGrace is how long after the end of its attempt's budget a silent
-	// incarnation is given up: no lost message may strand an account.
-	guardGrace = 30 * time.Second
-)
-
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	m.effects, m.answers = nil, nil
@@ -120,6 +106,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	}
 	m.dispatch(now, in)
 	m.settle()
+	m.remember()
 	return append(m.effects, m.answers...)
 }
 
@@ -134,7 +121,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	case messages.Progress:
 		m.progress(in)
 	case messages.Failed:
-		m.failed(now, in)
+		m.failed(now, in, 0)
 	case messages.Registered:
 		m.registered(now, in)
 	case messages.Updated:
@@ -149,7 +136,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 		m.undecodable(now, in)
 	case messages.Overloaded:
 		m.overloaded(now, in)
-	case messages.Crashed:
+	case Crashed:
 		m.crashed(now, in)
 	case core.Expired:
 		m.expired(now, in.Timer)
@@ -186,76 +173,13 @@ func (m *Machine) answer(to chan<- messages.Answered, code messages.ErrorCode, c
 	m.answers = append(m.answers, Answer{To: to, Answered: messages.Answered{Code: code, Cause: cause}})
 }
 
-// settle reports a change of the client's state and publishes a snapshot, once
-// a step.
-func (m *Machine) settle() {
-	if m.stop == nil && m.state != "" {
-		m.enter(m.overall())
-	}
-	if len(m.effects) > 0 || m.moved {
-		m.moved = false
-		m.do(Publish{Snapshot: m.snapshot()})
-	}
-}
-
-// enter reports a change of the client's state.
-func (m *Machine) enter(s messages.State) {
-	if s == m.state {
-		return
-	}
-	event := messages.Event{Type: messages.EventState, State: s, Previous: m.state}
-	if a := m.leading(); a != nil {
-		event.Server = a.server()
-	}
-	m.state = s
-	m.do(Emit{Event: event})
-}
-
-// overall derives the client's state from those of its accounts: registered when
-// every management account is, else the state of the leading account.
-func (m *Machine) overall() messages.State {
-	if m.paused {
-		return messages.StatePaused
-	}
-	if a := m.leading(); a != nil {
-		return a.state()
-	}
-	if m.loads > 0 {
-		return messages.StateWaiting
-	}
-	return messages.StateStarting
-}
-
-// leading returns the account that the client's state is about: a bootstrap
-// under way while nobody is registered, else the first management account that
-// is not registered, else the first one.
-func (m *Machine) leading() *account {
-	servers := m.servers()
-	bootstrap := m.accounts[messages.BootstrapPeer()]
-	busy := bootstrap != nil && bootstrap.stage != stageIdle
-	for _, a := range servers {
-		if a.stage != stageRegistered {
-			if busy && (a.stage == stageWaiting || a.stage == stageIdle) {
-				return bootstrap
-			}
-			return a
-		}
-	}
-	if len(servers) > 0 {
-		return servers[0]
-	}
-	return bootstrap
-}
-
 // servers returns the management accounts in the order of their short server
 // IDs.
 func (m *Machine) servers() []*account {
-	all := slices.Collect(maps.Values(m.accounts))
-	all = slices.DeleteFunc(all, (*account).bootstrap)
-	slices.SortFunc(all, byID)
-	return all
+	return slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.management() })
 }
 
+// everyone returns all accounts, the bootstrap account first.
 func (m *Machine) everyone() []*account {
 	all := slices.Collect(maps.Values(m.accounts))
 	slices.SortFunc(all, byID)
@@ -273,12 +197,4 @@ func (m *Machine) live(epoch messages.Epoch) *account {
 		}
 	}
 	return nil
-}
-
-func (m *Machine) snapshot() messages.Snapshot {
-	s := messages.Snapshot{State: m.state}
-	for _, a := range m.everyone() {
-		s.Connections = append(s.Connections, a.status())
-	}
-	return s
 }

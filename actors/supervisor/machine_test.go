@@ -586,7 +586,7 @@ func TestStoreDecidesWhichAccountsCount(t *testing.T) {
 func TestCrashOfAnActorReplacesItsIncarnation(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))
-	d.step(messages.Crashed{Actor: "coapresend", Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
+	d.step(Crashed{Role: core.Link, Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectUnknownError, 1, messages.ActionRetry, testR0)
 	d.wait(server(1))
 	if b := lastOrder[messages.BeginRegistration](d); b.Mode != messages.ModeUpdate {
@@ -601,7 +601,7 @@ func TestCrashLoopSlowsDownAndIsReported(t *testing.T) {
 	var waits []time.Duration
 	for range 25 {
 		d.register(server(1))
-		d.step(messages.Crashed{Actor: "registration", Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
+		d.step(Crashed{Role: core.Owner, Peer: server(1), Epoch: d.epoch(server(1)), Reason: errors.New("boom")})
 		waits = append(waits, d.wait(server(1)))
 	}
 	d.newest(messages.EventDegraded)
@@ -617,7 +617,7 @@ func TestSharedSiblingIsRespawnedAlone(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))
 	for _, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond} {
-		d.step(messages.Crashed{Actor: core.Management.String(), Shared: true, Reason: errors.New("boom")})
+		d.step(Crashed{Role: core.Management, Reason: errors.New("boom")})
 		if got := d.fire(respawnTimer(core.Management)); got != want {
 			t.Fatalf("respawned after %v, want %v", got, want)
 		}
@@ -685,7 +685,7 @@ func TestOlderEpochsAreDropped(t *testing.T) {
 		messages.Registered{Epoch: old}, messages.Updated{Epoch: old},
 		messages.Progress{Epoch: old, Stage: messages.StageUp},
 		messages.Bootstrapped{Epoch: old}, messages.Malformed{Epoch: old},
-		messages.Crashed{Peer: server(1), Epoch: old, Reason: errors.New("late")},
+		Crashed{Role: core.Owner, Peer: server(1), Epoch: old, Reason: errors.New("late")},
 	}
 	for _, in := range stale {
 		d.step(in)

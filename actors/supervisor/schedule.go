@@ -166,8 +166,7 @@ func (m *Machine) schedule(a *account) Schedule {
 // mayBootstrap reports whether a failed registration of the account may lead
 // to a bootstrap (/1/x/16).
 func (m *Machine) mayBootstrap(a *account) bool {
-	_, possible := m.accounts[messages.BootstrapPeer()]
-	return possible && !a.bootstrap() && or(a.Retry.Bootstrap, true)
+	return m.bootstrapAccount() != nil && a.management() && or(a.Retry.Bootstrap, true)
 }
 
 // holdOff returns the hold-off time before a bootstrap after n failed ones: it

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Every wait of an account is booked with the client's budget of attempts: it ends
@@ -19,8 +18,8 @@ import (
 func (m *Machine) plan(except *account) Plan {
 	var booked []time.Time
 	for _, a := range m.accounts {
-		if a != except && !a.due.IsZero() {
-			booked = append(booked, a.due)
+		if a != except && !a.pending.due.IsZero() {
+			booked = append(booked, a.pending.due)
 		}
 	}
 	return m.budget.Plan(booked)
@@ -33,26 +32,22 @@ func (m *Machine) turnAfter(now time.Time, a *account, delay time.Duration) time
 
 // takeTurn uses the budget for an attempt of the account now. When it is
 // exhausted, the account waits for its turn and the result is false.
-func (m *Machine) takeTurn(now time.Time, a *account, i intent) bool {
+func (m *Machine) takeTurn(now time.Time, a *account, step Step) bool {
 	if m.turnAfter(now, a, 0) > 0 {
-		m.wait(now, a, 0, i)
+		m.wait(now, a, 0, step)
 		return false
 	}
-	a.due = time.Time{}
+	a.pending.due = time.Time{}
 	m.budget.Begin(now, a.server())
 	return true
 }
-
-// outOfTurn reports whether the budget makes an account wait longer than the
-// policy does.
-func (a *account) outOfTurn() bool { return !a.due.IsZero() && a.due.After(a.wanted) }
 
 // succeeded frees the budget that the attempts at the account's server have used
 // and, at the first success since a bootstrap, those at the bootstrap server too.
 // The accounts that wait for a turn move forward.
 func (m *Machine) succeeded(now time.Time, a *account) {
 	m.budget.Succeeded(a.server())
-	if b := m.accounts[messages.BootstrapPeer()]; b != nil && m.unproven {
+	if b := m.bootstrapAccount(); b != nil && m.order.unproven {
 		m.budget.Succeeded(b.server())
 	}
 	m.closeRanks(now)
@@ -60,16 +55,16 @@ func (m *Machine) succeeded(now time.Time, a *account) {
 
 // closeRanks renews the bookings of the accounts that wait for a turn, in order.
 func (m *Machine) closeRanks(now time.Time) {
-	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.outOfTurn() })
-	slices.SortStableFunc(waiting, func(a, b *account) int { return a.due.Compare(b.due) })
+	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.pending.outOfTurn() })
+	slices.SortStableFunc(waiting, func(a, b *account) int { return a.pending.due.Compare(b.pending.due) })
 	for _, a := range waiting {
-		a.due = time.Time{}
+		a.pending.due = time.Time{}
 	}
 	p := m.plan(nil)
 	for _, a := range waiting {
-		a.due = p.Earliest(later(a.wanted, now))
-		p = p.With(a.due)
-		m.do(core.SetTimer{Timer: waitTimer(a.Peer), After: a.due.Sub(now)})
+		a.pending.due = p.Earliest(later(a.pending.wanted, now))
+		p = p.With(a.pending.due)
+		m.do(core.SetTimer{Timer: waitTimer(a.Peer), After: a.pending.due.Sub(now)})
 	}
 }
 

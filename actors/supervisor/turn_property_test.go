@@ -134,7 +134,7 @@ func (s *siege) nudge() {
 
 // answer lets the store answer when it has been asked.
 func (s *siege) answer() {
-	if s.machine.asked {
+	if s.machine.loader.asked {
 		s.loaded(s.tree, nil)
 	}
 }

@@ -57,18 +57,24 @@ func (e *unreadError) Error() string {
 
 func (e *unreadError) Unwrap() error { return e.cause }
 
+// makeshift reports whether the accounts are used only because the store has some
+// that could not be read.
+func (o origin) makeshift() bool {
+	return o == fromFactory || o == fromFactoryBootstrap || o == fromRefused
+}
+
 // wayBack finds the accounts to use where the store has none that can be used. If
 // it should have some, those already in use come first, then the factory's, even
 // if only some of them are usable, and last any bootstrap account that can be
 // found, because a bootstrap brings new ones.
-func (m *Machine) wayBack(in messages.AccountsLoaded, storedErr error) (*lwm2m.Tree, origin) {
+func wayBack(in messages.AccountsLoaded, storedErr error, factory, inUse *lwm2m.Tree) (*lwm2m.Tree, origin) {
 	switch {
 	case storedErr == nil:
-		return m.factory, fromStore
-	case m.tree != nil && len(m.servers()) > 0:
-		return m.tree, fromUse
+		return factory, fromStore
+	case inUse != nil:
+		return inUse, fromUse
 	}
-	for _, tree := range []*lwm2m.Tree{m.factory, orEmpty(in.Factory)} {
+	for _, tree := range []*lwm2m.Tree{factory, orEmpty(in.Factory)} {
 		if usable, _ := accounts.FromTree(tree); len(usable) > 0 {
 			return tree, factoryOrigin(usable)
 		}

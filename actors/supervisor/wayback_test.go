@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -25,16 +26,17 @@ func wayBackDriver(t *testing.T, answer messages.AccountsLoaded, configured ...m
 	return d
 }
 
-// wantUnread demands the event about the store, which says what is used.
-func wantUnread(t *testing.T, d *driver, action messages.Action, used string) {
+// wantUnread demands the event about the store, which says what is used, and when
+// it is looked at again, where that can help.
+func wantUnread(t *testing.T, d *driver, action messages.Action, again time.Duration, used string) {
 	t.Helper()
 	i := slices.IndexFunc(d.errors(), func(e messages.Event) bool { return e.Code == messages.ConnectorFailedToReadCredentials })
 	if i < 0 {
 		t.Fatalf("not reported: %+v", d.errors())
 	}
 	e := d.errors()[i]
-	checkEvent(t, e, messages.ConnectorFailedToReadCredentials, 1, action, 0)
-	if _, announced := e.RetryIn(); announced || !strings.Contains(e.Detail, used) || !strings.Contains(e.Detail, errUnread.Error()) {
+	checkEvent(t, e, messages.ConnectorFailedToReadCredentials, 1, action, again)
+	if _, announced := e.RetryIn(); announced != (again > 0) || !strings.Contains(e.Detail, used) || !strings.Contains(e.Detail, errUnread.Error()) {
 		t.Errorf("%+v", e)
 	}
 }
@@ -84,7 +86,11 @@ func TestWayBack(t *testing.T) {
 			if len(d.live) != 1 || len(d.errors()) != tt.events {
 				t.Errorf("live %v, events %+v", d.live, d.errors())
 			}
-			wantUnread(t, d, tt.action, tt.used)
+			again := testR0
+			if tt.answer.FellBack {
+				again = 0
+			}
+			wantUnread(t, d, tt.action, again, tt.used)
 		})
 	}
 }

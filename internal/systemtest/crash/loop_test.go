@@ -95,8 +95,12 @@ func TestCrashLoopOfTheSupervisor(t *testing.T) {
 		if n := l.fire.strikes(); n < 10 || n > 150 {
 			t.Errorf("%d crashes within an hour", n)
 		}
-		if e := l.client.Next(holdfast.EventDegraded); e.Actor != "supervisor" || e.Restarts != 3 {
-			t.Errorf("%+v", e)
+		// The second crash sets aside what was restored after the first; from the
+		// third on the loop itself is reported.
+		for _, want := range []uint64{2, 3} {
+			if e := l.client.Next(holdfast.EventDegraded); e.Actor != "supervisor" || e.Restarts != want {
+				t.Errorf("%+v", e)
+			}
 		}
 		l.fire.extinguish()
 		l.registeredWithin(2 * time.Minute)

@@ -1,0 +1,112 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// bootstrapAccount returns the account of the bootstrap server; nil when there is
+// none.
+func (m *Machine) bootstrapAccount() *account { return m.accounts[messages.BootstrapPeer()] }
+
+func (m *Machine) bootstrapStarted(in messages.BootstrapStarted) {
+	if a := m.live(in.Epoch); a != nil {
+		// From here on the session has its own timers: a long bootstrap is not a
+		// failure.
+		a.attempt.answered = true
+		m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
+	}
+}
+
+// bootstrapTriggered handles /1/x/9 of a server. A server that executes it at
+// every registration, or somebody who poses as the server where there is no
+// security, gets bootstraps spaced by the policy, up to an hour apart, and no
+// busy loop.
+func (m *Machine) bootstrapTriggered(now time.Time, in messages.BootstrapTriggered) {
+	b := m.bootstrapAccount()
+	if m.live(in.Epoch) == nil || m.stop != nil || b == nil || b.stage != stageIdle {
+		return
+	}
+	m.startAfter(now, b, m.rates.trigger(now, m.config.Policy, b.pending.floor.Sub(now)))
+}
+
+// beginBootstrap starts a bootstrap, unless one is under way or waits for its
+// own delay; what the bootstrap server asked for is kept.
+func (m *Machine) beginBootstrap(now time.Time) {
+	b := m.bootstrapAccount()
+	if b == nil || b.stage != stageIdle {
+		return
+	}
+	m.startAfter(now, b, b.pending.floor.Sub(now))
+}
+
+// settleBootstrap cancels a bootstrap that was meant as a recovery, once every
+// management account has registered without it.
+func (m *Machine) settleBootstrap() {
+	b := m.bootstrapAccount()
+	if b == nil || b.stage != stageWaiting {
+		return
+	}
+	for _, a := range m.servers() {
+		if a.stage != stageRegistered {
+			return
+		}
+	}
+	floor := b.pending.floor // what its server asked for stays in force
+	b.succeed()
+	b.stage, b.pending = stageIdle, pending{floor: floor}
+	m.do(core.StopTimer{Timer: waitTimer(b.Peer)})
+}
+
+// bootstrapped adopts what a bootstrap has delivered. It resets the bootstrap
+// account's count only; the management accounts keep counting until one of
+// them registers, so that refused, bootstrap, refused never cycles faster than
+// the policy.
+func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
+	b := m.live(in.Epoch)
+	if b == nil || m.stop != nil {
+		return
+	}
+	m.linger(b)
+	b.stage, b.pending.due = stageIdle, time.Time{}
+	b.succeed()
+	failures, lost := m.worstOutage()
+	for _, a := range m.servers() {
+		m.forget(a)
+	}
+	m.kept, m.order = nil, order{unproven: true}
+	m.adopt(in.Tree, fromStore)
+	m.do(Emit{Event: messages.Event{Type: messages.EventBootstrapped, Server: b.server(), Accounts: len(m.servers())}})
+	for _, a := range m.servers() {
+		a.outage.failures, a.outage.since = failures, lost
+	}
+	m.startIdle(now)
+}
+
+// linger keeps the finished bootstrap link for a grace period.
+func (m *Machine) linger(b *account) {
+	m.endLinger()
+	m.lingering, b.epoch = b.epoch, 0
+	m.do(core.StopTimer{Timer: guardTimer(b.Peer)}, core.SetTimer{Timer: timerLinger, After: m.config.Linger})
+}
+
+func (m *Machine) endLinger() {
+	if m.lingering != 0 {
+		m.do(Retire{Epoch: m.lingering}, core.StopTimer{Timer: timerLinger})
+		m.lingering = 0
+	}
+}
+
+// worstOutage returns the highest failure count of the management accounts, and
+// when the first of them lost its link.
+func (m *Machine) worstOutage() (failures uint64, lost time.Time) {
+	for _, a := range m.servers() {
+		failures = max(failures, a.outage.failures)
+		if lost.IsZero() || !a.outage.since.IsZero() && a.outage.since.Before(lost) {
+			lost = a.outage.since
+		}
+	}
+	return failures, lost
+}

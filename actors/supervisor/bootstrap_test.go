@@ -1,0 +1,120 @@
+package supervisor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+var bootstrapRefused = messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseBootstrap}
+
+// A floor of the bootstrap server outlives the recovery that it was for.
+func TestBootstrapFloorOutlivesTheRecovery(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d.wait(server(1))
+	busy := rejectedWith(messages.ServiceUnavailable, messages.PhaseBootstrap)
+	busy.MaxAge = new(time.Hour)
+	d.fail(messages.BootstrapPeer(), busy)
+	d.wait(server(1))
+	d.register(server(1))
+	if got := d.call(messages.CallBootstrap); got != messages.ConnectNotAllowed {
+		t.Fatalf("%v", got)
+	}
+	d.step(messages.BootstrapTriggered{Epoch: d.epoch(server(1))})
+	if got := d.wait(messages.BootstrapPeer()); got != time.Hour-testR0 {
+		t.Fatalf("waited %v", got)
+	}
+	d.bootstrap()
+}
+
+// lockstep is a client whose policy has one delay only, so that management and
+// bootstrap account are always due at the same instant.
+func lockstep(t *testing.T) *driver {
+	d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.machine.config.Policy.Max = testR0
+	d.step(messages.Start{})
+	d.loaded(nil, nil)
+	return d
+}
+
+// A bootstrap server that is gone must not keep us from a management server
+// that is back, also when both are due at the same instant each time.
+func TestManagementIsNotStarvedByABootstrapThatFails(t *testing.T) {
+	d := lockstep(t)
+	d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
+	d.wait(server(1))
+	d.fail(messages.BootstrapPeer(), bootstrapRefused)
+	d.wait(messages.BootstrapPeer()) // due at the same instant as the other
+	d.fire(waitTimer(server(1)))
+	if !d.idle(server(1)) {
+		t.Fatal("a Register beside a bootstrap that may replace the account")
+	}
+	d.fail(messages.BootstrapPeer(), bootstrapRefused)
+	d.register(server(1)) // its delay was over: at once
+}
+
+// An account that has not failed yet and whose initial delay (/1/x/14) ends
+// during a bootstrap that fails is tried then.
+func TestInitialDelayThatEndsDuringABootstrapIsNotForgotten(t *testing.T) {
+	delayed := serverAccount(t, server(1), 1)
+	delayed.Retry.InitialDelay = seconds(30)
+	d := newDriver(t)
+	d.machine.state, d.machine.tree = messages.StateStarting, accounts.ToTree(nil)
+	d.machine.accounts = map[messages.Peer]*account{messages.BootstrapPeer(): {Account: bootstrapAccount(t)}, server(1): {Account: delayed}}
+	d.machine.order.unproven = true // as after a bootstrap
+	d.machine.startIdle(d.now)
+	d.drain()
+	if got := d.call(messages.CallBootstrap); got != 0 {
+		t.Fatalf("%v", got)
+	}
+	d.wait(server(1))
+	d.fail(messages.BootstrapPeer(), bootstrapRefused)
+	d.register(server(1))
+}
+
+// An Update or a Register on a link that works is not cut off by a bootstrap
+// that fails meanwhile.
+func TestFailedBootstrapLeavesAWorkingLinkAlone(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.connected(server(1))
+	d.report(server(1), rejectedWith(messages.InternalServerError, messages.PhaseUpdate), true)
+	d.wait(server(1)) // the Update is repeated
+	d.call(messages.CallBootstrap)
+	d.fail(messages.BootstrapPeer(), bootstrapRefused)
+	if _, armed := d.timers[waitTimer(server(1))]; armed {
+		t.Fatal("a second attempt is due while one is under way")
+	}
+}
+
+// A bootstrap account whose credentials were read anew is tried again, also
+// beside management accounts.
+func TestBootstrapGoesOnAfterAReload(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.register(server(1))
+	d.call(messages.CallBootstrap)
+	d.fail(messages.BootstrapPeer(), messages.Failure{Class: messages.ClassBadCredentials, Phase: messages.PhaseBootstrap})
+	d.wait(messages.BootstrapPeer())
+	d.loaded(nil, nil)
+	d.bootstrap()
+}
+
+// A trigger of an older link, or one that comes when the client is silent,
+// begins nothing.
+func TestLateBootstrapTriggerIsDropped(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.register(server(1))
+	trigger := messages.BootstrapTriggered{Epoch: d.epoch(server(1))}
+	d.call(messages.CallPause)
+	d.step(trigger)
+	if len(d.live) != 0 {
+		t.Fatal("a paused client makes an attempt")
+	}
+	d.call(messages.CallResume)
+	d.step(trigger)
+	if !d.idle(messages.BootstrapPeer()) {
+		t.Fatal("a trigger of an older link was heeded")
+	}
+}

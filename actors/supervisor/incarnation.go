@@ -1,0 +1,158 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// guardGrace is how long after the end of its attempt's budget a silent
+// incarnation is given up: no lost message may strand an account.
+const guardGrace = 30 * time.Second
+
+// begin starts an attempt with a fresh budget of time, as soon as the client's
+// budget of attempts allows it.
+func (m *Machine) begin(now time.Time, a *account) {
+	m.retire(a)
+	if !m.takeTurn(now, a, Retry) {
+		a.stage = stageWaiting
+		return
+	}
+	a.attempt = a.attempt.next(now.Add(m.config.Budget))
+	a.pending = pending{step: Retry}
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	m.spawn(now, a)
+}
+
+// spawn starts an incarnation within the present attempt, towards the address
+// after the one that was tried last.
+func (m *Machine) spawn(now time.Time, a *account) {
+	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
+	end := a.attempt.share(now)
+	m.do(
+		Spawn{Peer: a.Peer, Epoch: a.epoch},
+		Order{Epoch: a.epoch, To: core.Owner, Message: m.beginning(now, a, end)},
+		Order{Epoch: a.epoch, To: core.Network, Message: messages.Connect{
+			Peer: a.Peer, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
+			Deadline: end, Addresses: a.attempt.addresses, After: a.attempt.chosen,
+		}},
+		core.SetTimer{Timer: guardTimer(a.Peer), After: a.attempt.deadline.Sub(now) + guardGrace},
+	)
+}
+
+// beginning is the first message of an incarnation's owner.
+func (m *Machine) beginning(now time.Time, a *account, end time.Time) any {
+	if a.bootstrap() {
+		return messages.BeginBootstrap{
+			Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint,
+			Deadline: end, Version: m.config.Versions[0], Tree: m.tree.Clone(),
+		}
+	}
+	b := messages.BeginRegistration{
+		Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint, Deadline: end,
+		Mode: a.mode(now), Versions: m.config.Versions, Objects: m.config.Objects(m.tree),
+	}
+	if b.Mode == messages.ModeUpdate {
+		b.Previous = new(*a.registration)
+	}
+	return b
+}
+
+// retire stops the present incarnation, if there is one.
+func (m *Machine) retire(a *account) {
+	if a.epoch == 0 {
+		return
+	}
+	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)})
+	a.epoch = 0
+}
+
+// forget drops an account with all that belongs to it.
+func (m *Machine) forget(a *account) {
+	m.retire(a)
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	delete(m.accounts, a.Peer)
+}
+
+func (m *Machine) progress(in messages.Progress) {
+	a := m.live(in.Epoch)
+	if a == nil {
+		return
+	}
+	switch in.Stage {
+	case messages.StageResolving:
+		a.stage = stageResolving
+	case messages.StageConnecting:
+		a.stage = stageConnecting
+		a.attempt.connecting(slices.Clone(in.Addresses), in.Chosen)
+	case messages.StageUp:
+		a.stage = stageTalking
+	}
+}
+
+// failed takes the one report of an incarnation's owner. While the attempt has
+// another address to try, it goes on there; else it has failed. The next one
+// begins no sooner than after least.
+func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration) {
+	a := m.live(in.Failure.Epoch)
+	if a == nil {
+		return
+	}
+	if in.LinkUsable {
+		if m.stop == nil { // otherwise the de-registration is in progress on this link
+			m.recoverFrom(now, a, in.Failure, true, least)
+		}
+		return
+	}
+	a.attempt.note(in.Failure)
+	if a.attempting() && a.attempt.goesOn(now, &in.Failure) {
+		m.retire(a)
+		m.spawn(now, a)
+		return
+	}
+	m.recoverFrom(now, a, a.attempt.outcome(), false, least)
+}
+
+// registered ends an outage: the server said 2.01, or it accepted an Update on
+// a new link.
+func (m *Machine) registered(now time.Time, in messages.Registered) {
+	a := m.live(in.Epoch)
+	if a == nil || m.stop != nil {
+		return
+	}
+	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
+	a.knows(&in.Registration)
+	a.stage, a.resumed, a.pending.due = stageRegistered, in.ByUpdate, time.Time{}
+	attempts, lost := a.outage.failures+1, a.outage.since
+	a.succeed()
+	m.succeeded(now, a)
+	m.turnOver(now, a, true)
+	m.settleBootstrap()
+	m.enter(m.overall())
+	if in.ByUpdate {
+		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+	}
+	m.do(Emit{Event: registeredEvent(a, attempts, lost, now)})
+}
+
+func (m *Machine) updated(in messages.Updated) {
+	a := m.live(in.Epoch)
+	if a == nil || m.stop != nil {
+		return
+	}
+	a.knows(&in.Registration)
+	a.pending.due = time.Time{}
+	a.succeed()
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+}
+
+// reregistering notes that the Location is void; the Register is on its way.
+func (m *Machine) reregistering(in messages.Reregistering) {
+	if a := m.live(in.Epoch); a != nil && m.stop == nil {
+		a.knows(nil)
+		a.stage = stageTalking
+	}
+}

@@ -1,0 +1,217 @@
+package supervisor
+
+import (
+	"errors"
+	"reflect"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// loadBound is how long the store has to answer a LoadAccounts.
+const loadBound = 30 * time.Second
+
+var errNoAnswer = errors.New("the store does not answer")
+
+func (m *Machine) start(now time.Time) {
+	if m.state != "" {
+		return
+	}
+	m.enter(messages.StateStarting)
+	m.restarted(now)
+	m.load(now)
+}
+
+// load reads everything that accounts come from.
+func (m *Machine) load(now time.Time) {
+	m.do(
+		core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loader.ask()}},
+		core.SetTimer{Timer: timerLoad, After: loadBound},
+	)
+}
+
+// lookAgain reads once more, or reports that the store has not answered: a
+// lost message or a disk that hangs must not strand the client.
+func (m *Machine) lookAgain(now time.Time) {
+	if !m.loader.asked {
+		m.load(now)
+		return
+	}
+	m.loader.silent()
+	m.loadTroubles(now, []trouble{{messages.ClassStoreRead, errNoAnswer, messages.ActionRetry, true}})
+}
+
+// loaded puts the accounts that were found into force. Those in use are not
+// disturbed, unless they were a makeshift for others that can now be read.
+func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
+	if m.stop != nil || !m.loader.answered(in.Token) {
+		return
+	}
+	m.do(core.StopTimer{Timer: timerLoad})
+	if in.FactoryErr == nil && in.Factory != nil {
+		m.factory = in.Factory
+	}
+	found := judge(in, m.factory, m.inUse())
+	m.adopt(found.tree, found.origin)
+	if len(m.accounts) == 0 {
+		m.tree = nil
+		found.troubles = []trouble{nothingUsable(in, m.factory)}
+	}
+	m.loader.failures++
+	if !found.again() {
+		m.loader.failures = 0
+	}
+	m.loadTroubles(now, found.troubles)
+	m.goOn(now)
+	m.startIdle(now)
+}
+
+// inUse returns the objects in force where a management account comes from them.
+func (m *Machine) inUse() *lwm2m.Tree {
+	if len(m.servers()) == 0 {
+		return nil
+	}
+	return m.tree
+}
+
+// loadTroubles reports what cannot be read or used, each with when it is looked
+// at again.
+func (m *Machine) loadTroubles(now time.Time, all []trouble) {
+	if m.loader.failures > 0 {
+		m.lookIn(now, m.config.Policy.Delay(m.loader.failures-1))
+	}
+	for _, t := range all {
+		e := m.troubleEvent(t)
+		if t.again {
+			e.RetryInMS = new(m.loader.lookAt.Sub(now).Milliseconds())
+		}
+		m.do(Emit{Event: e})
+	}
+}
+
+// lookIn plans the next look at store and files.
+func (m *Machine) lookIn(now time.Time, delay time.Duration) {
+	m.loader.lookAt = now.Add(delay)
+	m.do(core.SetTimer{Timer: timerLoad, After: delay})
+}
+
+// adopt puts tree into force, with the factory's bootstrap account.
+func (m *Machine) adopt(tree *lwm2m.Tree, o origin) {
+	m.tree = withBootstrapOf(m.factory, tree)
+	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
+	used := m.within(decoded)
+	if m.origin.makeshift() && o == fromStore {
+		m.replace(used)
+	}
+	if o != fromUse {
+		m.origin = o
+	}
+	for _, acct := range used {
+		if known := m.accounts[acct.Peer]; known != nil {
+			known.Account = acct
+			continue
+		}
+		m.accounts[acct.Peer] = m.newAccount(acct)
+	}
+	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+	m.announce()
+}
+
+// replace drops the management accounts that a start would not use now. One that
+// leads to the same server with the same credentials stays, and its registration
+// with it.
+func (m *Machine) replace(used []messages.Account) {
+	for _, a := range m.servers() {
+		kept := false
+		for _, acct := range used {
+			kept = kept || acct.Peer == a.Peer && sameServer(acct, a.Account)
+		}
+		if !kept {
+			m.forget(a)
+		}
+	}
+}
+
+// sameServer reports whether two accounts lead to the same server with the same
+// credentials.
+func sameServer(a, b messages.Account) bool {
+	return a.URI.String() == b.URI.String() && reflect.DeepEqual(a.Credentials, b.Credentials)
+}
+
+// announce tells every registration what its server should know from now on; an
+// Update follows where that is something new.
+func (m *Machine) announce() {
+	for _, a := range m.servers() {
+		if a.stage == stageRegistered {
+			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
+				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime,
+			}})
+		}
+	}
+}
+
+// startIdle begins the accounts that have not been started: the management
+// accounts in registration order, or a bootstrap where there is none.
+func (m *Machine) startIdle(now time.Time) {
+	if m.paused {
+		return
+	}
+	b := m.bootstrapAccount()
+	if b != nil && b.reloaded() {
+		m.begin(now, b)
+	}
+	if len(m.servers()) > 0 {
+		m.startServers(now)
+		return
+	}
+	if b != nil && b.ready() {
+		m.startAfter(now, b, m.holdOff(b, 0))
+	}
+}
+
+// startServers begins every management account: those without a priority at
+// once, the others one after the other (/1/x/13).
+func (m *Machine) startServers(now time.Time) {
+	var ready []*account
+	for _, a := range m.servers() {
+		if a.ready() {
+			ready = append(ready, a)
+		}
+	}
+	current := m.accounts[m.order.current]
+	busy := current != nil && current.open() && !current.ready()
+	for _, a := range m.order.arrange(ready, busy) {
+		m.startAfter(now, a, m.order.delay(a))
+	}
+	if !busy {
+		m.nextInOrder(now)
+	}
+}
+
+// nextInOrder begins the next account of the registration order (/1/x/13).
+func (m *Machine) nextInOrder(now time.Time) {
+	peer, _ := m.order.next()
+	if a := m.accounts[peer]; a != nil {
+		m.startAfter(now, a, m.order.delay(a))
+	}
+}
+
+// turnOver begins the next account of the registration order when the turn of
+// the current one is over.
+func (m *Machine) turnOver(now time.Time, a *account, succeeded bool) {
+	if m.order.over(a, succeeded) {
+		m.nextInOrder(now)
+	}
+}
+
+func (m *Machine) startAfter(now time.Time, a *account, delay time.Duration) {
+	if delay <= 0 {
+		m.begin(now, a)
+		return
+	}
+	a.stage = stageWaiting
+	m.wait(now, a, delay, Retry)
+}

@@ -1,0 +1,118 @@
+package supervisor
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// A factory reset that fails changes nothing: a load under way still counts.
+func TestFailedFactoryResetDoesNotLoseALoad(t *testing.T) {
+	d := newDriver(t, serverAccount(t, server(1), 0))
+	d.step(messages.Start{})
+	d.step(messages.CallRequest{Call: messages.CallFactoryReset})
+	d.loaded(nil, nil)
+	d.step(messages.CredentialsForgotten{Token: d.resets[0].Token, Err: errors.New("read-only file system")})
+	d.register(server(1))
+}
+
+// No lost message may strand a client that waits for its credentials.
+func TestUnansweredLoadIsRepeated(t *testing.T) {
+	d := newDriver(t, serverAccount(t, server(1), 0))
+	d.step(messages.Start{})
+	if got := d.fire(timerLoad); got != loadBound {
+		t.Fatalf("given up after %v", got)
+	}
+	checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionRetry, testR0)
+	d.fire(timerLoad)
+	if len(d.loads) != 2 {
+		t.Fatalf("%d loads", len(d.loads))
+	}
+	d.loaded(nil, nil)
+	if _, armed := d.timers[timerLoad]; armed {
+		t.Fatal("a load is due, but nothing is wrong")
+	}
+	d.register(server(1))
+}
+
+// What the store was asked for when it crashed is asked for once more.
+func TestStoreThatCrashedIsAskedAgain(t *testing.T) {
+	d := newDriver(t, serverAccount(t, server(1), 0))
+	d.step(messages.Start{})
+	d.step(messages.CallRequest{Call: messages.CallFactoryReset})
+	d.step(Crashed{Role: core.Store, Reason: errors.New("boom")})
+	d.fire(respawnTimer(core.Store))
+	if len(d.loads) != 2 || len(d.resets) != 2 || d.resets[0] != d.resets[1] {
+		t.Fatalf("loads %v, resets %v", d.loads, d.resets)
+	}
+	d.step(messages.CredentialsForgotten{Token: d.resets[1].Token})
+	if !slices.Equal(d.answers, []messages.ErrorCode{0}) {
+		t.Fatalf("answers %v", d.answers)
+	}
+	d.loaded(nil, nil)
+	d.register(server(1))
+}
+
+// Row 17: what is in use stays in use when the store cannot be read later on.
+func TestReadFailureLeavesTheAccountsInForce(t *testing.T) {
+	d := newDriver(t)
+	d.step(messages.Start{})
+	stored := serverAccount(t, server(1), 1)
+	stored.Credentials.Identity = "delivered"
+	tree := accounts.ToTree([]messages.Account{bootstrapAccount(t), stored})
+	d.loaded(tree, nil)
+	d.fail(server(1), messages.Failure{Class: messages.ClassBadCredentials, Phase: messages.PhaseRegister})
+	d.wait(server(1))
+	d.factory = accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(1), 1)})
+	d.loaded(nil, errors.New("input/output error"))
+	b := lastOrder[messages.BeginRegistration](d)
+	if b.Account.Credentials.Identity != "delivered" {
+		t.Fatal("the factory's account took the place of the one that was in use")
+	}
+}
+
+// Files that could not be used are looked at again after a pause, too.
+func TestResumeLooksAtUnusableFilesAgain(t *testing.T) {
+	d := newDriver(t)
+	d.step(messages.Start{})
+	stored := accounts.ToTree([]messages.Account{serverAccount(t, server(7), 1)})
+	missing := messages.AccountsLoaded{
+		Token: d.loads[0].Token, Stored: accounts.Encode(stored),
+		FactoryErr: errors.New("bootstrap.psk_key_file: missing"), FactoryClass: messages.ClassStoreRead,
+	}
+	d.step(missing)
+	d.call(messages.CallPause)
+	d.call(messages.CallResume)
+	if len(d.loads) != 2 {
+		t.Fatal("the files are forgotten")
+	}
+	d.register(server(7))
+	d.factory = lwm2m.NewTree()
+	d.loaded(stored, nil)
+	if d.machine.accounts[server(7)].stage != stageRegistered {
+		t.Fatal("the registration was disturbed")
+	}
+}
+
+// Waking up is a hint for the next look at the files, too; within five seconds
+// of another one, what was slept counts as waiting.
+func TestSleepCountsForTheLoad(t *testing.T) {
+	d := newDriver(t)
+	d.step(messages.Start{})
+	d.loaded(nil, errors.New("input/output error"))
+	d.step(messages.Woke{Slept: time.Second})
+	if len(d.loads) != 2 {
+		t.Fatal("the hint was not heeded")
+	}
+	d.loaded(nil, errors.New("input/output error"))
+	d.step(messages.Woke{Slept: 2 * time.Second})
+	if got := d.timers[timerLoad].Sub(d.now); got != 2*testR0-2*time.Second {
+		t.Fatalf("%v to wait", got)
+	}
+}

@@ -1,0 +1,158 @@
+package supervisor
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Memory is what outlives a supervisor that has crashed: plain values, which the
+// shell hands from one machine to the next. A machine writes it at the end of a
+// step only, so that a step that panics leaves what the one before it knew. The
+// zero value is that of a client that begins.
+type Memory struct {
+	// epoch counts up for the life of the client, whatever else is lost: a late
+	// message from a link of a machine before never fits one of the next.
+	epoch  messages.Epoch
+	paused bool
+
+	accounts map[messages.Peer]kept
+	order    order
+	budget   Budget
+	rates    rates
+	siblings map[core.Role]decay.Decay
+	looks    uint64          // consecutive looks at the store that found something amiss
+	unused   []messages.Peer // accounts that are reported as beyond the limit
+	setAside uint64          // crashes until the memory was set aside; 0 when it was not
+}
+
+// setAsideDetail says what a supervisor does that crashes again with what it
+// remembered.
+const setAsideDetail = "the supervisor crashed again after its counts, pauses and Locations had been restored: " +
+	"they are set aside, and it begins anew"
+
+// kept is what is remembered of one account.
+type kept struct {
+	account      messages.Account
+	outage       outage
+	pending      pending
+	attempt      attempt // the address that was tried last
+	registration *messages.Registration
+	lastSaid     *messages.Event
+	waiting      bool // for the end of a delay
+	registered   bool // on a link that has gone down with the machine
+}
+
+// nextEpoch returns an epoch that there has never been.
+func (m *Memory) nextEpoch() messages.Epoch {
+	m.epoch++
+	return m.epoch
+}
+
+// SetAside returns what a machine may begin with when the memory itself may be
+// what the one before crashed over: a number and a switch. crashes is how many
+// there have been.
+func (m Memory) SetAside(crashes uint64) Memory {
+	return Memory{epoch: m.epoch, paused: m.paused, setAside: crashes}
+}
+
+// remember writes down what a machine after this one has to know.
+func (m *Machine) remember() {
+	all := make(map[messages.Peer]kept, len(m.accounts)+len(m.kept))
+	maps.Copy(all, m.kept)
+	for peer, a := range m.accounts {
+		all[peer] = a.keep()
+	}
+	*m.memory = Memory{
+		epoch: m.memory.epoch, paused: m.paused, accounts: all, order: m.order.clone(),
+		budget: m.budget.Clone(), rates: m.rates, siblings: maps.Clone(m.siblings),
+		looks: m.loader.failures, unused: m.unused,
+	}
+}
+
+func (a *account) keep() kept {
+	return kept{
+		account: a.Account, outage: a.outage, pending: a.pending, attempt: a.attempt.next(time.Time{}),
+		registration: a.registration, lastSaid: a.lastSaid,
+		waiting: a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
+	}
+}
+
+// recall begins with what a machine before this one knew. Its accounts are
+// recalled when they have been read from the store.
+func (m *Machine) recall() {
+	m.paused, m.kept = m.memory.paused, maps.Clone(m.memory.accounts)
+	m.order, m.budget, m.rates = m.memory.order.clone(), m.memory.budget.Clone(), m.memory.rates
+	m.loader.failures, m.unused = m.memory.looks, m.memory.unused
+	m.siblings = map[core.Role]decay.Decay{}
+	maps.Copy(m.siblings, m.memory.siblings)
+}
+
+// restarted begins the life of a machine, which may not be the client's first:
+// registrations that were up have lost their links.
+func (m *Machine) restarted(now time.Time) {
+	for peer, k := range m.kept {
+		if k.registered {
+			k.outage.lost(now)
+			m.kept[peer] = k
+		}
+	}
+	if m.memory.setAside > 0 {
+		m.degraded(core.Supervisor.String(), float64(m.memory.setAside), setAsideDetail)
+	}
+}
+
+// newAccount returns an account with what is remembered of it. A new server of
+// the same number inherits the count only, and new credentials are not those that
+// the server has registered.
+func (m *Machine) newAccount(acct messages.Account) *account {
+	a := &account{Account: acct}
+	k, known := m.kept[acct.Peer]
+	if !known {
+		return a
+	}
+	delete(m.kept, acct.Peer)
+	a.outage = k.outage
+	if a.URI.String() != k.account.URI.String() {
+		return a
+	}
+	a.pending, a.lastSaid, a.attempt = k.pending, k.lastSaid, k.attempt
+	a.pending.due, a.recalled = time.Time{}, k.waiting
+	if sameServer(acct, k.account) {
+		a.knows(k.registration)
+	}
+	return a
+}
+
+// goOn lets accounts that were recalled wait for the rest of their delay, in the
+// order in which they were to begin.
+func (m *Machine) goOn(now time.Time) {
+	if m.paused {
+		return
+	}
+	recalled := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.recalled })
+	slices.SortStableFunc(recalled, func(a, b *account) int { return a.pending.wanted.Compare(b.pending.wanted) })
+	for _, a := range recalled {
+		a.recalled, a.stage = false, stageWaiting
+		m.waitOn(now, a)
+	}
+}
+
+// waitOn waits for the rest of a delay. Links are gone: what was to be repeated
+// on one takes an attempt.
+func (m *Machine) waitOn(now time.Time, a *account) {
+	step, rest := a.pending.step, max(later(a.pending.wanted, a.pending.floor).Sub(now), 0)
+	if step != Bootstrap && (step != Reload || rest == 0) {
+		step = Retry
+	}
+	if rest == 0 && m.turnAfter(now, a, 0) == 0 {
+		a.pending.step = step
+		m.due(now, a)
+		return
+	}
+	m.wait(now, a, rest, step)
+}

@@ -1,0 +1,104 @@
+package supervisor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// stopAll stops the client: registered accounts are de-registered, the others
+// torn down.
+func (m *Machine) stopAll(now time.Time, in messages.Stop) {
+	if m.stop != nil {
+		return
+	}
+	m.stop = &messages.Stopped{Code: messages.ConnectNotRegistered}
+	m.enter(messages.StateStopping)
+	m.endLinger()
+	m.do(core.StopTimer{Timer: timerLoad})
+	for _, a := range m.everyone() {
+		m.leave(a)
+	}
+	if !m.anyLeaving() {
+		m.nothingToLeave()
+		return
+	}
+	m.stop.Code = 0
+	m.do(core.SetTimer{Timer: timerStop, After: in.Deadline.Sub(now)})
+}
+
+// leave de-registers an account, or tears it down where there is nothing to
+// de-register.
+func (m *Machine) leave(a *account) {
+	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	if a.stage == stageRegistered {
+		a.stage = stageLeaving
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.Deregister{Epoch: a.epoch}})
+		return
+	}
+	m.retire(a)
+	a.stage = stageIdle
+}
+
+func (m *Machine) anyLeaving() bool {
+	return slices.ContainsFunc(m.everyone(), func(a *account) bool { return a.stage == stageLeaving })
+}
+
+func (m *Machine) nothingToLeave() {
+	m.do(Emit{Event: messages.Event{
+		Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(),
+		Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone,
+		Detail: "there was no registration to end",
+	}})
+	m.finish()
+}
+
+func (m *Machine) deregistered(in messages.Deregistered) {
+	a := m.live(in.Epoch)
+	if a == nil || a.stage != stageLeaving {
+		return
+	}
+	if in.Failure != nil {
+		m.failedWhileLeaving(a, *in.Failure)
+		return
+	}
+	a.knows(nil)
+	m.do(Emit{Event: messages.Event{Type: messages.EventUnregistered, Server: a.server()}})
+	m.left(a)
+}
+
+// failedWhileLeaving reports code 14; the teardown goes on.
+func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
+	if a.stage != stageLeaving {
+		return
+	}
+	m.stop.Code, m.stop.Cause = messages.ConnectorUnregistrationFailed, &f
+	m.do(Emit{Event: messages.Event{
+		Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(), Server: a.server(),
+		Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone, Detail: f.Error(),
+		CoAP: answerText(f.Answer), Cause: f.Cause, Remedy: "Nothing needs to be done: the server forgets the registration when its lifetime ends.",
+	}})
+	m.left(a)
+}
+
+func (m *Machine) left(a *account) {
+	a.stage = stageIdle
+	m.retire(a)
+	if !m.anyLeaving() {
+		m.finish()
+	}
+}
+
+// stopOverdue ends the wait for the answers to de-registrations.
+func (m *Machine) stopOverdue() {
+	for _, a := range m.everyone() {
+		m.failedWhileLeaving(a, messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose})
+	}
+}
+
+func (m *Machine) finish() {
+	m.enter(messages.StateStopped)
+	m.do(core.StopTimer{Timer: timerStop}, Finish{Stopped: *m.stop})
+}
