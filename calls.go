@@ -69,11 +69,11 @@ func (c *Client) call(ctx context.Context, what messages.Call) error {
 	case a := <-answer:
 		return c.outcome(what, a)
 	case <-c.left:
-		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client is closed"))
+		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
 	case <-ctx.Done():
 		return fmt.Errorf("holdfast: %s was not answered yet: %w", what, ctx.Err())
 	case <-lost.C:
-		return codeError(messages.ConnectUnknownError, messages.PhaseAPI, fmt.Errorf("%s was not answered within %v", what, callBound))
+		return codeError(CodeUnknown, PhaseAPI, fmt.Errorf("%s was not answered within %v", what, callBound))
 	}
 }
 
@@ -83,19 +83,15 @@ func (c *Client) outcome(what messages.Call, a messages.Answered) error {
 	case a.Code == 0:
 		return nil
 	case a.Cause != nil:
-		return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s: %w", what, a.Cause))
+		return codeError(ErrorCode(a.Code), PhaseAPI, fmt.Errorf("%s: %w", what, a.Cause))
 	}
-	return codeError(a.Code, messages.PhaseAPI, fmt.Errorf("%s while the client is %s", what, c.hub.status().State))
+	return codeError(ErrorCode(a.Code), PhaseAPI, fmt.Errorf("%s while the client is %s", what, c.hub.state()))
 }
 
 // notAllowed reports a call that the client's life does not allow.
 func (c *Client) notAllowed() error {
-	code := messages.ConnectNotAllowed
-	c.hub.emit(messages.Event{
-		Type: EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
-		Action: messages.ActionNone, Detail: "the client is not running",
-	})
-	return codeError(code, messages.PhaseAPI, errors.New("the client is not running"))
+	c.hub.report(CodeNotAllowed, PhaseAPI, "the client is not running")
+	return codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is not running"))
 }
 
 // NetworkUp is a hint that the network is back: present waits end, at most

@@ -80,7 +80,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 
 func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
+		return nil, codeError(CodeInvalidParameters, PhaseConfig, err)
 	}
 	return &Client{
 		runtime: r, settings: settings, logger: loggerOf(settings).With("endpoint", cfg.Endpoint),
@@ -119,7 +119,7 @@ func (c *Client) beginStart(ctx context.Context) (context.Context, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != clientNew {
-		return nil, codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was started before"))
+		return nil, codeError(CodeNotAllowed, PhaseAPI, errors.New("the client was started before"))
 	}
 	c.phase, c.begun = clientStarting, make(chan struct{})
 	ctx, c.abort = context.WithCancel(ctx)
@@ -134,12 +134,12 @@ func (c *Client) endStart(opened *store.Store, err error) error {
 	c.abort()
 	switch {
 	case c.phase != clientStarting:
-		err = codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client was closed meanwhile"))
+		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the client was closed meanwhile"))
 	case err != nil:
 		c.phase = clientNew
 	case !c.runtime.add(c):
 		c.phase = clientNew
-		err = codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the runtime is closed"))
+		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the runtime is closed"))
 	}
 	if err == nil {
 		c.run(opened)
@@ -172,7 +172,7 @@ func (c *Client) Await(ctx context.Context, want State) error {
 			return nil
 		}
 		if ended {
-			return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, fmt.Errorf("the client is closed and will not be %s", want))
+			return codeError(CodeNotAllowed, PhaseAPI, fmt.Errorf("the client is closed and will not be %s", want))
 		}
 		select {
 		case <-changed:
@@ -253,12 +253,8 @@ func (c *Client) alreadyClosed(ctx context.Context) error {
 }
 
 func (c *Client) nothingToClose() error {
-	code := messages.ConnectNotRegistered
-	c.hub.emit(messages.Event{
-		Type: EventError, Code: code, Name: code.String(), Phase: messages.PhaseClose.String(), Attempt: 1,
-		Action: messages.ActionNone, Detail: "there was no registration to end",
-	})
-	return codeError(code, messages.PhaseClose, nil)
+	c.hub.report(CodeNotRegistered, PhaseClose, "there was no registration to end")
+	return codeError(CodeNotRegistered, PhaseClose, nil)
 }
 
 // tearDownReserve is what Close keeps of its time for the teardown that
@@ -279,10 +275,10 @@ func (c *Client) stop(ctx context.Context) error {
 	select {
 	case s := <-c.stopped:
 		if s.Code != 0 {
-			result = codeError(s.Code, messages.PhaseClose, stoppedCause(s.Cause))
+			result = codeError(ErrorCode(s.Code), PhaseClose, stoppedCause(s.Cause))
 		}
 	case <-answered.Done():
-		result = codeError(messages.ConnectorUnregistrationFailed, messages.PhaseClose, answered.Err())
+		result = codeError(CodeUnregistration, PhaseClose, answered.Err())
 	}
 	c.stopActors(ctx)
 	return result
@@ -353,7 +349,7 @@ func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeat
 	}
 	c.restarts++
 	if repeated {
-		c.hub.emit(messages.Event{Type: EventDegraded, Actor: "supervisor", Restarts: c.restarts, Detail: crash.Error()})
+		c.hub.emit(messages.Event{Type: messages.EventDegraded, Actor: "supervisor", Restarts: c.restarts, Detail: crash.Error()})
 	}
 }
 
@@ -372,10 +368,10 @@ func (c *Client) crashed(name string, crash *actorkit.Crash) {
 
 // credentialsError wraps what factoryTree found in the error of its code.
 func credentialsError(err error) error {
-	code := messages.ConnectorInvalidCredentials
+	code := CodeInvalidCredentials
 	var faults *CredentialsError
 	if errors.As(err, &faults) {
 		code = faults.Code()
 	}
-	return codeError(code, messages.PhaseStore, err)
+	return codeError(code, PhaseStore, err)
 }

@@ -21,7 +21,7 @@ func TestRegisterReadUpdateDeregister(t *testing.T) {
 		c := w.Start(w.NoSec())
 		c.WaitFor(holdfast.Registered)
 		e := c.Next(holdfast.EventRegistered)
-		if e.Location != "/rd/1" || e.LifetimeS != 86400 || e.LwM2M != "1.1" || e.Attempts != 1 || e.OfflineMS != nil || e.Server != "coap://192.0.2.1" {
+		if e.Location != "/rd/1" || e.Lifetime != 86400*time.Second || e.LwM2M != "1.1" || e.Attempts != 1 || !e.LostAt.IsZero() || e.Server != "coap://192.0.2.1" {
 			t.Errorf("%+v", e)
 		}
 		for _, accept := range []messages.Format{messages.FormatTLV, messages.FormatSenMLCBOR} {

@@ -41,7 +41,7 @@ func (v view) Attach(companion clientview.Companion) error {
 		}
 		companion.Serve()
 	default:
-		return codeError(messages.ConnectNotAllowed, messages.PhaseAPI, errors.New("the client is closed"))
+		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
 	}
 	v.companions = append(v.companions, companion)
 	return nil

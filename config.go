@@ -77,7 +77,7 @@ type Account struct {
 	// PSKKey is the pre-shared key: 1 to 64 bytes, hexadecimal in a file. It
 	// never prints. Only with SecurityPSK, where either this or PSKKeyFile is
 	// required.
-	PSKKey messages.Secret
+	PSKKey Secret
 	// PSKKeyFile names a file that holds the key in hexadecimal digits; white
 	// space around them is ignored.
 	PSKKeyFile string
@@ -128,6 +128,22 @@ const (
 	SecurityX509  SecurityMode = "x509"  // DTLS with certificates
 	SecurityRPK   SecurityMode = "rpk"   // DTLS with raw public keys (RFC 7250)
 )
+
+// Secret is key material. However it is printed or encoded, only its length
+// shows.
+type Secret []byte
+
+// String returns the length, never the content.
+func (s Secret) String() string { return messages.Secret(s).String() }
+
+// GoString returns the same as String, for %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// Format makes every verb print what String returns.
+func (s Secret) Format(f fmt.State, verb rune) { messages.Secret(s).Format(f, verb) }
+
+// MarshalJSON writes what String returns.
+func (s Secret) MarshalJSON() ([]byte, error) { return messages.Secret(s).MarshalJSON() }
 
 // ReconnectPolicy decides how long to wait between attempts.
 type ReconnectPolicy string

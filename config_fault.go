@@ -8,7 +8,6 @@ import (
 	"syscall"
 
 	"github.com/holdfast-iot/holdfast/internal/store"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Fault is one thing that is wrong with a configuration or with a file that it
@@ -48,7 +47,7 @@ func (e *ConfigError) Error() string { return configLines("invalid configuration
 func (e *ConfigError) Unwrap() []error { return configCauses(e.Faults) }
 
 // Code returns ConnectInvalidParameters.
-func (e *ConfigError) Code() ErrorCode { return messages.ConnectInvalidParameters }
+func (e *ConfigError) Code() ErrorCode { return CodeInvalidParameters }
 
 // CredentialsError lists every fault of what a configuration names;
 // there is at least one.
@@ -64,9 +63,9 @@ func (e *CredentialsError) Unwrap() []error { return configCauses(e.Faults) }
 // stands in the way, else ConnectorInvalidCredentials: a person is needed.
 func (e *CredentialsError) Code() ErrorCode {
 	if slices.ContainsFunc(e.Faults, func(f Fault) bool { return !configIsIO(f.Err) }) {
-		return messages.ConnectorInvalidCredentials
+		return CodeInvalidCredentials
 	}
-	return messages.ConnectorFailedToReadCredentials
+	return CodeReadCredentials
 }
 
 // configIsIO tells an I/O error, which may pass, from a file that is missing

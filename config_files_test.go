@@ -286,11 +286,11 @@ func TestCredentialsErrorCode(t *testing.T) {
 		faults []Fault
 		want   ErrorCode
 	}{
-		{"I/O", []Fault{io, io}, messages.ConnectorFailedToReadCredentials},
-		{"I/O and content", []Fault{io, {}}, messages.ConnectorInvalidCredentials},
-		{"missing", []Fault{{Err: &fs.PathError{Op: "stat", Path: "x", Err: syscall.ENOENT}}}, messages.ConnectorInvalidCredentials},
-		{"not allowed", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}}}, messages.ConnectorInvalidCredentials},
-		{"no directory", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOTDIR}}}, messages.ConnectorInvalidCredentials},
+		{"I/O", []Fault{io, io}, CodeReadCredentials},
+		{"I/O and content", []Fault{io, {}}, CodeInvalidCredentials},
+		{"missing", []Fault{{Err: &fs.PathError{Op: "stat", Path: "x", Err: syscall.ENOENT}}}, CodeInvalidCredentials},
+		{"not allowed", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}}}, CodeInvalidCredentials},
+		{"no directory", []Fault{{Err: &fs.PathError{Op: "open", Path: "x", Err: syscall.ENOTDIR}}}, CodeInvalidCredentials},
 	} {
 		if got := (&CredentialsError{Faults: test.faults}).Code(); got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)

@@ -8,8 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // configMaxSize is the size of the largest configuration file in bytes.
@@ -61,7 +59,7 @@ func configInvalid(faults []Fault) error {
 	slices.SortStableFunc(faults, func(a, b Fault) int {
 		return cmp.Compare(slices.Index(paths, a.Key), slices.Index(paths, b.Key))
 	})
-	return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, &ConfigError{Faults: faults})
+	return codeError(CodeInvalidParameters, PhaseConfig, &ConfigError{Faults: faults})
 }
 
 // Check is Load that also looks at what the configuration names: the state

@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // validConfig has the least that is required and an account of each kind.
@@ -272,7 +270,7 @@ func TestConfigErrorCode(t *testing.T) {
 		t.Errorf("New: %v", err)
 	}
 	var list *ConfigError
-	if !errors.As(err, &list) || list.Code() != messages.ConnectInvalidParameters {
+	if !errors.As(err, &list) || list.Code() != CodeInvalidParameters {
 		t.Errorf("New: %v, want a ConfigError", err)
 	}
 	c := validConfig()

@@ -27,7 +27,7 @@ const configServerID = 1
 // invalid in itself.
 func (c Config) CheckFiles() error {
 	if err := c.Validate(); err != nil {
-		return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
+		return codeError(CodeInvalidParameters, PhaseConfig, err)
 	}
 	return c.checkNamed()
 }
@@ -114,7 +114,7 @@ func (a *Account) source() credfile.Source {
 		mode = messages.SecurityNoSec
 	}
 	return credfile.Source{
-		Mode: mode, Identity: a.PSKIdentity, Key: a.PSKKey, KeyFile: a.PSKKeyFile,
+		Mode: mode, Identity: a.PSKIdentity, Key: messages.Secret(a.PSKKey), KeyFile: a.PSKKeyFile,
 		Certificate: a.Certificate, PrivateKey: a.PrivateKey, Trust: a.Trust,
 		Chain: a.CertificateChain, Signer: a.Signer, Anchors: a.TrustAnchors,
 	}

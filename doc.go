@@ -17,6 +17,10 @@
 // one [Runtime] share an actor system. There are no globals, and a client is
 // silent unless it is given a logger.
 //
-// Public are this package, lwm2m and the packages below it, lwm2mtest, and
-// messages. Everything under actors and internal may change at any time.
+// What happens is told by [Client.Events]: every change of state, and every
+// error with its cause ([Event.Err]), the next attempt and what a person can do.
+// [Client.Status] and [Client.Explain] say how things are.
+//
+// Public are this package, lwm2m and the packages below it, and lwm2mtest.
+// Everything under actors, internal and messages may change at any time.
 package holdfast

@@ -9,37 +9,62 @@ import (
 )
 
 // ErrorCode is the number of an error. Numbers and names are those of the
-// reference behaviour (docs/recovery.md).
-type ErrorCode = messages.ErrorCode
+// reference behaviour (docs/recovery.md, which also says what is done about
+// each).
+type ErrorCode int
 
-// Error is what every call of this package returns. It carries the code, what
-// the client was doing, and the cause.
+// The error codes, each with the name that events and String give it. Code 1
+// was never used, and 15 is reserved.
+const (
+	CodeBootstrapFailed    ErrorCode = 2  // ConnectBootstrapFailed: the bootstrap server refused, or what it delivered cannot be used
+	CodeInvalidParameters  ErrorCode = 3  // ConnectInvalidParameters: the configuration is invalid, or a server refused the registration's parameters
+	CodeInvalidCredentials ErrorCode = 4  // ConnectorInvalidCredentials: own credentials cannot be used
+	CodeNotRegistered      ErrorCode = 5  // ConnectNotRegistered: there is no registration to end
+	CodeTimeout            ErrorCode = 6  // ConnectTimeout: nothing came back
+	CodeNetwork            ErrorCode = 7  // ConnectNetworkError: refused, unreachable, closed, or an error of the server's
+	CodeResponseParse      ErrorCode = 8  // ConnectResponseParseFailed: a message that breaks the protocol
+	CodeUnknown            ErrorCode = 9  // ConnectUnknownError: nothing else fits, such as a crash
+	CodeMemory             ErrorCode = 10 // ConnectMemoryConnectFail: a limit of the configuration is exceeded
+	CodeNotAllowed         ErrorCode = 11 // ConnectNotAllowed: the state does not allow the call
+	CodeSecureConnection   ErrorCode = 12 // ConnectSecureConnectionFailed: the DTLS handshake was refused, by us or the server
+	CodeDNS                ErrorCode = 13 // ConnectDnsResolvingFailed: the server's name leads to no address
+	CodeUnregistration     ErrorCode = 14 // ConnectorUnregistrationFailed: the server did not confirm the good-bye
+	CodeEnrolment          ErrorCode = 15 // EnrolmentFailed: reserved
+	CodeStoreCredentials   ErrorCode = 16 // ConnectorFailedToStoreCredentials: the state directory cannot be written
+	CodeReadCredentials    ErrorCode = 17 // ConnectorFailedToReadCredentials: it cannot be read, or is damaged
+)
+
+// String returns the code's name, such as "ConnectTimeout".
+func (c ErrorCode) String() string { return messages.ErrorCode(c).String() }
+
+// Error is what the calls of this package return, and [Event.Err]. It carries
+// the code, what the client was doing, and the cause.
 //
 // Compare by meaning, not by text: errors.Is(err, holdfast.ErrNetwork) is true
 // for every *Error of the same code, and errors.As reaches the cause.
 type Error struct {
 	Code  ErrorCode
-	Phase string // as in the events: "api", "config", "store" ...
-	Err   error  // the cause; may be nil
+	Phase Phase
+	Err   error // the cause; may be nil
 }
 
 // The errors by code, for errors.Is.
 var (
-	ErrBootstrapFailed    = &Error{Code: messages.ConnectBootstrapFailed}
-	ErrInvalidParameters  = &Error{Code: messages.ConnectInvalidParameters}
-	ErrInvalidCredentials = &Error{Code: messages.ConnectorInvalidCredentials}
-	ErrNotRegistered      = &Error{Code: messages.ConnectNotRegistered}
-	ErrTimeout            = &Error{Code: messages.ConnectTimeout}
-	ErrNetwork            = &Error{Code: messages.ConnectNetworkError}
-	ErrResponseParse      = &Error{Code: messages.ConnectResponseParseFailed}
-	ErrUnknown            = &Error{Code: messages.ConnectUnknownError}
-	ErrMemory             = &Error{Code: messages.ConnectMemoryConnectFail}
-	ErrNotAllowed         = &Error{Code: messages.ConnectNotAllowed}
-	ErrSecureConnection   = &Error{Code: messages.ConnectSecureConnectionFailed}
-	ErrDNS                = &Error{Code: messages.ConnectDNSResolvingFailed}
-	ErrUnregistration     = &Error{Code: messages.ConnectorUnregistrationFailed}
-	ErrStoreCredentials   = &Error{Code: messages.ConnectorFailedToStoreCredentials}
-	ErrReadCredentials    = &Error{Code: messages.ConnectorFailedToReadCredentials}
+	ErrBootstrapFailed    = &Error{Code: CodeBootstrapFailed}
+	ErrInvalidParameters  = &Error{Code: CodeInvalidParameters}
+	ErrInvalidCredentials = &Error{Code: CodeInvalidCredentials}
+	ErrNotRegistered      = &Error{Code: CodeNotRegistered}
+	ErrTimeout            = &Error{Code: CodeTimeout}
+	ErrNetwork            = &Error{Code: CodeNetwork}
+	ErrResponseParse      = &Error{Code: CodeResponseParse}
+	ErrUnknown            = &Error{Code: CodeUnknown}
+	ErrMemory             = &Error{Code: CodeMemory}
+	ErrNotAllowed         = &Error{Code: CodeNotAllowed}
+	ErrSecureConnection   = &Error{Code: CodeSecureConnection}
+	ErrDNS                = &Error{Code: CodeDNS}
+	ErrUnregistration     = &Error{Code: CodeUnregistration}
+	ErrStoreCredentials   = &Error{Code: CodeStoreCredentials}
+	ErrReadCredentials    = &Error{Code: CodeReadCredentials}
 )
 
 // ErrStore says that the state directory cannot be used at all: locked by
@@ -56,7 +81,7 @@ var ErrStoreInUse = errors.New("another process uses it")
 func (e *Error) Error() string {
 	text := "holdfast: " + e.Code.String()
 	if e.Phase != "" {
-		text += " (" + e.Phase + ")"
+		text += " (" + string(e.Phase) + ")"
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
@@ -73,9 +98,21 @@ func (e *Error) Is(target error) bool {
 	return ok && other.Code == e.Code
 }
 
+// AlertError says that a server ended a DTLS handshake or session with an
+// alert (RFC 5246 section 7.2). errors.As finds it behind an *[Error]. During a
+// handshake nothing proves that an alert is the server's: anybody on the way can
+// send one.
+type AlertError struct {
+	Number      uint8  // such as 48
+	Description string // the number's name in the RFCs, such as "unknown_ca"
+}
+
+// Error returns a sentence for a person.
+func (e *AlertError) Error() string { return "the server sent the alert " + e.Description }
+
 // codeError wraps a cause in the error of its code.
-func codeError(code ErrorCode, phase messages.Phase, cause error) *Error {
-	return &Error{Code: code, Phase: phase.String(), Err: cause}
+func codeError(code ErrorCode, phase Phase, cause error) *Error {
+	return &Error{Code: code, Phase: phase, Err: cause}
 }
 
 // storeError wraps the cause for which the store could not be opened.

@@ -1,142 +1,155 @@
 package holdfast
 
 import (
-	"errors"
 	"time"
+)
 
-	"github.com/holdfast-iot/holdfast/actors/network"
-	"github.com/holdfast-iot/holdfast/messages"
+// EventType says what an [Event] is about.
+type EventType string
+
+// The event types, and the fields that they set besides Time, Seq, Endpoint
+// and Type.
+const (
+	// EventState says that the client's state has changed: State, Previous.
+	EventState EventType = "state"
+	// EventError says that something has failed: Code, Name, Phase, Attempt,
+	// Detail, CoAP, TLSAlert, Action, NextAttempt, WaitsForTurn and Remedy, as
+	// far as they apply. One failed attempt makes one such event.
+	EventError EventType = "error"
+	// EventBootstrapped says that a bootstrap is complete and stored: Accounts.
+	EventBootstrapped EventType = "bootstrapped"
+	// EventRegistered says that a server has registered the client: Location,
+	// Lifetime, LwM2M, Attempts, LostAt.
+	EventRegistered EventType = "registered"
+	// EventRegistrationUpdated says that a server has accepted an Update.
+	EventRegistrationUpdated EventType = "registration_updated"
+	// EventUnregistered says that the client has de-registered from a server.
+	EventUnregistered EventType = "unregistered"
+	// EventDegraded says that a part of the client crashes again and again, and
+	// is replaced each time: Actor, Restarts, Detail.
+	EventDegraded EventType = "degraded"
+)
+
+// State is what a client, or one connection of it, is doing. A client's state
+// is that of the connection that keeps it from being registered.
+type State string
+
+// The states, in the order in which a client gets to them. A client that has
+// not been started has none.
+const (
+	Starting      State = "starting"      // credentials are being read
+	Resolving     State = "resolving"     // the name of the server is being resolved
+	Connecting    State = "connecting"    // a socket is being opened, a DTLS handshake is under way
+	Bootstrapping State = "bootstrapping" // the bootstrap server is asked for credentials
+	Registering   State = "registering"   // a Register or an Update is under way
+	Registered    State = "registered"    // every management server knows the client
+	Waiting       State = "waiting"       // for the next attempt
+	Paused        State = "paused"        // by [Client.Pause]
+	Stopping      State = "stopping"      // by [Client.Close]: servers are told good-bye
+	Stopped       State = "stopped"       // for good
+)
+
+// Phase says what the client was doing when something failed.
+type Phase string
+
+// The phases of an error.
+const (
+	PhaseAPI        Phase = "api"        // a call of the application
+	PhaseConfig     Phase = "config"     // the configuration was checked
+	PhaseStore      Phase = "store"      // the state directory or a credentials file was read or written
+	PhaseBootstrap  Phase = "bootstrap"  // connecting to the bootstrap server, and the bootstrap
+	PhaseRegister   Phase = "register"   // connecting to a management server, and the Register
+	PhaseUpdate     Phase = "update"     // an Update, on whatever link
+	PhaseRegistered Phase = "registered" // a link on which the client is registered
+	PhaseClose      Phase = "close"      // de-registering
+	PhaseFirmware   Phase = "firmware"   // reserved
+)
+
+// Action is what the client does about an error.
+type Action string
+
+// The actions. With the first three something is tried at
+// [Event.NextAttempt].
+const (
+	ActionRetry     Action = "retry"     // the same again
+	ActionBootstrap Action = "bootstrap" // a bootstrap, for new credentials
+	ActionRegister  Action = "register"  // a registration from the start
+	ActionIgnore    Action = "ignore"    // nothing: what failed is dropped, the rest goes on
+	ActionNone      Action = "none"      // nothing is to be done
+	ActionUser      Action = "user"      // a person is needed; Event.Remedy says for what
 )
 
 // Event is one thing that an application may want to know. Which fields are
-// set depends on Type; the others are absent from its JSON form, which is one
-// line of `holdfast run --json`. An event never carries a secret.
+// set depends on Type. Its JSON form, one line of `holdfast run --json`, has the
+// others left out. An event never carries a secret.
 type Event struct {
-	Time     time.Time `json:"time"`
-	Seq      uint64    `json:"seq"` // from 1, without gaps, per client
-	Endpoint string    `json:"endpoint"`
-	Type     EventType `json:"type"`
-	Server   string    `json:"server,omitempty"` // URI of the server concerned
+	Time     time.Time
+	Seq      uint64 // from 1, without gaps, per client
+	Endpoint string // of the client
+	Type     EventType
+	Server   string // URI of the server concerned; empty when it is none
 
-	State    State `json:"state,omitempty"`
-	Previous State `json:"previous,omitempty"`
+	State    State
+	Previous State
 
-	Code     ErrorCode `json:"code,omitempty"`
-	Name     string    `json:"name,omitempty"` // the code's name
-	Phase    string    `json:"phase,omitempty"`
-	Attempt  uint64    `json:"attempt,omitempty"` // consecutive failures, from 1
-	Detail   string    `json:"detail,omitempty"`
-	CoAP     string    `json:"coap,omitempty"` // "4.03", when a response was the cause
-	TLSAlert *uint8    `json:"tls_alert,omitempty"`
-	Action   Action    `json:"action,omitempty"`
-	// RetryInMS is set when something will be tried again; milliseconds.
-	RetryInMS *int64 `json:"retry_in_ms,omitempty"`
-	// WaitsForTurn says that RetryInMS is longer than the policy's delay: the
-	// attempts of all accounts together have a budget.
-	WaitsForTurn bool   `json:"waits_for_turn,omitempty"`
-	Remedy       string `json:"remedy,omitempty"` // what a person can do
+	Code     ErrorCode
+	Name     string // of the code, as in docs/recovery.md
+	Phase    Phase
+	Attempt  uint64 // consecutive failures, from 1
+	Detail   string // the cause, for a person
+	CoAP     string // the response that was the cause, such as "4.03"
+	TLSAlert *uint8 // number of the alert that was the cause (RFC 5246 section 7.2); see [AlertError]
+	Action   Action
+	// NextAttempt is when something will be tried again, zero when nothing
+	// will. See also RetryIn.
+	NextAttempt time.Time
+	// WaitsForTurn says that NextAttempt is later than the reconnection policy
+	// asks for: the attempts of all accounts together have a budget.
+	WaitsForTurn bool
+	Remedy       string // what a person can do
 
-	Accounts  int    `json:"accounts,omitempty"` // management accounts that a bootstrap delivered
-	Location  string `json:"location,omitempty"`
-	LifetimeS int64  `json:"lifetime_s,omitempty"`
-	LwM2M     string `json:"lwm2m,omitempty"`
-	Attempts  uint64 `json:"attempts,omitempty"`   // attempts that it took, the successful one included
-	OfflineMS *int64 `json:"offline_ms,omitempty"` // since the link was lost; absent when there was none before
+	Accounts int           // management accounts that a bootstrap delivered
+	Location string        // path of the registration, as the server chose it
+	Lifetime time.Duration // of the registration, whole seconds; 0 is infinite
+	LwM2M    string        // version of the protocol that was agreed on, "1.0" or "1.1"
+	Attempts uint64        // that it took, the successful one included
+	// LostAt is when the link was lost that this registration replaces, zero
+	// when there was none before. See also Offline.
+	LostAt time.Time
 
-	Actor    string `json:"actor,omitempty"`
-	Restarts uint64 `json:"restarts,omitempty"`
+	Actor    string // name of the part that crashes
+	Restarts uint64 // of it
 
 	cause error // what Detail says in words; Err wraps it
 }
 
-// RetryIn returns when something will be tried again, and whether it will.
-func (e Event) RetryIn() (time.Duration, bool) {
-	if e.RetryInMS == nil {
+// RetryIn returns how long after the event the next attempt comes; again is
+// false when none will.
+func (e Event) RetryIn() (delay time.Duration, again bool) {
+	if e.NextAttempt.IsZero() {
 		return 0, false
 	}
-	return time.Duration(*e.RetryInMS) * time.Millisecond, true
+	return e.NextAttempt.Sub(e.Time), true
+}
+
+// Offline returns for how long the client was not registered before a
+// registration; was is false when it never was before.
+func (e Event) Offline() (d time.Duration, was bool) {
+	if e.LostAt.IsZero() {
+		return 0, false
+	}
+	return e.Time.Sub(e.LostAt), true
 }
 
 // Err returns the error that an event of type [EventError] reports, an
 // *[Error], and nil for every other type. Like the errors of calls it is
 // compared by meaning: errors.Is(e.Err(), ErrNetwork). errors.As reaches the
 // cause, such as a *net.DNSError, a syscall.Errno, an x509.UnknownAuthorityError
-// or an *[AlertError]; of an event that came as JSON, or stands in an
-// [Explanation] as a transition, only the text is left.
+// or an *[AlertError]. Of an event that came as JSON, or is part of a [Status] or
+// an [Explanation], only code, phase and text are left.
 func (e Event) Err() error {
 	if e.Type != EventError {
 		return nil
 	}
 	return &Error{Code: e.Code, Phase: e.Phase, Err: explained(e.Detail, e.cause)}
-}
-
-// AlertError says that a server ended a DTLS handshake or session with an
-// alert (RFC 5246 section 7.2). During a handshake nothing proves that an alert
-// is the server's: anybody on the way can send one.
-type AlertError struct {
-	Number      uint8  // such as 48
-	Description string // the number's name in the RFCs, such as "unknown_ca"
-}
-
-// Error returns a sentence for a person.
-func (e *AlertError) Error() string { return "the server sent the alert " + e.Description }
-
-// stoppedCause is the cause of a de-registration that failed, without the
-// actors' own [messages.Failure].
-func stoppedCause(cause error) error {
-	if f, ok := errors.AsType[*messages.Failure](cause); ok {
-		return explained(f.Error(), f.Cause)
-	}
-	return cause
-}
-
-// explained is the error with a text and a cause. It is nil when there is
-// neither.
-func explained(text string, cause error) error {
-	if text == "" && cause == nil {
-		return nil
-	}
-	e := &explainedError{text: text}
-	if cause != nil {
-		e.causes = append(e.causes, cause)
-	}
-	if alert := alertIn(cause); alert != nil {
-		e.causes = append(e.causes, alert)
-	}
-	return e
-}
-
-// explainedError has the text of an event's detail, which says more than the
-// cause alone: what the server answered, for example.
-type explainedError struct {
-	text   string
-	causes []error
-}
-
-func (e *explainedError) Error() string { return e.text }
-
-func (e *explainedError) Unwrap() []error { return e.causes }
-
-// alertIn finds the alert of a server, of a handshake or of a session.
-func alertIn(cause error) *AlertError {
-	if e, ok := errors.AsType[*network.AlertError](cause); ok {
-		return &AlertError{Number: e.Number, Description: network.AlertName(e.Number)}
-	}
-	if e, ok := errors.AsType[*network.ClosedError](cause); ok && e.Err == nil {
-		return &AlertError{Number: e.Alert, Description: network.AlertName(e.Alert)}
-	}
-	return nil
-}
-
-// eventOf makes of what an actor reports what an application sees.
-func eventOf(m messages.Event) Event {
-	return Event{
-		Time: m.Time, Seq: m.Seq, Endpoint: m.Endpoint,
-		Type: m.Type, Server: m.Server, State: m.State, Previous: m.Previous,
-		Code: m.Code, Name: m.Name, Phase: m.Phase, Attempt: m.Attempt, Detail: m.Detail, CoAP: m.CoAP,
-		TLSAlert: m.TLSAlert, Action: m.Action, RetryInMS: m.RetryInMS, WaitsForTurn: m.WaitsForTurn, Remedy: m.Remedy,
-		Accounts: m.Accounts, Location: m.Location, LifetimeS: m.LifetimeS, LwM2M: m.LwM2M,
-		Attempts: m.Attempts, OfflineMS: m.OfflineMS, Actor: m.Actor, Restarts: m.Restarts,
-		cause: m.Cause,
-	}
 }

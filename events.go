@@ -8,45 +8,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// EventType is the type of an [Event].
-type EventType = messages.EventType
-
-// The event types.
-const (
-	EventState               = messages.EventState
-	EventError               = messages.EventError
-	EventBootstrapped        = messages.EventBootstrapped
-	EventRegistered          = messages.EventRegistered
-	EventRegistrationUpdated = messages.EventRegistrationUpdated
-	EventUnregistered        = messages.EventUnregistered
-	EventDegraded            = messages.EventDegraded
-)
-
-// State is what a client is doing.
-type State = messages.State
-
-// The states.
-const (
-	Starting      = messages.StateStarting
-	Resolving     = messages.StateResolving
-	Connecting    = messages.StateConnecting
-	Bootstrapping = messages.StateBootstrapping
-	Registering   = messages.StateRegistering
-	Registered    = messages.StateRegistered
-	Waiting       = messages.StateWaiting
-	Paused        = messages.StatePaused
-	Stopping      = messages.StateStopping
-	Stopped       = messages.StateStopped
-)
-
-// Status is a snapshot of a client.
-type Status struct {
-	State       State
-	Connections []messages.ConnectionStatus // the bootstrap account first, then by short server ID
-	Events      uint64                      // events so far; the Seq of the newest
-	Dropped     uint64                      // events that some subscriber was too slow for
-}
-
 // hub numbers the events of one client and passes them to its subscribers. It
 // never blocks the emitter: an event that a subscriber has no room for is dropped
 // and counted.
@@ -92,6 +53,14 @@ func (h *hub) emit(e messages.Event) {
 	}
 }
 
+// report emits an error that is none of the supervisor's: of a call that comes
+// while there is none.
+func (h *hub) report(code ErrorCode, phase Phase, detail string) {
+	h.emit(messageOf(Event{
+		Type: EventError, Code: code, Name: code.String(), Phase: phase, Attempt: 1, Action: ActionNone, Detail: detail,
+	}))
+}
+
 // publish replaces the snapshot and wakes those who wait for a state.
 func (h *hub) publish(s messages.Snapshot) {
 	h.mu.Lock()
@@ -129,7 +98,7 @@ func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
-	h.snapshot.State = Stopped // also when the supervisor could not say so, or never was
+	h.snapshot.State = messages.StateStopped // also when the supervisor could not say so, or never was
 	for s := range h.subscribers {
 		delete(h.subscribers, s)
 		close(s.events)
@@ -143,26 +112,35 @@ func (h *hub) close() {
 func (h *hub) observe() (s State, changed <-chan struct{}, ended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.snapshot.State, h.changed, h.closed
+	return State(h.snapshot.State), h.changed, h.closed
 }
 
+// state returns what the client is doing.
+func (h *hub) state() State {
+	s, _, _ := h.observe()
+	return s
+}
+
+// status returns what is known of the client and of its servers.
 func (h *hub) status() Status {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.present()
+	return h.present(h.journal.Servers())
 }
 
-// record returns the status together with what the journal has noted.
+// record returns the status together with all that the journal has noted.
 func (h *hub) record() (Status, journal.Record) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.present(), h.journal.Read()
+	record := h.journal.Read()
+	return h.present(record.Servers), record
 }
 
 // present returns the status; callers hold mu.
-func (h *hub) present() Status {
+func (h *hub) present(servers []journal.Server) Status {
+	now := time.Now()
 	return Status{
-		State: h.snapshot.State, Connections: h.snapshot.Connections,
+		Time: now, State: State(h.snapshot.State), Connections: connectionsOf(h.snapshot, servers, now),
 		Events: h.seq, Dropped: h.dropped,
 	}
 }

@@ -1,11 +1,21 @@
 package holdfast
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
 )
+
+// Status is a snapshot of a client.
+type Status struct {
+	Time        time.Time    // of the snapshot
+	State       State        // empty before Start
+	Connections []Connection // the bootstrap account first, then by short server ID
+	Events      uint64       // events so far; the Seq of the newest
+	Dropped     uint64       // events that some subscriber was too slow for
+}
 
 // Explanation says what a client is doing, why it is not connected, and what
 // comes next and when. Its String is for a person; its JSON form is the answer
@@ -27,27 +37,36 @@ type Explanation struct {
 
 // Connection is what is known of one server account.
 type Connection struct {
-	Account string `json:"account"` // "bootstrap", or "server 1" with the short server ID
-	Server  string `json:"server"`  // URI
-	State   State  `json:"state"`
-	// Location, LifetimeS (seconds; 0 is infinite) and ConfirmedAt, when the
-	// server last accepted a Register or an Update, are set while it is
-	// thought to know us.
-	Location    string    `json:"location,omitempty"`
-	LifetimeS   *int64    `json:"lifetime_s,omitempty"`
-	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	Account string // "bootstrap", or "server 1" with the short server ID
+	Server  string // URI
+	State   State
+	// Location, Lifetime (0 is infinite) and ConfirmedAt, when the server last
+	// accepted a Register or an Update, are set while it is thought to know us.
+	Location    string
+	Lifetime    time.Duration
+	ConfirmedAt time.Time
 	// Trouble is set while attempts fail.
-	Trouble *Trouble `json:"trouble,omitempty"`
+	Trouble *Trouble
 	// LastError is the newest error about this server, also when it is over.
-	LastError *Event `json:"last_error,omitempty"`
+	LastError *Event
 	// Next is set when something will be tried.
-	Next *NextStep `json:"next,omitempty"`
-	// Shed counts what was dropped; absent when nothing was.
-	Shed *Shed `json:"shed,omitempty"`
+	Next *NextStep
+	// Shed counts what was dropped ; nil when nothing was.
+	Shed *Shed
 }
 
-// Shed counts what the links of a server have dropped, by reason.
-type Shed = messages.Shed
+// Shed counts what the links of a server have dropped.
+type Shed struct {
+	Queue   uint64 `json:"queue"`   // datagrams that came faster than they could be looked at
+	Rate    uint64 `json:"rate"`    // datagrams above the work that is done for one peer in a second
+	Answers uint64 `json:"answers"` // responses for which no message ID was left
+	Memory  uint64 `json:"memory"`  // requests, or parts of bodies, that could not be remembered
+	Forged  uint64 `json:"forged"`  // empty ACKs and RSTs that were not believed
+	// Truncated counts datagrams too long to be read, Unsent those that the
+	// socket had no room to send.
+	Truncated uint64 `json:"truncated"`
+	Unsent    uint64 `json:"unsent"`
+}
 
 // Trouble is a run of failures that has not ended.
 type Trouble struct {
@@ -59,50 +78,52 @@ type Trouble struct {
 
 // NextStep is what a client will do, and when.
 type NextStep struct {
-	Action Action    `json:"action"`
-	At     time.Time `json:"at"`
-	InMS   int64     `json:"in_ms"` // milliseconds from the time of the explanation, not negative
+	Action Action
+	At     time.Time
+	In     time.Duration // from the time of the snapshot, in whole milliseconds, not negative
 	// WaitsForTurn says that it would come sooner by the policy: the attempts
 	// of all accounts together have a budget.
-	WaitsForTurn bool `json:"waits_for_turn,omitempty"`
+	WaitsForTurn bool
 }
-
-// Action is what a client does about an error.
-type Action = messages.Action
 
 // Explain says what the client is doing, and why.
 func (c *Client) Explain() Explanation {
 	status, record := c.hub.record()
-	return explain(c.config.Endpoint, status, record, time.Now())
+	return explain(c.config.Endpoint, status, record)
 }
 
-func explain(endpoint string, status Status, record journal.Record, now time.Time) Explanation {
-	e := Explanation{
-		Time: now, Endpoint: endpoint, State: status.State, Since: record.Since,
-		Connections: []Connection{}, Transitions: eventsOf(record.Transitions),
+func explain(endpoint string, status Status, record journal.Record) Explanation {
+	return Explanation{
+		Time: status.Time, Endpoint: endpoint, State: status.State, Since: record.Since,
+		Connections: status.Connections, Transitions: eventsOf(record.Transitions),
+		Trouble: storeTrouble(record.Server(""), status.Time),
 	}
-	for _, c := range status.Connections {
-		e.Connections = append(e.Connections, explainConnection(c, record.Server(c.Server), now))
-	}
-	e.Trouble = storeTrouble(record.Server(""), now)
-	return e
 }
 
-func explainConnection(c messages.ConnectionStatus, record journal.Server, now time.Time) Connection {
+// connectionsOf joins what the supervisor says of its accounts with what has
+// happened to their servers.
+func connectionsOf(s messages.Snapshot, servers []journal.Server, now time.Time) []Connection {
+	list := make([]Connection, 0, len(s.Connections))
+	for _, c := range s.Connections {
+		list = append(list, connectionOf(c, journal.Find(servers, c.Server), now))
+	}
+	return list
+}
+
+func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.Time) Connection {
 	last := lastOf(record)
 	out := Connection{
-		Account: c.Peer.String(), Server: c.Server, State: c.State,
+		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now),
 	}
-	if c.Shed != (Shed{}) {
-		out.Shed = &c.Shed
+	if shed := Shed(c.Shed); shed != (Shed{}) {
+		out.Shed = &shed
 	}
 	if out.Next != nil {
 		out.Next.WaitsForTurn = c.WaitsForTurn
 	}
 	if c.Location != "" {
-		out.Location, out.ConfirmedAt = c.Location, c.RegisteredAt
-		out.LifetimeS = new(int64(c.Lifetime / time.Second))
+		out.Location, out.Lifetime, out.ConfirmedAt = c.Location, c.Lifetime, c.RegisteredAt
 	}
 	if c.Failures > 0 && last != nil && !record.FailingSince.IsZero() {
 		out.Trouble = &Trouble{Since: record.FailingSince, Failures: c.Failures, Error: last, Next: out.Next}
@@ -143,9 +164,74 @@ func nextStep(at time.Time, last *Event, now time.Time) *NextStep {
 	if at.IsZero() {
 		return nil
 	}
-	step := &NextStep{Action: messages.ActionRetry, At: at, InMS: max(at.Sub(now), 0).Milliseconds()}
-	if last != nil && last.RetryInMS != nil {
+	step := &NextStep{Action: ActionRetry, At: at, In: max(at.Sub(now), 0).Truncate(time.Millisecond)}
+	if last != nil && !last.NextAttempt.IsZero() {
 		step.Action = last.Action
 	}
 	return step
+}
+
+// connectionJSON is the form of a [Connection] in docs/contract.md, Control API.
+type connectionJSON struct {
+	Account     string    `json:"account"`
+	Server      string    `json:"server"`
+	State       State     `json:"state"`
+	Location    string    `json:"location,omitempty"`
+	LifetimeS   *int64    `json:"lifetime_s,omitempty"` // absent without a location
+	ConfirmedAt time.Time `json:"confirmed_at,omitzero"`
+	Trouble     *Trouble  `json:"trouble,omitempty"`
+	LastError   *Event    `json:"last_error,omitempty"`
+	Next        *NextStep `json:"next,omitempty"`
+	Shed        *Shed     `json:"shed,omitempty"`
+}
+
+// MarshalJSON writes durations in seconds, as "lifetime_s".
+func (c Connection) MarshalJSON() ([]byte, error) {
+	form := connectionJSON{
+		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
+		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed,
+	}
+	if c.Location != "" {
+		form.LifetimeS = new(int64(c.Lifetime / time.Second))
+	}
+	return marshal(form)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Connection) UnmarshalJSON(data []byte) error {
+	var form connectionJSON
+	if err := json.Unmarshal(data, &form); err != nil {
+		return err
+	}
+	*c = Connection{
+		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
+		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed,
+	}
+	if form.LifetimeS != nil {
+		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second
+	}
+	return nil
+}
+
+// stepJSON is the form of a [NextStep] in docs/contract.md, Control API.
+type stepJSON struct {
+	Action       Action    `json:"action"`
+	At           time.Time `json:"at"`
+	InMS         int64     `json:"in_ms"`
+	WaitsForTurn bool      `json:"waits_for_turn,omitempty"`
+}
+
+// MarshalJSON writes durations in milliseconds, as "in_ms".
+func (s NextStep) MarshalJSON() ([]byte, error) {
+	return marshal(stepJSON{s.Action, s.At, s.In.Milliseconds(), s.WaitsForTurn})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *NextStep) UnmarshalJSON(data []byte) error {
+	var form stepJSON
+	if err := json.Unmarshal(data, &form); err != nil {
+		return err
+	}
+	*s = NextStep{form.Action, form.At, time.Duration(form.InMS) * time.Millisecond, form.WaitsForTurn}
+	return nil
 }

@@ -41,31 +41,37 @@ func (h *history) note(after time.Duration, e messages.Event) {
 }
 
 func (h *history) state(after time.Duration, from, to State, server string) {
-	h.note(after, messages.Event{Type: EventState, Previous: from, State: to, Server: server})
+	h.note(after, messages.Event{Type: messages.EventState, Previous: messages.State(from), State: messages.State(to), Server: server})
 }
 
 // timedOut notes the n-th failed attempt in a row.
 func (h *history) timedOut(after time.Duration, n uint64, retry time.Duration) {
 	h.note(after, messages.Event{
-		Type: EventError, Server: explainServer, Code: messages.ConnectTimeout, Name: "ConnectTimeout", Phase: "register",
+		Type: messages.EventError, Server: explainServer, Code: messages.ConnectTimeout, Name: "ConnectTimeout", Phase: "register",
 		Attempt: n, Detail: "timeout", Action: messages.ActionRetry, RetryInMS: new(retry.Milliseconds()),
 		Remedy: "Check that the server is running.",
 	})
 }
 
+// explanationOf is the explanation that such a client gives.
+func explanationOf(s messages.Snapshot, record journal.Record, now time.Time) Explanation {
+	status := Status{Time: now, State: State(s.State), Connections: connectionsOf(s, record.Servers, now)}
+	return explain("gw-0001", status, record)
+}
+
 // What was dropped is told, by reason, and nothing where nothing was.
 func TestExplainWhatWasDropped(t *testing.T) {
 	c := connection(Registered, 0, time.Time{})
-	explained := func() Explanation {
-		status := Status{State: Registered, Connections: []messages.ConnectionStatus{c}}
-		return explain("gw-0001", status, journal.Record{}, explainEpoch)
+	dropping := func() Explanation {
+		status := messages.Snapshot{State: messages.State(Registered), Connections: []messages.ConnectionStatus{c}}
+		return explanationOf(status, journal.Record{}, explainEpoch)
 	}
-	if e := explained(); e.Connections[0].Shed != nil || strings.Contains(e.String(), "dropped") {
+	if e := dropping(); e.Connections[0].Shed != nil || strings.Contains(e.String(), "dropped") {
 		t.Errorf("%+v", e.Connections[0])
 	}
-	c.Shed = Shed{Queue: 3, Rate: 70000, Forged: 1, Truncated: 5, Unsent: 6}
-	e := explained()
-	if *e.Connections[0].Shed != c.Shed {
+	c.Shed = messages.Shed{Queue: 3, Rate: 70000, Forged: 1, Truncated: 5, Unsent: 6}
+	e := dropping()
+	if *e.Connections[0].Shed != Shed(c.Shed) {
 		t.Errorf("%+v", e.Connections[0])
 	}
 	want := "dropped so far   3 faster than they could be looked at, 70000 above the work for one peer, 1 ACKs and RSTs while somebody guesses message IDs, " +
@@ -76,24 +82,24 @@ func TestExplainWhatWasDropped(t *testing.T) {
 }
 
 func connection(state State, failures uint64, next time.Time) messages.ConnectionStatus {
-	return messages.ConnectionStatus{Peer: messages.ManagementPeer(1), Server: explainServer, State: state, Failures: failures, NextAttempt: next}
+	return messages.ConnectionStatus{Peer: messages.ManagementPeer(1), Server: explainServer, State: messages.State(state), Failures: failures, NextAttempt: next}
 }
 
 // neverStarted, registered and so on are what an explanation is made of.
 func neverStarted() Explanation {
-	return explain("gw-0001", Status{}, journal.Record{}, explainEpoch)
+	return explanationOf(messages.Snapshot{}, journal.Record{}, explainEpoch)
 }
 
 func registeredForADay() Explanation {
 	h := newHistory()
 	h.state(0, "", Starting, "")
 	h.state(time.Second, Starting, Registered, explainServer)
-	h.note(0, messages.Event{Type: EventRegistered, Server: explainServer, Location: "/rd/1", LifetimeS: 86400, LwM2M: "1.1", Attempts: 1})
+	h.note(0, messages.Event{Type: messages.EventRegistered, Server: explainServer, Location: "/rd/1", LifetimeS: 86400, LwM2M: "1.1", Attempts: 1})
 	c := connection(Registered, 0, time.Time{})
 	c.Location, c.Lifetime, c.RegisteredAt = "/rd/1", 24*time.Hour, h.now
-	b := messages.ConnectionStatus{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Starting}
-	status := Status{State: Registered, Connections: []messages.ConnectionStatus{b, c}}
-	return explain("gw-0001", status, h.journal.Read(), h.now.Add(26*time.Hour))
+	b := messages.ConnectionStatus{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: messages.StateStarting}
+	status := messages.Snapshot{State: messages.State(Registered), Connections: []messages.ConnectionStatus{b, c}}
+	return explanationOf(status, h.journal.Read(), h.now.Add(26*time.Hour))
 }
 
 func waitingAfterThree() Explanation {
@@ -104,29 +110,29 @@ func waitingAfterThree() Explanation {
 	h.timedOut(3*time.Minute+5*time.Second, 2, 10*time.Second)
 	h.timedOut(3*time.Minute+10*time.Second, 3, 20*time.Second)
 	h.state(0, Registering, Waiting, explainServer)
-	status := Status{State: Waiting, Connections: []messages.ConnectionStatus{connection(Waiting, 3, h.now.Add(20*time.Second))}}
-	return explain("gw-0001", status, h.journal.Read(), h.now.Add(2*time.Second))
+	status := messages.Snapshot{State: messages.State(Waiting), Connections: []messages.ConnectionStatus{connection(Waiting, 3, h.now.Add(20*time.Second))}}
+	return explanationOf(status, h.journal.Read(), h.now.Add(2*time.Second))
 }
 
 func credentialsMissing() Explanation {
 	h := newHistory()
 	h.state(0, "", Starting, "")
 	h.note(0, messages.Event{
-		Type: EventError, Code: messages.ConnectorInvalidCredentials, Name: "ConnectorInvalidCredentials", Phase: "store", Attempt: 1,
+		Type: messages.EventError, Code: messages.ConnectorInvalidCredentials, Name: "ConnectorInvalidCredentials", Phase: "store", Attempt: 1,
 		Detail: "bad-credentials: unusable credentials:\n  server.psk_key_file: the file \"k\" does not exist\x1b[2J",
 		Action: messages.ActionUser, RetryInMS: new(int64(5000)), Remedy: "Correct the files that the configuration names.",
 	})
 	h.state(0, Starting, Waiting, "")
-	return explain("gw-0001", Status{State: Waiting}, h.journal.Read(), h.now.Add(time.Second))
+	return explanationOf(messages.Snapshot{State: messages.StateWaiting}, h.journal.Read(), h.now.Add(time.Second))
 }
 
 func bootstrapBelongs() Explanation {
 	h := newHistory()
 	h.state(0, "", Bootstrapping, explainBootstrap)
-	status := Status{State: Bootstrapping, Connections: []messages.ConnectionStatus{
-		{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: Bootstrapping}, connection(Waiting, 2, time.Time{}),
+	status := messages.Snapshot{State: messages.State(Bootstrapping), Connections: []messages.ConnectionStatus{
+		{Peer: messages.BootstrapPeer(), Server: explainBootstrap, State: messages.StateBootstrapping}, connection(Waiting, 2, time.Time{}),
 	}}
-	return explain("gw-0001", status, h.journal.Read(), h.now.Add(time.Second))
+	return explanationOf(status, h.journal.Read(), h.now.Add(time.Second))
 }
 
 // The texts that people read stand in testdata/explain, for review.
@@ -175,7 +181,7 @@ func TestExplainJSON(t *testing.T) {
 	}
 	c := got.Connections[0]
 	if c.Account != "server 1" || c.Trouble.Failures != 3 || !c.Trouble.Since.Equal(explainEpoch.Add(3*time.Minute)) ||
-		c.Trouble.Error.Code != messages.ConnectTimeout || c.Next.InMS != 18000 || c.Next.Action != messages.ActionRetry {
+		c.Trouble.Error.Code != CodeTimeout || c.Next.In != 18*time.Second || c.Next.Action != ActionRetry {
 		t.Errorf("%+v", c)
 	}
 }
@@ -184,12 +190,12 @@ func TestExplainJSON(t *testing.T) {
 func TestExplainForgivesTheStore(t *testing.T) {
 	for retry, standing := range map[time.Duration]bool{0: false, time.Hour: true} {
 		h := newHistory()
-		e := messages.Event{Type: EventError, Code: messages.ConnectorFailedToReadCredentials, Phase: "store", Attempt: 1, Action: messages.ActionNone}
+		e := messages.Event{Type: messages.EventError, Code: messages.ConnectorFailedToReadCredentials, Phase: "store", Attempt: 1, Action: messages.ActionNone}
 		if retry > 0 {
 			e.RetryInMS = new(retry.Milliseconds())
 		}
 		h.note(0, e)
-		h.note(time.Second, messages.Event{Type: EventRegistered, Server: explainServer})
+		h.note(time.Second, messages.Event{Type: messages.EventRegistered, Server: explainServer})
 		if got := storeTrouble(h.journal.Read().Server(""), h.now) != nil; got != standing {
 			t.Errorf("retry in %v: trouble %v", retry, got)
 		}

@@ -124,8 +124,8 @@ func shedText(s *Shed) string {
 
 func (t *explainText) registration(c Connection) string {
 	lifetime := "for ever"
-	if *c.LifetimeS > 0 {
-		lifetime = "for " + humanDuration(time.Duration(*c.LifetimeS)*time.Second)
+	if c.Lifetime > 0 {
+		lifetime = "for " + humanDuration(c.Lifetime)
 	}
 	return fmt.Sprintf("%s, %s from %s", c.Location, lifetime, c.ConfirmedAt.Format(time.DateTime))
 }
@@ -172,10 +172,10 @@ func (t *explainText) next(step *NextStep, otherwise string) string {
 		return otherwise
 	}
 	action := string(step.Action)
-	if step.Action == messages.ActionUser {
+	if step.Action == ActionUser {
 		action = "look again"
 	}
-	if step.InMS == 0 {
+	if step.In == 0 {
 		return action + " now"
 	}
 	text := fmt.Sprintf("%s in %s, at %s", action, humanDuration(step.At.Sub(t.now)), step.At.Format(time.DateTime))

@@ -20,10 +20,10 @@ import (
 // that it belongs to another user, errors.Is(err, ErrStore) does.
 func Provision(ctx context.Context, cfg Config) error {
 	if err := cfg.Validate(); err != nil {
-		return codeError(messages.ConnectInvalidParameters, messages.PhaseConfig, err)
+		return codeError(CodeInvalidParameters, PhaseConfig, err)
 	}
 	if cfg.Bootstrap == nil && cfg.Server == nil {
-		return codeError(messages.ConnectorInvalidCredentials, messages.PhaseStore, errNothingToProvision)
+		return codeError(CodeInvalidCredentials, PhaseStore, errNothingToProvision)
 	}
 	cfg = cfg.withDefaults()
 	tree, err := cfg.factoryTree()
@@ -32,7 +32,7 @@ func Provision(ctx context.Context, cfg Config) error {
 	}
 	record, err := accounts.EncodeWithin(tree, accounts.Limits{})
 	if err != nil {
-		return codeError(messages.ConnectorFailedToStoreCredentials, messages.PhaseStore, err)
+		return codeError(CodeStoreCredentials, PhaseStore, err)
 	}
 	return withStore(ctx, cfg.StateDir, func(s *store.Store) error {
 		if _, err := s.Save(messages.RecordFactory, record); err != nil {
@@ -58,7 +58,7 @@ func withStore(ctx context.Context, dir string, write func(*store.Store) error) 
 		return storeError(err)
 	}
 	if err := errors.Join(write(s), s.Close()); err != nil {
-		return codeError(messages.ConnectorFailedToStoreCredentials, messages.PhaseStore, err)
+		return codeError(CodeStoreCredentials, PhaseStore, err)
 	}
 	return nil
 }
@@ -68,7 +68,8 @@ func withStore(ctx context.Context, dir string, write func(*store.Store) error) 
 // returns what can be used all the same, nil for nothing.
 func (c *Client) factory() (*lwm2m.Tree, error) {
 	if c.config.Bootstrap != nil || c.config.Server != nil {
-		return c.config.factoryTree()
+		tree, err := c.config.factoryTree()
+		return tree, classified(err)
 	}
 	record, err := c.store.Load(messages.RecordFactory)
 	if errors.Is(err, store.ErrNotExist) {
@@ -108,7 +109,7 @@ func (e *provisionError) Error() string { return "provisioned accounts: " + e.er
 func (e *provisionError) Unwrap() error { return e.err }
 
 // Code classifies the error for the recovery table.
-func (e *provisionError) Code() ErrorCode {
+func (e *provisionError) Code() messages.ErrorCode {
 	if _, unusable := errors.AsType[*accounts.Fault](e.err); unusable {
 		return messages.ConnectorInvalidCredentials
 	}

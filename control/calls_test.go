@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // situation brings a client into a state.
@@ -96,7 +95,7 @@ func (s situation) try(t *testing.T, call string) {
 	}
 	if status == http.StatusConflict {
 		e := c.Next(holdfast.EventError)
-		for e.Code != messages.ConnectNotAllowed {
+		for e.Code != holdfast.CodeNotAllowed {
 			e = c.Next(holdfast.EventError)
 		}
 		if e.Phase != "api" || c.State() != s.state {

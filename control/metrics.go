@@ -143,7 +143,7 @@ func (s sample) connection(c holdfast.Connection) {
 	}
 	s.gauge(metricFailures, float64(failures), c.Server)
 	if c.Next != nil {
-		s.gauge(metricNextAttempt, float64(c.Next.InMS)/1000, c.Server)
+		s.gauge(metricNextAttempt, c.Next.In.Seconds(), c.Server)
 	}
 	s.age(metricConfirmed, c.ConfirmedAt, c.Server)
 	s.shed(c)

@@ -83,7 +83,7 @@ func TestExplainARefusedPort(t *testing.T) {
 				t.Errorf("no %q in\n%s", want, text)
 			}
 		}
-		if e := c.Explain(); e.State != holdfast.Waiting || e.Connections[0].Trouble.Failures != 1 || e.Connections[0].Next.InMS != 4000 {
+		if e := c.Explain(); e.State != holdfast.Waiting || e.Connections[0].Trouble.Failures != 1 || e.Connections[0].Next.In.Milliseconds() != 4000 {
 			t.Errorf("%+v", e)
 		}
 		c.ExpectClose(holdfast.ErrNotRegistered)

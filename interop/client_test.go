@@ -181,6 +181,6 @@ func (c *client) story() string {
 }
 
 func line(e holdfast.Event) string {
-	fields := []string{e.Time.Format("15:04:05.000"), string(e.Type), string(e.State), e.Server, e.Name, e.Phase, string(e.Action), e.Detail}
+	fields := []string{e.Time.Format("15:04:05.000"), string(e.Type), string(e.State), e.Server, e.Name, string(e.Phase), string(e.Action), e.Detail}
 	return strings.Join(strings.Fields(strings.Join(fields, " ")), " ")
 }

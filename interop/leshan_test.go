@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
@@ -20,7 +21,7 @@ func wholeLife(t *testing.T, server *leshan, account *holdfast.Account) {
 	cfg.Server = account
 	c := start(t, cfg)
 	e := c.registered()
-	if e.Server != account.URI || e.LifetimeS != 300 || e.LwM2M != "1.1" || e.Attempts != 1 {
+	if e.Server != account.URI || e.Lifetime != 300*time.Second || e.LwM2M != "1.1" || e.Attempts != 1 {
 		t.Errorf("registered: %+v", e)
 	}
 	r := server.event("registered")

@@ -1,5 +1,7 @@
 // Package messages is the vocabulary of the runtime: what its actors say to
-// each other, as plain values, with one file per actor that owns the words.
+// each other, as plain values, with one file per actor that owns the words. It
+// may change at any time: what applications see is declared in the root, which
+// translates.
 //
 //	supervisor.go    what starts, stops and steers the runtime, and crashes
 //	network.go       a link's birth, its datagrams and its death
@@ -11,8 +13,8 @@
 //	store.go         records of the state directory
 //	account.go       server accounts and their credentials
 //	failure.go       what can go wrong: classes, phases, the failure value
-//	codes.go         the error codes that an application sees
-//	event.go         the events that an application sees
+//	codes.go         the error codes
+//	event.go         what an application is told, as actors report it
 //	coap.go          the CoAP code and content-format registries
 //
 // Nothing here imports the actor library, does I/O or keeps state. Every

@@ -30,8 +30,8 @@ const (
 )
 
 // Event is one thing that an application may want to know. Which fields are
-// set depends on Type; the others are absent from its JSON form. An event
-// never carries a secret.
+// set depends on Type; the others are absent from its JSON form, which is that
+// of docs/contract.md, Events. An event never carries a secret.
 type Event struct {
 	Time     time.Time `json:"time"`
 	Seq      uint64    `json:"seq"` // from 1, without gaps, per client

@@ -88,7 +88,6 @@ type ConnectionStatus struct {
 	Failures     uint64 // consecutive failed attempts
 	NextAttempt  time.Time
 	WaitsForTurn bool // the budget of all accounts together, not the policy, sets NextAttempt
-	LastError    *Event
 	Location     string
 	Lifetime     time.Duration
 	RegisteredAt time.Time

@@ -49,7 +49,6 @@ type account struct {
 	registration *messages.Registration // nil when the server does not know us
 	location     string                 // of the registration, for people
 	resumed      bool                   // the session began with an Update: the server still knew us
-	lastSaid     *messages.Event
 
 	shed     messages.Shed // what the links of the account have dropped
 	shedSaid time.Time     // when that was last logged

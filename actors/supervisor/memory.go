@@ -42,7 +42,6 @@ type kept struct {
 	pending      pending
 	attempt      attempt // the address that was tried last
 	registration *messages.Registration
-	lastSaid     *messages.Event
 	waiting      bool // for the end of a delay
 	registered   bool // on a link that has gone down with the machine
 }
@@ -77,8 +76,8 @@ func (m *Machine) remember() {
 func (a *account) keep() kept {
 	return kept{
 		account: a.Account, outage: a.outage, pending: a.pending, attempt: a.attempt.next(time.Time{}),
-		registration: a.registration, lastSaid: a.lastSaid,
-		waiting: a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
+		registration: a.registration,
+		waiting:      a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
 	}
 }
 
@@ -120,7 +119,7 @@ func (m *Machine) newAccount(acct messages.Account) *account {
 	if a.URI.String() != k.account.URI.String() {
 		return a
 	}
-	a.pending, a.lastSaid, a.attempt = k.pending, k.lastSaid, k.attempt
+	a.pending, a.attempt = k.pending, k.attempt
 	a.pending.due, a.recalled = time.Time{}, k.waiting
 	if sameServer(acct, k.account) {
 		a.knows(k.registration)

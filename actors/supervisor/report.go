@@ -14,7 +14,6 @@ func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, de
 	e := errorEvent(row, f)
 	e.Server, e.Attempt, e.Action = a.server(), a.outage.failures, actionOf(step, a)
 	e.RetryInMS, e.WaitsForTurn = new(turn.Milliseconds()), turn > delay
-	a.lastSaid = &e
 	m.do(Emit{Event: e})
 }
 

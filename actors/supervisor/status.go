@@ -86,7 +86,7 @@ func (m *Machine) snapshot() messages.Snapshot {
 func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
-		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), LastError: a.lastSaid, Shed: a.shed,
+		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
 	}
 	if a.registration != nil {
 		s.Location = a.location

@@ -116,7 +116,7 @@ func nextText(c holdfast.Connection) string {
 	if c.Next == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s in %s", c.Next.Action, duration(time.Duration(c.Next.InMS)*time.Millisecond))
+	return fmt.Sprintf("%s in %s", c.Next.Action, duration(c.Next.In))
 }
 
 // ctlEvents prints events until the client is closed or somebody stops it.

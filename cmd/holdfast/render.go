@@ -150,15 +150,15 @@ func clock(from time.Time, delay time.Duration) string {
 }
 
 func describeRegistered(e holdfast.Event) string {
-	text := fmt.Sprintf("at %s as %s, LwM2M %s, lifetime %s", e.Server, e.Location, e.LwM2M, duration(time.Duration(e.LifetimeS)*time.Second))
-	if e.LifetimeS == 0 {
+	text := fmt.Sprintf("at %s as %s, LwM2M %s, lifetime %s", e.Server, e.Location, e.LwM2M, duration(e.Lifetime))
+	if e.Lifetime == 0 {
 		text = fmt.Sprintf("at %s as %s, LwM2M %s, for ever", e.Server, e.Location, e.LwM2M)
 	}
 	if e.Attempts > 1 {
 		text += fmt.Sprintf(", at attempt %d", e.Attempts)
 	}
-	if e.OfflineMS != nil {
-		text += ", was offline for " + duration(time.Duration(*e.OfflineMS)*time.Millisecond)
+	if d, was := e.Offline(); was {
+		text += ", was offline for " + duration(d)
 	}
 	return text
 }

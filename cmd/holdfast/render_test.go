@@ -17,6 +17,9 @@ var update = flag.Bool("update", false, "write the golden files")
 
 func pointer[T any](v T) *T { return &v }
 
+// at is the time of the i-th event of the story.
+func at(i int) time.Time { return time.Date(2026, 3, 1, 12, 0, 3+i, 0, time.UTC) }
+
 // story is one event of each kind.
 func story() []holdfast.Event {
 	const bootstrap, server = "coaps://bs.test", "coaps://lwm2m.test"
@@ -25,21 +28,21 @@ func story() []holdfast.Event {
 		{Type: holdfast.EventState, State: holdfast.Connecting, Previous: holdfast.Resolving, Server: bootstrap},
 		{
 			Type: holdfast.EventError, Server: bootstrap, Code: 7, Name: "ConnectNetworkError", Phase: "bootstrap", Attempt: 1,
-			Detail: "refused", Action: "retry", RetryInMS: pointer(int64(5230)), Remedy: "Check the address.",
+			Detail: "refused", Action: "retry", NextAttempt: at(2).Add(5230 * time.Millisecond), Remedy: "Check the address.",
 		},
 		{Type: holdfast.EventBootstrapped, Server: bootstrap, Accounts: 1},
 		{Type: holdfast.EventBootstrapped, Server: bootstrap, Accounts: 2},
 		{
 			Type: holdfast.EventError, Server: server, Code: 3, Name: "ConnectInvalidParameters", Phase: "register", Attempt: 2,
-			Detail: "no such account", CoAP: "4.03", Action: "bootstrap", RetryInMS: pointer(int64(7 * 24 * 3600 * 1000)),
+			Detail: "no such account", CoAP: "4.03", Action: "bootstrap", NextAttempt: at(5).Add(7 * 24 * time.Hour),
 		},
 		{
 			Type: holdfast.EventError, Server: server, Code: 12, Name: "ConnectSecureConnectionFailed", Phase: "register", Attempt: 3,
-			TLSAlert: pointer(uint8(51)), Action: "retry", RetryInMS: pointer(int64(0)),
+			TLSAlert: pointer(uint8(51)), Action: "retry", NextAttempt: at(6),
 		},
 		{
-			Type: holdfast.EventRegistered, Server: server, Location: "/rd/1", LwM2M: "1.1", LifetimeS: 86400,
-			Attempts: 4, OfflineMS: pointer(int64(190_000)),
+			Type: holdfast.EventRegistered, Server: server, Location: "/rd/1", LwM2M: "1.1", Lifetime: 24 * time.Hour,
+			Attempts: 4, LostAt: at(7).Add(-190 * time.Second),
 		},
 		{Type: holdfast.EventRegistered, Server: server, Location: "/rd/1", LwM2M: "1.0", Attempts: 1},
 		{Type: holdfast.EventError, Server: server, Code: 8, Name: "ConnectResponseParseFailed", Detail: "bad\x1b[2J\noption", Action: "ignore"},
@@ -57,7 +60,7 @@ func TestRenderGolden(t *testing.T) {
 		var out bytes.Buffer
 		r := renderer{out: &out, coloured: coloured}
 		for i, e := range story() {
-			e.Time = time.Date(2026, 3, 1, 12, 0, 3+i, 0, time.UTC)
+			e.Time = at(i)
 			r.event(e)
 		}
 		compareGolden(t, filepath.Join("testdata", "events."+name+".golden"), out.String())

@@ -45,9 +45,9 @@ func (s Server) Next() time.Time {
 	return s.Last.Time.Add(delay)
 }
 
-// Server returns what is known of a server, which may be nothing.
-func (r Record) Server(uri string) Server {
-	for _, s := range r.Servers {
+// Find returns what is known of a server, which may be nothing.
+func Find(servers []Server, uri string) Server {
+	for _, s := range servers {
 		if s.URI == uri {
 			return s
 		}
@@ -55,19 +55,29 @@ func (r Record) Server(uri string) Server {
 	return Server{}
 }
 
+// Server returns what is known of a server, which may be nothing.
+func (r Record) Server(uri string) Server { return Find(r.Servers, uri) }
+
+// Servers returns what has been noted of every server. It does not count as
+// asking: what it is about is kept in any case.
+func (j *Journal) Servers() []Server {
+	list := make([]Server, 0, len(j.servers))
+	for i := range j.servers {
+		list = append(list, j.servers[i].read(&j.book))
+	}
+	return list
+}
+
 // Read returns what has been noted. From now on the journal keeps as much as it
 // can: whoever has asked once may ask again.
 func (j *Journal) Read() Record {
 	j.asked = true
 	r := Record{
-		Since:  j.since,
+		Since: j.since, Servers: j.Servers(),
 		ByType: make(map[messages.EventType]uint64, len(j.byType)), ByError: make(map[ErrorKey]uint64, len(j.byError)),
 	}
 	for _, e := range j.transitions.entries() {
 		r.Transitions = append(r.Transitions, j.book.decode(e))
-	}
-	for i := range j.servers {
-		r.Servers = append(r.Servers, j.servers[i].read(&j.book))
 	}
 	for _, c := range j.byType {
 		r.ByType[c.kind] = c.n

@@ -10,7 +10,6 @@ import (
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/control"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Client is a started client with a record of its events.
@@ -92,7 +91,7 @@ func (c *Client) ExpectQuiet() {
 }
 
 // ExpectError takes the next error event and demands its code.
-func (c *Client) ExpectError(code messages.ErrorCode) holdfast.Event {
+func (c *Client) ExpectError(code holdfast.ErrorCode) holdfast.Event {
 	c.T.Helper()
 	e := c.Next(holdfast.EventError)
 	if e.Code != code {

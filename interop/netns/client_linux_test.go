@@ -149,7 +149,7 @@ func (c *client) tell() {
 
 func describe(e holdfast.Event) string {
 	fields := []string{
-		e.Time.Format("15:04:05.000"), string(e.Type), string(e.State), e.Server, e.Name, e.Phase, string(e.Action), e.Detail,
+		e.Time.Format("15:04:05.000"), string(e.Type), string(e.State), e.Server, e.Name, string(e.Phase), string(e.Action), e.Detail,
 	}
 	if wait, announced := e.RetryIn(); announced {
 		fields = append(fields, "again in", wait.String())

@@ -7,14 +7,13 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Codes that the faults are reported as.
 const (
-	timeout = messages.ConnectTimeout
-	network = messages.ConnectNetworkError
-	unnamed = messages.ConnectDNSResolvingFailed
+	timeout = holdfast.CodeTimeout
+	network = holdfast.CodeNetwork
+	unnamed = holdfast.CodeDNS
 )
 
 // outage is one way to lose the server and to find it again.

@@ -11,13 +11,12 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Codes of a store that fails.
 const (
-	unstored = messages.ConnectorFailedToStoreCredentials
-	unread   = messages.ConnectorFailedToReadCredentials
+	unstored = holdfast.CodeStoreCredentials
+	unread   = holdfast.CodeReadCredentials
 )
 
 // smallDisk is the size of the file system for credentials.

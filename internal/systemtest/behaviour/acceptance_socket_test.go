@@ -50,7 +50,7 @@ func TestNextAttemptAfterARefusedUpdateOnSockets(t *testing.T) {
 	if err := c.RegisterUpdate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	failsOnce(c, messages.ConnectNetworkError, func() {
+	failsOnce(c, holdfast.CodeNetwork, func() {
 		l.Server.ServeManagement(l.Listen(service.Addr().Port()), lwm2mtest.NoSec())
 	})
 	if n := l.Server.Registers(systemtest.Endpoint); n != 1 {
@@ -66,7 +66,7 @@ func TestNextAttemptAfterNXDOMAINOnSockets(t *testing.T) {
 	cfg := systemtest.LiveConfig(t, systemtest.LiveNoSec(net.JoinHostPort("server.test", port)))
 	cfg.DNS.Server = names.address
 	c := l.Start(cfg)
-	failsOnce(c, messages.ConnectDNSResolvingFailed, func() { names.known.Store(true) })
+	failsOnce(c, holdfast.CodeDNS, func() { names.known.Store(true) })
 }
 
 func TestNextAttemptAfterARefusedHandshakeOnSockets(t *testing.T) {
@@ -75,7 +75,7 @@ func TestNextAttemptAfterARefusedHandshakeOnSockets(t *testing.T) {
 	service := l.Serve(lwm2mtest.PSK(systemtest.Endpoint, systemtest.Key))
 	service.RefuseHandshakes(40)
 	c := l.Start(systemtest.LiveConfig(t, systemtest.LivePSK(service.Addr().String())))
-	failsOnce(c, messages.ConnectSecureConnectionFailed, service.AcceptHandshakes)
+	failsOnce(c, holdfast.CodeSecureConnection, service.AcceptHandshakes)
 }
 
 func TestNextAttemptAfterARefusedBootstrapOnSockets(t *testing.T) {
@@ -87,7 +87,7 @@ func TestNextAttemptAfterARefusedBootstrapOnSockets(t *testing.T) {
 	cfg := systemtest.LiveConfig(t, nil)
 	cfg.Bootstrap = systemtest.LiveNoSec(l.Server.ServeBootstrap(l.Listen(0), lwm2mtest.NoSec()).Addr().String())
 	c := l.Start(cfg)
-	failsOnce(c, messages.ConnectBootstrapFailed, func() {})
+	failsOnce(c, holdfast.CodeBootstrapFailed, func() {})
 	if n := l.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest); n != 2 {
 		t.Errorf("%d requests for a bootstrap, want 2", n)
 	}
@@ -108,7 +108,7 @@ func TestTenSecondsOfARefusedPortOnSockets(t *testing.T) {
 				e := c.Next(holdfast.EventError)
 				wait, _ := e.RetryIn()
 				took := e.Time.Sub(began)
-				if e.Code != messages.ConnectNetworkError || e.Attempt != attempt || wait != systemtest.Delay(systemtest.LiveDelay, attempt-1) || took < at-systemtest.LiveEarly {
+				if e.Code != holdfast.CodeNetwork || e.Attempt != attempt || wait != systemtest.Delay(systemtest.LiveDelay, attempt-1) || took < at-systemtest.LiveEarly {
 					t.Errorf("after %v: %+v", took, e)
 				}
 				at += wait

@@ -118,7 +118,7 @@ func TestLostSessionDisturbsNobodyElse(t *testing.T) {
 				}
 				servedMeanwhile(c, other, began.Add(tt.silence-time.Second))
 				e := c.Next(holdfast.EventError)
-				if e.Code != messages.ConnectNetworkError || e.Server != "coaps://192.0.2.1" || *e.RetryInMS != 0 {
+				if e.Code != holdfast.CodeNetwork || e.Server != "coaps://192.0.2.1" || systemtest.Retry(e) != 0 {
 					t.Errorf("%+v", e)
 				}
 				back := c.Next(holdfast.EventRegistered)

@@ -30,7 +30,7 @@ func TestBootstrapThenRegister(t *testing.T) {
 		if e := c.Next(holdfast.EventBootstrapped); e.Accounts != 1 || e.Server != "coaps://192.0.2.2" {
 			t.Errorf("%+v", e)
 		}
-		if e := c.Next(holdfast.EventRegistered); e.LifetimeS != 3600 || e.Server != "coaps://192.0.2.1" {
+		if e := c.Next(holdfast.EventRegistered); e.Lifetime != 3600*time.Second || e.Server != "coaps://192.0.2.1" {
 			t.Errorf("%+v", e)
 		}
 		c.ExpectClose(nil)
@@ -67,7 +67,7 @@ func TestRefusedBootstrapIsRetriedByThePolicy(t *testing.T) {
 		c, _ := bootstrapped(w)
 		for attempt, at := range []time.Duration{0, 5 * time.Second, 15 * time.Second} {
 			e := c.Next(holdfast.EventError)
-			if e.Code != messages.ConnectBootstrapFailed || e.Attempt != uint64(attempt+1) || e.CoAP != "4.00" ||
+			if e.Code != holdfast.CodeBootstrapFailed || e.Attempt != uint64(attempt+1) || e.CoAP != "4.00" ||
 				e.Phase != "bootstrap" || e.Time.Sub(began) != at {
 				t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 			}
@@ -89,7 +89,7 @@ func TestSilentBootstrapServerIsGivenUpAfter247Seconds(t *testing.T) {
 		began := time.Now()
 		c := w.Start(w.Factory())
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectBootstrapFailed || e.Time.Sub(began) != 247*time.Second {
+		if e.Code != holdfast.CodeBootstrapFailed || e.Time.Sub(began) != 247*time.Second {
 			t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 		}
 		w.Deliver(systemtest.Key)
@@ -107,7 +107,7 @@ func TestRefusedRegisterLeadsToABootstrap(t *testing.T) {
 		began := time.Now()
 		c, _ := bootstrapped(w)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectInvalidParameters || e.Action != messages.ActionBootstrap || e.CoAP != "4.03" || *e.RetryInMS != 5000 {
+		if e.Code != holdfast.CodeInvalidParameters || e.Action != holdfast.ActionBootstrap || e.CoAP != "4.03" || systemtest.Retry(e) != 5*time.Second {
 			t.Errorf("%+v", e)
 		}
 		if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 5*time.Second || e.Attempts != 2 {
@@ -136,11 +136,11 @@ func TestRotatedKeyLeadsToABootstrap(t *testing.T) {
 		}
 		want := []struct {
 			code   holdfast.ErrorCode
-			action messages.Action
+			action holdfast.Action
 		}{
-			{messages.ConnectNetworkError, messages.ActionRetry}, // the silence of the old session
-			{messages.ConnectTimeout, messages.ActionRetry},
-			{messages.ConnectSecureConnectionFailed, messages.ActionBootstrap},
+			{holdfast.CodeNetwork, holdfast.ActionRetry}, // the silence of the old session
+			{holdfast.CodeTimeout, holdfast.ActionRetry},
+			{holdfast.CodeSecureConnection, holdfast.ActionBootstrap},
 		}
 		for i, tt := range want {
 			if e := c.Next(holdfast.EventError); e.Code != tt.code || e.Action != tt.action || e.Attempt != uint64(i+1) {
@@ -173,13 +173,13 @@ func TestBrokenBootstrapKeepsTheFormerAccount(t *testing.T) {
 		if err := c.RegisterUpdate(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectInvalidParameters {
+		if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeInvalidParameters {
 			t.Fatalf("%+v", e)
 		}
-		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectBootstrapFailed {
+		if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeBootstrapFailed {
 			t.Fatalf("%+v", e)
 		}
-		if e := c.Next(holdfast.EventRegistered); e.LifetimeS != 3600 || e.Server != "coaps://192.0.2.1" {
+		if e := c.Next(holdfast.EventRegistered); e.Lifetime != 3600*time.Second || e.Server != "coaps://192.0.2.1" {
 			t.Errorf("%+v", e)
 		}
 		c.ExpectClose(nil)

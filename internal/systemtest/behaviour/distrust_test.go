@@ -13,7 +13,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 const stranger = 12345
@@ -89,7 +88,7 @@ func TestStateDirectoryOfAnotherUserIsLookedAtAgain(t *testing.T) {
 		c := w.Start(cfg)
 		e := c.Next(holdfast.EventError)
 		namesOwner(t, e, dir)
-		if e.RetryInMS == nil || c.State() == holdfast.Connecting {
+		if e.NextAttempt.IsZero() || c.State() == holdfast.Connecting {
 			t.Errorf("%+v, %s", e, c.State())
 		}
 		sameContents(t, dir, held)
@@ -114,7 +113,7 @@ func TestBootstrapIntoAStateDirectoryOfAnotherUser(t *testing.T) {
 		c := w.Start(cfg)
 		namesOwner(t, c.Next(holdfast.EventError), dir)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectorFailedToStoreCredentials || !strings.Contains(e.Detail, dir+" has owner 12345") {
+		if e.Code != holdfast.CodeStoreCredentials || !strings.Contains(e.Detail, dir+" has owner 12345") {
 			t.Errorf("%+v", e)
 		}
 		sameContents(t, dir, held)
@@ -129,7 +128,7 @@ func TestBootstrapIntoAStateDirectoryOfAnotherUser(t *testing.T) {
 
 func namesOwner(t *testing.T, e holdfast.Event, dir string) {
 	t.Helper()
-	if e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" ||
+	if e.Code != holdfast.CodeReadCredentials || e.Phase != "store" ||
 		!strings.Contains(e.Detail, dir+" has owner 12345 and mode 0700") || !strings.Contains(e.Detail, "chown 0 "+dir) {
 		t.Errorf("%+v", e)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Code 10: what a bootstrap delivers exceeds the budget. It is answered 4.13,
@@ -27,8 +26,8 @@ func TestBootstrapAboveTheBudget(t *testing.T) {
 		c := w.Start(cfg)
 		for attempt, at := range []time.Duration{0, 5 * time.Second, 15 * time.Second} {
 			e := c.Next(holdfast.EventError)
-			if e.Code != messages.ConnectMemoryConnectFail || e.Phase != "bootstrap" || e.Attempt != uint64(attempt+1) ||
-				e.Action != messages.ActionRetry || !strings.Contains(e.Detail, "limits.bootstrap_bytes") || e.Time.Sub(began) != at {
+			if e.Code != holdfast.CodeMemory || e.Phase != "bootstrap" || e.Attempt != uint64(attempt+1) ||
+				e.Action != holdfast.ActionRetry || !strings.Contains(e.Detail, "limits.bootstrap_bytes") || e.Time.Sub(began) != at {
 				t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 			}
 		}
@@ -52,7 +51,7 @@ func TestBootstrapAboveTheBudgetInSum(t *testing.T) {
 		cfg := w.Factory()
 		cfg.Limits.BootstrapBytes = 256
 		c := w.Start(cfg)
-		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectMemoryConnectFail || !strings.Contains(e.Detail, "limits.bootstrap_bytes") {
+		if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeMemory || !strings.Contains(e.Detail, "limits.bootstrap_bytes") {
 			t.Errorf("%+v", e)
 		}
 		w.ExpectTooLarge()

@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 const twoYears = 2 * 365 * 24 * time.Hour
@@ -46,8 +45,8 @@ func twoYearOutage(t *testing.T, r0 time.Duration) {
 		if want := lost.Add(instant(r0, e.Attempts-1)); !e.Time.Equal(want) {
 			t.Errorf("registered again %v after the loss, want %v", e.Time.Sub(lost), want.Sub(lost))
 		}
-		if *e.OfflineMS != e.Time.Sub(lost).Milliseconds() {
-			t.Errorf("offline for %d ms, want %v", *e.OfflineMS, e.Time.Sub(lost))
+		if systemtest.Offline(e) != e.Time.Sub(lost).Truncate(time.Millisecond) {
+			t.Errorf("offline for %v, want %v", systemtest.Offline(e), e.Time.Sub(lost))
 		}
 	}
 	c.ExpectClose(nil)
@@ -64,7 +63,7 @@ func followOutage(t *testing.T, c *systemtest.Client, lost time.Time, r0 time.Du
 			t.Fatalf("attempt %d failed %v after the loss, want %v", attempt, e.Time.Sub(lost), want.Sub(lost))
 		}
 		retry, _ := e.RetryIn()
-		if e.Code != messages.ConnectNetworkError || e.Attempt != attempt || retry != systemtest.Delay(r0, attempt-1) {
+		if e.Code != holdfast.CodeNetwork || e.Attempt != attempt || retry != systemtest.Delay(r0, attempt-1) {
 			t.Fatalf("%+v", e)
 		}
 		if e.Time.Sub(lost) > twoYears {

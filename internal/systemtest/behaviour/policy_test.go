@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // failuresAt demands an error at each of these instants after began.
@@ -37,7 +36,7 @@ func TestPolicyLwM2MNeverGoesDark(t *testing.T) {
 		began := time.Now()
 		c := w.Start(cfg)
 		sequence := []time.Duration{0, 60 * time.Second, 180 * time.Second, 420 * time.Second, 900 * time.Second}
-		failuresAt(t, c, began, messages.ConnectNetworkError, append(sequence, 900*time.Second+systemtest.Week, 900*time.Second+2*systemtest.Week)...)
+		failuresAt(t, c, began, holdfast.CodeNetwork, append(sequence, 900*time.Second+systemtest.Week, 900*time.Second+2*systemtest.Week)...)
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 900*time.Second+3*systemtest.Week {
 			t.Errorf("registered after %v", e.Time.Sub(began))
@@ -74,7 +73,7 @@ func TestWrittenRetryResourcesCount(t *testing.T) {
 		for _, seconds := range []int{0, 7, 21, 121, 128, 142} {
 			at = append(at, time.Duration(seconds)*time.Second)
 		}
-		failuresAt(t, c, began, messages.ConnectNetworkError, at...)
+		failuresAt(t, c, began, holdfast.CodeNetwork, at...)
 		if e := c.Next(holdfast.EventBootstrapped); e.Time.Sub(began) != 142*time.Second { // the series has failed
 			t.Errorf("bootstrapped after %v", e.Time.Sub(began))
 		}

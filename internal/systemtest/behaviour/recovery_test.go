@@ -33,7 +33,7 @@ func TestBlackHoleIsATimeOutAfterThreeMinutes(t *testing.T) {
 				at := 180 * time.Second
 				for attempt := uint64(1); attempt <= 4; attempt++ {
 					e := c.Next(holdfast.EventError)
-					if e.Code != messages.ConnectTimeout || e.Attempt != attempt || e.Time.Sub(began) != at {
+					if e.Code != holdfast.CodeTimeout || e.Attempt != attempt || e.Time.Sub(began) != at {
 						t.Fatalf("after %v, want %v: %+v", e.Time.Sub(began), at, e)
 					}
 					at += systemtest.Delay(5*time.Second, attempt-1) + 180*time.Second
@@ -108,7 +108,7 @@ func TestNameIsResolvedAgainOnEveryAttempt(t *testing.T) {
 				at := tt.takes
 				for attempt := uint64(1); attempt <= 3; attempt++ {
 					e := c.Next(holdfast.EventError)
-					if e.Code != messages.ConnectDNSResolvingFailed || e.Attempt != attempt || e.Time.Sub(began) != at {
+					if e.Code != holdfast.CodeDNS || e.Attempt != attempt || e.Time.Sub(began) != at {
 						t.Fatalf("after %v, want %v: %+v", e.Time.Sub(began), at, e)
 					}
 					at += systemtest.Delay(5*time.Second, attempt-1) + tt.takes
@@ -140,7 +140,7 @@ func TestForgottenSessionIsReplacedAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectNetworkError || e.Phase != "update" || *e.RetryInMS != 0 || e.Time.Sub(began) != 62*time.Second {
+		if e.Code != holdfast.CodeNetwork || e.Phase != "update" || systemtest.Retry(e) != 0 || e.Time.Sub(began) != 62*time.Second {
 			t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 		}
 		c.Next(holdfast.EventRegistrationUpdated)
@@ -195,9 +195,9 @@ func TestSilenceWithinTheLadder(t *testing.T) {
 			at    time.Duration
 			retry time.Duration
 		}{
-			{messages.ConnectNetworkError, 62 * time.Second, 0},
-			{messages.ConnectTimeout, 124 * time.Second, 10 * time.Second},
-			{messages.ConnectTimeout, 196 * time.Second, 20 * time.Second},
+			{holdfast.CodeNetwork, 62 * time.Second, 0},
+			{holdfast.CodeTimeout, 124 * time.Second, 10 * time.Second},
+			{holdfast.CodeTimeout, 196 * time.Second, 20 * time.Second},
 		}
 		for i, tt := range want {
 			e := c.Next(holdfast.EventError)
@@ -207,7 +207,7 @@ func TestSilenceWithinTheLadder(t *testing.T) {
 			}
 		}
 		hole.Lift()
-		if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 216*time.Second || *e.OfflineMS != 154000 {
+		if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != 216*time.Second || systemtest.Offline(e) != 154*time.Second {
 			t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 		}
 		if w.Server.Registers(systemtest.Endpoint) != 1 {
@@ -238,7 +238,7 @@ func TestOverloadedServerIsLeftAlone(t *testing.T) {
 				if err := c.RegisterUpdate(context.Background()); err != nil {
 					t.Fatal(err)
 				}
-				if e := c.Next(holdfast.EventError); *e.RetryInMS != 60000 {
+				if e := c.Next(holdfast.EventError); systemtest.Retry(e) != 60*time.Second {
 					t.Errorf("%+v", e)
 				}
 				if err := c.RegisterUpdate(context.Background()); !systemtest.IsError(err, holdfast.ErrNotAllowed) {
@@ -272,7 +272,7 @@ func TestMalformedMessagesChangeNothing(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectResponseParseFailed || e.Action != messages.ActionIgnore {
+		if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeResponseParse || e.Action != holdfast.ActionIgnore {
 			t.Errorf("%+v", e)
 		}
 		got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/3/0/0", messages.FormatTLV)

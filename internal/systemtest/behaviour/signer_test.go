@@ -17,7 +17,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 var errTokenGone = errors.New("the token is not there")
@@ -136,7 +135,7 @@ func TestSignerThatFailsIsTriedAgain(t *testing.T) {
 		defer s.Close()
 		s.token.gone.Store(true)
 		c := s.Start(s.managed())
-		e := c.ExpectError(messages.ConnectorInvalidCredentials)
+		e := c.ExpectError(holdfast.CodeInvalidCredentials)
 		if err := e.Err(); !errors.Is(err, holdfast.ErrInvalidCredentials) || !errors.Is(err, errTokenGone) {
 			t.Errorf("%v", err)
 		}
@@ -168,7 +167,7 @@ func TestBootstrapRefersToAKeyInHardware(t *testing.T) {
 
 		cfg.Bootstrap = nil // its account is in the store, its signer is not
 		c = s.Start(cfg)
-		if e := c.ExpectError(messages.ConnectorInvalidCredentials); !errors.Is(e.Err(), holdfast.ErrInvalidCredentials) {
+		if e := c.ExpectError(holdfast.CodeInvalidCredentials); !errors.Is(e.Err(), holdfast.ErrInvalidCredentials) {
 			t.Errorf("%+v", e)
 		}
 		c.ExpectClose(holdfast.ErrNotRegistered)
@@ -193,7 +192,7 @@ func TestBootstrapCannotReferToAnotherKey(t *testing.T) {
 		if err := c.Bootstrap(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		c.ExpectError(messages.ConnectBootstrapFailed)
+		c.ExpectError(holdfast.CodeBootstrapFailed)
 		c.WaitFor(holdfast.Registered)
 		c.ExpectClose(nil)
 		s.expectNoKey(cfg)

@@ -36,7 +36,7 @@ func TestCredentialsThatCannotBeStored(t *testing.T) {
 		})
 		c := w.Start(cfg)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectorFailedToStoreCredentials || e.Action != messages.ActionRetry {
+		if e.Code != holdfast.CodeStoreCredentials || e.Action != holdfast.ActionRetry {
 			t.Fatalf("%+v", e)
 		}
 		result, err := w.Server.WaitBootstraps(context.Background(), systemtest.Endpoint, 1)
@@ -70,7 +70,7 @@ func TestDamagedCredentialsAreReportedAndKept(t *testing.T) {
 		damaged := systemtest.FlipByte(t, cfg.StateDir)
 		c = w.Start(cfg)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" {
+		if e.Code != holdfast.CodeReadCredentials || e.Phase != "store" {
 			t.Errorf("%+v", e)
 		}
 		c.Next(holdfast.EventBootstrapped) // the only generation was bad: new credentials

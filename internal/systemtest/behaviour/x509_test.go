@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 func TestRegisterWithCertificates(t *testing.T) {
@@ -44,7 +43,7 @@ func TestServerCertificateTroubleIsRetried(t *testing.T) {
 		for attempt := range uint64(3) {
 			e := c.Next(holdfast.EventError)
 			retry, _ := e.RetryIn()
-			if e.Code != messages.ConnectSecureConnectionFailed || e.Action != messages.ActionRetry ||
+			if e.Code != holdfast.CodeSecureConnection || e.Action != holdfast.ActionRetry ||
 				e.Attempt != attempt+1 || retry != systemtest.Delay(5*time.Second, attempt) {
 				t.Fatalf("%+v", e)
 			}
@@ -85,10 +84,10 @@ func TestExpiredDeviceCertificateIsReplacedByABootstrap(t *testing.T) {
 		}
 		want := []struct {
 			code   holdfast.ErrorCode
-			action messages.Action
+			action holdfast.Action
 		}{
-			{messages.ConnectNetworkError, messages.ActionRetry}, // the session is gone
-			{messages.ConnectSecureConnectionFailed, messages.ActionBootstrap},
+			{holdfast.CodeNetwork, holdfast.ActionRetry}, // the session is gone
+			{holdfast.CodeSecureConnection, holdfast.ActionBootstrap},
 		}
 		for _, tt := range want {
 			if e := c.Next(holdfast.EventError); e.Code != tt.code || e.Action != tt.action {

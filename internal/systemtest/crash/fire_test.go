@@ -161,7 +161,7 @@ func (l *life) demandReport() {
 	l.T.Helper()
 	crashes, bootstrapped := 0, false
 	for _, e := range l.client.Seen {
-		if e.Type == holdfast.EventError && e.Code == messages.ConnectUnknownError {
+		if e.Type == holdfast.EventError && e.Code == holdfast.CodeUnknown {
 			crashes++
 		}
 		bootstrapped = bootstrapped || e.Type == holdfast.EventBootstrapped

@@ -29,7 +29,7 @@ func TestCrashLoopOfAnAccountSlowsDown(t *testing.T) {
 				l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 				var last holdfast.Event
 				for n := range uint64(8) {
-					last = l.client.ExpectError(messages.ConnectUnknownError)
+					last = l.client.ExpectError(holdfast.CodeUnknown)
 					if retry, _ := last.RetryIn(); last.Attempt != n+1 || retry != systemtest.Delay(5*time.Second, n) {
 						t.Errorf("crash %d: %+v", n+1, last)
 					}

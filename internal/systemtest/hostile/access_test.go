@@ -95,7 +95,7 @@ func TestHostile23ExtremeLifetimes(t *testing.T) {
 					t.Fatalf("answered %v, want %v", code, tt.want)
 				}
 				if tt.want != messages.Changed {
-					keepsItsAccount(w, c, cfg, before, messages.ConnectBootstrapFailed)
+					keepsItsAccount(w, c, cfg, before, holdfast.CodeBootstrapFailed)
 					return
 				}
 				c.Next(holdfast.EventBootstrapped)
@@ -254,7 +254,7 @@ func TestHostile27PutOffForAWeekAtMost(t *testing.T) {
 				w.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: code, MaxAge: new(uint32(math.MaxUint32))})
 				began := time.Now()
 				c := w.Start(w.NoSec())
-				if e := c.Next(holdfast.EventError); *e.RetryInMS != systemtest.Week.Milliseconds() {
+				if e := c.Next(holdfast.EventError); systemtest.Retry(e) != systemtest.Week {
 					t.Errorf("%+v", e)
 				}
 				if e := c.Next(holdfast.EventRegistered); e.Time.Sub(began) != systemtest.Week {
@@ -296,7 +296,7 @@ func TestHostile28LocationsAreOpaque(t *testing.T) {
 				w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 				c := w.Start(w.NoSec())
 				if !tt.usable {
-					if e := c.Next(holdfast.EventError); e.Code != messages.ConnectResponseParseFailed {
+					if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeResponseParse {
 						t.Errorf("%+v", e)
 					}
 				}

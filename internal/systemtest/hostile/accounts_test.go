@@ -67,7 +67,7 @@ func demandSpaced(t *testing.T, what string, at []time.Time, most int, span time
 }
 
 // errorTimes takes the events that are there and returns when attempts failed.
-func errorTimes(r *systemtest.Client, phase string) (at []time.Time) {
+func errorTimes(r *systemtest.Client, phase holdfast.Phase) (at []time.Time) {
 	for len(r.Feed) > 0 {
 		e := <-r.Feed
 		if r.Seen = append(r.Seen, e); e.Type == holdfast.EventError && e.Phase == phase {
@@ -122,12 +122,12 @@ func demandTurns(w *systemtest.World, c *systemtest.Client, accounts int) {
 	w.T.Helper()
 	waiting := 0
 	for _, s := range c.Status().Connections {
-		if !s.WaitsForTurn {
+		if s.Next == nil || !s.Next.WaitsForTurn {
 			continue
 		}
 		waiting++
-		if in := time.Until(s.NextAttempt); in < 0 || in > time.Duration(accounts/60+1)*10*time.Minute {
-			w.T.Errorf("%s waits for %v", s.Peer, in)
+		if in := time.Until(s.Next.At); in < 0 || in > time.Duration(accounts/60+1)*10*time.Minute {
+			w.T.Errorf("%s waits for %v", s.Account, in)
 		}
 	}
 	if waiting != accounts {
@@ -186,7 +186,7 @@ func TestHostile24AccountsBeyondTheLimit(t *testing.T) {
 			t.Errorf("%d accounts were written", len(written))
 		}
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectMemoryConnectFail || !strings.Contains(e.Detail, "9 management accounts are more than the 8 of limits.accounts") {
+		if e.Code != holdfast.CodeMemory || !strings.Contains(e.Detail, "9 management accounts are more than the 8 of limits.accounts") {
 			t.Errorf("%+v", e)
 		}
 		w.ExpectUnchanged(cfg, before)

@@ -103,30 +103,30 @@ func TestHostile12BrokenDownloadsEndTheAttempt(t *testing.T) {
 		code   holdfast.ErrorCode
 		answer func(m coap.Message, b coap.Block) coap.Message
 	}{
-		{"never ends", messages.ConnectMemoryConnectFail, func(m coap.Message, b coap.Block) coap.Message {
+		{"never ends", holdfast.CodeMemory, func(m coap.Message, b coap.Block) coap.Message {
 			b.More = true
 			return first(m, b)
 		}},
-		{"ETag changes", messages.ConnectResponseParseFailed, func(m coap.Message, b coap.Block) coap.Message {
+		{"ETag changes", holdfast.CodeResponseParse, func(m coap.Message, b coap.Block) coap.Message {
 			b.More = true
 			a := first(m, b)
 			etag++
 			a.AddOption(coap.ETag, []byte{etag})
 			return a
 		}},
-		{"wrong number", messages.ConnectResponseParseFailed, func(m coap.Message, b coap.Block) coap.Message {
+		{"wrong number", holdfast.CodeResponseParse, func(m coap.Message, b coap.Block) coap.Message {
 			if b.More = true; b.Num > 0 {
 				b.Num++
 			}
 			return first(m, b)
 		}},
-		{"short block", messages.ConnectResponseParseFailed, func(m coap.Message, b coap.Block) coap.Message {
+		{"short block", holdfast.CodeResponseParse, func(m coap.Message, b coap.Block) coap.Message {
 			b.More = true
 			a := first(m, b)
 			a.Payload = a.Payload[1:]
 			return a
 		}},
-		{"announces 4 GiB", messages.ConnectMemoryConnectFail, func(m coap.Message, b coap.Block) coap.Message {
+		{"announces 4 GiB", holdfast.CodeMemory, func(m coap.Message, b coap.Block) coap.Message {
 			b.More = true
 			a := first(m, b)
 			a.AddUint(coap.Size2, 1<<32-1)
@@ -145,7 +145,7 @@ func TestHostile12BrokenDownloadsEndTheAttempt(t *testing.T) {
 				})
 				c := w.Start(w.NoSec())
 				e := c.Next(holdfast.EventError)
-				if e.Code != tt.code || e.Attempt != 1 || *e.RetryInMS != 5000 {
+				if e.Code != tt.code || e.Attempt != 1 || systemtest.Retry(e) != 5*time.Second {
 					t.Errorf("%+v", e)
 				}
 				recover(w, c, pc)

@@ -89,7 +89,7 @@ func refusedWrites(t *testing.T, path string, format messages.Format, payloads m
 				t.Errorf("%s: answered %v, %v", names[i], step.Response.Code, step.Err)
 			}
 		}
-		keepsItsAccount(w, c, cfg, before, messages.ConnectBootstrapFailed)
+		keepsItsAccount(w, c, cfg, before, holdfast.CodeBootstrapFailed)
 	})
 }
 
@@ -239,7 +239,7 @@ func TestHostile20BadAccountsAreRolledBack(t *testing.T) {
 				if !errors.As(result.Err, &refused) || refused.Step.Response.Code != tt.want {
 					t.Fatalf("ended with %v, want %v", result.Err, tt.want)
 				}
-				keepsItsAccount(w, c, cfg, before, messages.ConnectBootstrapFailed)
+				keepsItsAccount(w, c, cfg, before, holdfast.CodeBootstrapFailed)
 			})
 		})
 	}
@@ -254,7 +254,7 @@ func TestHostile21DeleteAllThenSilence(t *testing.T) {
 		began := time.Now()
 		bootstrapAgain(w, lwm2mtest.BootstrapConfig{Delete: []string{"/"}, NoFinish: true})
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectBootstrapFailed || e.Time.Sub(began) != silence {
+		if e.Code != holdfast.CodeBootstrapFailed || e.Time.Sub(began) != silence {
 			t.Errorf("after %v: %+v", e.Time.Sub(began), e)
 		}
 		w.ExpectUnchanged(cfg, before)

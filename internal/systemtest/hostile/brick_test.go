@@ -60,7 +60,7 @@ func TestHostile20InstancesWithoutEndAreNotStored(t *testing.T) {
 				cfg.Limits.BootstrapBytes = limit
 				for range 2 { // the second life finds nothing of the first
 					c := w.Start(cfg)
-					if e := c.Next(holdfast.EventError); e.Code != messages.ConnectMemoryConnectFail || e.Phase != "bootstrap" {
+					if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeMemory || e.Phase != "bootstrap" {
 						t.Errorf("%+v", e)
 					}
 					w.ExpectTooLarge()
@@ -95,7 +95,7 @@ func bootstrapRefused(w *systemtest.World, c *systemtest.Client) {
 	if err := c.Bootstrap(context.Background()); err != nil {
 		w.T.Fatal(err)
 	}
-	if e := c.Next(holdfast.EventError); e.Code != messages.ConnectMemoryConnectFail {
+	if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeMemory {
 		w.T.Errorf("%+v", e)
 	}
 	w.ExpectHealthy(c)
@@ -221,9 +221,9 @@ type wayBack struct {
 }
 
 var waysBack = []wayBack{
-	{"the generation before", true, true, messages.ActionNone, "the generation before is used", 0},
-	{"the factory", false, true, messages.ActionRegister, "the factory's account is used", 0},
-	{"the bootstrap account", false, false, messages.ActionBootstrap, "the factory's bootstrap account is used", 1},
+	{"the generation before", true, true, holdfast.ActionNone, "the generation before is used", 0},
+	{"the factory", false, true, holdfast.ActionRegister, "the factory's account is used", 0},
+	{"the bootstrap account", false, false, holdfast.ActionBootstrap, "the factory's bootstrap account is used", 1},
 }
 
 // Row 40: whatever makes the newest record unusable, the client is back with
@@ -280,7 +280,7 @@ func (way wayBack) take(t *testing.T, dir string) {
 		}
 		c := w.Start(cfg)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" || e.Action != way.action ||
+		if e.Code != holdfast.CodeReadCredentials || e.Phase != "store" || e.Action != way.action ||
 			!strings.Contains(e.Detail, way.used) || e.Remedy == "" {
 			t.Errorf("%+v", e)
 		}
@@ -336,14 +336,14 @@ func TestHostile40TheProvisionedFactory(t *testing.T) {
 		"the generation before": {func(s *store.Store) error {
 			_, err := s.Save(messages.RecordFactory, []byte("garbage"))
 			return err
-		}, messages.ActionNone, 0},
+		}, holdfast.ActionNone, 0},
 		"its bootstrap account": {func(s *store.Store) error {
 			content, err := void(s)
 			_, one := s.Save(messages.RecordFactory, content)
 			_, two := s.Save(messages.RecordFactory, content)
 			_, credentials := s.Save(messages.RecordCredentials, []byte("garbage"))
 			return errors.Join(err, one, two, credentials)
-		}, messages.ActionBootstrap, 1},
+		}, holdfast.ActionBootstrap, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -357,7 +357,7 @@ func TestHostile40TheProvisionedFactory(t *testing.T) {
 				cfg.StateDir = provisioned(t, cfg, c.spoil)
 				cfg.Server, cfg.Bootstrap = nil, nil
 				client := w.Start(cfg)
-				if e := client.Next(holdfast.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Action != c.action {
+				if e := client.Next(holdfast.EventError); e.Code != holdfast.CodeReadCredentials || e.Action != c.action {
 					t.Errorf("%+v", e)
 				}
 				w.ExpectHealthy(client)
@@ -399,7 +399,7 @@ func TestHostile40TheBootstrapAccountIsTheLastResort(t *testing.T) {
 		cfg := w.Factory()
 		cfg.StateDir, cfg.Bootstrap = dir, nil
 		c := w.Start(cfg)
-		if e := c.Next(holdfast.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Action != messages.ActionBootstrap {
+		if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeReadCredentials || e.Action != holdfast.ActionBootstrap {
 			t.Errorf("%+v", e)
 		}
 		c.Next(holdfast.EventBootstrapped)

@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Rows 31 and 33: what a server can do to a handshake before anything is
@@ -85,7 +84,7 @@ func TestHostile31And33HostileHandshakesCostOneAttempt(t *testing.T) {
 				c := w.Start(w.PSK())
 				e := c.Next(holdfast.EventError)
 				switch e.Code {
-				case messages.ConnectTimeout, messages.ConnectNetworkError, messages.ConnectSecureConnectionFailed:
+				case holdfast.CodeTimeout, holdfast.CodeNetwork, holdfast.CodeSecureConnection:
 				default:
 					t.Errorf("%+v", e)
 				}
@@ -192,7 +191,7 @@ func TestHostile32BadServerCertificatesAreRefused(t *testing.T) {
 				c := w.Start(cfg)
 				for attempt := range uint64(3) {
 					e := c.Next(holdfast.EventError)
-					if e.Code != messages.ConnectSecureConnectionFailed || e.Attempt != attempt+1 {
+					if e.Code != holdfast.CodeSecureConnection || e.Attempt != attempt+1 {
 						t.Errorf("%+v", e)
 					}
 				}

@@ -19,7 +19,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // floodVariable says how long TestFloodOnSockets floods, as "60s"; 2.5 s
@@ -139,7 +138,7 @@ func (s *spring) held(long time.Duration) {
 	s.T.Helper()
 	s.c.Story()
 	for _, e := range s.c.Seen {
-		if e.Type == holdfast.EventError && e.Code != messages.ConnectResponseParseFailed {
+		if e.Type == holdfast.EventError && e.Code != holdfast.CodeResponseParse {
 			s.T.Errorf("reported %+v", e)
 		}
 		if e.Type == holdfast.EventState && e.State != holdfast.Registered && e.Previous == holdfast.Registered {

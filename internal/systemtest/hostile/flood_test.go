@@ -168,7 +168,7 @@ func (w *torrent) held(updates int, exactly bool) {
 	w.ExpectHealthy(w.c)
 	w.c.Story() // takes all events
 	for _, e := range w.c.Seen {
-		if e.Type == holdfast.EventError && e.Code != messages.ConnectResponseParseFailed {
+		if e.Type == holdfast.EventError && e.Code != holdfast.CodeResponseParse {
 			w.T.Errorf("reported %+v", e)
 		}
 	}

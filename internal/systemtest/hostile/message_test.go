@@ -100,7 +100,7 @@ func TestHostile03MalformedMessagesAreRejectedByType(t *testing.T) {
 				t.Errorf("%x: answered %v", data, got)
 			}
 		}
-		if e := w.Client.Next(holdfast.EventError); e.Code != messages.ConnectResponseParseFailed {
+		if e := w.Client.Next(holdfast.EventError); e.Code != holdfast.CodeResponseParse {
 			t.Errorf("%+v", e)
 		}
 		w.Client.ExpectQuiet() // no time has passed: one event

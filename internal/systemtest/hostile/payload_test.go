@@ -105,7 +105,7 @@ func TestHostile15OversizedPayloadIsNotParsed(t *testing.T) {
 				if code := result.Steps[0].Response.Code; code != messages.RequestEntityTooLarge {
 					t.Errorf("answered %v", code)
 				}
-				keepsItsAccount(w, c, cfg, before, messages.ConnectMemoryConnectFail)
+				keepsItsAccount(w, c, cfg, before, holdfast.CodeMemory)
 			})
 		})
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Row 40: what is planted where the credentials stand is not followed, does not
@@ -48,7 +47,7 @@ func TestHostile40PlantedCredentialsAreNotUsed(t *testing.T) {
 				cfg := w.Factory()
 				cfg.StateDir = dir
 				c := w.Start(cfg)
-				if e := c.Next(holdfast.EventError); e.Code != messages.ConnectorFailedToReadCredentials || e.Phase != "store" {
+				if e := c.Next(holdfast.EventError); e.Code != holdfast.CodeReadCredentials || e.Phase != "store" {
 					t.Errorf("%+v", e)
 				}
 				c.Next(holdfast.EventBootstrapped)

@@ -54,7 +54,7 @@ func TestProvisionedURIWithoutRoomIsNamed(t *testing.T) {
 		c := w.Start(cfg)
 		for range 3 {
 			e := c.Next(holdfast.EventError)
-			if e.Code != messages.ConnectorInvalidCredentials || e.Action != messages.ActionUser ||
+			if e.Code != holdfast.CodeInvalidCredentials || e.Action != holdfast.ActionUser ||
 				!strings.Contains(e.Detail, "/0/0/0 leaves no room for the request that it has to carry: 80 path segments") {
 				t.Errorf("%+v", e)
 			}
@@ -76,7 +76,7 @@ func TestStoredURIWithoutRoomFallsBack(t *testing.T) {
 		plant(t, cfg.StateDir, messages.RecordCredentials, noRoom)
 		c := w.Start(cfg)
 		e := c.Next(holdfast.EventError)
-		if e.Code != messages.ConnectorFailedToReadCredentials || !strings.Contains(e.Detail, "/0/0/0 leaves no room") {
+		if e.Code != holdfast.CodeReadCredentials || !strings.Contains(e.Detail, "/0/0/0 leaves no room") {
 			t.Errorf("%+v", e)
 		}
 		if e := c.Next(holdfast.EventRegistered); e.Server != "coap://192.0.2.1" {
@@ -144,8 +144,8 @@ func TestHostile28LocationThatIsNoMessage(t *testing.T) {
 		var failed []time.Duration
 		for len(failed) < 2 {
 			switch e := c.Next(holdfast.EventError); e.Code {
-			case messages.ConnectResponseParseFailed:
-			case messages.ConnectTimeout:
+			case holdfast.CodeResponseParse:
+			case holdfast.CodeTimeout:
 				failed = append(failed, e.Time.Sub(began))
 			default:
 				t.Fatalf("%+v", e)

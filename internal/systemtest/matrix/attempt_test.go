@@ -43,7 +43,7 @@ func failing(provoke func(*scene) trouble) func(*scene) {
 		for n := range failures {
 			last = s.expectFailure(n, last, f.takes)
 		}
-		if s.at != matrix.BootstrapPersisting && s.code != messages.ConnectInvalidParameters {
+		if s.at != matrix.BootstrapPersisting && s.code != holdfast.CodeInvalidParameters {
 			s.sameRecords(before)
 		}
 		if f.lift != nil {
@@ -74,9 +74,9 @@ func (s *scene) expectFailure(n uint64, former holdfast.Event, takes time.Durati
 	return e
 }
 
-func (s *scene) phaseFits(phase string) bool {
+func (s *scene) phaseFits(phase holdfast.Phase) bool {
 	for _, p := range s.at.Phases() {
-		if p.String() == phase {
+		if holdfast.Phase(p.String()) == phase {
 			return true
 		}
 	}
@@ -123,7 +123,7 @@ func (s *scene) demandKept() {
 		}
 	}
 	bootstraps := s.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest) - s.former.bootstraps
-	if !s.bootstrapping() && s.code != messages.ConnectInvalidParameters && bootstraps != 0 {
+	if !s.bootstrapping() && s.code != holdfast.CodeInvalidParameters && bootstraps != 0 {
 		s.T.Errorf("%d bootstraps: the credentials were usable", bootstraps)
 	}
 }
@@ -196,7 +196,7 @@ func fallSilent(s *scene) trouble {
 	case matrix.Handshake:
 		f.lift = s.management.AcceptHandshakes
 	case matrix.Updating:
-		s.client.ExpectError(messages.ConnectNetworkError)
+		s.client.ExpectError(holdfast.CodeNetwork)
 		s.attempts, f.takes = 1, 62*time.Second
 	}
 	return f

@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // garbageCON is a confirmable message whose token is longer than allowed.
@@ -21,7 +20,7 @@ func playGarbage(s *scene) {
 	s.reach()
 	s.poke(garbageCON)
 	e := s.expectError()
-	if e.Action != messages.ActionIgnore || e.RetryInMS != nil || !s.phaseFits(e.Phase) {
+	if e.Action != holdfast.ActionIgnore || !e.NextAttempt.IsZero() || !s.phaseFits(e.Phase) {
 		s.T.Errorf("%+v", e)
 	}
 	s.goOn()
@@ -78,7 +77,7 @@ func playForbiddenCall(s *scene) {
 	if err := s.client.Resume(context.Background()); !errors.Is(err, holdfast.ErrNotAllowed) {
 		s.T.Errorf("Resume: %v", err)
 	}
-	if e := s.expectError(); e.Phase != "api" || e.RetryInMS != nil {
+	if e := s.expectError(); e.Phase != "api" || !e.NextAttempt.IsZero() {
 		s.T.Errorf("%+v", e)
 	}
 	s.goOn()
@@ -123,7 +122,7 @@ func playCloseWithoutRegistration(s *scene) {
 		if err := <-s.closing; err != nil {
 			s.T.Errorf("the first Close: %v", err)
 		}
-	} else if e := s.expectError(); e.Phase != "close" || e.RetryInMS != nil {
+	} else if e := s.expectError(); e.Phase != "close" || !e.NextAttempt.IsZero() {
 		s.T.Errorf("%+v", e)
 	}
 	s.comeBack()
@@ -149,7 +148,7 @@ func playRefusedGoodbye(s *scene) {
 	if err := <-s.closing; !errors.Is(err, holdfast.ErrUnregistration) {
 		s.T.Errorf("Close: %v", err)
 	}
-	if e := s.expectError(); e.Phase != "close" || e.Action != messages.ActionNone || e.CoAP != "5.00" {
+	if e := s.expectError(); e.Phase != "close" || e.Action != holdfast.ActionNone || e.CoAP != "5.00" {
 		s.T.Errorf("%+v", e)
 	}
 	s.comeBack()
@@ -186,7 +185,7 @@ func playUnstorableReset(s *scene) {
 		s.T.Errorf("FactoryReset: %v", err)
 	}
 	mend()
-	if e := s.expectError(); e.Phase != "store" || e.Action != messages.ActionUser {
+	if e := s.expectError(); e.Phase != "store" || e.Action != holdfast.ActionUser {
 		s.T.Errorf("%+v", e)
 	}
 	s.sameRecords(before)

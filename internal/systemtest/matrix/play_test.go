@@ -4,6 +4,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -16,15 +17,15 @@ func TestMatrix(t *testing.T) {
 		t.Run(code.String(), func(t *testing.T) {
 			t.Parallel()
 			for _, at := range matrix.Moments() {
-				t.Run(at.String(), func(t *testing.T) { playMoment(t, code, at) })
+				t.Run(at.String(), func(t *testing.T) { playMoment(t, holdfast.ErrorCode(code), at) })
 			}
 		})
 	}
 }
 
-func playMoment(t *testing.T, code messages.ErrorCode, at matrix.Moment) {
+func playMoment(t *testing.T, code holdfast.ErrorCode, at matrix.Moment) {
 	for _, stored := range matrix.StoreStates() {
-		cell, _ := matrix.CellOf(code, at, stored)
+		cell, _ := matrix.CellOf(messages.ErrorCode(code), at, stored)
 		if cell.Reason != matrix.NoReason {
 			continue
 		}
@@ -45,22 +46,22 @@ func playMoment(t *testing.T, code messages.ErrorCode, at matrix.Moment) {
 
 // plays provoke one code each, at the scene's moment, and demand what the
 // recovery table promises (docs/design.md, The recovery table).
-var plays = map[messages.ErrorCode]func(*scene){
-	messages.ConnectBootstrapFailed:            failing(failBootstrap),
-	messages.ConnectInvalidParameters:          startOr(playInvalidConfiguration, failing(refuseRegister)),
-	messages.ConnectorInvalidCredentials:       playUnusableCredentials,
-	messages.ConnectNotRegistered:              playCloseWithoutRegistration,
-	messages.ConnectTimeout:                    failing(fallSilent),
-	messages.ConnectNetworkError:               failing(refusePort),
-	messages.ConnectResponseParseFailed:        playGarbage,
-	messages.ConnectUnknownError:               failing(crashActor),
-	messages.ConnectMemoryConnectFail:          startOr(playTooManyAccounts, failing(exceedBudget)),
-	messages.ConnectNotAllowed:                 playForbiddenCall,
-	messages.ConnectSecureConnectionFailed:     failing(refuseHandshake),
-	messages.ConnectDNSResolvingFailed:         failing(hideName),
-	messages.ConnectorUnregistrationFailed:     playRefusedGoodbye,
-	messages.ConnectorFailedToStoreCredentials: startOr(playUnstorableReset, failing(breakStore)),
-	messages.ConnectorFailedToReadCredentials:  playUnreadableCredentials,
+var plays = map[holdfast.ErrorCode]func(*scene){
+	holdfast.CodeBootstrapFailed:    failing(failBootstrap),
+	holdfast.CodeInvalidParameters:  startOr(playInvalidConfiguration, failing(refuseRegister)),
+	holdfast.CodeInvalidCredentials: playUnusableCredentials,
+	holdfast.CodeNotRegistered:      playCloseWithoutRegistration,
+	holdfast.CodeTimeout:            failing(fallSilent),
+	holdfast.CodeNetwork:            failing(refusePort),
+	holdfast.CodeResponseParse:      playGarbage,
+	holdfast.CodeUnknown:            failing(crashActor),
+	holdfast.CodeMemory:             startOr(playTooManyAccounts, failing(exceedBudget)),
+	holdfast.CodeNotAllowed:         playForbiddenCall,
+	holdfast.CodeSecureConnection:   failing(refuseHandshake),
+	holdfast.CodeDNS:                failing(hideName),
+	holdfast.CodeUnregistration:     playRefusedGoodbye,
+	holdfast.CodeStoreCredentials:   startOr(playUnstorableReset, failing(breakStore)),
+	holdfast.CodeReadCredentials:    playUnreadableCredentials,
 }
 
 // startOr chooses between what is done about the accounts as they are read and

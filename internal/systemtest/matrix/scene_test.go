@@ -30,7 +30,7 @@ import (
 // directory in the wanted state, and a client that is led to the moment.
 type scene struct {
 	*systemtest.World
-	code   messages.ErrorCode
+	code   holdfast.ErrorCode
 	at     matrix.Moment
 	stored matrix.StoreState
 
@@ -58,13 +58,13 @@ var lifetimes = map[matrix.Account]time.Duration{
 // tallies is what the servers had seen before the client came to the moment.
 type tallies struct{ registers, bootstraps int }
 
-func newScene(t *testing.T, code messages.ErrorCode, at matrix.Moment, stored matrix.StoreState) *scene {
+func newScene(t *testing.T, code holdfast.ErrorCode, at matrix.Moment, stored matrix.StoreState) *scene {
 	s := &scene{
 		World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), code: code, at: at, stored: stored,
 		needle: &needle{}, log: &systemtest.Buffer{}, closing: make(chan error, 1), held: newGate(),
 	}
 	// Raw datagrams can be sent to a client without DTLS only.
-	s.plain = code == messages.ConnectResponseParseFailed || code == messages.ConnectNetworkError && at != matrix.Handshake
+	s.plain = code == holdfast.CodeResponseParse || code == holdfast.CodeNetwork && at != matrix.Handshake
 	s.openServers()
 	s.delivers = matrix.Former
 	s.deliverAll(nil)
@@ -138,7 +138,7 @@ func (s *scene) output() string {
 
 // bootstrapping reports whether the scene is about the bootstrap account.
 func (s *scene) bootstrapping() bool {
-	return matrix.Bootstrapping(s.code, s.at)
+	return matrix.Bootstrapping(messages.ErrorCode(s.code), s.at)
 }
 
 func (s *scene) openServers() {
@@ -298,16 +298,16 @@ func (s *scene) misbehave(kind lwm2mtest.Kind, late time.Duration) (held bool) {
 		f = lwm2mtest.Behaviour{Silent: true}
 	}
 	switch s.code {
-	case messages.ConnectBootstrapFailed:
+	case holdfast.CodeBootstrapFailed:
 		n, f = 2, lwm2mtest.Behaviour{Answer: messages.BadRequest, Payload: "Account device quota reached"}
 		if s.stored == matrix.Bootstrapped {
 			n = 1
 		}
-	case messages.ConnectInvalidParameters:
+	case holdfast.CodeInvalidParameters:
 		n, f = 2, lwm2mtest.Behaviour{Answer: messages.Forbidden}
-	case messages.ConnectTimeout:
+	case holdfast.CodeTimeout:
 		n, f = -1, lwm2mtest.Behaviour{Silent: true}
-	case messages.ConnectorUnregistrationFailed:
+	case holdfast.CodeUnregistration:
 		f = lwm2mtest.Behaviour{Answer: messages.InternalServerError}
 	}
 	s.Server.Misbehave(systemtest.Endpoint, kind, n, f)
@@ -333,7 +333,7 @@ func (s *scene) reachBootstrap() {
 		reached = s.held.await
 	default:
 		writes := s.account().Writes()
-		if s.code == messages.ConnectMemoryConnectFail {
+		if s.code == holdfast.CodeMemory {
 			writes = s.tooMuch()
 		}
 		s.deliverWrites(writes, s.holdStep)
@@ -341,7 +341,7 @@ func (s *scene) reachBootstrap() {
 	}
 	s.launch()
 	if s.stored == matrix.Bootstrapped {
-		s.client.ExpectError(messages.ConnectInvalidParameters)
+		s.client.ExpectError(holdfast.CodeInvalidParameters)
 	}
 	reached()
 	synctest.Wait()

@@ -15,7 +15,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // recordFile returns the one file of a record.
@@ -49,7 +48,7 @@ func TestPrivateKeysAreNeverPutOut(t *testing.T) {
 		log := &systemtest.Buffer{}
 		c := w.Start(w.Factory(), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(zerolog.New(log).Level(zerolog.DebugLevel)))))
 		for range 3 {
-			c.ExpectError(messages.ConnectSecureConnectionFailed)
+			c.ExpectError(holdfast.CodeSecureConnection)
 		}
 		management.AcceptHandshakes()
 		c.WaitFor(holdfast.Registered)

@@ -167,7 +167,7 @@ func playTooManyAccounts(s *scene) {
 	s.cfg.Limits.Accounts = 1
 	s.launch()
 	e := s.expectError()
-	if e.Phase != "store" || e.Action != messages.ActionUser || !strings.Contains(e.Detail, "limits.accounts") || !strings.Contains(e.Detail, "IDs 2, 3 are kept") {
+	if e.Phase != "store" || e.Action != holdfast.ActionUser || !strings.Contains(e.Detail, "limits.accounts") || !strings.Contains(e.Detail, "IDs 2, 3 are kept") {
 		s.T.Errorf("%+v", e)
 	}
 	s.client.Next(holdfast.EventRegistered)

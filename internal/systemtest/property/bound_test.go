@@ -71,7 +71,9 @@ func (l *lab) boundNow() time.Duration {
 	wait, failures := time.Duration(0), uint64(0)
 	for _, c := range status.Connections {
 		wait = max(wait, l.waitOf(c))
-		failures = max(failures, c.Failures)
+		if c.Trouble != nil {
+			failures = max(failures, c.Trouble.Failures)
+		}
 	}
 	bound := max(wait, l.lookAgain()) + longestAttempt
 	for i := range l.failuresToCome(status) {
@@ -94,10 +96,10 @@ func (l *lab) lookAgain() time.Duration {
 	return 0
 }
 
-func (l *lab) waitOf(c messages.ConnectionStatus) time.Duration {
+func (l *lab) waitOf(c holdfast.Connection) time.Duration {
 	wait := time.Duration(0)
-	if !c.NextAttempt.IsZero() {
-		wait = time.Until(c.NextAttempt)
+	if c.Next != nil {
+		wait = time.Until(c.Next.At)
 	}
 	if c.State == holdfast.Registered {
 		after, _ := registration.UpdateAfter(c.Lifetime)
@@ -120,7 +122,7 @@ func (l *lab) waitOf(c messages.ConnectionStatus) time.Duration {
 func (l *lab) failuresToCome(s holdfast.Status) int {
 	n := 0
 	for _, c := range s.Connections {
-		if c.NextAttempt.IsZero() && c.State != holdfast.Starting {
+		if c.Next == nil && c.State != holdfast.Starting {
 			n = 1
 		}
 	}

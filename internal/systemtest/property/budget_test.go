@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // budget is what the model knows of the attempts of one client together: ten in
@@ -104,8 +103,8 @@ func TestScheduleModelCondemnsTheBudget(t *testing.T) {
 	failure := func(ms, n, retry int, waits bool) entry {
 		e := entry{at: at(ms), after: uint64(n), kind: entryEvent}
 		e.event = holdfast.Event{
-			Type: holdfast.EventError, Seq: uint64(n), Attempt: uint64(n), Code: messages.ConnectNetworkError, Phase: "register",
-			RetryInMS: new(int64(retry)), WaitsForTurn: waits,
+			Type: holdfast.EventError, Seq: uint64(n), Attempt: uint64(n), Code: holdfast.CodeNetwork, Phase: "register",
+			Time: e.at, NextAttempt: e.at.Add(time.Duration(retry) * time.Millisecond), WaitsForTurn: waits,
 		}
 		return e
 	}

@@ -118,13 +118,13 @@ func TestScheduleModelCondemns(t *testing.T) {
 	failure := func(second int, seq, attempt uint64, retry time.Duration) entry {
 		e := entry{at: at(second), after: seq, kind: entryEvent}
 		e.event.Type, e.event.Seq, e.event.Attempt = "error", seq, attempt
-		e.event.Code, e.event.Phase = messages.ConnectNetworkError, "register"
-		e.event.RetryInMS = new(retry.Milliseconds())
+		e.event.Code, e.event.Phase = holdfast.CodeNetwork, "register"
+		e.event.Time, e.event.NextAttempt = e.at, e.at.Add(retry)
 		return e
 	}
 	unlikely := func(second int, seq, attempt uint64, retry time.Duration) entry {
 		e := failure(second, seq, attempt, retry)
-		e.event.Code = messages.ConnectorFailedToStoreCredentials // nothing is stored by a Register
+		e.event.Code = holdfast.CodeStoreCredentials // nothing is stored by a Register
 		return e
 	}
 	dial := func(second int) entry { return entry{at: at(second), kind: entryDial} }
@@ -171,14 +171,14 @@ func TestScheduleModelCondemnsStore(t *testing.T) {
 	said := func(second int, seq, attempt uint64, retry time.Duration) entry {
 		e := entry{at: at(second), kind: entryEvent}
 		e.event.Type, e.event.Seq, e.event.Attempt = "error", seq, attempt
-		e.event.Code, e.event.Phase = messages.ConnectorFailedToReadCredentials, "store"
-		e.event.RetryInMS = new(retry.Milliseconds())
+		e.event.Code, e.event.Phase = holdfast.CodeReadCredentials, "store"
+		e.event.Time, e.event.NextAttempt = e.at, e.at.Add(retry)
 		return e
 	}
 	dial := func(second int) entry { return entry{at: at(second), kind: entryDial, bootstrap: true} }
 	damaged := messages.AccountsLoaded{StoredErr: store.DamageChecksum, Factory: lwm2m.NewTree()}
 	plain := said(0, 1, 1, 0)
-	plain.event.RetryInMS = nil
+	plain.event.NextAttempt = time.Time{}
 	ended := entry{at: at(0), kind: entryEvent, event: holdfast.Event{Type: holdfast.EventBootstrapped, Seq: 1}}
 	kept := memory{delivered: true, record: []byte("newest")}
 	tests := []struct {

@@ -296,7 +296,7 @@ func (m *model) failure(e entry) {
 	switch {
 	case e.event.Phase == "store":
 		m.unreadable(e)
-	case e.event.RetryInMS != nil:
+	case !e.event.NextAttempt.IsZero():
 		m.unstored(e)
 		m.failed(e)
 	}

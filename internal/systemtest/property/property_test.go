@@ -139,7 +139,7 @@ func (t *tally) count(e entry) {
 		return
 	}
 	kind := fmt.Sprintf("%s in %s", e.event.Name, e.event.Phase)
-	if e.event.Phase == "store" && e.event.RetryInMS != nil {
+	if e.event.Phase == "store" && !e.event.NextAttempt.IsZero() {
 		kind += " (to be read again)"
 	}
 	t.errors[kind]++

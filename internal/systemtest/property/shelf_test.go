@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -144,8 +145,8 @@ func (m *model) unreadable(e entry) {
 	if got := (say{attempt: e.event.Attempt, retry: retry, again: again}); got != want {
 		m.failf(e, "it should be %+v", want)
 	}
-	if e.event.Code != messages.ConnectorFailedToReadCredentials {
-		m.failf(e, "its code should be %d", messages.ConnectorFailedToReadCredentials)
+	if e.event.Code != holdfast.CodeReadCredentials {
+		m.failf(e, "its code should be %d", holdfast.CodeReadCredentials)
 	}
 }
 
@@ -166,7 +167,7 @@ func (m *model) refused(e entry) {
 // unstored takes the one event of a bootstrap that could not be stored.
 func (m *model) unstored(e entry) {
 	s := &m.shelf
-	if e.event.Code != messages.ConnectorFailedToStoreCredentials {
+	if e.event.Code != holdfast.CodeStoreCredentials {
 		return
 	}
 	if s.refused == 0 {

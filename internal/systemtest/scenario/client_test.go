@@ -17,7 +17,6 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // This file holds all that the scenarios use of the client's public face.
@@ -267,12 +266,16 @@ func (c *client) narrate(e holdfast.Event) {
 func (s *stage) status(c *command) {
 	status := s.running(c).Status()
 	for _, conn := range status.Connections {
-		text := fmt.Sprintf("status: %s %s, failures %d", s.serverOf(conn.Server), conn.State, conn.Failures)
+		failures := uint64(0)
+		if conn.Trouble != nil {
+			failures = conn.Trouble.Failures
+		}
+		text := fmt.Sprintf("status: %s %s, failures %d", s.serverOf(conn.Server), conn.State, failures)
 		if conn.Location != "" {
 			text += ", " + conn.Location
 		}
-		if conn.Shed != (messages.Shed{}) {
-			text += fmt.Sprintf(", dropped %+v", conn.Shed)
+		if conn.Shed != nil {
+			text += fmt.Sprintf(", dropped %+v", *conn.Shed)
 		}
 		s.narrator.say(time.Now(), rankServer, clientName, text)
 	}

@@ -3,10 +3,9 @@ package scenario
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/holdfast-iot/holdfast"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 )
 
 // describeEvent puts an event of the client into words. coverage_test.go reads
@@ -31,9 +30,9 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 }
 
 func describeRegistration(e holdfast.Event) string {
-	text := fmt.Sprintf("%s, %d s, LwM2M %s, attempts %d", e.Location, e.LifetimeS, e.LwM2M, e.Attempts)
-	if e.OfflineMS != nil {
-		text += fmt.Sprintf(", offline %v", time.Duration(*e.OfflineMS)*time.Millisecond)
+	text := fmt.Sprintf("%s, %d s, LwM2M %s, attempts %d", e.Location, int(e.Lifetime.Seconds()), e.LwM2M, e.Attempts)
+	if !e.LostAt.IsZero() {
+		text += fmt.Sprintf(", offline %v", systemtest.Offline(e))
 	}
 	return text
 }
@@ -49,7 +48,7 @@ func (s *stage) describeError(e holdfast.Event) string {
 // describeAction says what the client does about an error.
 func describeAction(e holdfast.Event) string {
 	text := string(e.Action)
-	if e.Action == messages.ActionUser {
+	if e.Action == holdfast.ActionUser {
 		text = "a person is needed"
 	}
 	if retry, again := e.RetryIn(); again {

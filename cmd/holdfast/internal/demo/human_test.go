@@ -19,7 +19,7 @@ func TestHumanOutput(t *testing.T) {
 		{Endpoint: gatewayName, Type: holdfast.EventState, State: holdfast.Waiting, Time: at(2)},
 		{
 			Endpoint: gatewayName, Type: holdfast.EventError, Code: 13, Name: "x", Detail: "no such\x1b[2J host",
-			Action: "retry", RetryInMS: new(int64(250)), Time: at(1500),
+			Action: "retry", NextAttempt: at(1750), Time: at(1500),
 		},
 		{Endpoint: gatewayName, Type: holdfast.EventRegistered, Server: "coaps://s", Location: "/rd/1", Time: at(2000)},
 	} {

@@ -90,8 +90,8 @@ func (s scenario) verdict(events []holdfast.Event) (time.Duration, error) {
 func delays(events []holdfast.Event) []int64 {
 	all := []int64{}
 	for _, e := range events {
-		if e.Type == holdfast.EventError && e.RetryInMS != nil {
-			all = append(all, *e.RetryInMS)
+		if delay, again := e.RetryIn(); again && e.Type == holdfast.EventError {
+			all = append(all, delay.Milliseconds())
 		}
 	}
 	return all
