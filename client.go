@@ -25,7 +25,14 @@ const closeBound = 5 * time.Second
 
 // Client is one LwM2M client: one endpoint, one state directory, a bootstrap
 // account and any number of management accounts. All methods may be called
-// from any goroutine, and none of them runs application code on an actor's.
+// from any goroutine.
+//
+// RegisterUpdate, Pause, Resume, Reconnect, Bootstrap and FactoryReset return
+// when Status shows what they did: within microseconds, but for FactoryReset,
+// which waits for the disk. When their context ends first they return an error
+// that wraps ctx.Err(), and what they asked for may still be done. An error that
+// the client's state is the reason for is [ErrNotAllowed]; it makes an event,
+// too.
 type Client struct {
 	runtime  *Runtime
 	own      bool // the runtime belongs to this client alone
@@ -63,10 +70,10 @@ const (
 	clientClosed
 )
 
-// New validates a configuration and returns a client with a runtime of its
-// own, which the options are for. It touches nothing: no file, no socket. An invalid configuration is an
-// *Error with code ConnectInvalidParameters whose cause lists every fault,
-// each with its key.
+// New validates a configuration and returns a client with a [Runtime] of its
+// own. It touches nothing: no file, no socket. An invalid configuration is
+// [ErrInvalidParameters]; errors.As reaches a *[ConfigError] that lists every
+// fault, each with its key.
 func New(cfg Config, options ...Option) (*Client, error) {
 	r := NewRuntime(options...)
 	c, err := r.New(cfg)
@@ -188,7 +195,7 @@ func (c *Client) Await(ctx context.Context, want State) error {
 // the function or when the client is closed.
 func (c *Client) Events(size int) (<-chan Event, func()) { return c.hub.subscribe(size) }
 
-// Status returns a snapshot.
+// Status returns a snapshot. It never waits.
 func (c *Client) Status() Status { return c.hub.status() }
 
 // Close de-registers and tears everything down, always, within the context's

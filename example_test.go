@@ -2,7 +2,9 @@ package holdfast_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -25,8 +27,55 @@ func Example() {
 	if err := client.Start(context.Background()); err != nil {
 		panic(err) // another process uses the state directory
 	}
-	for event := range events {
-		fmt.Println(event.Type, event.State, event.Name, event.Detail)
+	for event := range events { // until client.Close
+		fmt.Println(event.Type, event.State)
+		if err := event.Err(); err != nil {
+			fmt.Println(err, "- next attempt:", event.NextAttempt)
+		}
+	}
+}
+
+// What happens to a connection is an event. Its error is compared by meaning,
+// and its cause is reached.
+func ExampleEvent_Err() {
+	report := func(event holdfast.Event) {
+		var dns *net.DNSError
+		switch err := event.Err(); {
+		case err == nil: // no error event
+		case errors.As(err, &dns):
+			fmt.Println("nobody knows", dns.Name)
+		case errors.Is(err, holdfast.ErrNetwork), errors.Is(err, holdfast.ErrTimeout):
+			fmt.Println("offline, next attempt at", event.NextAttempt)
+		default:
+			fmt.Println(err, event.Remedy)
+		}
+	}
+	report(holdfast.Event{Type: holdfast.EventState, State: holdfast.Connecting})
+	report(holdfast.Event{
+		Type: holdfast.EventError, Code: holdfast.CodeTimeout, Phase: holdfast.PhaseRegister,
+		NextAttempt: time.Date(2026, 1, 1, 12, 0, 5, 0, time.UTC),
+	})
+	report(holdfast.Event{
+		Type: holdfast.EventError, Code: holdfast.CodeSecureConnection, Phase: holdfast.PhaseBootstrap,
+		Detail: "the server refused with alert 48 (unknown_ca)", Remedy: "Provision new credentials.",
+	})
+	// Output:
+	// offline, next attempt at 2026-01-01 12:00:05 +0000 UTC
+	// holdfast: ConnectSecureConnectionFailed (bootstrap): the server refused with alert 48 (unknown_ca) Provision new credentials.
+}
+
+// Pause and its like return when Status shows what they did.
+func ExampleClient_Pause() {
+	var client *holdfast.Client // of holdfast.New, and started
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	switch err := client.Pause(ctx); {
+	case errors.Is(err, holdfast.ErrNotAllowed):
+		fmt.Println("it is paused already")
+	case err != nil:
+		fmt.Println("no answer yet:", err)
+	default:
+		fmt.Println(client.Status().State) // paused
 	}
 }
 

@@ -80,9 +80,9 @@ func (r *Runtime) present() []*Client {
 	return clients
 }
 
-// New is like the function [New], but the client shares this runtime. Options
-// that are given here are for this client alone; what the actor system itself
-// has to say goes to the runtime's logger.
+// New is like the function [New], but the client shares this runtime, and its
+// options are the defaults. Those that are given here are for this client alone;
+// what the actor system itself has to say goes to the runtime's logger.
 func (r *Runtime) New(cfg Config, options ...Option) (*Client, error) {
 	return newClient(r, cfg, r.settings.With(options))
 }
