@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// Config is the configuration of one client. Its fields are the keys of the
-// configuration file in Go case; a zero field means the default that its
-// comment names. [LoadConfig] reads one from a file and the environment.
+// Config is the configuration of one client. A zero field means the default that
+// its comment names. Package configfile reads one from a file and the
+// environment; the keys there are the fields in snake case.
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].
@@ -53,10 +54,6 @@ type Config struct {
 	Limits LimitsConfig
 	// Device fills the Device object.
 	Device DeviceConfig
-	// Control is the API for people and scripts on the same machine.
-	Control ControlConfig
-	// Log is for programs that log; the library logs where [WithLogger] says.
-	Log LogConfig
 }
 
 // Account is a server account that the configuration brings along: the
@@ -206,13 +203,23 @@ type DeviceConfig struct {
 	Firmware     string // version of the device's firmware
 }
 
-// LogConfig is for programs that log.
-type LogConfig struct {
-	// Level is the least level to log: trace, debug, info, warn, error, fatal,
-	// panic or disabled. Default DefaultLogLevel.
-	Level string
-	// Format is console, for people, or json. Default DefaultLogFormat.
-	Format string
+// LimitsConfig holds the declared budgets. Exceeding one ends the step that
+// did, with ConnectMemoryConnectFail; the client goes on and tries again by the
+// policy.
+type LimitsConfig struct {
+	// BootstrapBytes bounds one message of a bootstrap server, and everything
+	// that a bootstrap leaves in the store, in bytes as stored, the bootstrap
+	// account included: 256 to 1 MiB. What was stored under a larger limit
+	// stays in use. Default DefaultBootstrapBytes.
+	BootstrapBytes int
+	// QueuedMessages is how many requests of the client may wait for one
+	// server: 1 to 65536. Default DefaultQueuedMessages.
+	QueuedMessages int
+	// Accounts is how many management accounts the client has at most, the
+	// bootstrap account not counted: 1 to 1000. A bootstrap that would leave
+	// more is refused; of more that are stored already, those with the lowest
+	// short server IDs are used. Default DefaultAccounts.
+	Accounts int
 }
 
 // The defaults of a [Config].
@@ -228,9 +235,10 @@ const (
 	DefaultAckRandomFactor     = 1.5
 	DefaultMaxRetransmit       = 4
 	DefaultNStart              = 1
+	DefaultBootstrapBytes      = 64 << 10
+	DefaultQueuedMessages      = 64
+	DefaultAccounts            = accounts.DefaultMax
 	DefaultManufacturer        = "Holdfast"
-	DefaultLogLevel            = "info"
-	DefaultLogFormat           = "console"
 )
 
 // withDefaults returns a copy in which every zero field that has a default has
@@ -246,8 +254,6 @@ func (c Config) withDefaults() Config {
 	c.CoAP = c.CoAP.withDefaults()
 	c.Limits = c.Limits.withDefaults()
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
-	c.Log.Level = cmp.Or(c.Log.Level, DefaultLogLevel)
-	c.Log.Format = cmp.Or(c.Log.Format, DefaultLogFormat)
 	return c
 }
 
@@ -300,6 +306,13 @@ func (s hiddenSigner) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.name) }
 
 // MarshalJSON implements json.Marshaler.
 func (s hiddenSigner) MarshalJSON() ([]byte, error) { return json.Marshal(s.name) }
+
+func (l LimitsConfig) withDefaults() LimitsConfig {
+	l.BootstrapBytes = cmp.Or(l.BootstrapBytes, DefaultBootstrapBytes)
+	l.QueuedMessages = cmp.Or(l.QueuedMessages, DefaultQueuedMessages)
+	l.Accounts = cmp.Or(l.Accounts, DefaultAccounts)
+	return l
+}
 
 func (a *Account) clone() *Account {
 	if a == nil {

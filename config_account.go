@@ -15,6 +15,12 @@ import (
 // section 4.2.
 const configMaxIdentity = 128
 
+// The sections that are accounts, in the names of keys.
+const (
+	configBootstrap = "bootstrap"
+	configServer    = "server"
+)
+
 // account checks one account's section.
 func (f *configFaults) account(section string, a *Account, accountID string) {
 	if a == nil {

@@ -1,13 +1,11 @@
 package holdfast
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +36,6 @@ func TestConfigDefaults(t *testing.T) {
 		CoAP:                CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
 		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
 		Device:              DeviceConfig{Manufacturer: "Holdfast"},
-		Log:                 LogConfig{Level: "info", Format: "console"},
 	}
 	if diff := cmp.Diff(want, Config{}.withDefaults()); diff != "" {
 		t.Error(diff)
@@ -59,47 +56,10 @@ func TestConfigDefaultsShareNothing(t *testing.T) {
 	}
 }
 
-func TestConfigHasAKeyForEveryField(t *testing.T) {
-	t.Parallel()
-	keys := ConfigKeys()
-	if got, want := len(keys), leaves(reflect.TypeFor[Config]()); got != want {
-		t.Errorf("%d keys for %d fields", got, want)
-	}
-	names := make(map[string]bool)
-	for _, key := range keys {
-		names[configEnvName(key)] = true
-	}
-	if len(names) != len(keys) {
-		t.Errorf("%d environment variables for %d keys", len(names), len(keys))
-	}
-	for _, later := range configLater {
-		if slices.Contains(keys, later) {
-			t.Errorf("%s is a key, and refused", later)
-		}
-	}
-}
-
 // certified gives the management account credentials from files.
 func certified(c *Config) *Account {
 	c.Server = &Account{URI: "coaps://h", Security: SecurityX509, Certificate: "c", PrivateKey: "k", Trust: "t"}
 	return c.Server
-}
-
-// leaves counts the fields of a type and of the structs in it.
-func leaves(t reflect.Type) int {
-	switch {
-	case t == reflect.TypeFor[crypto.Signer]() || t == reflect.TypeFor[[][]byte]():
-		return 0 // of credentials in memory, which no file can hold
-	case t.Kind() == reflect.Pointer:
-		return leaves(t.Elem())
-	case t.Kind() != reflect.Struct:
-		return 1
-	}
-	n := 0
-	for f := range t.Fields() {
-		n += leaves(f.Type)
-	}
-	return n
 }
 
 func TestConfigNeverShowsAKey(t *testing.T) {
@@ -145,7 +105,6 @@ func TestValidateAccepts(t *testing.T) {
 		"longest identity":  func(c *Config) { c.Bootstrap.PSKIdentity = strings.Repeat("i", 128) },
 		"longest PSK":       func(c *Config) { c.Bootstrap.PSKKey = make([]byte, 64) },
 		"aid in the URI":    func(c *Config) { c.AccountID, c.Server.URI = "a", "coap://h?aid=b" },
-		"logging disabled":  func(c *Config) { c.Log = LogConfig{Level: "disabled", Format: "json"} },
 		"upper-case scheme": func(c *Config) { c.Server.URI = "COAP://h" },
 	} {
 		c := validConfig()
@@ -194,8 +153,6 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.DNS.Server = "h:0" }, "dns.server: is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53"},
 		{func(c *Config) { c.Device.Model = strings.Repeat("m", 256) }, "device.model: is longer than 255 bytes"},
 		{func(c *Config) { c.Device.Serial = "\x1b[2J" }, "device.serial: must be UTF-8 without control characters"},
-		{func(c *Config) { c.Log.Level = "loud" }, "log.level: is none of trace, debug, info, warn, error, fatal, panic and disabled"},
-		{func(c *Config) { c.Log.Format = "xml" }, "log.format: is neither console nor json"},
 
 		{func(c *Config) { c.Server.URI = "" }, "server.uri: is required, such as coaps://host:5684"},
 		{func(c *Config) { c.Server.URI = "http://h" }, "server.uri: the scheme is not supported: use coap (UDP) or coaps (DTLS)"},

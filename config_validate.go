@@ -1,32 +1,39 @@
 package holdfast
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/requests"
+	"github.com/holdfast-iot/holdfast/internal/store"
 )
 
 // Bounds of a configuration's values.
 const (
-	configMaxName          = requests.MaxEndpoint // bytes of endpoint and account_id
-	configMaxDevice        = 255                  // bytes of each field of device
-	configMaxLifetime      = math.MaxUint32 * time.Second
-	configMaxAckTimeout    = 10 * time.Minute
-	configMaxRandomFactor  = 10
-	configMaxRetransmit    = 16
-	configMaxNStart        = 255
-	configNoControls       = "must be UTF-8 without control characters"
-	configRequired         = "is required"
-	configMustBePositive   = "must be a positive duration"
-	configUnknownLogLevel  = "is none of trace, debug, info, warn, error, fatal, panic and disabled"
-	configUnknownLogFormat = "is neither console nor json"
+	configMaxName         = requests.MaxEndpoint // bytes of endpoint and account_id
+	configMaxDevice       = 255                  // bytes of each field of device
+	configMaxLifetime     = math.MaxUint32 * time.Second
+	configMaxAckTimeout   = 10 * time.Minute
+	configMaxRandomFactor = 10
+	configMaxRetransmit   = 16
+	configMaxNStart       = 255
+	configMinBootstrap    = 256                // bytes
+	configMaxBootstrap    = accounts.MaxRecord // bytes
+	configMaxQueued       = 1 << 16
+	configMaxAccounts     = 1000
+	configNoControls      = "must be UTF-8 without control characters"
+	configRequired        = "is required"
+	configMustBePositive  = "must be a positive duration"
 )
 
 // Validate reports everything that is wrong with the configuration, zero
@@ -53,14 +60,13 @@ func (f *configFaults) require(ok bool, key, problem string) {
 	}
 }
 
-// faults checks a configuration in which all defaults are filled in: here a
-// zero is a value like any other.
+// faults checks a configuration in which all defaults are filled in.
 func (c Config) faults() []Fault {
 	var f configFaults
 	f.require(c.Endpoint != "", "endpoint", configRequired)
 	f.text("endpoint", c.Endpoint, configMaxName)
 	f.text("account_id", c.AccountID, configMaxName)
-	f.stateDir(c.StateDir)
+	f.require(!strings.ContainsRune(c.StateDir, 0), "state_dir", "has a zero byte")
 	f.lifetime(c.Lifetime)
 	f.require(c.LwM2MVersion == "1.0" || c.LwM2MVersion == "1.1", "lwm2m_version", "is neither 1.0 nor 1.1")
 	f.account(configBootstrap, c.Bootstrap, c.AccountID)
@@ -71,8 +77,6 @@ func (c Config) faults() []Fault {
 	f.require(c.DNS.Server == "" || configIsHostPort(c.DNS.Server), "dns.server", "is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53")
 	f.limits(c.Limits)
 	f.device(c.Device)
-	f.control(c.Control)
-	f.log(c.Log)
 	return f
 }
 
@@ -80,11 +84,6 @@ func (c Config) faults() []Fault {
 func (f *configFaults) text(key, value string, limit int) {
 	f.require(len(value) <= limit, key, "is longer than "+strconv.Itoa(limit)+" bytes")
 	f.require(utf8.ValidString(value) && !strings.ContainsFunc(value, unicode.IsControl), key, configNoControls)
-}
-
-func (f *configFaults) stateDir(path string) {
-	f.require(path != "", "state_dir", "is empty: name a directory, or leave it out for "+DefaultStateDir)
-	f.require(!strings.ContainsRune(path, 0), "state_dir", "has a zero byte")
 }
 
 func (f *configFaults) lifetime(d time.Duration) {
@@ -133,15 +132,108 @@ func configIsHostPort(s string) bool {
 }
 
 func (f *configFaults) device(d DeviceConfig) {
-	f.require(d.Manufacturer != "", "device.manufacturer", "is empty: give a name, or leave it out for "+DefaultManufacturer)
 	f.text("device.manufacturer", d.Manufacturer, configMaxDevice)
 	f.text("device.model", d.Model, configMaxDevice)
 	f.text("device.serial", d.Serial, configMaxDevice)
 	f.text("device.firmware", d.Firmware, configMaxDevice)
 }
 
-func (f *configFaults) log(l LogConfig) {
-	levels := []string{"trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"}
-	f.require(slices.Contains(levels, l.Level), "log.level", configUnknownLogLevel)
-	f.require(l.Format == "console" || l.Format == "json", "log.format", configUnknownLogFormat)
+func (f *configFaults) limits(l LimitsConfig) {
+	f.require(l.BootstrapBytes >= configMinBootstrap && l.BootstrapBytes <= configMaxBootstrap,
+		"limits.bootstrap_bytes", "must be from 256B to 1MiB")
+	f.require(l.QueuedMessages >= 1 && l.QueuedMessages <= configMaxQueued,
+		"limits.queued_messages", "must be a whole number from 1 to 65536")
+	f.require(l.Accounts >= 1 && l.Accounts <= configMaxAccounts,
+		"limits.accounts", "must be a whole number from 1 to 1000")
+}
+
+// Fault is one thing that is wrong with a configuration or with a file that it
+// names. It never repeats a value that may be secret.
+type Fault struct {
+	// Key is the configuration key, "bootstrap.uri"; empty when the fault
+	// concerns the configuration file as a whole.
+	Key string
+	// Problem says what is wrong, in words that follow the key.
+	Problem string
+	// Source is where the value came from: "gw.yaml:7:8" (line, column),
+	// "HOLDFAST_LIFETIME" or "--lifetime"; empty when not known.
+	Source string
+	// Err is the cause, for errors.Is and errors.As; may be nil.
+	Err error
+}
+
+// String returns the fault on one line: "key: problem (source)".
+func (f Fault) String() string {
+	text := f.Problem
+	if f.Key != "" {
+		text = f.Key + ": " + text
+	}
+	if f.Source != "" {
+		text += " (" + f.Source + ")"
+	}
+	return text
+}
+
+// ConfigError lists every fault of a configuration; there is at least one.
+type ConfigError struct{ Faults []Fault }
+
+// Error lists all faults, one a line.
+func (e *ConfigError) Error() string { return configLines("invalid configuration", e.Faults) }
+
+// Unwrap returns the causes that are known.
+func (e *ConfigError) Unwrap() []error { return configCauses(e.Faults) }
+
+// Code returns ConnectInvalidParameters.
+func (e *ConfigError) Code() ErrorCode { return CodeInvalidParameters }
+
+// CredentialsError lists every fault of what a configuration names;
+// there is at least one.
+type CredentialsError struct{ Faults []Fault }
+
+// Error lists all faults, one a line.
+func (e *CredentialsError) Error() string { return configLines("unusable credentials", e.Faults) }
+
+// Unwrap returns the causes that are known.
+func (e *CredentialsError) Unwrap() []error { return configCauses(e.Faults) }
+
+// Code returns ConnectorFailedToReadCredentials when nothing but I/O errors
+// stands in the way, else ConnectorInvalidCredentials: a person is needed.
+func (e *CredentialsError) Code() ErrorCode {
+	if slices.ContainsFunc(e.Faults, func(f Fault) bool { return !configIsIO(f.Err) }) {
+		return CodeInvalidCredentials
+	}
+	return CodeReadCredentials
+}
+
+// configIsIO tells an I/O error, which may pass, from a file that is missing
+// or that this user may not read.
+func configIsIO(err error) bool {
+	var distrust *store.DistrustError
+	if errors.As(err, &distrust) {
+		return true // of the state directory, which is good or not at any time
+	}
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		return false
+	}
+	lasting := []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG}
+	return !slices.ContainsFunc(lasting, func(target error) bool { return errors.Is(err, target) })
+}
+
+func configLines(title string, faults []Fault) string {
+	lines := []string{title + ":"}
+	for _, f := range faults {
+		lines = append(lines, "  "+f.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+func configCauses(faults []Fault) []error {
+	var causes []error
+	for _, f := range faults {
+		if f.Err != nil {
+			causes = append(causes, f.Err)
+		}
+	}
+	return causes
 }

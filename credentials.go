@@ -3,6 +3,7 @@ package holdfast
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -17,22 +18,37 @@ import (
 // configServerID is the short server ID of the configured management account.
 const configServerID = 1
 
-// CheckFiles reads the files that the configuration names and reports
-// everything that is wrong with them: missing, unreadable, unparsable,
-// expired, or a key that does not belong to its certificate. Of the state
-// directory it reports, as this user sees it, that others could change what is
-// in it; it makes and changes nothing there. The error is an
-// [*Error] of the code that [CredentialsError.Code] names, whose cause is a
-// [*CredentialsError]; or that of [Config.Validate] when the configuration is
-// invalid in itself.
+// CheckFiles is Validate that also reads the files that the configuration names
+// and reports everything that is wrong with them: missing, unreadable,
+// unparsable, expired, or a key that does not belong to its certificate. An
+// account that is not valid in itself is left out of that. Of the state directory
+// it reports, as this user sees it, that others could change what is in it; it
+// makes and changes nothing there.
+//
+// The error is nil, an [*Error] whose cause is what Validate returns, or one of
+// the code that [CredentialsError.Code] names, whose cause is a
+// [*CredentialsError]; or it joins the two.
 func (c Config) CheckFiles() error {
-	if err := c.Validate(); err != nil {
-		return codeError(CodeInvalidParameters, PhaseConfig, err)
+	invalid, ok := errors.AsType[*ConfigError](c.Validate())
+	if !ok {
+		return c.checkNamed()
 	}
-	return c.checkNamed()
+	for _, f := range invalid.Faults {
+		switch section, _, _ := strings.Cut(f.Key, "."); section {
+		case configBootstrap:
+			c.Bootstrap = nil
+		case configServer:
+			c.Server = nil
+		}
+	}
+	wrong := codeError(CodeInvalidParameters, PhaseConfig, invalid)
+	if err := c.checkNamed(); err != nil {
+		return errors.Join(wrong, err)
+	}
+	return wrong
 }
 
-// checkNamed looks at what a valid configuration names.
+// checkNamed looks at what a configuration names whose accounts are valid.
 func (c Config) checkNamed() error {
 	faults := c.stateDirFaults()
 	var list *CredentialsError

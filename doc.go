@@ -7,8 +7,7 @@
 // error is reported once, with its cause, what happens next and when, and the
 // client goes on by itself.
 //
-//	cfg, err := holdfast.LoadConfig("gw.yaml")
-//	client, err := holdfast.New(cfg)
+//	client, err := holdfast.New(holdfast.Config{Endpoint: "gw-0001", Server: &account})
 //	err = client.Start(ctx)
 //	err = client.Await(ctx, holdfast.Registered)
 //	defer client.Close(context.Background())
@@ -21,6 +20,10 @@
 // error with its cause ([Event.Err]), the next attempt and what a person can do.
 // [Client.Status] and [Client.Explain] say how things are.
 //
-// Public are this package, lwm2m and the packages below it, and lwm2mtest.
-// Everything under actors, internal and messages may change at any time.
+// Two packages stand on this one, for those who want them: configfile reads a
+// Config from YAML and the environment, and control serves the state of a client,
+// and calls, over HTTP to the same machine.
+//
+// Public are these, lwm2m and the packages below it, and lwm2mtest. Everything
+// under actors, internal and messages may change at any time.
 package holdfast

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // The README shows this function; a test keeps the two alike.
@@ -80,11 +81,11 @@ func ExampleClient_Pause() {
 }
 
 func ExampleClient_Await() {
-	cfg, err := holdfast.LoadConfig("gw.yaml")
+	file, err := configfile.Load("gw.yaml")
 	if err != nil {
 		panic(err)
 	}
-	client, err := holdfast.New(cfg)
+	client, err := holdfast.New(file.Config)
 	if err != nil {
 		panic(err)
 	}

@@ -2,11 +2,14 @@ package holdfast_test
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/bootclock"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
@@ -66,4 +69,43 @@ func TestRuntimeCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
 			t.Errorf("closing %d clients took %v, want at most %v", clients, took, bound)
 		}
 	})
+}
+
+// However many clients there are on a real network, one goroutine watches for
+// the sleep of the machine, and none when the last client is closed.
+func TestClientsShareOneWatchForSleep(t *testing.T) {
+	rt := holdfast.NewRuntime()
+	var clients []*holdfast.Client
+	for range 10 {
+		c, err := rt.New(holdfast.Config{Endpoint: "gw-0001", StateDir: t.TempDir()}) // no account: it sends nothing
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		clients = append(clients, c)
+	}
+	want := 0
+	if _, supported := bootclock.Slept(); supported {
+		want = 1
+	}
+	for _, c := range clients {
+		if n := watches(); n != want {
+			t.Fatalf("%d watches", n)
+		}
+		_ = c.Close(t.Context()) // there is no registration to end
+	}
+	if n := watches(); n != 0 {
+		t.Errorf("%d watches without a client", n)
+	}
+	if err := rt.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// watches counts the goroutines that watch for sleep.
+func watches() int {
+	stacks := make([]byte, 4<<20)
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "bootclock.(*Watch).run(")
 }

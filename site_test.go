@@ -6,9 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Addresses and names of a site.
 const (

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 	"github.com/holdfast-iot/holdfast/control"
 )
 
@@ -34,23 +35,24 @@ func (p *program) runClient(args []string) int {
 	if *path == "" {
 		return p.misused(fs, "--config is required")
 	}
-	loader := holdfast.ConfigLoader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}
-	cfg, err := loader.Load()
+	file, err := configfile.Loader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}.Load()
 	if err != nil {
 		return p.fail(err)
 	}
-	return p.serveClient(cfg, p.eventPrinter(*asJSON))
+	return p.serveClient(file, p.eventPrinter(*asJSON))
 }
 
 // serveClient runs a client until the program's context ends, or until somebody
 // closes the client through its control API.
-func (p *program) serveClient(cfg holdfast.Config, show func(holdfast.Event)) int {
-	client, err := holdfast.New(cfg, holdfast.WithLogger(p.logger(cfg.Log)))
+func (p *program) serveClient(file configfile.File, show func(holdfast.Event)) int {
+	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(file.Log)))
 	if err != nil {
 		return p.fail(err)
 	}
-	if _, err := control.Attach(client, control.Config{Listen: cfg.Control.Listen}); err != nil {
-		return p.fail(err)
+	if file.Control.Listen != "" {
+		if _, err := control.Attach(client, control.Config(file.Control)); err != nil {
+			return p.fail(err)
+		}
 	}
 	events, unsubscribe := client.Events(eventBuffer)
 	printed := make(chan struct{})
@@ -134,7 +136,7 @@ func jsonLines(w io.Writer) func(any) {
 }
 
 // logger writes to stderr as the configuration says; its values were validated.
-func (p *program) logger(cfg holdfast.LogConfig) *slog.Logger {
+func (p *program) logger(cfg configfile.Log) *slog.Logger {
 	level, err := zerolog.ParseLevel(cfg.Level)
 	if err != nil {
 		level = zerolog.InfoLevel
@@ -148,19 +150,19 @@ func (p *program) logger(cfg holdfast.LogConfig) *slog.Logger {
 }
 
 // overrides collects the flags that stand for keys of the configuration.
-type overrides struct{ settings []holdfast.Setting }
+type overrides struct{ settings []configfile.Setting }
 
 // overrideFlags defines a flag for every key but the pre-shared keys: everyone
 // on the machine can read a command line.
 func overrideFlags(fs *flag.FlagSet) *overrides {
 	o := &overrides{}
-	for _, key := range holdfast.ConfigKeys() {
+	for _, key := range configfile.Keys() {
 		if strings.HasSuffix(key, ".psk_key") {
 			continue
 		}
 		name := strings.NewReplacer(".", "-", "_", "-").Replace(key)
 		fs.Func(name, "overrides `"+key+"`", func(text string) error {
-			o.settings = append(o.settings, holdfast.Setting{Key: key, Text: text, Source: "--" + name})
+			o.settings = append(o.settings, configfile.Setting{Key: key, Text: text, Source: "--" + name})
 			return nil
 		})
 	}

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // checkConfig is the command config check.
@@ -13,7 +13,7 @@ func (p *program) checkConfig(args []string) int {
 		return exit
 	}
 	path := fs.Arg(0)
-	if err := (holdfast.ConfigLoader{Path: path, LookupEnv: p.lookupEnv}).Check(); err != nil {
+	if err := (configfile.Loader{Path: path, LookupEnv: p.lookupEnv}).Check(); err != nil {
 		return p.fail(err)
 	}
 	fmt.Fprintf(p.stdout, "%s: valid\n", path)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // ctlActions are what ctl can do: those that only look, and the calls, which have
@@ -68,8 +68,8 @@ func (p *program) ctlAddress(addr, config string) (string, error) {
 	if config == "" {
 		return "", nil
 	}
-	cfg, err := holdfast.ConfigLoader{Path: config, LookupEnv: p.lookupEnv}.Load()
-	return cfg.Control.Listen, err
+	file, err := configfile.Loader{Path: config, LookupEnv: p.lookupEnv}.Load()
+	return file.Control.Listen, err
 }
 
 // ctlClient talks to the control API of one client.

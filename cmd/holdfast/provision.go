@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // provision is the command provision.
@@ -19,17 +20,17 @@ func (p *program) provision(args []string) int {
 	if *dir == "" || *path == "" {
 		return p.misused(fs, "--state-dir and --config are required")
 	}
-	cfg, err := holdfast.ConfigLoader{
+	file, err := configfile.Loader{
 		Path: *path, LookupEnv: p.lookupEnv,
-		Overrides: []holdfast.Setting{{Key: "state_dir", Text: *dir, Source: "--state-dir"}},
+		Overrides: []configfile.Setting{{Key: "state_dir", Text: *dir, Source: "--state-dir"}},
 	}.Load()
 	if err != nil {
 		return p.fail(err)
 	}
-	if err := holdfast.Provision(p.ctx, cfg); err != nil {
+	if err := holdfast.Provision(p.ctx, file.Config); err != nil {
 		return p.failStore(err)
 	}
-	fmt.Fprintf(p.stdout, "%s: provisioned with %s\n", *dir, accountsOf(cfg))
+	fmt.Fprintf(p.stdout, "%s: provisioned with %s\n", *dir, accountsOf(file.Config))
 	return exitDone
 }
 

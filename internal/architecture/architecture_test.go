@@ -17,7 +17,7 @@ type rule struct {
 
 // rules returns all of them.
 func rules() []rule {
-	return slices.Concat(importRules, purityRules, documentationRules, disciplineRules, sizeRules, timerRules, manifestRules, referenceRules)
+	return slices.Concat(importRules, gatewayRules, purityRules, documentationRules, disciplineRules, sizeRules, timerRules, manifestRules, referenceRules)
 }
 
 func TestModule(t *testing.T) {

@@ -24,6 +24,8 @@ var importRules = []rule{
 			{"internal/coap/decode_test.go": imports("github.com/plgd-dev/go-coap/v3/udp/client")},
 			{"lwm2m/path.go": imports("pgregory.net/rapid")},
 			{"config.go": imports("example.org/unknown")},
+			{"config.go": imports("github.com/goccy/go-yaml")},
+			{"metrics.go": imports("github.com/prometheus/client_golang/prometheus")},
 			{"client.go": imports("github.com/rs/zerolog")},
 			{"config_test.go": imports("example.org/unknown")},
 			{"config.go": "package holdfast\nimport . \"time\"\n"},
@@ -52,12 +54,16 @@ var importRules = []rule{
 			{"actors/bootstrap/machine.go": imports(self + "/actors/network")},
 			{"internal/core/core.go": imports(self + "/actors/network")},
 			{"client.go": imports(self + "/lwm2mtest")},
+			{"client.go": imports(self + "/control")},
+			{"configfile/file.go": imports(self + "/control")},
+			{"control/server.go": imports(self + "/actors/supervisor")},
 			{"somewhere/new.go": imports(self + "/lwm2m")},
 			{"client.go": imports(self + "/" + harness)},
 			{"internal/store/save.go": imports(self + "/" + harness + "/matrix")},
 		},
 		accepted: []sample{
-			{"cmd/holdfast/main.go": imports("os", self, self+"/lwm2mtest")},
+			{"cmd/holdfast/main.go": imports("os", self, self+"/configfile", self+"/control", self+"/lwm2mtest")},
+			{"control/server.go": imports("net/http", self, self+"/internal/clientview")},
 			{"lwm2mtest/server.go": imports(self+"/internal/coap", self+"/messages")},
 			{"messages/event.go": imports(self+"/lwm2m", self+"/lwm2m/uri")},
 			{"actors/supervisor/actor.go": imports(self + "/actors/network")},
@@ -142,7 +148,7 @@ var dependencies = []dependency{
 		files:  []string{"cmd/holdfast/*.go"},
 		tests:  everywhere,
 	},
-	{module: "github.com/goccy/go-yaml", files: []string{"config*.go"}, tests: []string{"*.go"}},
+	{module: "github.com/goccy/go-yaml", files: []string{"configfile/*.go"}, tests: []string{"configfile/*.go"}},
 	{
 		module: "github.com/fxamacker/cbor/v2",
 		files:  []string{"lwm2m/...", "internal/accounts/*.go"},
@@ -223,11 +229,12 @@ var layers = []layer{
 	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"."}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
-	// It stands on the root, which gateways embed without it.
-	{[]string{"control"}, []string{".", "internal/...", "messages"}},
+	// They stand on the root, which gateways embed without them.
+	{[]string{"configfile"}, []string{".", "internal/localaddr"}},
+	{[]string{"control"}, []string{".", "internal/clientview", "internal/journal", "internal/localaddr", "messages"}},
 	// Faults of the demo are made in the network, the server, the
 	// configuration or real files, never inside the client.
-	{[]string{"cmd/holdfast"}, []string{".", "control", "lwm2mtest", "cmd/holdfast/..."}},
+	{[]string{"cmd/holdfast"}, []string{".", "configfile", "control", "lwm2mtest", "cmd/holdfast/..."}},
 	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
 	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},
 	{[]string{"scripts/..."}, nil},

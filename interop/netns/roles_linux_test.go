@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -61,11 +62,11 @@ func playClient(args []string) error {
 			return fmt.Errorf("mount: %w", err)
 		}
 	}
-	cfg, err := holdfast.LoadConfig(args[0])
+	file, err := configfile.Load(args[0])
 	if err != nil {
 		return err
 	}
-	client, err := holdfast.New(cfg)
+	client, err := holdfast.New(file.Config)
 	if err != nil {
 		return err
 	}

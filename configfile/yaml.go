@@ -1,4 +1,4 @@
-package holdfast
+package configfile
 
 import (
 	"bytes"
@@ -11,80 +11,82 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/holdfast-iot/holdfast"
 )
 
-// configFile is what a configuration file says, before anything is understood.
+// document is what a configuration file says, before anything is understood.
 //
 // The file is read from its syntax tree and not by decoding into a struct, for
 // three reasons: every fault is found and not just the first; a key of digits
 // (psk_key: 00112233) stays the text that was written and never becomes a
 // number; and the environment can share the meaning of every value.
-type configFile struct {
+type document struct {
 	wellFormed bool // it is YAML: what it does not set is really missing
 	settings   []Setting
 	sections   []string // accounts that are present, even if empty
 }
 
-// configLater are the keys of the contract that later releases bring.
-var configLater = []string{"objects", "queue_mode", "firmware", "dtls", "limits.observations"}
+// laterKeys are the keys of the contract that later releases bring.
+var laterKeys = []string{"objects", "queue_mode", "firmware", "dtls", "limits.observations"}
 
-const configNotYet = "this build does not have it yet"
+const notYet = "this build does not have it yet"
 
-// configMaxBrackets bounds the work of the parser, whose time grows with the
+// maxBrackets bounds the work of the parser, whose time grows with the
 // square of how deeply lists are nested: half a minute for 64 KiB of brackets.
-const configMaxBrackets = 1024
+const maxBrackets = 1024
 
-// parseConfig reads the YAML of a configuration. name is the file's, for the
+// parse reads the YAML of a configuration. name is the file's, for the
 // source of each setting.
-func parseConfig(data []byte, name string) (configFile, []Fault) {
+func parse(data []byte, name string) (document, []holdfast.Fault) {
 	switch {
 	case !utf8.Valid(data):
-		return configFile{}, []Fault{{Problem: "the file is not UTF-8", Source: name}}
-	case bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > configMaxBrackets:
-		return configFile{}, []Fault{{Problem: "the file has more than 1024 opening brackets", Source: name}}
+		return document{}, []holdfast.Fault{{Problem: "the file is not UTF-8", Source: name}}
+	case bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) > maxBrackets:
+		return document{}, []holdfast.Fault{{Problem: "the file has more than 1024 opening brackets", Source: name}}
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		return configFile{}, []Fault{configSyntax(err, name)}
+		return document{}, []holdfast.Fault{syntaxFault(err, name)}
 	}
-	r := &configReader{name: name, keys: ConfigKeys(), seen: map[string]bool{}}
+	r := &reader{name: name, keys: Keys(), seen: map[string]bool{}}
 	r.documents(file.Docs)
 	return r.file, r.faults
 }
 
-// configSyntax keeps the parser's message but not its excerpt of the file,
+// syntaxFault keeps the parser's message but not its excerpt of the file,
 // which may show a key.
-func configSyntax(err error, name string) Fault {
-	f := Fault{Problem: "the file is not YAML", Source: name}
+func syntaxFault(err error, name string) holdfast.Fault {
+	f := holdfast.Fault{Problem: "the file is not YAML", Source: name}
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {
 		f.Problem = "the file is not YAML: " + strings.ReplaceAll(syntax.GetMessage(), "\t", `\t`)
 		if t := syntax.GetToken(); t != nil && t.Position != nil {
-			f.Source = configPosition(name, t.Position.Line, t.Position.Column)
+			f.Source = positionIn(name, t.Position.Line, t.Position.Column)
 		}
 	}
 	return f
 }
 
-func configPosition(name string, line, column int) string {
+func positionIn(name string, line, column int) string {
 	return fmt.Sprintf("%s:%d:%d", name, line, column)
 }
 
-// configReader walks the syntax tree of one file.
-type configReader struct {
+// reader walks the syntax tree of one file.
+type reader struct {
 	name   string
 	keys   []string
 	seen   map[string]bool
-	file   configFile
-	faults []Fault
+	file   document
+	faults []holdfast.Fault
 }
 
-func (r *configReader) fault(key, problem string, at ast.Node) {
-	r.faults = append(r.faults, Fault{Key: key, Problem: problem, Source: r.position(at)})
+func (r *reader) fault(key, problem string, at ast.Node) {
+	r.faults = append(r.faults, holdfast.Fault{Key: key, Problem: problem, Source: r.position(at)})
 }
 
-func (r *configReader) position(n ast.Node) string {
+func (r *reader) position(n ast.Node) string {
 	if n == nil {
 		return r.name
 	}
@@ -92,10 +94,10 @@ func (r *configReader) position(n ast.Node) string {
 	if t == nil || t.Position == nil {
 		return r.name
 	}
-	return configPosition(r.name, t.Position.Line, t.Position.Column)
+	return positionIn(r.name, t.Position.Line, t.Position.Column)
 }
 
-func (r *configReader) documents(docs []*ast.DocumentNode) {
+func (r *reader) documents(docs []*ast.DocumentNode) {
 	if len(docs) > 1 {
 		r.fault("", "the file holds more than one YAML document", docs[1].Body)
 		return
@@ -115,7 +117,7 @@ func (r *configReader) documents(docs []*ast.DocumentNode) {
 }
 
 // mapping reads the keys of the file, or of one section.
-func (r *configReader) mapping(prefix string, node ast.MapNode) {
+func (r *reader) mapping(prefix string, node ast.MapNode) {
 	for it := node.MapRange(); it.Next(); {
 		name, plain := it.Key().(*ast.StringNode)
 		if !plain {
@@ -127,14 +129,14 @@ func (r *configReader) mapping(prefix string, node ast.MapNode) {
 }
 
 // key reads one key with its value, which may be a section.
-func (r *configReader) key(prefix string, at *ast.StringNode, value ast.Node) {
+func (r *reader) key(prefix string, at *ast.StringNode, value ast.Node) {
 	path := prefix + at.Value
 	section := slices.ContainsFunc(r.keys, func(k string) bool { return strings.HasPrefix(k, path+".") })
 	switch {
-	case slices.Contains(configLater, path):
-		r.fault(path, configNotYet, at)
+	case slices.Contains(laterKeys, path):
+		r.fault(path, notYet, at)
 	case !section && !slices.Contains(r.keys, path):
-		r.fault(prefix+configPrintable(at.Value), "is not a key of the configuration", at)
+		r.fault(prefix+printableKey(at.Value), "is not a key of the configuration", at)
 	case r.seen[path]:
 		r.fault(path, "stands here a second time", at)
 	case section:
@@ -146,24 +148,24 @@ func (r *configReader) key(prefix string, at *ast.StringNode, value ast.Node) {
 	}
 }
 
-// configMaxKey bounds how much of an unknown key a fault repeats.
-const configMaxKey = 40
+// maxKey bounds how much of an unknown key a fault repeats.
+const maxKey = 40
 
-// configPrintable replaces an unknown key that does not look like one: with a
+// printableKey replaces an unknown key that does not look like one: with a
 // blank forgotten, a key and its secret value are one word.
-func configPrintable(name string) string {
+func printableKey(name string) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
-	if len(name) > configMaxKey || strings.Trim(name, letters) != "" {
+	if len(name) > maxKey || strings.Trim(name, letters) != "" {
 		return "?"
 	}
 	return name
 }
 
-func (r *configReader) section(path string, value ast.Node) {
+func (r *reader) section(path string, value ast.Node) {
 	switch v := value.(type) {
 	case nil, *ast.NullNode: // all of it is commented out
 	case ast.MapNode:
-		if path == configBootstrap || path == configServer {
+		if path == sectionBootstrap || path == sectionServer {
 			r.file.sections = append(r.file.sections, path)
 		}
 		r.mapping(path+".", v)
@@ -172,8 +174,8 @@ func (r *configReader) section(path string, value ast.Node) {
 	}
 }
 
-func (r *configReader) leaf(path string, value ast.Node) {
-	text, problem := configScalar(value)
+func (r *reader) leaf(path string, value ast.Node) {
+	text, problem := scalar(value)
 	if problem != "" {
 		r.fault(path, problem, value)
 		return
@@ -181,8 +183,8 @@ func (r *configReader) leaf(path string, value ast.Node) {
 	r.file.settings = append(r.file.settings, Setting{Key: path, Text: text, Source: r.position(value)})
 }
 
-// configScalar returns a value as it was written. No value is the empty text.
-func configScalar(value ast.Node) (text, problem string) {
+// scalar returns a value as it was written. No value is the empty text.
+func scalar(value ast.Node) (text, problem string) {
 	switch v := value.(type) {
 	case nil, *ast.NullNode:
 		return "", ""

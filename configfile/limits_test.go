@@ -1,10 +1,12 @@
-package holdfast
+package configfile
 
 import (
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast"
 )
 
 func TestControlListenFaults(t *testing.T) {
@@ -34,11 +36,10 @@ func TestControlListenFaults(t *testing.T) {
 		"127.0.0.1:http":         "control.listen: has no port from 0 to 65535",
 		"unix:/" + longPath(103): "control.listen: names a path of more than 103 bytes, which no socket can have",
 	} {
-		cfg := validConfig()
-		cfg.Control.Listen = listen
+		f := File{Config: holdfast.Config{Endpoint: "g"}, Control: Control{Listen: listen}, Log: Log{Level: "info", Format: "json"}}
 		got := ""
-		for _, f := range cfg.withDefaults().faults() {
-			got += f.String()
+		for _, fault := range f.faults() {
+			got += fault.String()
 		}
 		if got != want {
 			t.Errorf("%q: %q, want %q", listen, got, want)
@@ -51,25 +52,25 @@ func longPath(n int) string { return strings.Repeat("a", n) }
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	const head = "endpoint: g\nserver: {uri: coap://h, security: nosec}\n"
-	for text, want := range map[string]LimitsConfig{
-		"":                         {64 << 10, 64, 8},
-		"limits: {}":               {64 << 10, 64, 8},
-		"bootstrap_bytes: 65536":   {64 << 10, 64, 8},
-		"bootstrap_bytes: 256B":    {256, 64, 8},
-		"bootstrap_bytes: 1KiB":    {1 << 10, 64, 8},
-		"bootstrap_bytes: 1MiB":    {1 << 20, 64, 8},
-		"bootstrap_bytes: 1048576": {1 << 20, 64, 8},
-		"queued_messages: 1":       {64 << 10, 1, 8},
-		"queued_messages: 65536":   {64 << 10, 65536, 8},
-		"accounts: 1":              {64 << 10, 64, 1},
-		"accounts: 1000":           {64 << 10, 64, 1000},
+	for text, want := range map[string]holdfast.LimitsConfig{
+		"":                         {},
+		"limits: {}":               {},
+		"bootstrap_bytes: 65536":   {BootstrapBytes: 64 << 10},
+		"bootstrap_bytes: 256B":    {BootstrapBytes: 256},
+		"bootstrap_bytes: 1KiB":    {BootstrapBytes: 1 << 10},
+		"bootstrap_bytes: 1MiB":    {BootstrapBytes: 1 << 20},
+		"bootstrap_bytes: 1048576": {BootstrapBytes: 1 << 20},
+		"queued_messages: 1":       {QueuedMessages: 1},
+		"queued_messages: 65536":   {QueuedMessages: 65536},
+		"accounts: 1":              {Accounts: 1},
+		"accounts: 1000":           {Accounts: 1000},
 	} {
 		if text != "" && text != "limits: {}" {
 			text = "limits: {" + text + "}"
 		}
-		cfg, err := ConfigLoader{Path: writeConfig(t, head+text+"\n"), LookupEnv: noEnv}.Load()
-		if err != nil || cfg.Limits != want {
-			t.Errorf("%s: %+v, %v", text, cfg.Limits, err)
+		f, err := Loader{Path: writeConfig(t, head+text+"\n"), LookupEnv: noEnv}.Load()
+		if err != nil || f.Config.Limits != want {
+			t.Errorf("%s: %+v, %v", text, f.Config.Limits, err)
 		}
 	}
 }
@@ -97,7 +98,7 @@ func TestLimitsFaults(t *testing.T) {
 		"accounts: 1001":                        "accounts: " + servers,
 		"accounts: -1":                          "accounts: is not a whole number",
 		"accounts: 8.5":                         "accounts: is not a whole number",
-		"observations: 256":                     "observations: " + configNotYet,
+		"observations: 256":                     "observations: " + notYet,
 	} {
 		got := loadFaults(t, "endpoint: g\nserver: {uri: coap://h, security: nosec}\nlimits: {"+text+"}\n")
 		for i, f := range got {

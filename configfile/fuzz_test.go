@@ -1,13 +1,13 @@
-package holdfast
+package configfile
 
 import (
 	"strings"
 	"testing"
 )
 
-// configExample is the example of the documentation, as far as this release
+// example is the example of the documentation, as far as this release
 // admits its keys.
-const configExample = `endpoint: gw-0001               # required, 1 to 64 bytes
+const example = `endpoint: gw-0001               # required, 1 to 64 bytes
 account_id: 0123456789abcdef    # optional
 state_dir: ./state
 lifetime: 24h
@@ -28,13 +28,15 @@ reconnect:
 registration_timeout: 3m
 coap: {ack_timeout: 2s, ack_random_factor: 1.5, max_retransmit: 4, nstart: 1}
 dns: {server: ""}
+limits: {bootstrap_bytes: 64KiB, queued_messages: 64, accounts: 8}
 device: {manufacturer: Holdfast, model: "", serial: "", firmware: ""}
+control: {listen: unix:/run/gw.sock}
 log: {level: info, format: console}
 `
 
-func FuzzParseConfig(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		configExample, "", "# nothing\n", "endpoint: gw\n", "a: b\n  c: [\n", "- a\n", "<<: {a: b}\n", "? a\n: b\n",
+		example, "", "# nothing\n", "endpoint: gw\n", "a: b\n  c: [\n", "- a\n", "<<: {a: b}\n", "? a\n: b\n",
 		"endpoint: &x gw\naccount_id: *x\n", "endpoint: !!str 5\n", "endpoint: |\n  gw\n", "a: 1\n---\nb: 2\n",
 		"bootstrap:\nserver: {}\n", "bootstrap: {uri: {a: b}, psk_key: 00112233}\n", "objects: [{path: /3}]\n",
 		"endpoint: gw\r\ncoap:\r\n  nstart: 0x1\r\n", "{endpoint: gw, log: {level: debug}}", "%YAML 1.2\n---\nendpoint: gw\n",
@@ -43,11 +45,11 @@ func FuzzParseConfig(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > configMaxSize {
+		if len(data) > maxSize {
 			return
 		}
-		file, faults := parseConfig(data, "x.yaml")
-		c, faults := newConfigSources(file).config(faults)
+		file, faults := parse(data, "x.yaml")
+		f, faults := newSources(file).file(faults)
 		for _, fault := range faults {
 			if fault.Problem == "" || strings.ContainsRune(fault.Key, '\n') {
 				t.Errorf("fault %+v", fault)
@@ -56,7 +58,7 @@ func FuzzParseConfig(f *testing.F) {
 		if len(faults) > 0 {
 			return
 		}
-		if err := c.Validate(); err != nil {
+		if err := f.Config.Validate(); err != nil {
 			t.Errorf("loaded without faults, and yet %v", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package holdfast
+package configfile
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast"
 )
 
 // noEnv is an empty environment.
@@ -37,33 +39,40 @@ func writeConfig(t *testing.T, content string) string {
 func loadFaults(t *testing.T, content string) []string {
 	t.Helper()
 	path := writeConfig(t, content)
-	_, err := ConfigLoader{Path: path, LookupEnv: noEnv}.Load()
-	var list *ConfigError
+	_, err := Loader{Path: path, LookupEnv: noEnv}.Load()
+	var list *holdfast.ConfigError
 	if !errors.As(err, &list) {
 		return nil
 	}
 	var lines []string
 	for _, f := range list.Faults {
 		position := strings.TrimPrefix(strings.TrimPrefix(f.Source, path), ":")
-		lines = append(lines, strings.TrimSpace(position+" "+Fault{Key: f.Key, Problem: f.Problem}.String()))
+		lines = append(lines, strings.TrimSpace(position+" "+holdfast.Fault{Key: f.Key, Problem: f.Problem}.String()))
 	}
 	return lines
 }
 
 func TestLoadConfigExample(t *testing.T) {
 	t.Parallel()
-	got, err := ConfigLoader{Path: writeConfig(t, configExample), LookupEnv: noEnv}.Load()
+	got, err := Loader{Path: writeConfig(t, example), LookupEnv: noEnv}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{
-		Endpoint: "gw-0001", AccountID: "0123456789abcdef",
-		Bootstrap: &Account{
-			URI: "coaps://127.0.0.1:5684", Security: SecurityPSK, PSKIdentity: "gw-0001",
+	want := File{Config: holdfast.Config{
+		Endpoint: "gw-0001", AccountID: "0123456789abcdef", StateDir: "./state", Lifetime: 24 * time.Hour, LwM2MVersion: "1.1",
+		Bootstrap: &holdfast.Account{
+			URI: "coaps://127.0.0.1:5684", Security: holdfast.SecurityPSK, PSKIdentity: "gw-0001",
 			PSKKey: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
 		},
-		Server: &Account{URI: "coap://127.0.0.1:5683", Security: SecurityNoSec},
-	}.withDefaults()
+		Server: &holdfast.Account{URI: "coap://127.0.0.1:5683", Security: holdfast.SecurityNoSec},
+		Reconnect: holdfast.ReconnectConfig{
+			Policy: holdfast.PolicyAuto, InitialMin: 2 * time.Second, InitialMax: 10 * time.Second, Max: 168 * time.Hour,
+		},
+		RegistrationTimeout: 3 * time.Minute,
+		CoAP:                holdfast.CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
+		Limits:              holdfast.LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
+		Device:              holdfast.DeviceConfig{Manufacturer: "Holdfast"},
+	}, Control: Control{Listen: "unix:/run/gw.sock"}, Log: Log{Level: "info", Format: "console"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -73,30 +82,30 @@ func TestLoadConfigForms(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name, content string
-		check         func(Config) bool
+		check         func(File) bool
 	}{
-		{"digits stay text", "endpoint: 0012\n", func(c Config) bool { return c.Endpoint == "0012" }},
-		{"unquoted version", "endpoint: g\nlwm2m_version: 1.0\n", func(c Config) bool { return c.LwM2MVersion == "1.0" }},
-		{"quotes", `endpoint: "g\u0077"`, func(c Config) bool { return c.Endpoint == "gw" }},
-		{"block text", "endpoint: |\n  gw\n", func(c Config) bool { return c.Endpoint == "gw" }},
-		{"CRLF", "endpoint: gw\r\ncoap:\r\n  nstart: 2\r\n", func(c Config) bool { return c.CoAP.NStart == 2 }},
-		{"byte order mark", "\ufeffendpoint: gw\n", func(c Config) bool { return c.Endpoint == "gw" }},
-		{"flow", "{endpoint: gw, log: {level: debug}}", func(c Config) bool { return c.Log.Level == "debug" }},
-		{"no resends", "endpoint: g\ncoap: {max_retransmit: 0}\n", func(c Config) bool { return c.CoAP.MaxRetransmit == NoRetransmit }},
-		{"commented section", "endpoint: g\nbootstrap:\n#  uri: coap://h\n", func(c Config) bool { return c.Bootstrap == nil }},
-		{"empty texts", "endpoint: g\naccount_id: \"\"\ndns: {server: }\n", func(c Config) bool { return c.AccountID == "" && c.DNS.Server == "" }},
+		{"digits stay text", "endpoint: 0012\n", func(f File) bool { return f.Config.Endpoint == "0012" }},
+		{"unquoted version", "endpoint: g\nlwm2m_version: 1.0\n", func(f File) bool { return f.Config.LwM2MVersion == "1.0" }},
+		{"quotes", `endpoint: "g\u0077"`, func(f File) bool { return f.Config.Endpoint == "gw" }},
+		{"block text", "endpoint: |\n  gw\n", func(f File) bool { return f.Config.Endpoint == "gw" }},
+		{"CRLF", "endpoint: gw\r\ncoap:\r\n  nstart: 2\r\n", func(f File) bool { return f.Config.CoAP.NStart == 2 }},
+		{"byte order mark", "\ufeffendpoint: gw\n", func(f File) bool { return f.Config.Endpoint == "gw" }},
+		{"flow", "{endpoint: gw, log: {level: debug}}", func(f File) bool { return f.Log.Level == "debug" }},
+		{"no resends", "endpoint: g\ncoap: {max_retransmit: 0}\n", func(f File) bool { return f.Config.CoAP.MaxRetransmit == holdfast.NoRetransmit }},
+		{"commented section", "endpoint: g\nbootstrap:\n#  uri: coap://h\n", func(f File) bool { return f.Config.Bootstrap == nil }},
+		{"empty texts", "endpoint: g\naccount_id: \"\"\ndns: {server: }\n", func(f File) bool { return f.Config.AccountID == "" && f.Config.DNS.Server == "" }},
 		{
 			"a key of digits", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: 7, psk_key: 0011223344556677}\n",
-			func(c Config) bool {
-				return string(c.Server.PSKKey) == "\x00\x11\x22\x33\x44\x55\x66\x77" && c.Server.PSKIdentity == "7"
+			func(f File) bool {
+				return string(f.Config.Server.PSKKey) == "\x00\x11\x22\x33\x44\x55\x66\x77" && f.Config.Server.PSKIdentity == "7"
 			},
 		},
 		{
 			"a key that looks like a float", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: i, psk_key: 12345678e901}\n",
-			func(c Config) bool { return string(c.Server.PSKKey) == "\x12\x34\x56\x78\xe9\x01" },
+			func(f File) bool { return string(f.Config.Server.PSKKey) == "\x12\x34\x56\x78\xe9\x01" },
 		},
 	} {
-		c, err := ConfigLoader{Path: writeConfig(t, test.content), LookupEnv: noEnv}.Load()
+		c, err := Loader{Path: writeConfig(t, test.content), LookupEnv: noEnv}.Load()
 		if err != nil || !test.check(c) {
 			t.Errorf("%s: %+v, %v", test.name, c, err)
 		}
@@ -181,7 +190,7 @@ func TestLoadConfigNeverShowsAKey(t *testing.T) {
 		"server:\n  psk_key: " + secret + "\n  security: nosec\n",
 		"psk_key_" + secret + strings.Repeat("0", 32) + ": x\n",
 	} {
-		_, err := ConfigLoader{Path: writeConfig(t, content), LookupEnv: noEnv}.Load()
+		_, err := Loader{Path: writeConfig(t, content), LookupEnv: noEnv}.Load()
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: %v", content, err)
 		}
@@ -191,18 +200,18 @@ func TestLoadConfigNeverShowsAKey(t *testing.T) {
 func TestLoadConfigFileTrouble(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	_, err := LoadConfig(filepath.Join(dir, "none.yaml"))
-	if !errors.Is(err, ErrInvalidParameters) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
+	_, err := Load(filepath.Join(dir, "none.yaml"))
+	if !errors.Is(err, holdfast.ErrInvalidParameters) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("missing: %v", err)
 	}
-	if _, err := LoadConfig(dir); !errors.Is(err, ErrInvalidParameters) || !strings.Contains(err.Error(), "cannot be read") {
+	if _, err := Load(dir); !errors.Is(err, holdfast.ErrInvalidParameters) || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("directory: %v", err)
 	}
 }
 
 func TestLoadConfigPrecedence(t *testing.T) {
 	t.Parallel()
-	loader := ConfigLoader{
+	loader := Loader{
 		Path: writeConfig(t, "endpoint: file\nlifetime: nonsense\naccount_id: file\nlog: {level: info}\n"),
 		LookupEnv: env(map[string]string{
 			"HOLDFAST_ENDPOINT": "environment", "HOLDFAST_LIFETIME": "1h", "HOLDFAST_LOG_LEVEL": "warn",
@@ -215,10 +224,10 @@ func TestLoadConfigPrecedence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Config{
-		Endpoint: "environment", AccountID: "file", Lifetime: time.Hour, Log: LogConfig{Level: "debug"},
-		Server: &Account{URI: "coap://h", Security: SecurityNoSec}, CoAP: CoAPConfig{AckTimeout: 50 * time.Millisecond},
-	}.withDefaults()
+	want := File{Config: holdfast.Config{
+		Endpoint: "environment", AccountID: "file", Lifetime: time.Hour,
+		Server: &holdfast.Account{URI: "coap://h", Security: holdfast.SecurityNoSec}, CoAP: holdfast.CoAPConfig{AckTimeout: 50 * time.Millisecond},
+	}, Log: Log{Level: "debug", Format: "console"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -226,11 +235,11 @@ func TestLoadConfigPrecedence(t *testing.T) {
 
 func TestLoadConfigNamesTheSource(t *testing.T) {
 	t.Parallel()
-	_, err := ConfigLoader{
+	_, err := Loader{
 		LookupEnv: env(map[string]string{"HOLDFAST_LIFETIME": "1"}),
 		Overrides: []Setting{{Key: "log.level", Text: "x", Source: "--log-level"}, {Key: "nothing", Text: "x", Source: "--nothing"}},
 	}.Load()
-	var list *ConfigError
+	var list *holdfast.ConfigError
 	if !errors.As(err, &list) {
 		t.Fatal(err)
 	}

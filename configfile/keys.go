@@ -1,0 +1,102 @@
+package configfile
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// key is one key of the configuration: its path, and how the text of a value
+// becomes the field. The file, the environment and overrides all go through it,
+// so that they agree on what a value means.
+type key struct {
+	path string
+	// set returns what is wrong with the text, or "". It never repeats it.
+	set func(f *File, text string) string
+}
+
+// The sections that are accounts.
+const (
+	sectionBootstrap = "bootstrap"
+	sectionServer    = "server"
+)
+
+// Keys returns every key that a configuration may have, as paths such as
+// "coap.ack_timeout", in the order of the documentation.
+func Keys() []string {
+	var paths []string
+	for _, k := range allKeys() {
+		paths = append(paths, k.path)
+	}
+	return paths
+}
+
+func allKeys() []key {
+	return slices.Concat(
+		[]key{
+			text("endpoint", func(f *File) *string { return &f.Config.Endpoint }),
+			text("account_id", func(f *File) *string { return &f.Config.AccountID }),
+			chosen("state_dir", func(f *File) *string { return &f.Config.StateDir },
+				"is empty: name a directory, or leave it out for "+holdfast.DefaultStateDir),
+			duration("lifetime", func(f *File) *time.Duration { return &f.Config.Lifetime }),
+			chosen("lwm2m_version", func(f *File) *string { return &f.Config.LwM2MVersion }, "is neither 1.0 nor 1.1"),
+		},
+		accountKeys(sectionBootstrap),
+		accountKeys(sectionServer),
+		timingKeys(),
+		[]key{
+			text("dns.server", func(f *File) *string { return &f.Config.DNS.Server }),
+			size("limits.bootstrap_bytes", func(f *File) *int { return &f.Config.Limits.BootstrapBytes }),
+			count("limits.queued_messages", func(f *File) *int { return &f.Config.Limits.QueuedMessages }, "is not a whole number"),
+			count("limits.accounts", func(f *File) *int { return &f.Config.Limits.Accounts }, "is not a whole number"),
+			chosen("device.manufacturer", func(f *File) *string { return &f.Config.Device.Manufacturer },
+				"is empty: give a name, or leave it out for "+holdfast.DefaultManufacturer),
+			text("device.model", func(f *File) *string { return &f.Config.Device.Model }),
+			text("device.serial", func(f *File) *string { return &f.Config.Device.Serial }),
+			text("device.firmware", func(f *File) *string { return &f.Config.Device.Firmware }),
+			text("control.listen", func(f *File) *string { return &f.Control.Listen }),
+			text("log.level", func(f *File) *string { return &f.Log.Level }),
+			text("log.format", func(f *File) *string { return &f.Log.Format }),
+		},
+	)
+}
+
+func timingKeys() []key {
+	return []key{
+		chosen("reconnect.policy", func(f *File) *holdfast.ReconnectPolicy { return &f.Config.Reconnect.Policy },
+			"is none of auto, exponential and lwm2m"),
+		duration("reconnect.initial_min", func(f *File) *time.Duration { return &f.Config.Reconnect.InitialMin }),
+		duration("reconnect.initial_max", func(f *File) *time.Duration { return &f.Config.Reconnect.InitialMax }),
+		duration("reconnect.max", func(f *File) *time.Duration { return &f.Config.Reconnect.Max }),
+		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
+		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
+		{"coap.ack_random_factor", setAckRandomFactor},
+		{"coap.max_retransmit", setMaxRetransmit},
+		count("coap.nstart", func(f *File) *int { return &f.Config.CoAP.NStart }, "is not a whole number from 1 to 255"),
+	}
+}
+
+// accountKeys returns the keys of one account's section.
+func accountKeys(section string) []key {
+	field := func(name string, of func(*holdfast.Account) *string) key {
+		return text(section+"."+name, func(f *File) *string { return of(f.account(section)) })
+	}
+	return []key{
+		field("uri", func(a *holdfast.Account) *string { return &a.URI }),
+		text(section+".security", func(f *File) *holdfast.SecurityMode { return &f.account(section).Security }),
+		field("psk_identity", func(a *holdfast.Account) *string { return &a.PSKIdentity }),
+		{section + ".psk_key", func(f *File, text string) string { return setPSKKey(f.account(section), text) }},
+		field("psk_key_file", func(a *holdfast.Account) *string { return &a.PSKKeyFile }),
+		field("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
+		field("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),
+		field("trust", func(a *holdfast.Account) *string { return &a.Trust }),
+	}
+}
+
+// envName returns the environment variable of a key: HOLDFAST_COAP_ACK_TIMEOUT
+// for coap.ack_timeout.
+func envName(path string) string {
+	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}

@@ -1,0 +1,213 @@
+package configfile
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-iot/holdfast"
+)
+
+// maxSize is the size of the largest configuration file in bytes.
+const maxSize = 64 << 10
+
+// Setting is the value of one key, in the form that a file would have.
+type Setting struct {
+	Key    string // "coap.ack_timeout"; see [Keys]
+	Text   string
+	Source string // for faults: "--log-level"; may be empty
+}
+
+// Loader reads a configuration from its sources. Overrides win over the
+// environment, which wins over the file; a value that is overridden is not
+// looked at. Variables of the environment that are empty count as not set, and
+// those with the prefix HOLDFAST_ that belong to no key are ignored.
+type Loader struct {
+	// Path of the YAML file, at most 64 KiB. Empty: no file.
+	Path string
+	// LookupEnv returns an environment variable. Nil: os.LookupEnv.
+	LookupEnv func(name string) (value string, found bool)
+	// Overrides win over everything else; of two with one key the last counts.
+	Overrides []Setting
+}
+
+// Load reads and validates a configuration. The errors are those of the function
+// [Load].
+func (l Loader) Load() (File, error) {
+	f, faults := l.load()
+	if len(faults) > 0 {
+		return File{}, invalid(faults)
+	}
+	return f, nil
+}
+
+// invalid lists faults in the order of the documentation, those of unknown keys
+// and of the file as a whole first.
+func invalid(faults []holdfast.Fault) error {
+	paths := Keys()
+	slices.SortStableFunc(faults, func(a, b holdfast.Fault) int {
+		return cmp.Compare(slices.Index(paths, a.Key), slices.Index(paths, b.Key))
+	})
+	return coded(holdfast.CodeInvalidParameters, holdfast.PhaseConfig, &holdfast.ConfigError{Faults: faults})
+}
+
+func coded(code holdfast.ErrorCode, phase holdfast.Phase, cause error) error {
+	return &holdfast.Error{Code: code, Phase: phase, Err: cause}
+}
+
+// Check is Load that also looks at what the configuration names, as
+// [holdfast.Config.CheckFiles] does: the state directory, and the files of the
+// accounts that are valid so far. The error is nil, or joins those of the two.
+func (l Loader) Check() error {
+	f, faults := l.load()
+	var wrong error
+	if len(faults) > 0 {
+		wrong = invalid(faults)
+	}
+	f.dropFaulty(faults)
+	if unusable, ok := errors.AsType[*holdfast.CredentialsError](f.Config.CheckFiles()); ok {
+		return errors.Join(wrong, coded(unusable.Code(), holdfast.PhaseStore, unusable))
+	}
+	return wrong
+}
+
+// dropFaulty takes the accounts out that have a fault.
+func (f *File) dropFaulty(faults []holdfast.Fault) {
+	for _, fault := range faults {
+		switch section, _, _ := strings.Cut(fault.Key, "."); section {
+		case sectionBootstrap:
+			f.Config.Bootstrap = nil
+		case sectionServer:
+			f.Config.Server = nil
+		}
+	}
+}
+
+func (l Loader) load() (File, []holdfast.Fault) {
+	doc, faults := l.readFile()
+	if len(faults) > 0 && !doc.wellFormed {
+		return File{}, faults
+	}
+	s := newSources(doc)
+	l.environment(s)
+	for _, o := range l.Overrides {
+		s.put(o)
+	}
+	return s.file(faults)
+}
+
+// readFile returns what the file says and what is wrong with it.
+func (l Loader) readFile() (document, []holdfast.Fault) {
+	if l.Path == "" {
+		return document{wellFormed: true}, nil
+	}
+	data, err := readBounded(l.Path)
+	if err != nil {
+		return document{}, []holdfast.Fault{{Problem: readProblem(err), Source: l.Path, Err: err}}
+	}
+	if len(data) > maxSize {
+		return document{}, []holdfast.Fault{{Problem: "the configuration file is larger than 64 KiB", Source: l.Path}}
+	}
+	return parse(data, l.Path)
+}
+
+// readBounded reads one byte more than the limit, which tells a file that is
+// too large.
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return io.ReadAll(io.LimitReader(f, maxSize+1))
+}
+
+func readProblem(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "the configuration file does not exist"
+	case errors.Is(err, fs.ErrPermission):
+		return "the configuration file may not be read by this user"
+	}
+	return "the configuration file cannot be read"
+}
+
+// environment takes the variables of all keys.
+func (l Loader) environment(s *sources) {
+	lookup := l.LookupEnv
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	for _, path := range Keys() {
+		name := envName(path)
+		if text, found := lookup(name); found && text != "" {
+			s.put(Setting{Key: path, Text: text, Source: name})
+		}
+	}
+}
+
+// sources holds the value of each key that counts.
+type sources struct {
+	sections []string
+	settings map[string]Setting
+	order    []string // keys that are unknown are reported in their order
+}
+
+func newSources(file document) *sources {
+	s := &sources{sections: file.sections, settings: map[string]Setting{}}
+	for _, setting := range file.settings {
+		s.put(setting)
+	}
+	return s
+}
+
+func (s *sources) put(setting Setting) {
+	if _, known := s.settings[setting.Key]; !known {
+		s.order = append(s.order, setting.Key)
+	}
+	s.settings[setting.Key] = setting
+}
+
+// file makes the File and adds what is wrong to the faults of the document, one
+// for each key: what cannot be read is not out of range or missing as well.
+func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
+	f := File{Log: Log{Level: DefaultLevel, Format: DefaultFormat}}
+	for _, section := range s.sections {
+		f.account(section)
+	}
+	faults = append(faults, s.apply(&f)...)
+	faulty := make(map[string]bool)
+	for _, fault := range faults {
+		faulty[fault.Key] = true
+	}
+	for _, fault := range f.faults() {
+		if !faulty[fault.Key] {
+			fault.Source = s.settings[fault.Key].Source
+			faults = append(faults, fault)
+		}
+	}
+	return f, faults
+}
+
+func (s *sources) apply(f *File) []holdfast.Fault {
+	known := make(map[string]key)
+	for _, k := range allKeys() {
+		known[k.path] = k
+	}
+	var faults []holdfast.Fault
+	for _, path := range s.order {
+		setting := s.settings[path]
+		problem := "is not a key of the configuration"
+		if k, found := known[path]; found {
+			problem = k.set(f, setting.Text)
+		}
+		if problem != "" {
+			faults = append(faults, holdfast.Fault{Key: path, Problem: problem, Source: setting.Source})
+		}
+	}
+	return faults
+}
