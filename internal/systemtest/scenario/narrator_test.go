@@ -175,6 +175,7 @@ func (n *narrator) rankOf(p lwm2mtest.Packet) rank {
 func (n *narrator) tell(briefly bool) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.disentangle()
 	n.unreached()
 	slices.SortStableFunc(n.entries, n.compare)
 	var lines []line
@@ -187,6 +188,27 @@ func (n *narrator) tell(briefly bool) string {
 	}
 	n.entries = nil
 	return compose(lines)
+}
+
+// disentangle finds the instants at which something happens with several
+// accounts: only there the order in which the client tells of it is an accident.
+func (n *narrator) disentangle() {
+	first := map[time.Time]string{}
+	several := map[time.Time]bool{}
+	for _, e := range n.entries {
+		if e.account == "" || e.account == wholeClient {
+			continue
+		}
+		if first[e.at] == "" {
+			first[e.at] = e.account
+		}
+		several[e.at] = several[e.at] || first[e.at] != e.account
+	}
+	for _, e := range n.entries {
+		if !several[e.at] {
+			e.account = ""
+		}
+	}
 }
 
 // unreached moves datagrams that the client's own network refused before the
@@ -212,8 +234,8 @@ func (n *narrator) compare(a, b *entry) int {
 }
 
 // group is what the entries of one instant are sorted by before their order:
-// events by the account that they are about, and then those of the client as a
-// whole, datagrams by their two ends.
+// events by the account that they are about, where there are several, and then
+// those of the client as a whole; datagrams by their two ends.
 func (n *narrator) group(e *entry) string {
 	switch {
 	case e.rank == rankEvent:
