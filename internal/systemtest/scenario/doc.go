@@ -98,10 +98,11 @@
 //	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of
 //	    input: see deliver_test.go.
-//	network black-hole|unreachable|busy|drop|mended [to|from=S] [next=N]
+//	network black-hole|unreachable|busy|mended [to|from=S]
+//	network drop [to|from=S] [after=N] [next=N]
 //	    Faults of the network to or from a server, or in both directions. drop
-//	    loses the next N datagrams; unreachable and busy make the client's
-//	    system refuse to send. mended ends all faults.
+//	    lets some datagrams pass and loses the next ones; unreachable and busy
+//	    make the client's system refuse to send. mended ends all faults.
 //	network rebinds
 //	    A NAT before the client forgets its mappings.
 //	network no-sockets

@@ -31,7 +31,7 @@ func (s *stage) changeNetwork(c *command) {
 	case "no-sockets":
 		s.exhausted.Store(true)
 	case "drop":
-		s.drop(scope, c.number("next", 1))
+		s.drop(scope, c.number("after", 0), c.number("next", 1))
 	default:
 		fault, known := conditions[what]
 		if !known {
@@ -62,11 +62,15 @@ func (s *stage) scope(c *command) lwm2mtest.Scope {
 	return lwm2mtest.Everywhere()
 }
 
-// drop loses the next datagrams of a scope.
-func (s *stage) drop(scope lwm2mtest.Scope, next int) {
+// drop loses some datagrams of a scope, after others that pass.
+func (s *stage) drop(scope lwm2mtest.Scope, after, next int) {
 	var count atomic.Int64
-	s.network.OnPacket(func(p lwm2mtest.Packet) lwm2mtest.Verdict {
-		return lwm2mtest.Verdict{Drop: scope(p.From, p.To) && count.Add(1) <= int64(next)}
+	s.network.OnPacket(func(p lwm2mtest.Packet) (v lwm2mtest.Verdict) {
+		if scope(p.From, p.To) {
+			n := int(count.Add(1))
+			v.Drop = n > after && n <= after+next
+		}
+		return v
 	})
 }
 
