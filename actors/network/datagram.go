@@ -108,7 +108,7 @@ func (s *socket) send(datagram []byte) error {
 	switch {
 	case err == nil, err == errNoRoom:
 		return err
-	case isTimeout(err), errors.Is(err, syscall.ENOBUFS):
+	case hasNoRoom(err):
 		return errNoRoom
 	}
 	return newSocketError(opWrite, s.conn.RemoteAddr(), err)
@@ -141,6 +141,10 @@ func (i immediate) send(datagram []byte) error {
 func (immediate) failed() error { return nil }
 
 func (i immediate) close() error { return i.Conn.Close() }
+
+// hasNoRoom reports whether a write failed because there was no room for the
+// datagram just then: the next one may find some.
+func hasNoRoom(err error) bool { return isTimeout(err) || errors.Is(err, syscall.ENOBUFS) }
 
 func isTimeout(err error) bool {
 	var n net.Error

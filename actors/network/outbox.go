@@ -52,7 +52,7 @@ func (o *outbox) send(datagram []byte) error {
 func (o *outbox) drain() {
 	for datagram := o.next(nil); datagram != nil; {
 		_, err := o.conn.Write(datagram)
-		if isTimeout(err) {
+		if hasNoRoom(err) {
 			err = nil // lost
 		}
 		datagram = o.next(err)

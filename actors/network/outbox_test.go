@@ -168,21 +168,24 @@ func TestOutboxFailureEndsTheLink(t *testing.T) {
 	})
 }
 
-// Time limits of a connection lose the datagram, not the link.
-func TestOutboxTimeoutLosesTheDatagramOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		conn := newStuck()
-		conn.err = &net.OpError{Op: "write", Net: "udp", Err: timeout{}}
-		close(conn.open)
-		s := plain(t, conn)
-		for range 3 {
-			if err := s.Write([]byte("x")); err != nil {
-				t.Errorf("got %v", err)
+// Time limits of a connection and a full queue of the system lose the datagram,
+// not the link.
+func TestOutboxWithoutRoomLosesTheDatagramOnly(t *testing.T) {
+	for _, cause := range []error{timeout{}, syscall.ENOBUFS} {
+		synctest.Test(t, func(t *testing.T) {
+			conn := newStuck()
+			conn.err = &net.OpError{Op: "write", Net: "udp", Err: cause}
+			close(conn.open)
+			s := plain(t, conn)
+			for range 3 {
+				if err := s.Write([]byte("x")); err != nil {
+					t.Errorf("%v: got %v", cause, err)
+				}
+				synctest.Wait()
 			}
-			synctest.Wait()
-		}
-		s.Close()
-	})
+			s.Close()
+		})
+	}
 }
 
 type timeout struct{}
