@@ -344,12 +344,18 @@ func (t *transport) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	return &socket{Conn: conn, narrator: t.stage.narrator}, nil
+	return &socket{udpSocket: conn.(udpSocket), narrator: t.stage.narrator}, nil
+}
+
+// udpSocket is what a Host dials: a socket whose writes never wait.
+type udpSocket interface {
+	net.Conn
+	WriteNow(datagram []byte) (int, error)
 }
 
 // socket tells the narrator when it is closed.
 type socket struct {
-	net.Conn
+	udpSocket
 	narrator *narrator
 }
 
@@ -358,7 +364,7 @@ func (s *socket) Close() error {
 	if local, ok := s.LocalAddr().(*net.UDPAddr); ok {
 		s.narrator.closed(local.AddrPort())
 	}
-	return s.Conn.Close()
+	return s.udpSocket.Close()
 }
 
 // Lookup implements lwm2mtest.Transport.
