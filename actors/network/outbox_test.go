@@ -103,7 +103,7 @@ func TestNeverWritable(t *testing.T) {
 		if conn.isClosed() {
 			t.Error("closed before the limit")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if !conn.isClosed() {
 			t.Error("still open after the limit")
