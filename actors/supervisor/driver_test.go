@@ -33,7 +33,9 @@ type driver struct {
 	stopped *messages.Stopped
 	loads   []messages.LoadAccounts
 	resets  []messages.ForgetCredentials
-	factory *lwm2m.Tree
+	// sessions are the announcements to management.
+	sessions []any
+	factory  *lwm2m.Tree
 }
 
 func mustURI(t *testing.T, s string) uri.URI {
@@ -122,6 +124,8 @@ func (d *driver) note(effect core.Effect) {
 			d.loads = append(d.loads, message)
 		case messages.ForgetCredentials:
 			d.resets = append(d.resets, message)
+		case messages.SessionUp, messages.SessionLost:
+			d.sessions = append(d.sessions, message)
 		}
 	case Spawn:
 		d.live[effect.Epoch] = effect.Peer

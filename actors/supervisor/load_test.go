@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,114 @@ func TestSleepCountsForTheLoad(t *testing.T) {
 	d.step(messages.Woke{Slept: 2 * time.Second})
 	if got := d.timers[timerLoad].Sub(d.now); got != 2*testR0-2*time.Second {
 		t.Fatalf("%v to wait", got)
+	}
+}
+
+// unread starts a client whose store cannot be read and whose factory has an
+// account.
+func unread(t *testing.T) *driver {
+	t.Helper()
+	d := newDriver(t, serverAccount(t, server(1), 0))
+	d.step(messages.Start{})
+	d.loaded(nil, errUnread)
+	return d
+}
+
+// Row 17: a store that cannot be read is looked at again by the policy, without
+// end, also while the factory's account keeps the client going. No look disturbs
+// the registration.
+func TestUnreadableStoreIsLookedAtAgainBesideTheFactory(t *testing.T) {
+	d := unread(t)
+	d.register(server(1))
+	epoch := d.epoch(server(1))
+	for n, used := range []string{"the factory's account", "what was read before", "what was read before"} {
+		e := d.newest(messages.EventError)
+		action := messages.ActionNone
+		if n == 0 {
+			action = messages.ActionRegister
+		}
+		checkEvent(t, e, messages.ConnectorFailedToReadCredentials, uint64(n+1), action, testR0<<n)
+		if !strings.Contains(e.Detail, used) {
+			t.Errorf("%s", e.Detail)
+		}
+		if got := d.fire(timerLoad); got != testR0<<n {
+			t.Fatalf("looked again after %v", got)
+		}
+		d.loaded(nil, errUnread)
+	}
+	if d.epoch(server(1)) != epoch || d.machine.state != messages.StateRegistered || len(d.said()) != 1 {
+		t.Fatal("the registration was disturbed")
+	}
+	// There turns out to be nothing stored: the factory's account is the right one.
+	d.fire(timerLoad)
+	d.loaded(nil, nil)
+	if _, armed := d.timers[timerLoad]; armed || d.epoch(server(1)) != epoch {
+		t.Fatal("a look is planned, or the registration was disturbed")
+	}
+}
+
+// What is stored takes the place of the factory's account as soon as it can be
+// read. An account that leads to the same server stays registered.
+func TestStoreThatCanBeReadAgainWins(t *testing.T) {
+	same := serverAccount(t, server(1), 0)
+	other := same
+	other.Credentials.Identity = "delivered"
+	further := serverAccount(t, server(7), 1)
+	tests := []struct {
+		name   string
+		stored []messages.Account
+		stays  bool // the registration of the factory's account
+		begins messages.Peer
+	}{
+		{"the same and a further one", []messages.Account{same, further}, true, server(7)},
+		{"other credentials", []messages.Account{other}, false, server(1)},
+		{"another server", []messages.Account{further}, false, server(7)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := unread(t)
+			d.register(server(1))
+			epoch := d.epoch(server(1))
+			d.fire(timerLoad)
+			d.loaded(accounts.ToTree(tt.stored), nil)
+			if _, stays := d.live[epoch]; stays != tt.stays {
+				t.Errorf("the factory's account stays: %v", stays)
+			}
+			d.register(tt.begins)
+			b := lastOrder[messages.BeginRegistration](d)
+			if b.Mode != messages.ModeRegister || b.Account.Peer != tt.begins || len(d.live) != len(tt.stored) {
+				t.Errorf("%+v, %d live", b, len(d.live))
+			}
+			if _, armed := d.timers[timerLoad]; armed {
+				t.Error("a look is planned, but nothing is wrong")
+			}
+			// From now on a look changes nothing any more.
+			d.machine.load(d.now)
+			d.drain()
+			d.loaded(nil, errUnread)
+			if d.idle(tt.begins) || d.machine.origin != fromStore {
+				t.Error("a later failure of the store took the stored account away")
+			}
+		})
+	}
+}
+
+// A pause ends the looks, a resume begins them anew; a hint about the network is
+// one for the store, too: it may lie on it.
+func TestLooksPauseWithTheClient(t *testing.T) {
+	d := unread(t)
+	d.register(server(1))
+	d.call(messages.CallPause)
+	if _, armed := d.timers[timerLoad]; armed {
+		t.Fatal("a paused client looks")
+	}
+	d.call(messages.CallResume)
+	if len(d.loads) != 2 {
+		t.Fatalf("%d loads", len(d.loads))
+	}
+	d.loaded(nil, errUnread)
+	d.step(messages.NetworkUp{})
+	if len(d.loads) != 3 {
+		t.Fatalf("%d loads", len(d.loads))
 	}
 }

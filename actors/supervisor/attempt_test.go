@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+func addresses(n int) (all []netip.AddrPort) {
+	for i := range n {
+		all = append(all, netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)}), 5684))
+	}
+	return all
+}
+
+// The time that is left is shared by the addresses that are left, at least ten
+// seconds each, and never beyond the end of the attempt.
+func TestAttemptSharesItsTime(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		left         time.Duration
+		known, tried int
+		want         time.Duration
+	}{
+		{3 * time.Minute, 0, 0, 3 * time.Minute}, // not resolved yet: network shares it itself
+		{3 * time.Minute, 1, 0, 3 * time.Minute},
+		{3 * time.Minute, 3, 0, time.Minute},
+		{2 * time.Minute, 3, 1, time.Minute},
+		{time.Minute, 3, 2, time.Minute},
+		{time.Minute, 3, 3, time.Minute},
+		{time.Minute, 8, 0, 10 * time.Second},
+		{5 * time.Second, 8, 6, 5 * time.Second},
+	}
+	for _, tt := range tests {
+		a := attempt{deadline: now.Add(tt.left), addresses: addresses(tt.known), tried: tt.tried}
+		if got := a.share(now).Sub(now); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}
+
+// The addresses of one attempt are those that were resolved first; the next one
+// begins after the one that was tried last.
+func TestAttemptIteratesOverAddresses(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	all := addresses(3)
+	a := attempt{deadline: now.Add(time.Minute)}
+	refused := &messages.Failure{Class: messages.ClassRefused}
+	if a.goesOn(now, refused) {
+		t.Error("goes on without an address")
+	}
+	for i, address := range all {
+		a.connecting(all, address)
+		if got := a.goesOn(now, refused); got != (i < 2) {
+			t.Errorf("after %d addresses: goes on %v", i+1, got)
+		}
+	}
+	a.connecting(addresses(8), all[0]) // resolved anew: the attempt keeps to its list
+	if len(a.addresses) != 3 || a.tried != 4 {
+		t.Errorf("%+v", a)
+	}
+	next := a.next(now.Add(time.Hour))
+	if next.chosen != all[0] || next.tried != 0 || next.addresses != nil || next.answered || !next.deadline.Equal(now.Add(time.Hour)) {
+		t.Errorf("%+v", next)
+	}
+}
+
+func TestAttemptEndsAtTheFirstAddress(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	fresh := attempt{deadline: now.Add(time.Minute), addresses: addresses(2), tried: 1}
+	answered := fresh
+	answered.answered = true
+	tests := []struct {
+		name    string
+		attempt attempt
+		class   messages.Class
+		now     time.Time
+		want    bool
+	}{
+		{"refused", fresh, messages.ClassRefused, now, true},
+		{"an answer", fresh, messages.ClassRejected, now, false},
+		{"a crash", fresh, messages.ClassCrash, now, false},
+		{"after an answer", answered, messages.ClassRefused, now, false},
+		{"out of time", fresh, messages.ClassRefused, now.Add(time.Minute), false},
+	}
+	for _, tt := range tests {
+		if got := tt.attempt.goesOn(tt.now, &messages.Failure{Class: tt.class}); got != tt.want {
+			t.Errorf("%s: goes on %v", tt.name, got)
+		}
+	}
+}
+
+func TestAttemptReportsWhatTellsMost(t *testing.T) {
+	tests := []struct {
+		seen []messages.Class
+		want messages.Class
+	}{
+		{[]messages.Class{messages.ClassTimeout, messages.ClassRefused}, messages.ClassRefused},
+		{[]messages.Class{messages.ClassRefused, messages.ClassTimeout}, messages.ClassRefused},
+		{[]messages.Class{messages.ClassRefused, messages.ClassAlert, messages.ClassTimeout}, messages.ClassAlert},
+		{[]messages.Class{messages.ClassAlert, messages.ClassServerCertificate}, messages.ClassAlert},
+	}
+	for _, tt := range tests {
+		var a attempt
+		for _, class := range tt.seen {
+			a.note(messages.Failure{Class: class})
+		}
+		if got := a.outcome(); got.Class != tt.want || a.worst != nil {
+			t.Errorf("%v: %v, %v left", tt.seen, got.Class, a.worst)
+		}
+	}
+}
