@@ -85,7 +85,7 @@ func (m *Machine) loadTroubles(now time.Time, all []trouble) {
 	}
 	for _, t := range all {
 		e := m.troubleEvent(t)
-		if t.again {
+		if t.again && t.action != messages.ActionRegister && t.action != messages.ActionBootstrap { // these come at once
 			e.RetryInMS = new(m.loader.lookAt.Sub(now).Milliseconds())
 		}
 		m.do(Emit{Event: e})

@@ -37,6 +37,8 @@ func (o origin) action() messages.Action {
 		return messages.ActionRegister
 	case fromFactoryBootstrap, fromRefused:
 		return messages.ActionBootstrap
+	case fromUse:
+		return messages.ActionRetry // of the look at the store
 	}
 	return messages.ActionNone
 }

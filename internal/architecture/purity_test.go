@@ -66,6 +66,8 @@ var shells = []string{
 	"actors/network/datagram.go",  // one datagram in, one out
 	"actors/network/ready_*.go",   // how to wait for one
 	"actors/network/outbox.go",    // writes that may wait
+	// The jobs at the disk, each on a goroutine of its own.
+	"actors/storage/work.go",
 }
 
 // pardons are the names of otherwise forbidden packages that a file may use, as
