@@ -133,7 +133,7 @@ func TestConnectionsAsJSON(t *testing.T) {
 				`"next":{"action":"register","at":"2026-01-01T00:01:00Z","in_ms":60000,"waits_for_turn":true}},` +
 				`"last_error":{"time":"2026-01-01T00:00:00Z","seq":0,"endpoint":"","type":"error","code":6,"retry_in_ms":60000},` +
 				`"next":{"action":"register","at":"2026-01-01T00:01:00Z","in_ms":60000,"waits_for_turn":true},` +
-				`"shed":{"queue":0,"rate":3,"answers":0,"memory":0,"forged":0}}`,
+				`"shed":{"queue":0,"rate":3,"answers":0,"memory":0,"forged":0,"truncated":0,"unsent":0}}`,
 		},
 		{
 			Connection{Account: "server 1", Server: "coap://a", State: Registered, Location: "/rd/1"}, // for ever

@@ -10,6 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -318,11 +319,7 @@ func slowShelf(takes map[uint64]time.Duration) actor.Producer {
 				panic(err)
 			}
 			root, to := ctx.ActorSystem().Root, ctx.Sender()
-			if takes[token] == 0 {
-				root.Send(to, core.Persisted{Token: save.Token})
-				return
-			}
-			time.AfterFunc(takes[token], func() { root.Send(to, core.Persisted{Token: save.Token}) })
+			alarm.After(takes[token], func() { root.Send(to, core.Persisted{Token: save.Token}) })
 		})
 	}
 }
