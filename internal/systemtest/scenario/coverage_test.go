@@ -137,7 +137,7 @@ var actions = map[supervisor.Step][]string{
 	supervisor.Bootstrap:      {"bootstrap in .*"},
 	supervisor.RepeatUpdate:   {"retry in .*"},
 	supervisor.RepeatRegister: {"register in .*"},
-	supervisor.Reload:         {"retry in .*", "a person is needed in .*"},
+	supervisor.Reload:         {"retry in .*", "a person is needed, looks again in .*"},
 	supervisor.Ignore:         {"ignore", "none"},
 }
 

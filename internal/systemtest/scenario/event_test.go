@@ -51,7 +51,11 @@ func describeAction(e holdfast.Event) string {
 	if e.Action == holdfast.ActionUser {
 		text = "a person is needed"
 	}
-	if retry, again := e.RetryIn(); again {
+	retry, again := e.RetryIn()
+	switch {
+	case again && e.Phase == "store" && e.Action != holdfast.ActionRetry:
+		text += fmt.Sprintf(", looks again in %v", retry)
+	case again:
 		text += fmt.Sprintf(" in %v", retry)
 	}
 	if e.WaitsForTurn {
