@@ -31,9 +31,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ending := s.ending
-	heartbeat := time.NewTicker(heartbeatInterval)
+	heartbeat := time.NewTimer(heartbeatInterval)
 	defer heartbeat.Stop()
 	for {
+		heartbeat.Reset(heartbeatInterval) // a write to a slow reader may have outlasted it (see package alarm)
 		var err error
 		select {
 		case e, open := <-events:

@@ -199,12 +199,14 @@ func TestShellClosesWithItsActor(t *testing.T) {
 				deadLetters.add(letter.Message)
 			}
 		})
-		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), nil), PropsOptions{}))
+		store := system.Root.Spawn(Props(newShelf, PropsOptions{})) // it never answers
+		pid := system.Root.Spawn(Props(newStage(&log, time.Now(), routeToStore(store)), PropsOptions{}))
 		system.Root.Send(pid, script{
 			core.SetTimer{Timer: core.Timer{Name: "a"}, After: time.Second}, core.Persist{Token: 1}, note{text: "held"},
 		})
 		poison(t, system, pid)
 		time.Sleep(time.Hour)
+		poison(t, system, store)
 		if len(deadLetters.list()) != 0 {
 			t.Errorf("timers went on: %v", deadLetters.list())
 		}
