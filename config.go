@@ -46,6 +46,11 @@ type Config struct {
 	// bootstrap server, connecting included: positive. Default
 	// DefaultRegistrationTimeout.
 	RegistrationTimeout time.Duration
+	// BootstrapTimeout bounds one bootstrap from the begin of the attempt to an
+	// accepted Bootstrap-Finish, whatever the server does meanwhile: positive.
+	// Until the server has answered, RegistrationTimeout counts, too. Default
+	// DefaultBootstrapTimeout.
+	BootstrapTimeout time.Duration
 	// CoAP holds the transmission parameters.
 	CoAP CoAPConfig
 	// DNS says who resolves names.
@@ -231,6 +236,7 @@ const (
 	DefaultReconnectInitialMax = 10 * time.Second
 	DefaultReconnectMax        = 7 * 24 * time.Hour
 	DefaultRegistrationTimeout = 3 * time.Minute
+	DefaultBootstrapTimeout    = 15 * time.Minute
 	DefaultAckTimeout          = 2 * time.Second
 	DefaultAckRandomFactor     = 1.5
 	DefaultMaxRetransmit       = 4
@@ -251,6 +257,7 @@ func (c Config) withDefaults() Config {
 	c.Server = c.Server.clone()
 	c.Reconnect = c.Reconnect.withDefaults()
 	c.RegistrationTimeout = cmp.Or(c.RegistrationTimeout, DefaultRegistrationTimeout)
+	c.BootstrapTimeout = cmp.Or(c.BootstrapTimeout, DefaultBootstrapTimeout)
 	c.CoAP = c.CoAP.withDefaults()
 	c.Limits = c.Limits.withDefaults()
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)

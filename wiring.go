@@ -43,7 +43,7 @@ func (c *Client) parts() supervisor.Runtime {
 		CoAP:      coap,
 		Rand:      c.random(),
 		Bootstrap: bootstrap.Config{
-			Silence: coap.ExchangeLifetime(), MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
+			Silence: coap.ExchangeLifetime(), Longest: cfg.BootstrapTimeout, MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
 		},
 		Management: management.Config{Device: c.device()},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},

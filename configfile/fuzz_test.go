@@ -26,6 +26,7 @@ reconnect:
   initial_max: 10s
   max: 168h
 registration_timeout: 3m
+bootstrap_timeout: 15m
 coap: {ack_timeout: 2s, ack_random_factor: 1.5, max_retransmit: 4, nstart: 1}
 dns: {server: ""}
 limits: {bootstrap_bytes: 64KiB, queued_messages: 64, accounts: 8}

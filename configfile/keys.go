@@ -71,6 +71,7 @@ func timingKeys() []key {
 		duration("reconnect.initial_max", func(f *File) *time.Duration { return &f.Config.Reconnect.InitialMax }),
 		duration("reconnect.max", func(f *File) *time.Duration { return &f.Config.Reconnect.Max }),
 		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
+		duration("bootstrap_timeout", func(f *File) *time.Duration { return &f.Config.BootstrapTimeout }),
 		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
 		{"coap.ack_random_factor", setAckRandomFactor},
 		{"coap.max_retransmit", setMaxRetransmit},

@@ -35,6 +35,7 @@ const (
 	ClassRejected                        // a CoAP error response; Failure.Answer has it
 	ClassBadAnswer                       // an answer that breaks the protocol: 2.01 without Location-Path
 	ClassBootstrapSilence                // no bootstrap command for EXCHANGE_LIFETIME
+	ClassBootstrapTimeout                // the bootstrap session has no end
 	ClassBootstrapData                   // what bootstrap delivered is inconsistent
 	ClassMalformed                       // an undecodable message
 	ClassStoreWrite                      // credentials could not be stored
@@ -50,6 +51,7 @@ var classNames = [classCount]string{
 	"handshake-timeout", "handshake-stalled", "alert", "credentials-refused",
 	"server-certificate", "own-certificate", "bad-credentials", "timeout",
 	"silence", "reset", "rejected", "bad-answer", "bootstrap-silence",
+	"bootstrap-timeout",
 	"bootstrap-data", "malformed", "store-write", "store-read", "budget",
 	"configuration", "crash",
 }

@@ -26,7 +26,7 @@ import (
 //
 //	connecting, requesting ── budget spent ──────────────▶ failed
 //	requesting ── refused, RST ──────────────────────────▶ failed
-//	open ── 247 s without an operation ──────────────────▶ failed
+//	open ── 247 s without an operation, 15 min in all ───▶ failed
 //	persisting ── PersistFailed: 5.00 ───────────────────▶ failed
 //	connecting, requesting, open ── LinkLost ────────────▶ failed
 //
@@ -63,13 +63,18 @@ func (s State) String() string {
 // the store does not.
 var (
 	timerAttempt = core.Timer{Name: "attempt"} // the attempt's budget, until the request is answered
-	timerSilence = core.Timer{Name: "silence"} // since the last operation
+	timerSilence = core.Timer{Name: "silence"} // since the last operation, and no later than the end of it all
 )
 
 // DefaultSilence is EXCHANGE_LIFETIME of RFC 7252 section 4.8.2 at the default
 // parameters: how long a server may be silent within a session (LwM2M Core
 // section 6.1.7).
 const DefaultSilence = 247 * time.Second
+
+// DefaultLongest is how long one attempt may take in all. A server that sends an
+// operation now and then could otherwise keep a device in the session for ever:
+// it serves no management server meanwhile, and reports nothing.
+const DefaultLongest = 15 * time.Minute
 
 // connectGrace is how long after the deadline the budget ends while network
 // still connects: network reports the finer cause at the deadline itself, and
@@ -82,6 +87,10 @@ type Config struct {
 	// EXCHANGE_LIFETIME at the CoAP parameters in use. 0 means
 	// DefaultSilence.
 	Silence time.Duration
+	// Longest is how long an attempt may take in all, from BeginBootstrap to a
+	// Finish that is accepted; it is looked at once the server has answered, so
+	// that the deadline of that comes first. 0 means DefaultLongest.
+	Longest time.Duration
 	// MaxBytes bounds one payload and, in the form in which they are stored,
 	// objects 0 and 1 as a whole, with the bootstrap account and all that a
 	// Finish adds. 0 means lwm2m.DefaultMaxBytes, 64 KiB; more than
@@ -95,6 +104,7 @@ type Config struct {
 func (c Config) orDefault() Config {
 	return Config{
 		Silence:     cmp.Or(c.Silence, DefaultSilence),
+		Longest:     cmp.Or(c.Longest, DefaultLongest),
 		MaxBytes:    min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
 		MaxAccounts: cmp.Or(c.MaxAccounts, accounts.DefaultMax),
 	}
@@ -105,7 +115,8 @@ type Machine struct {
 	config   Config
 	state    State
 	begin    messages.BeginBootstrap
-	deadline time.Time
+	deadline time.Time // of connecting and of the answer to the request
+	end      time.Time // of it all, whatever the server does
 
 	request uint64           // ID of the Bootstrap-Request that is under way
 	last    messages.Request // that request
@@ -130,7 +141,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case messages.BeginBootstrap:
 		return m.start(now, in)
 	case core.Expired:
-		return m.expired(in)
+		return m.expired(now, in)
 	case core.Persisted:
 		return m.persisted(in)
 	case core.PersistFailed:
@@ -153,7 +164,7 @@ func (m *Machine) fromLink(now time.Time, in any) []core.Effect {
 		}
 	case messages.Response:
 		if in.Epoch == m.begin.Epoch && in.ID == m.request {
-			return m.response(in)
+			return m.response(now, in)
 		}
 	case messages.RequestFailed:
 		if in.Epoch == m.begin.Epoch && in.ID == m.request {
@@ -175,7 +186,7 @@ func (m *Machine) start(now time.Time, in messages.BeginBootstrap) []core.Effect
 	if m.state != Idle {
 		return nil
 	}
-	m.begin, m.deadline, m.state = in, in.Deadline, Connecting
+	m.begin, m.deadline, m.end, m.state = in, in.Deadline, now.Add(m.config.Longest), Connecting
 	m.begin.Tree = in.Tree.Clone() // the sender may go on with its own
 	m.plain = in.Version == requests.Version10
 	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
@@ -204,19 +215,31 @@ func (m *Machine) linkLost(in messages.LinkLost) []core.Effect {
 	return nil
 }
 
-func (m *Machine) expired(in core.Expired) []core.Effect {
+func (m *Machine) expired(now time.Time, in core.Expired) []core.Effect {
 	switch {
 	case in.Timer == timerAttempt && (m.state == Connecting || m.state == Requesting):
 		return m.fail(messages.Failure{Class: messages.ClassTimeout})
+	case in.Timer == timerSilence && m.state == Open && now.Before(m.end):
+		return m.fail(m.unfinished(messages.Failure{Class: messages.ClassBootstrapSilence}))
 	case in.Timer == timerSilence && m.state == Open:
-		return m.fail(m.silence())
+		endless := &EndlessError{Longest: m.config.Longest}
+		return m.fail(m.unfinished(messages.Failure{Class: messages.ClassBootstrapTimeout, Cause: endless}))
 	}
 	return nil
 }
 
-// silence returns the most useful cause: a server that was told what is wrong
-// with its configuration and did not repair it has not just fallen silent.
-func (m *Machine) silence() messages.Failure {
+// EndlessError says that a server has kept a session open for too long.
+type EndlessError struct{ Longest time.Duration }
+
+// Error names the bound and what sets it.
+func (e *EndlessError) Error() string {
+	return "the bootstrap server has not finished within " + e.Longest.String() + " (bootstrap_timeout)"
+}
+
+// unfinished returns the most useful cause of a session that was not finished: a
+// server that was told what is wrong with its configuration and did not repair it
+// has not just fallen silent, or gone on for too long.
+func (m *Machine) unfinished(otherwise messages.Failure) messages.Failure {
 	var limit *accounts.LimitError
 	var count *accounts.CountError
 	switch {
@@ -225,7 +248,7 @@ func (m *Machine) silence() messages.Failure {
 	case m.refused != nil:
 		return messages.Failure{Class: messages.ClassBootstrapData, Cause: m.refused}
 	}
-	return messages.Failure{Class: messages.ClassBootstrapSilence}
+	return otherwise
 }
 
 // inbound serves one request of the server. Every request gets exactly one
@@ -247,12 +270,12 @@ func (m *Machine) inbound(now time.Time, in messages.Inbound) []core.Effect {
 	if answer.limit != nil {
 		return append(effects, m.fail(messages.Failure{Class: messages.ClassBudget, Cause: answer.limit})...)
 	}
-	return append(effects, m.heard()...)
+	return append(effects, m.heard(now)...)
 }
 
-// heard begins the wait for the next operation anew.
-func (m *Machine) heard() []core.Effect {
-	return []core.Effect{core.SetTimer{Timer: timerSilence, After: m.config.Silence}}
+// heard begins the wait for the next operation anew. It ends with the attempt.
+func (m *Machine) heard(now time.Time) []core.Effect {
+	return []core.Effect{core.SetTimer{Timer: timerSilence, After: min(m.config.Silence, m.end.Sub(now))}}
 }
 
 // finished handles Bootstrap-Finish: a configuration that does not hold
@@ -262,7 +285,7 @@ func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
 	result, record, err := m.session.finish(now)
 	if err != nil {
 		m.refused = err
-		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard()...)
+		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard(now)...)
 	}
 	m.state, m.finish, m.result = Persisting, in.ID, result
 	return []core.Effect{core.StopTimer{Timer: timerSilence}, core.Persist{

@@ -64,12 +64,12 @@ func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
 }
 
 // response judges the answer to the Bootstrap-Request.
-func (m *Machine) response(in messages.Response) []core.Effect {
+func (m *Machine) response(now time.Time, in messages.Response) []core.Effect {
 	switch {
 	case m.state != Requesting:
 		return nil
 	case in.Code == messages.Changed:
-		return m.opened()
+		return m.opened(now)
 	case in.Code == messages.UnsupportedFormat && !m.plain:
 		m.plain = true
 		return m.sendRequest()
@@ -80,10 +80,10 @@ func (m *Machine) response(in messages.Response) []core.Effect {
 }
 
 // opened begins the session, from the configuration as it was.
-func (m *Machine) opened() []core.Effect {
+func (m *Machine) opened(now time.Time) []core.Effect {
 	m.state, m.session = Open, newTransaction(m.begin, m.config, m.plain)
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}}
-	effects = append(effects, m.heard()...)
+	effects = append(effects, m.heard(now)...)
 	return append(effects, m.tell(messages.BootstrapStarted{Epoch: m.begin.Epoch}))
 }
 

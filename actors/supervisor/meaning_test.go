@@ -23,6 +23,7 @@ var triggers = map[messages.Class]string{
 	messages.ClassRejected:           "the server answered a request with an error",
 	messages.ClassBadAnswer:          "an answer that breaks the protocol, such as 2.01 without Location-Path",
 	messages.ClassBootstrapSilence:   "the bootstrap server sent no operation for 247 s",
+	messages.ClassBootstrapTimeout:   "the bootstrap server goes on without Bootstrap-Finish until `bootstrap_timeout`, 15 minutes, is over",
 	messages.ClassBootstrapData:      "what the bootstrap server wrote does not hold together, and it did not repair it",
 	messages.ClassMalformed:          "a message that is not CoAP",
 	messages.ClassStoreWrite:         "credentials could not be written: disk full, read-only or broken, directory gone",

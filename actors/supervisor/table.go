@@ -62,6 +62,7 @@ const (
 	remedyParameters  = "Check the endpoint name, the account and the server's URI with whoever runs the server. The client asks for new credentials or goes on trying."
 	remedyBootstrap   = "Check on the bootstrap server that this endpoint is known, that its certificate or key is enabled, and that the account's device quota is not used up. The client goes on trying and connects as soon as there is room."
 	remedyBootstrapIn = "Look at what the bootstrap server writes: the accounts that it delivered cannot be used. The former accounts stay in use."
+	remedyEndless     = "Look at what the bootstrap server does: it goes on without Bootstrap-Finish. Raise bootstrap_timeout if it needs longer. The former accounts stay in use."
 	remedyCertificate = "Check the server's certificate against the configured trust, its names and its validity, and check this machine's clock."
 	remedyOwn         = "The server does not accept this device's credentials, or they have expired. The client bootstraps for new ones where it can; else provision new ones."
 	remedySuite       = "Compare the cipher suites and the certificate types that server and client support."
@@ -119,6 +120,7 @@ var table = []Row{
 	{Class: messages.ClassMalformed, Code: messages.ConnectResponseParseFailed, Step: Ignore, Remedy: remedyParse},
 
 	{Class: messages.ClassBootstrapSilence, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
+	{Class: messages.ClassBootstrapTimeout, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyEndless},
 	{Class: messages.ClassBootstrapData, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrapIn},
 	{Class: messages.ClassStoreWrite, Code: messages.ConnectorFailedToStoreCredentials, Step: Retry, Remedy: remedyStore},
 	{Class: messages.ClassStoreRead, Code: messages.ConnectorFailedToReadCredentials, Step: Retry, Remedy: remedyRead},
