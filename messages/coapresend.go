@@ -78,11 +78,13 @@ type Inbound struct {
 	Epoch         Epoch
 	ID            uint64
 	Code          CoAPCode
+	Token         []byte // with the memory of the request; whoever keeps it copies it
 	Path          []string
 	Query         []string
 	ContentFormat *Format
 	Accept        *Format
-	Observe       *uint32
+	Observe       *uint32 // 0 begins an observation, 1 ends it (RFC 7641 section 2)
+	Key           string  // what is asked for, for [Notify]; empty without Observe
 	Payload       []byte
 }
 
@@ -107,6 +109,8 @@ type Reply struct {
 	LocationPath  []string
 	ContentFormat *Format
 	MaxAge        *uint32
+	ETag          []byte  // 1 to 8 bytes; nil for none, or for one of coapresend's where blocks need it
+	Observe       *uint32 // accepts an observation, 0 to MaxSequence; nil where there is none
 	Payload       []byte
 }
 

@@ -6,6 +6,7 @@
 //	supervisor.go    what starts, stops and steers the runtime, and crashes
 //	network.go       a link's birth, its datagrams and its death
 //	coapresend.go    requests and responses over one link
+//	notify.go        notifications of observations, and what becomes of them
 //	bootstrap.go     a bootstrap session and what it delivered
 //	registration.go  Register, Update, de-register
 //	management.go    requests of management servers on the object model

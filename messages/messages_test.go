@@ -128,3 +128,16 @@ func TestEventJSONHasOnlyItsFields(t *testing.T) {
 		t.Errorf("RetryIn() = %v, %v", retry, ok)
 	}
 }
+
+func TestNotifyOutcomesHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for o := NotifyAcknowledged; o <= NotifyUnsendable; o++ {
+		if name := o.String(); name == NotifyOutcome(0).String() || seen[name] {
+			t.Errorf("outcome %d is called %q", o, name)
+		}
+		seen[o.String()] = true
+	}
+	if NotifyOutcome(99).String() != NotifyOutcome(0).String() {
+		t.Error("an unknown outcome has a name")
+	}
+}

@@ -24,5 +24,6 @@
 //	serve.go      requests of the peer, and our replies
 //	inblock.go    ... whose payload comes block by block (Block1)
 //	outblock.go   ... whose reply is larger than a block (Block2)
+//	notify.go     notifications: queue, replacement, outcome (RFC 7641)
 //	timers.go     the names of the timers
 package coapresend

@@ -243,6 +243,10 @@ func render(message any) string {
 		return "inbound " + renderInbound(m)
 	case messages.InboundBlock:
 		return fmt.Sprintf("inbound part %s at %d more=%t", renderInbound(m.Inbound), m.Offset, m.More)
+	case messages.Notified:
+		return fmt.Sprintf("notified %d %s", m.ID, m.Outcome)
+	case messages.Silence:
+		return "silence"
 	case messages.Overloaded:
 		return fmt.Sprintf("overloaded %+v", m.Shed)
 	case messages.Malformed:
@@ -274,6 +278,9 @@ func renderDatagram(data []byte) string {
 	}
 	if path := m.Path(); path != nil {
 		line += " /" + strings.Join(path, "/")
+	}
+	if v, ok := m.Uint(coap.Observe); ok {
+		line += fmt.Sprintf(" observe=%d", v)
 	}
 	for _, option := range []struct {
 		name   string

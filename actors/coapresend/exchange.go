@@ -37,16 +37,35 @@ func (s exchangeState) String() string {
 	return "invalid"
 }
 
-// exchange is one confirmable message of ours and what is expected in return:
-// a request, or a separate response (RFC 7252 section 5.2.2).
+// exchangeKind is what a confirmable message of ours is.
+type exchangeKind uint8
+
+const (
+	kindRequest      exchangeKind = iota // a request
+	kindResponse                         // a separate response (RFC 7252 section 5.2.2)
+	kindNotification                     // a notification (RFC 7641)
+)
+
+// exchange is one confirmable message of ours and what is expected in return.
 type exchange struct {
 	state    exchangeState
 	message  coap.Message  // complete once it is sent; then it keeps header and token only
 	datagram []byte        // the bytes that are sent and resent
 	timeout  time.Duration // until the next resend, or until giving up
 	resends  int
-	call     *call // whose request this is; nil for a separate response
+	call     *call // whose request this is; nil for a response
+	note     *note // whose notification this is
 	urgent   bool  // ahead of the others in the queue: the next block of a transfer in progress
+}
+
+func (x *exchange) kind() exchangeKind {
+	switch {
+	case x.call != nil:
+		return kindRequest
+	case x.note != nil:
+		return kindNotification
+	}
+	return kindResponse
 }
 
 // enqueue queues a request of ours, to be sent when NSTART allows it.
@@ -69,27 +88,33 @@ func (m *Machine) respond(x *exchange) {
 }
 
 // pump sends what is queued: requests as far as NSTART allows and a message ID is
-// free, and one separate response at a time. A response that the peer does not
-// acknowledge is given up after 93 s, and our own requests do not wait for that:
-// NSTART limits clients, and servers limit their responses as they see fit (RFC
-// 7252 section 4.7).
+// free, one separate response at a time, and notifications when nothing else is
+// in flight. A response that the peer does not acknowledge is given up after 93 s,
+// and our own requests do not wait for that: NSTART limits clients, and servers
+// limit their responses as they see fit (RFC 7252 section 4.7).
 func (m *Machine) pump() {
 	if !m.up {
 		return
 	}
-	for len(m.queue) > 0 && m.inFlight(true) < m.cfg.NStart {
+	for len(m.queue) > 0 && m.inFlight(kindRequest) < m.cfg.NStart {
 		if !m.send(m.queue[0], midsForRequests) {
-			m.setTimer(midTimer, m.mids.freed(m.cfg.ExchangeLifetime()).Sub(m.now))
+			m.pumpLater()
 			break
 		}
 		m.queue = behind(m.queue)
 	}
-	for len(m.separate) > 0 && m.inFlight(false) == 0 {
+	for len(m.separate) > 0 && m.inFlight(kindResponse) == 0 {
 		if !m.send(m.separate[0], midsForResponses) {
 			m.shed.Answers++
 		}
 		m.separate = behind(m.separate)
 	}
+	m.pumpNotes()
+}
+
+// pumpLater pumps again when a message ID is free.
+func (m *Machine) pumpLater() {
+	m.setTimer(midTimer, m.mids.freed(m.cfg.ExchangeLifetime()).Sub(m.now))
 }
 
 // behind returns a queue without its head, nil when nothing is left.
@@ -100,12 +125,12 @@ func behind(queue []*exchange) []*exchange {
 	return slices.Delete(queue, 0, 1)
 }
 
-// inFlight counts the requests, or separate responses, that occupy a slot: those
-// not acknowledged yet.
-func (m *Machine) inFlight(requests bool) int {
+// inFlight counts the exchanges of a kind that occupy a slot: those not
+// acknowledged yet.
+func (m *Machine) inFlight(kind exchangeKind) int {
 	n := 0
 	for _, x := range m.active {
-		if x.state == exSent && (x.call != nil) == requests {
+		if x.state == exSent && x.kind() == kind {
 			n++
 		}
 	}
@@ -130,7 +155,9 @@ func (m *Machine) sendAs(x *exchange, mid uint16) {
 	}
 	x.message.Options, x.message.Payload = nil, nil
 	x.state = exSent
-	x.timeout = m.firstTimeout()
+	if x.timeout == 0 {
+		x.timeout = m.firstTimeout()
+	}
 	m.active = append(m.active, x)
 	m.await()
 	m.transmit(x.datagram)
@@ -168,6 +195,10 @@ func (m *Machine) sendExpired(mid uint16) {
 	}
 	x.resends++
 	x.timeout *= 2
+	if x.note != nil && x.note.newer != nil {
+		m.resendNewer(x)
+		return
+	}
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
 }
@@ -178,9 +209,13 @@ func (m *Machine) acknowledged(mid uint16) {
 	if x == nil || x.state != exSent || m.distrusts() {
 		return
 	}
-	if x.call == nil {
+	switch x.kind() {
+	case kindResponse:
 		m.over(x)
-	} else {
+	case kindNotification:
+		m.over(x)
+		m.noteOver(x.note, messages.NotifyAcknowledged)
+	default:
 		x.state = exAcknowledged
 		x.datagram = nil
 		m.await()
@@ -190,10 +225,14 @@ func (m *Machine) acknowledged(mid uint16) {
 }
 
 // reset is called when a RST came. Only a message that is outstanding can be
-// rejected; anything else is stray or forged.
+// rejected, or a notification that was; anything else is stray or forged.
 func (m *Machine) reset(mid uint16) {
 	x := m.activeMID(mid)
-	if x == nil || x.state != exSent || m.distrusts() {
+	if x == nil {
+		m.rejected(mid)
+		return
+	}
+	if x.state != exSent || m.distrusts() {
 		return
 	}
 	m.over(x)
@@ -201,11 +240,16 @@ func (m *Machine) reset(mid uint16) {
 	m.pump()
 }
 
-// abandon tells the owner that a request got no response. A lost separate
-// response is reported to nobody: a peer that still wants it asks again.
+// abandon tells that a request or a notification was not answered. A lost
+// separate response is reported to nobody: a peer that still wants it asks again.
 func (m *Machine) abandon(x *exchange, reason messages.RequestFailure) {
-	if x.call != nil {
+	switch {
+	case x.call != nil:
 		m.fail(x.call, reason)
+	case x.note != nil && reason == messages.Exhausted:
+		m.noteOver(x.note, messages.NotifySilent)
+	case x.note != nil:
+		m.noteOver(x.note, messages.NotifyReset)
 	}
 }
 

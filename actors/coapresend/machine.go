@@ -22,11 +22,12 @@ type Rand interface {
 
 // Machine is the message layer of one link, a core.Machine.
 //
-// Inputs: messages.LinkUp, messages.Datagram, messages.Request,
-// messages.Truncated, messages.Reply, core.Expired. Effects: send; core.Tell of
-// messages.Response, ResponseBlock and RequestFailed to core.Owner;
-// messages.Inbound, InboundBlock and BodyRefused to core.Handler;
-// messages.Malformed and Overloaded to core.Supervisor; and timers.
+// Inputs: messages.LinkUp, messages.Datagram, messages.Truncated,
+// messages.Request, messages.Reply, messages.Notify, messages.Unobserve,
+// core.Expired. Effects: send; core.Tell of messages.Response, ResponseBlock,
+// RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
+// BodyRefused and Notified to core.Handler; messages.Malformed and Overloaded to
+// core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
 	rnd Rand
@@ -35,20 +36,22 @@ type Machine struct {
 	now     time.Time
 	effects []core.Effect
 
-	up       bool // requests wait until the link is up
-	welcomed bool // the peer has answered a request of ours with success
-	mids     midSource
-	queue    []*exchange // requests of ours that wait for a slot
-	separate []*exchange // separate responses that wait for theirs
-	active   []*exchange // those that are sent and not over
-	awaited  *awaited    // what those wait for
-	calls    int         // requests of ours that are neither answered nor failed
-	entries  []*entry    // messages of the peer that are remembered, oldest first
-	uploads  []*upload   // bodies that the peer is sending, oldest first
-	bodies   []*body     // replies of ours larger than a block, oldest first
-	lastID   uint64      // of the requests handed to the handler, and of transfers
-	sweeping bool        // the sweep timer is set
-	serving  bool        // the serve timer is set
+	up         bool // requests wait until the link is up
+	welcomed   bool // the peer has answered a request of ours with success
+	mids       midSource
+	queue      []*exchange  // requests of ours that wait for a slot
+	separate   []*exchange  // separate responses that wait for theirs
+	notes      notes        // notifications that wait for both
+	active     []*exchange  // those that are sent and not over
+	awaited    *awaited     // what those wait for
+	calls      int          // requests of ours that are neither answered nor failed
+	entries    []*entry     // messages of the peer that are remembered, oldest first
+	uploads    []*upload    // bodies that the peer is sending, oldest first
+	bodies     []*body      // replies of ours larger than a block, oldest first
+	rejectable []rejectable // notifications that may still be rejected, oldest first
+	lastID     uint64       // of the requests handed to the handler, and of transfers
+	sweeping   bool         // the sweep timer is set
+	serving    bool         // the serve timer is set
 
 	work     bucket        // done for the peer
 	reports  bucket        // of malformed messages
@@ -78,6 +81,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		m.reply(in)
 	case core.Expired:
 		m.expired(in.Timer)
+	case messages.Notify:
+		m.notify(in)
+	case messages.Unobserve:
+		m.unobserve(in)
 	case messages.Truncated:
 		m.truncated(in)
 	case dropped:
@@ -120,6 +127,7 @@ func (m *Machine) sweep() {
 	m.entries = expire(m.entries, m.now) // a reply that comes after that is dropped
 	m.uploads = expire(m.uploads, m.now)
 	m.bodies = expire(m.bodies, m.now)
+	m.rejectable = expire(m.rejectable, m.now)
 	if next, ok := m.nextDeadline(); ok {
 		m.sweeping = true
 		m.setTimer(sweepTimer, max(next.Sub(m.now), m.cfg.ExchangeLifetime()/sweepsPerLifetime))
@@ -149,6 +157,9 @@ func (m *Machine) nextDeadline() (next time.Time, ok bool) {
 	}
 	for _, b := range m.bodies {
 		consider(b)
+	}
+	for _, r := range m.rejectable {
+		consider(r)
 	}
 	return next, ok
 }

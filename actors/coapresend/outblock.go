@@ -34,6 +34,12 @@ func needsBlocks(reply messages.Reply, asked coap.Block, szx uint8) bool {
 // whole returns the response with all of the payload.
 func whole(reply messages.Reply) coap.Message {
 	msg := coap.Message{Code: reply.Code, Payload: reply.Payload}
+	if reply.Observe != nil {
+		msg.AddUint(coap.Observe, *reply.Observe)
+	}
+	if len(reply.ETag) > 0 {
+		msg.AddOption(coap.ETag, reply.ETag)
+	}
 	msg.AddStrings(coap.LocationPath, reply.LocationPath)
 	msg.AddFormat(coap.ContentFormat, reply.ContentFormat)
 	if reply.MaxAge != nil {
@@ -52,9 +58,8 @@ func (b *body) cut(asked coap.Block, szx uint8) coap.Message {
 	if !ok || offset > 0 && offset >= size {
 		return coap.Message{Code: messages.BadRequest}
 	}
-	msg := whole(b.reply)
+	msg := whole(b.part(offset))
 	msg.Payload = b.reply.Payload[offset:end]
-	msg.AddOption(coap.ETag, b.etag())
 	msg.AddBlock(coap.Block2, block)
 	if block.Num == 0 {
 		msg.AddUint(coap.Size2, uint32(size))
@@ -62,10 +67,19 @@ func (b *body) cut(asked coap.Block, szx uint8) coap.Message {
 	return msg
 }
 
-// etag is computed from the content, so that it is equal whenever that is.
-func (b *body) etag() []byte {
-	sum := sha256.Sum256(b.reply.Payload)
-	return sum[:etagLength]
+// part returns what stands in every block of the reply: an entity tag, so that
+// the peer sees when the body has changed, computed from the content where the
+// handler gave none; and in the first one only, Observe (RFC 7959 section 2.6).
+func (b *body) part(offset int) messages.Reply {
+	reply := b.reply
+	if offset > 0 {
+		reply.Observe = nil
+	}
+	if len(reply.ETag) == 0 {
+		sum := sha256.Sum256(reply.Payload)
+		reply.ETag = sum[:etagLength]
+	}
+	return reply
 }
 
 // outBlock is called for a request for a later block of a reply. Without the

@@ -93,11 +93,12 @@ func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
 		e.due = m.now.Add(m.cfg.ackDelay())
 		m.serveBy(e.due)
 	}
-	return messages.Inbound{
+	in := messages.Inbound{
 		Peer:          m.cfg.Peer,
 		Epoch:         m.cfg.Epoch,
 		ID:            j.id,
 		Code:          msg.Code,
+		Token:         msg.Token,
 		Path:          msg.Path(),
 		Query:         msg.Query(),
 		ContentFormat: msg.Format(coap.ContentFormat),
@@ -105,6 +106,10 @@ func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
 		Observe:       msg.OptionalUint(coap.Observe),
 		Payload:       msg.Payload,
 	}
+	if in.Observe != nil {
+		in.Key = bodyKey(msg)
+	}
+	return in
 }
 
 func (m *Machine) newID() uint64 {
@@ -160,8 +165,7 @@ func (m *Machine) reply(in messages.Reply) {
 // replyMessage returns the response that a reply makes, cut to one block when
 // need be.
 func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
-	if !in.Code.IsSuccess() && in.Code.Class() < 4 || in.Code == messages.Continue {
-		// Not a response code: a fault of the handler.
+	if !proper(in) {
 		in = messages.Reply{Code: messages.InternalServerError}
 	}
 	msg := whole(in)
@@ -174,6 +178,15 @@ func (m *Machine) replyMessage(j *job, in messages.Reply) coap.Message {
 		msg.AddBlock(coap.Block1, *j.block1)
 	}
 	return msg
+}
+
+// proper reports whether a reply has the code of a response, and nothing out of
+// range. Anything else is a fault of the handler.
+func proper(in messages.Reply) bool {
+	if in.Observe != nil && (*in.Observe > messages.MaxSequence || !in.Code.IsSuccess()) {
+		return false
+	}
+	return (in.Code.IsSuccess() || in.Code.Class() >= 4) && in.Code != messages.Continue && len(in.ETag) <= etagLength
 }
 
 // answerCode answers with a code and nothing else.

@@ -29,13 +29,14 @@ func TestPiggybackedReply(t *testing.T) {
 // TestInbound: every option of a request becomes its field.
 func TestInbound(t *testing.T) {
 	d := newDriver(t, Config{})
-	d.peer(message(coap.CON, messages.GET, 9, nil, path("3", "0"), bytesOption(coap.URIQuery, "pmin=1"),
+	d.peer(message(coap.CON, messages.GET, 9, []byte{0xaa}, path("3", "0"), bytesOption(coap.URIQuery, "pmin=1"),
 		uintOption(coap.ContentFormat, 40), uintOption(coap.Accept, 112), uintOption(coap.Observe, 0),
 		bytesOption(coap.URIHost, "h"), uintOption(coap.URIPort, 1), uintOption(coap.NoResponse, 2)))
 	format, accept, observe := messages.FormatLinkFormat, messages.FormatSenMLCBOR, uint32(0)
 	want := messages.Inbound{
 		Peer: messages.ManagementPeer(1), Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"3", "0"}, Query: []string{"pmin=1"},
-		ContentFormat: &format, Accept: &accept, Observe: &observe,
+		ContentFormat: &format, Accept: &accept, Observe: &observe, Token: []byte{0xaa},
+		Key: `1 ["3" "0"] ["pmin=1"] 112`,
 	}
 	if diff := cmp.Diff(want, d.lastInbound()); diff != "" {
 		t.Error(diff)

@@ -130,6 +130,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		if in.Epoch == m.begin.Epoch && in.ID == m.request {
 			return m.requestFailed(now, in)
 		}
+	case messages.Silence:
+		if in.Epoch == m.begin.Epoch {
+			return m.silence()
+		}
 	case core.Expired:
 		return m.expired(now, in)
 	default:

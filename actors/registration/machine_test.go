@@ -340,6 +340,47 @@ func TestSilenceOfAnUpdateIsReportedAsSilence(t *testing.T) {
 	}
 }
 
+// A notification that nobody acknowledges is the same sign as an Update that nobody
+// answers: also while an Update is under way, or put off. Before a registration,
+// and once it is being left, it is none; nor is that of another link.
+func TestSilenceOfANotificationIsReportedAsSilence(t *testing.T) {
+	for name, test := range map[string]struct {
+		reach func(*driver)
+		phase messages.Phase
+	}{
+		"registered": {func(*driver) {}, messages.PhaseRegistered},
+		"updating":   {func(d *driver) { d.fire(timerUpdate) }, messages.PhaseUpdate},
+		"deferred":   {func(d *driver) { d.fire(timerUpdate); d.answer(messages.ServiceUnavailable) }, messages.PhaseUpdate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := registered(t)
+			test.reach(d)
+			if lines := d.step(messages.Silence{Epoch: testEpoch - 1}); len(lines) != 0 {
+				t.Fatalf("the silence of another link did %v", lines)
+			}
+			d.step(messages.Silence{Epoch: testEpoch})
+			if f := d.failure(); f.Failure.Class != messages.ClassSilence || f.Failure.Phase != test.phase || f.LinkUsable {
+				t.Fatalf("%+v", f)
+			}
+		})
+	}
+	for name, reach := range map[string]func(*driver){
+		"connecting": func(*driver) {}, "registering": func(d *driver) { d.linkUp() },
+		"leaving": func(d *driver) {
+			d.linkUp()
+			d.answer(messages.Created, at("rd", "1"))
+			d.step(messages.Deregister{Epoch: testEpoch})
+		},
+	} {
+		d := newDriver(t)
+		d.begin(nil)
+		reach(d)
+		if lines := d.step(messages.Silence{Epoch: testEpoch}); len(lines) != 0 {
+			t.Errorf("%s: %v", name, lines)
+		}
+	}
+}
+
 func reconnecting(t *testing.T, lifetime time.Duration) *driver {
 	t.Helper()
 	d := newDriver(t)

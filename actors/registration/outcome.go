@@ -85,6 +85,16 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 	return nil
 }
 
+// silence ends a registration whose server does not acknowledge a notification
+// (docs/design.md, Silence). Whatever else is under way ends by its own timers.
+func (m *Machine) silence() []core.Effect {
+	switch m.state {
+	case Registered, Updating, Deferred:
+		return m.fail(messages.Failure{Class: messages.ClassSilence})
+	}
+	return nil
+}
+
 // failureOf makes a failure of an exchange that brought no answer. A declared
 // limit is named: a person can raise it.
 func failureOf(r messages.RequestFailure) messages.Failure {
