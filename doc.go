@@ -20,9 +20,9 @@
 // error with its cause ([Event.Err]), the next attempt and what a person can do.
 // [Client.Status] and [Client.Explain] say how things are.
 //
-// Two packages stand on this one, for those who want them: configfile reads a
-// Config from YAML and the environment, and control serves the state of a client,
-// and calls, over HTTP to the same machine.
+// Two packages stand on this one, for programs that want them: configfile reads a
+// [Config] from YAML and the environment, and control serves what a client is
+// doing, and its calls, over HTTP on the same machine.
 //
 // Public are these, lwm2m and the packages below it, and lwm2mtest. Everything
 // under actors, internal and messages may change at any time.

@@ -80,6 +80,29 @@ func TestRuntimeCloseIsBoundedWhenTheServerIsSilent(t *testing.T) {
 	})
 }
 
+// A registered client without security idles with one goroutine, which waits for
+// the server's datagrams.
+func TestIdleClientHasOneGoroutine(t *testing.T) {
+	idle := func(t *testing.T, clients int) (goroutines int) {
+		synctest.Test(t, func(t *testing.T) {
+			w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+			defer w.Close()
+			rt := crew(w, clients)
+			time.Sleep(time.Minute) // what their start has left behind
+			synctest.Wait()
+			goroutines = runtime.NumGoroutine()
+			if err := rt.Close(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		return goroutines
+	}
+	const more = 20
+	if n := idle(t, 10+more) - idle(t, 10); n > more {
+		t.Errorf("%d goroutines for %d clients", n, more)
+	}
+}
+
 // However many clients there are on a real network, one goroutine watches for
 // the sleep of the machine, and none when the last client is closed.
 func TestClientsShareOneWatchForSleep(t *testing.T) {

@@ -80,7 +80,7 @@ func Attach(client *holdfast.Client, cfg Config) (*Server, error) {
 
 func invalid(problem string) error {
 	faults := []holdfast.Fault{{Key: "control.listen", Problem: problem}}
-	return &holdfast.Error{Code: holdfast.ErrInvalidParameters.Code, Phase: "config", Err: &holdfast.ConfigError{Faults: faults}}
+	return &holdfast.Error{Code: holdfast.CodeInvalidParameters, Phase: holdfast.PhaseConfig, Err: &holdfast.ConfigError{Faults: faults}}
 }
 
 // Addr returns the address on which the API listens, as Config.Listen is
