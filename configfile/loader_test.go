@@ -69,6 +69,7 @@ func TestLoadConfigExample(t *testing.T) {
 			Policy: holdfast.PolicyAuto, InitialMin: 2 * time.Second, InitialMax: 10 * time.Second, Max: 168 * time.Hour,
 		},
 		RegistrationTimeout: 3 * time.Minute,
+		BootstrapTimeout:    15 * time.Minute,
 		CoAP:                holdfast.CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
 		Limits:              holdfast.LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
 		Device:              holdfast.DeviceConfig{Manufacturer: "Holdfast"},
