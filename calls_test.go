@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -133,6 +134,21 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An answer that a crash of the supervisor has taken is not waited for for ever,
+// also without a deadline, and the client goes on.
+func TestCallsEndWhenTheAnswerIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.taps = append(s.taps, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.CallRequest]("supervisor")))
+		client, _ := s.registered()
+		began := time.Now()
+		if err := client.Pause(t.Context()); !errors.Is(err, holdfast.ErrUnknown) || time.Since(began) != 45*time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		s.sane(client)
+	})
 }
 
 // A context that has ended already begins no call.
