@@ -13,11 +13,6 @@ import (
 // client is registered and the Update is on its way, else ErrNotAllowed:
 // before Start, while not registered, after Close, and while a server has
 // asked for a pause.
-//
-// This and the following calls return when what they did shows in Status, in
-// microseconds; FactoryReset waits for the disk. When the context ends first
-// they return an error that wraps ctx.Err(), and the call may still take
-// effect.
 func (c *Client) RegisterUpdate(ctx context.Context) error {
 	return c.call(ctx, messages.CallUpdate)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -209,7 +208,7 @@ type DeviceConfig struct {
 }
 
 // LimitsConfig holds the declared budgets. Exceeding one ends the step that
-// did, with ConnectMemoryConnectFail; the client goes on and tries again by the
+// did, with [ErrMemory]; the client goes on and tries again by the
 // policy.
 type LimitsConfig struct {
 	// BootstrapBytes bounds one message of a bootstrap server, and everything
@@ -243,7 +242,7 @@ const (
 	DefaultNStart              = 1
 	DefaultBootstrapBytes      = 64 << 10
 	DefaultQueuedMessages      = 64
-	DefaultAccounts            = accounts.DefaultMax
+	DefaultAccounts            = 8
 	DefaultManufacturer        = "Holdfast"
 )
 

@@ -184,9 +184,6 @@ func (e *ConfigError) Error() string { return configLines("invalid configuration
 // Unwrap returns the causes that are known.
 func (e *ConfigError) Unwrap() []error { return configCauses(e.Faults) }
 
-// Code returns ConnectInvalidParameters.
-func (e *ConfigError) Code() ErrorCode { return CodeInvalidParameters }
-
 // CredentialsError lists every fault of what a configuration names;
 // there is at least one.
 type CredentialsError struct{ Faults []Fault }
@@ -197,8 +194,8 @@ func (e *CredentialsError) Error() string { return configLines("unusable credent
 // Unwrap returns the causes that are known.
 func (e *CredentialsError) Unwrap() []error { return configCauses(e.Faults) }
 
-// Code returns ConnectorFailedToReadCredentials when nothing but I/O errors
-// stands in the way, else ConnectorInvalidCredentials: a person is needed.
+// Code returns [CodeReadCredentials] when nothing but I/O errors stands in the
+// way, else [CodeInvalidCredentials]: a person is needed.
 func (e *CredentialsError) Code() ErrorCode {
 	if slices.ContainsFunc(e.Faults, func(f Fault) bool { return !configIsIO(f.Err) }) {
 		return CodeInvalidCredentials

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -153,7 +154,7 @@ func TestConnectionsAsJSON(t *testing.T) {
 }
 
 // Every word that an actor may use in an event has its constant here, and no
-// constant stands for a word that none uses.
+// constant stands for a word that none uses: a phase and a code are reserved.
 func TestWordsOfEventsAreDeclared(t *testing.T) {
 	for _, kind := range []string{"EventType", "State", "Action"} {
 		got, want := constants(t, ".", kind), constants(t, "messages", kind)
@@ -163,10 +164,14 @@ func TestWordsOfEventsAreDeclared(t *testing.T) {
 	}
 	var phases, codes []string
 	for p := messages.PhaseAPI; p.String() != "invalid"; p++ {
-		phases = append(phases, strconv.Quote(p.String()))
+		if p != messages.PhaseFirmware {
+			phases = append(phases, strconv.Quote(p.String()))
+		}
 	}
 	for _, c := range messages.ErrorCodes() {
-		codes = append(codes, strconv.Itoa(int(c)))
+		if c != messages.EnrolmentFailed {
+			codes = append(codes, strconv.Itoa(int(c)))
+		}
 	}
 	slices.Sort(phases)
 	slices.Sort(codes)
@@ -222,5 +227,12 @@ func TestFactoryErrorsAreClassified(t *testing.T) {
 		if !ok || coded.Code() != want || coded.Error() != faults.Error() || !errors.Is(classified(faults), faults) {
 			t.Errorf("%v: %v", problem, coded)
 		}
+	}
+}
+
+// The number that readers see is the one that the supervisor takes.
+func TestDefaultAccounts(t *testing.T) {
+	if DefaultAccounts != accounts.DefaultMax {
+		t.Errorf("DefaultAccounts is %d, the supervisor's default %d", DefaultAccounts, accounts.DefaultMax)
 	}
 }

@@ -29,7 +29,6 @@ const (
 	CodeSecureConnection   ErrorCode = 12 // ConnectSecureConnectionFailed: the DTLS handshake was refused, by us or the server
 	CodeDNS                ErrorCode = 13 // ConnectDnsResolvingFailed: the server's name leads to no address
 	CodeUnregistration     ErrorCode = 14 // ConnectorUnregistrationFailed: the server did not confirm the good-bye
-	CodeEnrolment          ErrorCode = 15 // EnrolmentFailed: reserved
 	CodeStoreCredentials   ErrorCode = 16 // ConnectorFailedToStoreCredentials: the state directory cannot be written
 	CodeReadCredentials    ErrorCode = 17 // ConnectorFailedToReadCredentials: it cannot be read, or is damaged
 )

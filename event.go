@@ -62,7 +62,6 @@ const (
 	PhaseUpdate     Phase = "update"     // an Update, on whatever link
 	PhaseRegistered Phase = "registered" // a link on which the client is registered
 	PhaseClose      Phase = "close"      // de-registering
-	PhaseFirmware   Phase = "firmware"   // reserved
 )
 
 // Action is what the client does about an error.

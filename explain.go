@@ -51,21 +51,19 @@ type Connection struct {
 	LastError *Event
 	// Next is set when something will be tried.
 	Next *NextStep
-	// Shed counts what was dropped ; nil when nothing was.
+	// Shed counts what was dropped; nil when nothing was.
 	Shed *Shed
 }
 
-// Shed counts what the links of a server have dropped.
+// Shed counts what the links of a server have dropped, by reason.
 type Shed struct {
-	Queue   uint64 `json:"queue"`   // datagrams that came faster than they could be looked at
-	Rate    uint64 `json:"rate"`    // datagrams above the work that is done for one peer in a second
-	Answers uint64 `json:"answers"` // responses for which no message ID was left
-	Memory  uint64 `json:"memory"`  // requests, or parts of bodies, that could not be remembered
-	Forged  uint64 `json:"forged"`  // empty ACKs and RSTs that were not believed
-	// Truncated counts datagrams too long to be read, Unsent those that the
-	// socket had no room to send.
-	Truncated uint64 `json:"truncated"`
-	Unsent    uint64 `json:"unsent"`
+	Queue     uint64 `json:"queue"`     // datagrams that came faster than they could be looked at
+	Rate      uint64 `json:"rate"`      // datagrams above the work that is done for one peer in a second
+	Answers   uint64 `json:"answers"`   // responses for which no message ID was left
+	Memory    uint64 `json:"memory"`    // requests, or parts of bodies, that could not be remembered
+	Forged    uint64 `json:"forged"`    // empty ACKs and RSTs that were not believed
+	Truncated uint64 `json:"truncated"` // datagrams that were too long to be read whole
+	Unsent    uint64 `json:"unsent"`    // datagrams of ours that the socket had no room for
 }
 
 // Trouble is a run of failures that has not ended.
