@@ -188,18 +188,18 @@ var lives = map[string]func(h *history){
 		}
 	},
 	"offline for weeks": func(h *history) {
-		for n := range 40 {
+		for n := range 30 {
 			h.fail(dm, uint64(n+1))
 		}
 	},
 	"reconnecting": func(h *history) {
-		for range 40 {
+		for range 30 {
 			h.fail(dm, 1)
 			h.register()
 		}
 	},
 	"both servers fail": func(h *history) {
-		for n := range 40 {
+		for n := range 30 {
 			h.fail(dm, uint64(n+1))
 			h.fail(bs, uint64(n+1))
 		}
@@ -227,7 +227,7 @@ func (h *history) fail(server string, n uint64) {
 // the heap's, and the newest of what has happened is there all the same.
 func TestIsCompactWhileNobodyAsks(t *testing.T) {
 	for name, live := range lives {
-		const journals = 200
+		const journals = 100
 		kept := make([]*Journal, journals)
 		before := heap()
 		for i := range kept {
