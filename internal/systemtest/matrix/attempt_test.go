@@ -189,8 +189,12 @@ func failBootstrap(s *scene) trouble {
 func refuseRegister(*scene) trouble { return trouble{failures: 2} }
 
 // Code 6: the server says nothing, or the path to it is a black hole. On a
-// registered link that is code 7 and one ladder first.
+// registered link that is code 7 and one ladder first. In a bootstrap session
+// silence is code 2; there, a server that goes on and on is code 6.
 func fallSilent(s *scene) trouble {
+	if inSession(s.at) {
+		return s.goOnAndOn()
+	}
 	f := trouble{failures: 2, takes: 180 * time.Second, lift: s.Server.Behave}
 	switch s.at {
 	case matrix.Handshake:
@@ -200,6 +204,23 @@ func fallSilent(s *scene) trouble {
 		s.attempts, f.takes = 1, 62*time.Second
 	}
 	return f
+}
+
+// goOnAndOn makes the bootstrap server send an operation every 246 s, and never
+// Bootstrap-Finish.
+func (s *scene) goOnAndOn() trouble {
+	began := time.Now()
+	s.held.open(errGivenUp)
+	for id := range byte(3) {
+		time.Sleep(246 * time.Second)
+		s.poke([]byte{0x40, byte(messages.GET), 0x77, id, 0xd1, 0x04, 40}) // Bootstrap-Discover
+	}
+	return trouble{lift: func() {
+		if took := time.Since(began); took != holdfast.DefaultBootstrapTimeout {
+			s.T.Errorf("it took %v", took)
+		}
+		s.deliverAll(nil)
+	}}
 }
 
 // Code 7: from now on the port refuses; the client sends something.

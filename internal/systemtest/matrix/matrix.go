@@ -239,10 +239,10 @@ var matrix = map[messages.ErrorCode]line{
 		otherwise: IsRegistered, ended: true,
 	},
 	messages.ConnectTimeout: {
-		tested: []Moment{Handshake, BootstrapRequesting, Registering, Updating},
+		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating}, session...),
 		because: []because{
 			{NoAttempt, []Moment{Start}},
-			{OtherCode, append([]Moment{Resolving, RegisteredIdle, Closing}, session...)},
+			{OtherCode, []Moment{Resolving, RegisteredIdle, Closing}},
 		},
 		otherwise: NotThen,
 	},

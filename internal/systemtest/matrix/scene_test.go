@@ -64,7 +64,8 @@ func newScene(t *testing.T, code holdfast.ErrorCode, at matrix.Moment, stored ma
 		needle: &needle{}, log: &systemtest.Buffer{}, closing: make(chan error, 1), held: newGate(),
 	}
 	// Raw datagrams can be sent to a client without DTLS only.
-	s.plain = code == holdfast.CodeResponseParse || code == holdfast.CodeNetwork && at != matrix.Handshake
+	s.plain = code == holdfast.CodeResponseParse || code == holdfast.CodeNetwork && at != matrix.Handshake ||
+		code == holdfast.CodeTimeout && inSession(at)
 	s.openServers()
 	s.delivers = matrix.Former
 	s.deliverAll(nil)
@@ -74,6 +75,11 @@ func newScene(t *testing.T, code holdfast.ErrorCode, at matrix.Moment, stored ma
 	s.former = tallies{s.Server.Registers(systemtest.Endpoint), s.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)}
 	s.accepted = s.former.registers
 	return s
+}
+
+// inSession reports whether a moment is one of a bootstrap session.
+func inSession(at matrix.Moment) bool {
+	return at >= matrix.BootstrapWaiting && at <= matrix.BootstrapFinish
 }
 
 // end closes the world and looks for keys in everything that was put out.
