@@ -141,3 +141,24 @@ func TestNotifyOutcomesHaveNames(t *testing.T) {
 		t.Error("an unknown outcome has a name")
 	}
 }
+
+func TestAddressShare(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		left      time.Duration
+		addresses int
+		want      time.Duration
+	}{
+		{3 * time.Minute, 0, 3 * time.Minute},
+		{3 * time.Minute, 1, 3 * time.Minute},
+		{3 * time.Minute, 3, time.Minute},
+		{time.Minute, 8, MinAddressShare},
+		{MinAddressShare, 2, MinAddressShare},
+		{5 * time.Second, 8, 5 * time.Second},
+		{-time.Second, 8, -time.Second},
+	} {
+		if got := AddressShare(now, now.Add(test.left), test.addresses).Sub(now); got != test.want {
+			t.Errorf("%v for %d addresses: %v, want %v", test.left, test.addresses, got, test.want)
+		}
+	}
+}

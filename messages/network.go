@@ -27,6 +27,24 @@ type Connect struct {
 	After netip.AddrPort
 }
 
+// MinAddressShare is the least time that one of several addresses of a server gets
+// (docs/design.md, The reconnection policy).
+const MinAddressShare = 10 * time.Second
+
+// AddressShare returns the end of one address's part of what is left of an
+// attempt at the instant now: an equal one of as many as there are addresses left,
+// this one included, at least MinAddressShare, and never more than is left.
+func AddressShare(now, deadline time.Time, addresses int) time.Time {
+	if addresses < 2 {
+		return deadline
+	}
+	each := max(deadline.Sub(now)/time.Duration(addresses), MinAddressShare)
+	if end := now.Add(each); end.Before(deadline) {
+		return end
+	}
+	return deadline
+}
+
 // Stage is how far a link has come.
 type Stage uint8
 

@@ -12,10 +12,6 @@ import (
 // lookupLimit bounds one DNS lookup, whatever the deadline of the link.
 const lookupLimit = 10 * time.Second
 
-// minShare is the least time that one of several addresses gets (docs/design.md,
-// The reconnection policy).
-const minShare = 10 * time.Second
-
 // guardGrace is how long after a stage's own limit the machine waits for the
 // goroutine that should have reported by then, before it gives up on it.
 const guardGrace = 2 * time.Second
@@ -222,11 +218,10 @@ func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effe
 // has resolved several, the others get theirs; where the supervisor gave the
 // addresses, the deadline is a share already.
 func (m *Machine) share(now time.Time) time.Time {
-	if len(m.request.Addresses) > 0 || len(m.addresses) < 2 {
+	if len(m.request.Addresses) > 0 {
 		return m.request.Deadline
 	}
-	each := max(m.request.Deadline.Sub(now)/time.Duration(len(m.addresses)), minShare)
-	return earlier(m.request.Deadline, now.Add(each))
+	return messages.AddressShare(now, m.request.Deadline, len(m.addresses))
 }
 
 func (m *Machine) connected() []core.Effect {

@@ -184,7 +184,7 @@ func TestAddressChoice(t *testing.T) {
 }
 
 // With k addresses each has the k-th part of what is left of the budget, at
-// least minShare, and never more than is left.
+// least MinAddressShare, and never more than is left.
 func TestShareOfTheBudget(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -194,7 +194,7 @@ func TestShareOfTheBudget(t *testing.T) {
 	}{
 		{"alone", 3 * time.Minute, 1, 3 * time.Minute},
 		{"one of three", 3 * time.Minute, 3, time.Minute},
-		{"one of eight", time.Minute, 8, minShare},
+		{"one of eight", time.Minute, 8, messages.MinAddressShare},
 		{"little left", 4 * time.Second, 2, 4 * time.Second},
 	}
 	all := []netip.Addr{}

@@ -19,9 +19,6 @@ type attempt struct {
 	worst     *messages.Failure
 }
 
-// minAddressShare is the least time that one of several addresses gets.
-const minAddressShare = 10 * time.Second
-
 // next returns the attempt that follows, which begins with the address after the
 // one that was tried last.
 func (t attempt) next(deadline time.Time) attempt {
@@ -37,18 +34,9 @@ func (t *attempt) connecting(addresses []netip.AddrPort, chosen netip.AddrPort) 
 	t.tried++
 }
 
-// share returns the end of the next address's part of the attempt: what is
-// left over the addresses that are left, at least ten seconds.
+// share returns the end of the next address's part of the attempt.
 func (t *attempt) share(now time.Time) time.Time {
-	left := len(t.addresses) - t.tried
-	if left <= 1 {
-		return t.deadline
-	}
-	each := max(t.deadline.Sub(now)/time.Duration(left), minAddressShare)
-	if end := now.Add(each); end.Before(t.deadline) {
-		return end
-	}
-	return t.deadline
+	return messages.AddressShare(now, t.deadline, len(t.addresses)-t.tried)
 }
 
 // goesOn reports whether another address can be tried after f: where the trouble
