@@ -2,9 +2,9 @@ package messages
 
 // Request asks coapresend for one confirmable exchange (RFC 7252 section 4).
 // Owner to coapresend. It is answered by exactly one [Response] or
-// [RequestFailed] with the same ID, unless the link goes first. With Stream,
-// a [ResponseBlock] comes for every part of a block-wise body, and the
-// Response carries no payload.
+// [RequestFailed] with the same ID, unless the link goes first or a [Cancel] gives
+// it up. With Stream a [ResponseBlock] comes for every part of the body, the next
+// part only when it is asked for by [More], and the Response carries no payload.
 type Request struct {
 	Epoch         Epoch
 	ID            uint64 // chosen by the requester, unique within the epoch
@@ -32,12 +32,30 @@ type Response struct {
 }
 
 // ResponseBlock is one part of a body that is streamed (Block2). Coapresend
-// to requester, in order, without gaps, before the [Response].
+// to requester, in order, without gaps, before the [Response]. With Next the
+// requester asks for the next part by [More], within EXCHANGE_LIFETIME.
 type ResponseBlock struct {
 	Epoch  Epoch
 	ID     uint64
 	Offset uint64 // bytes
 	Data   []byte
+	Next   bool // more parts follow
+}
+
+// More asks for the next part of a streamed body, when this one has been dealt
+// with: of a [ResponseBlock] or an [InboundBlock], by its ID. Nothing of the next
+// part is asked of the peer before. Requester, or handler, to coapresend.
+type More struct {
+	Epoch  Epoch
+	ID     uint64
+	Upload bool // of an InboundBlock; the two have IDs of their own
+}
+
+// Cancel gives up a [Request]. Nothing more is said of it, but for what is on its
+// way already. Requester to coapresend.
+type Cancel struct {
+	Epoch Epoch
+	ID    uint64
 }
 
 // RequestFailure says why an exchange brought no response.
@@ -51,11 +69,12 @@ const (
 	Broken                               // block-wise transfer broken beyond repair (ETag changed three times, wrong block)
 	QueueFull                            // more requests wait than limits.queued_messages
 	Unsendable                           // the request cannot be encoded: a segment above 255 bytes, too many options
+	Stalled                              // nobody asked for the next part of a streamed body within EXCHANGE_LIFETIME
 )
 
 // String returns the reason in a few words.
 func (r RequestFailure) String() string {
-	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests (limits.queued_messages)", "request cannot be encoded"}
+	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests (limits.queued_messages)", "request cannot be encoded", "next part not asked for"}
 	if int(r) < len(names) {
 		return names[r]
 	}
@@ -89,15 +108,13 @@ type Inbound struct {
 }
 
 // InboundBlock is one part of a request body on a path whose handler takes
-// streams (Block1). Coapresend to handler, in order, without gaps; the
-// handler acknowledges each but the last with a [Reply] of code Continue, or
-// ends the transfer with any other code. The last part has More false and is
-// answered like an [Inbound].
+// streams (Block1). Coapresend to handler, in order, without gaps. With Next the
+// handler asks for the next part by [More], or ends the transfer with a [Reply];
+// the last part is answered like an [Inbound].
 type InboundBlock struct {
 	Inbound
-	Transfer uint64 // the same for all parts of one body, unique within the epoch
-	Offset   uint64 // bytes; 0 begins a body
-	More     bool
+	Offset uint64 // bytes; 0 begins a body
+	Next   bool   // more parts follow
 }
 
 // Reply answers an [Inbound] or [InboundBlock]. Handler to coapresend, which

@@ -218,12 +218,12 @@ func TestSystemRand(t *testing.T) {
 
 // TestStatesHaveNames: every state prints, and so do values that are no state.
 func TestStatesHaveNames(t *testing.T) {
-	for _, s := range []fmt.Stringer{exWaiting, exSent, exAcknowledged, enWorking, enAcknowledged, enDone, callSending, callFetching} {
+	for _, s := range []fmt.Stringer{exWaiting, exSent, exAcknowledged, enWorking, enAcknowledged, enDone, callSending, callFetching, callStalled} {
 		if s.String() == "invalid" {
 			t.Errorf("%T has a state without a name", s)
 		}
 	}
-	for _, s := range []fmt.Stringer{exAcknowledged + 1, enDone + 1, callFetching + 1} {
+	for _, s := range []fmt.Stringer{exAcknowledged + 1, enDone + 1, callStalled + 1} {
 		if s.String() != "invalid" {
 			t.Errorf("%T has a name for a state that does not exist", s)
 		}

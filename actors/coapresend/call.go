@@ -19,16 +19,20 @@ import (
 //	     |                +---> callSending
 //	     +--------------------------------+
 //	       response of one block, or failure
+//
+// Of a streamed response every callFetching but the first follows a callStalled,
+// in which the owner has a part and has not asked for the next.
 type callState uint8
 
 const (
 	callSending  callState = iota // the request, or a block of its payload, is on its way
 	callFetching                  // a later block of the response is asked for
+	callStalled                   // the owner has a part of the response and has not asked for the next
 )
 
 // String returns the state's name, for test failures.
 func (s callState) String() string {
-	names := [...]string{"sending", "fetching"}
+	names := [...]string{"sending", "fetching", "stalled"}
 	if int(s) < len(names) {
 		return names[s]
 	}

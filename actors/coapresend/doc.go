@@ -21,6 +21,7 @@
 //	call.go       requests of ours
 //	upload.go     ... whose payload is larger than a block (Block1)
 //	download.go   ... whose response is larger than a block (Block2)
+//	stream.go     ... whose response the owner pulls part by part
 //	serve.go      requests of the peer, and our replies
 //	inblock.go    ... whose payload comes block by block (Block1)
 //	outblock.go   ... whose reply is larger than a block (Block2)

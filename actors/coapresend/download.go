@@ -14,6 +14,7 @@ import (
 type fetching struct {
 	response messages.Response // from the first block
 	received int               // bytes
+	szx      uint8             // of the next block
 	body     []byte            // what was received, unless it is streamed
 	changes  int               // how often the body has changed while it was fetched
 }
@@ -37,7 +38,7 @@ func (m *Machine) firstBlock(c *call, msg coap.Message) {
 // whole finishes a call whose response is one message.
 func (m *Machine) whole(c *call, msg coap.Message) {
 	if c.request.Stream && msg.Code.IsSuccess() {
-		m.tellPart(c, msg.Payload)
+		m.tellPart(c, msg.Payload, false)
 	} else {
 		c.in.response.Payload = msg.Payload
 	}
@@ -65,7 +66,8 @@ func (m *Machine) laterBlock(c *call, msg coap.Message) {
 	m.takeBlock(c, msg, block)
 }
 
-// takeBlock adds the expected block, and asks for the next.
+// takeBlock adds the expected block, and asks for the next: at once for a body
+// that is collected, when the owner wants it for one that is streamed.
 func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
 	switch {
 	case !wellSized(block, msg.Payload):
@@ -75,35 +77,39 @@ func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
 		m.fail(c, messages.TooLarge)
 		return
 	}
-	m.takePart(c, msg.Payload)
-	if !block.More {
+	m.takePart(c, msg.Payload, block.More)
+	c.in.szx = min(block.SZX, m.cfg.szx())
+	switch {
+	case !block.More:
 		c.in.response.Payload = c.in.body
 		m.finish(c, c.in.response)
-		return
+	case c.request.Stream:
+		m.stall(c)
+	default:
+		m.fetch(c)
 	}
-	m.fetch(c, min(block.SZX, m.cfg.szx()))
 }
 
-func (m *Machine) takePart(c *call, part []byte) {
+func (m *Machine) takePart(c *call, part []byte, next bool) {
 	if c.request.Stream {
-		m.tellPart(c, part)
+		m.tellPart(c, part, next)
 	} else {
 		c.in.body = append(c.in.body, part...)
 	}
 	c.in.received += len(part)
 }
 
-func (m *Machine) tellPart(c *call, part []byte) {
+func (m *Machine) tellPart(c *call, part []byte, next bool) {
 	if len(part) > 0 {
 		m.tell(core.Owner, messages.ResponseBlock{
-			Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part,
+			Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part, Next: next,
 		})
 	}
 }
 
 // fetch asks for the block that begins where the body ends so far.
-func (m *Machine) fetch(c *call, szx uint8) {
-	block, ok := coap.At(c.in.received, false, szx)
+func (m *Machine) fetch(c *call) {
+	block, ok := coap.At(c.in.received, false, c.in.szx)
 	if !ok {
 		m.fail(c, messages.TooLarge)
 		return

@@ -160,8 +160,10 @@ func TestDownloadEndless(t *testing.T) {
 	d := newDriver(t, Config{BlockSize: 16})
 	d.in(messages.Request{Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"a"}, Stream: true})
 	d.ack(messages.Content, block2(0, true, 0), part(16, 0, 16))
+	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.m.active[0].call.in.received = coap.MaxBlockNumber << 4
 	d.ack(messages.Content, block2(coap.MaxBlockNumber, true, 0), part(16, 0, 16))
+	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.lines = d.lines[len(d.lines)-1:]
 	d.expect("0s failed 1 body too large")
 }
@@ -182,6 +184,7 @@ func TestDownloadStream(t *testing.T) {
 	d := newDriver(t, Config{MaxBody: 1})
 	d.in(messages.Request{Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"a"}, Stream: true})
 	d.ack(messages.Content, block2(0, true, 6), part(1500, 0, 1024))
+	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.ack(messages.Content, block2(1, false, 6), part(1500, 1024, 1500))
 	d.expect(
 		"0s send CON 0.01 mid=100 token=01 /a",
@@ -212,6 +215,7 @@ func TestDownloadStreamChanged(t *testing.T) {
 	d := newDriver(t, Config{})
 	d.in(messages.Request{Epoch: epoch, ID: 1, Code: messages.GET, Path: []string{"a"}, Stream: true})
 	d.ack(messages.Content, etag("a"), block2(0, true, 6), part(1500, 0, 1024))
+	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.lines = nil
 	d.ack(messages.Content, etag("b"), block2(1, false, 6), part(1500, 1024, 1500))
 	d.expect("0s failed 1 block-wise transfer broken")

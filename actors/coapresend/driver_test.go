@@ -242,7 +242,7 @@ func render(message any) string {
 	case messages.Inbound:
 		return "inbound " + renderInbound(m)
 	case messages.InboundBlock:
-		return fmt.Sprintf("inbound part %s at %d more=%t", renderInbound(m.Inbound), m.Offset, m.More)
+		return fmt.Sprintf("inbound part %s at %d more=%t", renderInbound(m.Inbound), m.Offset, m.Next)
 	case messages.Notified:
 		return fmt.Sprintf("notified %d %s", m.ID, m.Outcome)
 	case messages.Silence:

@@ -55,7 +55,7 @@ func (d *driver) feed(datagram []byte) {
 		case messages.Inbound:
 			d.in(messages.Reply{Epoch: epoch, ID: message.ID, Code: messages.Content, Payload: pattern(40)})
 		case messages.InboundBlock:
-			d.in(messages.Reply{Epoch: epoch, ID: message.ID, Code: messages.Continue})
+			d.in(messages.More{Epoch: epoch, ID: message.ID, Upload: true})
 		}
 	}
 	m := d.m

@@ -18,7 +18,6 @@ type upload struct {
 	key      string
 	head     string // what all blocks must agree on: method, query, content format
 	non      bool   // its latest block was not confirmable
-	transfer uint64
 	received int
 	body     []byte // what was received, unless it is streamed
 	expires  time.Time
@@ -55,7 +54,7 @@ func (m *Machine) uploadFor(msg coap.Message, block coap.Block) *upload {
 	old := m.findUpload(key)
 	m.dropUpload(key)
 	if block.Num == 0 {
-		old = &upload{key: key, head: uploadHead(msg), transfer: m.newID()}
+		old = &upload{key: key, head: uploadHead(msg)}
 	} else if old == nil || old.received != block.Offset() || old.head != uploadHead(msg) {
 		return nil
 	}
@@ -138,7 +137,8 @@ func (m *Machine) collectBlock(e *entry, msg coap.Message, u *upload, block, blo
 	m.deliver(e, msg, &job{block1: &block, block2: block2})
 }
 
-// streamBlock hands a block over as it comes.
+// streamBlock hands a block over as it comes. The peer sends the next one when the
+// handler asks for it.
 func (m *Machine) streamBlock(e *entry, msg coap.Message, u *upload, block, block2 coap.Block) {
 	j := &job{block1: &block, block2: block2}
 	if block.More {
@@ -146,27 +146,15 @@ func (m *Machine) streamBlock(e *entry, msg coap.Message, u *upload, block, bloc
 	}
 	offset := u.received
 	u.received += len(msg.Payload)
-	m.deliverPart(e, msg, j, u.transfer, offset, block.More)
+	m.deliverPart(e, msg, j, offset, block.More)
 }
 
-func (m *Machine) deliverPart(e *entry, msg coap.Message, j *job, transfer uint64, offset int, more bool) {
+func (m *Machine) deliverPart(e *entry, msg coap.Message, j *job, offset int, next bool) {
 	m.tell(core.Handler, messages.InboundBlock{
-		Inbound:  m.inbound(e, msg, j),
-		Transfer: transfer,
-		Offset:   uint64(offset),
-		More:     more,
+		Inbound: m.inbound(e, msg, j),
+		Offset:  uint64(offset),
+		Next:    next,
 	})
-}
-
-// partReplied is called with the handler's answer to a part that is not the
-// last: Continue, or the end of the transfer.
-func (m *Machine) partReplied(e *entry, u *upload, in messages.Reply) {
-	if in.Code == messages.Continue {
-		m.answer(e, m.continued(*e.job.block1))
-		return
-	}
-	m.uploads = slices.DeleteFunc(m.uploads, func(other *upload) bool { return other == u })
-	m.answer(e, m.replyMessage(e.job, in))
 }
 
 // continued returns the 2.31 that asks for the block after this one, of our

@@ -59,6 +59,8 @@ func (h *thermometer) Receive(ctx actor.Context) {
 	case messages.Notified:
 		h.over = in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifySilent
 		h.note(fmt.Sprintf("%d %s", in.ID, in.Outcome))
+	case messages.ResponseBlock:
+		h.note(fmt.Sprintf("part at %d", in.Offset))
 	case messages.Silence:
 		h.note("silence")
 	case messages.LinkLost:
@@ -98,6 +100,31 @@ func TestObserveOverALink(t *testing.T) {
 		synctest.Wait()
 		l.heard("CON 2.05 observe=4 4", "CON 2.05 observe=4 4", "CON 2.05 observe=4 4", "CON 2.05 observe=4 4", "CON 2.05 observe=5 5")
 		l.expect("3m30s 4 superseded", "4m2s 5 silent", "4m2s silence")
+		l.end()
+	})
+}
+
+// TestStreamEndsWithTheLink: the owner of a streamed body that has a part in its
+// hands hears of the lost link, and of nothing more.
+func TestStreamEndsWithTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(t)
+		l.system.Root.Send(l.actors[0], messages.Request{
+			Epoch: linkEpoch, ID: 2, Code: messages.GET, Path: []string{"image"}, Stream: true,
+		})
+		request := l.latest()
+		block := coap.Message{Type: coap.ACK, Code: messages.Content, MID: request.MID, Token: request.Token, Payload: make([]byte, 1024)}
+		block.AddBlock(coap.Block2, coap.Block{More: true, SZX: coap.MaxSZX})
+		l.server(block)
+		time.Sleep(time.Minute)
+		if err := l.socket.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			l.system.Root.Send(l.actors[0], messages.More{Epoch: linkEpoch, ID: 2})
+			time.Sleep(time.Second)
+		}
+		l.expect("0s part at 0", "1m0s link lost")
 		l.end()
 	})
 }

@@ -23,8 +23,8 @@ type Rand interface {
 // Machine is the message layer of one link, a core.Machine.
 //
 // Inputs: messages.LinkUp, messages.Datagram, messages.Truncated,
-// messages.Request, messages.Reply, messages.Notify, messages.Unobserve,
-// core.Expired. Effects: send; core.Tell of messages.Response, ResponseBlock,
+// messages.Request, More, Cancel, Reply, Notify and Unobserve, core.Expired.
+// Effects: send; core.Tell of messages.Response, ResponseBlock,
 // RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
 // BodyRefused and Notified to core.Handler; messages.Malformed and Overloaded to
 // core.Supervisor; and timers.
@@ -45,6 +45,7 @@ type Machine struct {
 	active     []*exchange  // those that are sent and not over
 	awaited    *awaited     // what those wait for
 	calls      int          // requests of ours that are neither answered nor failed
+	stalled    []*call      // of those, streamed ones whose owner has a part and has not asked for the next
 	entries    []*entry     // messages of the peer that are remembered, oldest first
 	uploads    []*upload    // bodies that the peer is sending, oldest first
 	bodies     []*body      // replies of ours larger than a block, oldest first
@@ -81,6 +82,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		m.reply(in)
 	case core.Expired:
 		m.expired(in.Timer)
+	case messages.More:
+		m.more(in)
+	case messages.Cancel:
+		m.cancel(in)
 	case messages.Notify:
 		m.notify(in)
 	case messages.Unobserve:
@@ -117,6 +122,8 @@ func (m *Machine) expired(timer core.Timer) {
 		m.shedding = false
 	case sendTimer(uint16(timer.Key)):
 		m.sendExpired(uint16(timer.Key))
+	case stallTimer(timer.Key):
+		m.stallExpired(timer.Key)
 	}
 }
 

@@ -74,7 +74,7 @@ func (m *Machine) serve(e *entry, msg coap.Message) {
 	case block2.Num > 0:
 		m.outBlock(e, msg, block2)
 	case m.streams(msg):
-		m.deliverPart(e, msg, &job{block2: block2}, m.newID(), 0, false)
+		m.deliverPart(e, msg, &job{block2: block2}, 0, false)
 	default:
 		m.deliver(e, msg, &job{block2: block2})
 	}
@@ -150,16 +150,24 @@ func (m *Machine) reply(in messages.Reply) {
 	if in.Epoch != m.cfg.Epoch {
 		return
 	}
-	at := slices.IndexFunc(m.entries, func(e *entry) bool { return e.job != nil && e.job.id == in.ID })
-	if at < 0 || !m.now.Before(m.entries[at].expires) {
+	e := m.working(in.ID)
+	if e == nil {
 		return
 	}
-	e := m.entries[at]
 	if u := e.job.upload; u != nil {
-		m.partReplied(e, u, in)
-		return
+		m.uploads = slices.DeleteFunc(m.uploads, func(other *upload) bool { return other == u })
 	}
 	m.answer(e, m.replyMessage(e.job, in))
+}
+
+// working returns the entry of a request that the handler has and that it may
+// still answer; nil when there is none.
+func (m *Machine) working(id uint64) *entry {
+	at := slices.IndexFunc(m.entries, func(e *entry) bool { return e.job != nil && e.job.id == id })
+	if at < 0 || !m.now.Before(m.entries[at].expires) {
+		return nil
+	}
+	return m.entries[at]
 }
 
 // replyMessage returns the response that a reply makes, cut to one block when

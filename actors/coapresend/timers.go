@@ -6,6 +6,10 @@ import "github.com/holdfast-iot/holdfast/internal/core"
 // that are open bound how many there are.
 const timerSend = "send"
 
+// timerStall comes one for a request of ours whose response is streamed: nobody
+// asks for the next part.
+const timerStall = "stall"
+
 // Timers of which there is one.
 var (
 	serveTimer = core.Timer{Name: "serve"} // acknowledge requests whose handler is slow
