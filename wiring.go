@@ -116,8 +116,12 @@ func policyKind(p ReconnectPolicy) supervisor.PolicyKind {
 // watchSleep has the supervisor told when the machine has been suspended. A
 // simulated network has a simulated clock, which never is. Callers hold c.mu.
 func (c *Client) watchSleep() {
-	if c.settings.Transport == nil {
-		c.unwatch = c.runtime.sleep.Add(func(slept time.Duration) { c.tell(messages.Woke{Slept: slept}) })
+	tell := func(slept time.Duration) { c.tell(messages.Woke{Slept: slept}) }
+	switch {
+	case c.settings.Sleep != nil:
+		c.unwatch = c.settings.Sleep(tell)
+	case c.settings.Transport == nil:
+		c.unwatch = c.runtime.sleep.Add(tell)
 	}
 }
 

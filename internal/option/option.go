@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/store"
 )
@@ -35,6 +36,10 @@ type Settings struct {
 	// StoreFS replaces the file system under the state directories where it is
 	// not nil.
 	StoreFS store.FS
+	// Sleep, where it is not nil, replaces the watch for the time that the
+	// machine is suspended: it is given what to tell that time, and returns what
+	// ends that.
+	Sleep func(tell func(slept time.Duration)) (remove func())
 }
 
 // Transport is the network below the links of a client: the one interface that

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,6 +80,12 @@ func Evidence(t *testing.T, dir, content string) bool {
 		}
 	}
 	return false
+}
+
+// WithSleep replaces the watch for the suspended machine: watch is given what to
+// call with the time that the machine has slept, and returns what ends that.
+func WithSleep(watch func(tell func(slept time.Duration)) (remove func())) holdfast.Option {
+	return func(s *option.Settings) { s.Sleep = watch }
 }
 
 // WithStoreFS puts a file system under the state directories of all clients of

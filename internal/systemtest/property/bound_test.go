@@ -77,9 +77,17 @@ func (l *lab) boundNow() time.Duration {
 	}
 	bound := max(wait, l.lookAgain()) + longestAttempt
 	for i := range l.failuresToCome(status) {
-		bound += longestAttempt + systemtest.Delay(l.plan.R0, failures+uint64(i))
+		bound += longestAttempt + l.plan.longestDelay(failures+uint64(i))
 	}
 	return bound
+}
+
+// longestDelay bounds the delay after n+1 consecutive failures.
+func (p *schedule) longestDelay(n uint64) time.Duration {
+	if p.OMA {
+		return max(series(n+1, true), series(n+1, false))
+	}
+	return systemtest.Delay(p.R0, n)
 }
 
 // lookAgain is the time to the reading of the store that the latest error event

@@ -86,6 +86,32 @@ func TestFaultHistories(t *testing.T) {
 				{Kind: faultDamage, At: 4 * time.Hour, For: time.Minute, N: 41},
 			},
 		}},
+		{"a client is paused within a bootstrap, and restarted within the pause", schedule{
+			Setup: bootstrapServer, R0: 3 * time.Second, Lifetime: time.Hour, Span: 10 * time.Hour,
+			Faults: []fault{
+				{Kind: faultBootstrapBroken, At: 0, For: 20 * time.Minute, N: 0}, // falls silent
+				{Kind: callPause, At: time.Minute, For: 30 * time.Minute},
+				{Kind: callPause, At: 2 * time.Hour, For: 2 * time.Hour},
+				{Kind: callRestart, At: 3 * time.Hour, For: time.Minute},
+			},
+		}},
+		{"a machine sleeps for longer than the lifetime, registered and waiting", schedule{
+			Setup: securedServer, R0: 3 * time.Second, Lifetime: time.Hour, Span: 20 * time.Hour,
+			Faults: []fault{
+				{Kind: faultAsleep, At: 30 * time.Minute, For: 2 * time.Hour},
+				{Kind: faultBlackHole, At: time.Hour, For: 12 * time.Hour},
+				{Kind: faultAsleep, At: 8 * time.Hour, For: 3 * time.Hour},
+				{Kind: faultAsleep, At: 12 * time.Hour, For: 30 * 24 * time.Hour},
+			},
+		}},
+		{"a server's certificates are not to be trusted, one after the other, by OMA's delays", schedule{
+			Setup: certifiedServer, OMA: true, Named: true, R0: 3 * time.Second, Lifetime: time.Hour, Span: 200 * time.Hour,
+			Faults: []fault{
+				{Kind: faultCertificate, At: time.Hour, For: 5 * time.Minute, N: 0},
+				{Kind: faultCertificate, At: 10 * time.Hour, For: 5 * time.Minute, N: 1},
+				{Kind: faultCertificate, At: 100 * time.Hour, For: time.Hour, N: 2},
+			},
+		}},
 	}
 	for _, tt := range histories {
 		t.Run(tt.name, func(t *testing.T) {

@@ -34,10 +34,13 @@ const (
 	entryLoaded    // the store was read
 	entrySaved     // a bootstrap was stored
 	entryRefused   // the store could not keep it
+	entryPause     // Pause was called, and was allowed
+	entryResume    // the same of Resume
+	entryWoke      // the client was told that the machine had slept
 )
 
 func (k entryKind) String() string {
-	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved"}[k]
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke"}[k]
 }
 
 // entry is one thing that a client did, said, or was told.
@@ -49,8 +52,9 @@ type entry struct {
 	event     holdfast.Event // of entryEvent
 	what      string         // of entryRequest: register, update, deregister, bootstrap
 	loaded    messages.AccountsLoaded
-	record    []byte // of entrySaved
-	faulty    bool   // an operation of the disk failed at this instant
+	record    []byte        // of entrySaved
+	faulty    bool          // an operation of the disk failed at this instant
+	slept     time.Duration // of entryWoke
 }
 
 // journal records one life of a client, from Start to Close: its connects as

@@ -57,7 +57,8 @@ type lab struct {
 	client     *holdfast.Client  // nil while it is closed
 	config     holdfast.Config
 	disk       *disk
-	damaged    [][]byte // records as they were after they were damaged
+	damaged    [][]byte                  // records as they were after they were damaged
+	wake       func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
 	out        outcome
 }
 
@@ -112,8 +113,15 @@ func (l *lab) prepare() {
 	l.config = l.NoSec()
 	l.config.Lifetime = l.plan.Lifetime
 	l.config.Reconnect = holdfast.ReconnectConfig{InitialMin: l.plan.R0, InitialMax: l.plan.R0}
+	if l.plan.OMA {
+		l.config.Reconnect.Policy = holdfast.PolicyLwM2M
+	}
 	l.config.Server.URI = "coap://" + l.host1()
-	if l.plan.Setup == plainServer {
+	switch l.plan.Setup {
+	case plainServer:
+		return
+	case certifiedServer:
+		l.config.Server = l.papers().account("coaps://" + l.host1())
 		return
 	}
 	l.config.Server = &holdfast.Account{
@@ -154,8 +162,11 @@ func (l *lab) setDNS() {
 
 func (l *lab) raiseManagement() {
 	port, security := uint16(systemtest.DTLSPort), lwm2mtest.PSK(systemtest.Endpoint, l.key)
-	if l.plan.Setup == plainServer {
+	switch l.plan.Setup {
+	case plainServer:
 		port, security = systemtest.CoAPPort, lwm2mtest.NoSec()
+	case certifiedServer:
+		security = l.papers().security()
 	}
 	l.management = l.Serve(port, security)
 }
@@ -183,7 +194,11 @@ func (l *lab) open() {
 	j := newJournal(l.Gateway, l.disk)
 	j.damaged, j.intact = len(l.damaged) > 0, l.hasIntact()
 	client, err := holdfast.New(l.config,
-		lwm2mtest.WithTransport(j), lwm2mtest.WithTap(j), lwm2mtest.WithRand(l.rand), systemtest.WithStoreFS(l.disk))
+		lwm2mtest.WithTransport(j), lwm2mtest.WithTap(j), lwm2mtest.WithRand(l.rand), systemtest.WithStoreFS(l.disk),
+		systemtest.WithSleep(func(tell func(time.Duration)) func() {
+			l.wake = tell
+			return func() { l.wake = nil }
+		}))
 	if err != nil {
 		l.out.failf("New: %v", err)
 		return
@@ -267,6 +282,10 @@ func (l *lab) parts(f fault) (begin, end func()) {
 		return l.callUpdate, nil
 	case callNetworkUp:
 		return l.callNetworkUp, nil
+	case callPause:
+		return l.counted(f.Kind, l.callPause, l.callResume)
+	case faultAsleep:
+		return func() { l.sleep(f) }, nil
 	case faultDisk:
 		return l.breakDisk(f)
 	case faultDiskStart:
@@ -285,6 +304,11 @@ func (l *lab) secured(f fault) (begin, end func()) {
 		return l.counted(faultRefuseHandshakes, func() { l.Server.RefuseHandshakes(alert) }, l.Server.AcceptHandshakes)
 	case faultIgnoreHandshakes:
 		return l.counted(faultRefuseHandshakes, l.Server.IgnoreHandshakes, l.Server.AcceptHandshakes)
+	case faultCertificate:
+		if l.plan.Setup != certifiedServer {
+			return l.counted(faultRefuseHandshakes, func() { l.Server.RefuseHandshakes(46) }, l.Server.AcceptHandshakes)
+		}
+		return l.counted(f.Kind, func() { l.forge(f) }, l.certify)
 	case faultBootstrapRequest:
 		return func() { l.misbehave(lwm2mtest.BootstrapRequest, f) }, nil
 	case faultBootstrapBroken:
@@ -431,6 +455,37 @@ func (l *lab) callNetworkUp() {
 	}
 	l.life().note(entryHint, false, "")
 	l.client.NetworkUp()
+}
+
+// callPause pauses the client, which may be closed or paused already.
+func (l *lab) callPause() { l.call(entryPause, (*holdfast.Client).Pause) }
+
+// callResume ends the pause, unless a restart has.
+func (l *lab) callResume() { l.call(entryResume, (*holdfast.Client).Resume) }
+
+// call makes a call that the client's state may forbid. What it does comes after
+// its entry.
+func (l *lab) call(kind entryKind, call func(*holdfast.Client, context.Context) error) {
+	if l.client == nil {
+		return
+	}
+	l.life().note(kind, false, "")
+	if err := call(l.client, context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+		l.out.failf("%s: %v", kind, err)
+	}
+}
+
+// sleep tells the client that the machine was suspended for a while, in which its
+// timers stood still; for the servers that time has passed.
+func (l *lab) sleep(f fault) {
+	if l.wake == nil {
+		return
+	}
+	if f.For >= l.plan.Lifetime {
+		l.Server.Forget()
+	}
+	l.life().add(entry{kind: entryWoke, slept: f.For})
+	l.wake(f.For)
 }
 
 // rotate gives the management server another key, of which the bootstrap

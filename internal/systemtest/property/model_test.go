@@ -30,6 +30,8 @@ type model struct {
 	hinted      time.Time
 	updateAt    time.Time // of the latest RegisterUpdate
 	bootstrapAt time.Time // of the latest call of Bootstrap
+	paused      bool
+	resumedAt   time.Time // when the latest pause ended
 	seq         uint64
 	attempts    int
 	faults      []string
@@ -112,6 +114,12 @@ func (m *model) step(e entry) {
 		m.request(e)
 	case entryHint:
 		m.hint(e)
+	case entryPause:
+		m.pause()
+	case entryResume:
+		m.resumed(e)
+	case entryWoke:
+		m.woke(e)
 	case entryUpdate:
 		m.updateAt = e.at
 	case entryEvent:
@@ -159,9 +167,39 @@ func (m *model) putOff(t *track) bool {
 	return later
 }
 
-// delayOf is the policy's delay after the account's latest failure.
+// delayOf is how long an account waits that was to bootstrap and has to try itself:
+// the doubling delay after its latest failure, whatever its policy.
 func (m *model) delayOf(t *track) time.Duration {
 	return systemtest.Delay(m.plan.R0, max(t.failures, 1)-1)
+}
+
+// policy is the delay after the n-th consecutive failure of an account, n from 1.
+func (m *model) policy(t *track, n uint64) time.Duration {
+	if !m.plan.OMA {
+		return systemtest.Delay(m.plan.R0, n-1)
+	}
+	return series(n, m.mayBootstrap(t))
+}
+
+// mayBootstrap reports whether a bootstrap can be the remedy for an account.
+func (m *model) mayBootstrap(t *track) bool {
+	return t == &m.m && m.plan.Setup == bootstrapServer
+}
+
+// series is OMA's policy with its defaults (LwM2M Core section 6.2.1.2): five
+// attempts, a minute apart and then twice as long each time. After the fifth
+// comes a bootstrap at once, and then the series again; where there is none, the
+// longest delay for ever.
+func series(n uint64, bootstrap bool) time.Duration {
+	const attempts = 5
+	switch last := n % attempts; {
+	case !bootstrap && n >= attempts:
+		return systemtest.Week
+	case last == 0:
+		return 0
+	default:
+		return time.Minute << (last - 1)
+	}
 }
 
 // attempt takes the first sign of an attempt on the wire.
@@ -237,7 +275,7 @@ func (m *model) request(e entry) {
 
 // hint takes NetworkUp: the bootstrap account's wait ends first.
 func (m *model) hint(e entry) {
-	if !m.hinted.IsZero() && e.at.Sub(m.hinted) < 5*time.Second {
+	if m.paused || !m.hinted.IsZero() && e.at.Sub(m.hinted) < 5*time.Second {
 		return
 	}
 	m.hinted = e.at
@@ -312,7 +350,7 @@ func (m *model) failed(e entry) {
 		m.failf(e, "its attempt should be %d", t.failures+1)
 	}
 	retry, _ := e.event.RetryIn()
-	climbs := retry == 0
+	climbs := retry == 0 && e.event.Action != "bootstrap"
 	if climbs && t.ladder {
 		m.failf(e, "a ladder after a ladder")
 	}
@@ -329,7 +367,7 @@ func (m *model) failed(e entry) {
 	if e.bootstrap {
 		m.resume(e)
 	}
-	wanted := max(systemtest.Delay(m.plan.R0, t.failures-1), t.floor.Sub(e.at))
+	wanted := max(m.policy(t, t.failures), t.floor.Sub(e.at))
 	want := m.turnOf(t, e.at.Add(wanted)).Sub(e.at)
 	if retry != want && !climbs {
 		m.failf(e, "the delay should be %v", want)

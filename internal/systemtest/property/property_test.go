@@ -20,8 +20,8 @@ import (
 // Schedules of each set-up in one run of the tests, unless -rapid.checks says
 // otherwise; a fifth of it with -short.
 const (
-	schedules         = 600
-	schedulesWithRace = 50
+	schedules         = 400
+	schedulesWithRace = 40
 )
 
 // The property: whatever the network, the servers and the application do,
@@ -41,7 +41,7 @@ const (
 //     end.
 func TestFaultSchedules(t *testing.T) {
 	setChecks(t)
-	for _, s := range []setup{plainServer, securedServer, bootstrapServer} {
+	for s := range setups {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			total := tally{errors: map[string]int{}}

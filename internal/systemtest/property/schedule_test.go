@@ -15,11 +15,13 @@ type setup uint8
 const (
 	plainServer     setup = iota // a management server over NoSec
 	securedServer                // a management server over PSK
+	certifiedServer              // a management server over X.509
 	bootstrapServer              // a bootstrap server over PSK that delivers a management account over PSK
+	setups                       // their number
 )
 
 func (s setup) String() string {
-	return [...]string{"NoSec", "PSK", "PSK bootstrap"}[s]
+	return [...]string{"NoSec", "PSK", "X.509", "PSK bootstrap"}[s]
 }
 
 // schedule is one random history: a client, what it and its servers suffer,
@@ -34,6 +36,7 @@ type schedule struct {
 	Decoys      int  // addresses of the management server's name that lead nowhere
 	Last        bool // the decoys come first
 	R0          time.Duration
+	OMA         bool // the delays are those of OMA's policy, and R0 is not used
 	Lifetime    time.Duration
 	MaxAge      uint32 // of every 4.29 and 5.03, where they have one, s
 	Span        time.Duration
@@ -80,6 +83,8 @@ const (
 	callUpdate
 	callNetworkUp
 	callRestart
+	callPause   // and Resume at the end
+	faultAsleep // the machine was suspended until now
 	// Faults of the disk.
 	faultDisk
 	faultDiskStart // the client is restarted on it
@@ -87,6 +92,7 @@ const (
 	faultForgetSessions
 	faultRefuseHandshakes
 	faultIgnoreHandshakes
+	faultCertificate // the server's is not to be trusted; its handshakes are refused where there is none
 	// Misbehaviour of the bootstrap server.
 	faultBootstrapRequest
 	faultBootstrapBroken
@@ -101,9 +107,9 @@ const (
 func (k faultKind) String() string {
 	return [...]string{
 		"loss", "duplication", "reordering", "delay", "black hole", "refused port", "unreachable", "NAT rebinding", "DNS",
-		"register", "update", "forget", "expelled", "abort", "garbage", "RegisterUpdate", "NetworkUp", "restart",
+		"register", "update", "forget", "expelled", "abort", "garbage", "RegisterUpdate", "NetworkUp", "restart", "Pause", "asleep",
 		"disk", "restart on a bad disk",
-		"forget sessions", "refuse handshakes", "ignore handshakes",
+		"forget sessions", "refuse handshakes", "ignore handshakes", "certificate",
 		"bootstrap request", "broken bootstrap", "bootstrap abort", "rotate key",
 		"bootstrap on a bad disk", "damage", "Bootstrap",
 	}[k]
@@ -112,7 +118,7 @@ func (k faultKind) String() string {
 // kinds returns how many of the fault kinds a set-up can suffer; the list is
 // sorted by that.
 func (s setup) kinds() faultKind {
-	return [...]faultKind{faultForgetSessions, faultBootstrapRequest, faultKinds}[s]
+	return [...]faultKind{faultForgetSessions, faultBootstrapRequest, faultBootstrapRequest, faultKinds}[s]
 }
 
 // Ranges of what a schedule draws.
@@ -144,6 +150,7 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 	p.Lifetime = rapid.SampledFrom([]time.Duration{
 		24 * time.Hour, 2 * time.Hour, max(10*time.Minute, p.Span/100), max(2*time.Minute, p.Span/200).Truncate(time.Second),
 	}).Draw(t, "lifetime")
+	p.OMA = rapid.IntRange(0, 3).Draw(t, "oma") == 3
 	p.MaxAge = uint32(rapid.SampledFrom([]int{0, 1, 30, 600, 86400}).Draw(t, "max-age"))
 	p.Faults = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) fault { return drawFault(t, p) }), 1, maxFaults).Draw(t, "faults")
 	return p
@@ -173,8 +180,8 @@ func scattered(n uint32) int { return int(rand.New(rand.NewPCG(uint64(n), 2)).Ui
 // String returns the schedule as the report of a failure shows it.
 func (p schedule) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, seed %d, provisioned %v, named %v, decoys %d (first %v), r0 %v, lifetime %v, max-age %d, span %v",
-		p.Setup, p.Seed, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.Lifetime, p.MaxAge, p.Span)
+	fmt.Fprintf(&text, "%s, seed %d, provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetime %v, max-age %d, span %v",
+		p.Setup, p.Seed, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.MaxAge, p.Span)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&text, "\n  %v + %v: %s where %d n %d p %.2f d %v", f.At, f.For, f.Kind, f.Where, f.N, f.P, f.D)
 	}

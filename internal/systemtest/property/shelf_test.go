@@ -24,9 +24,9 @@ type memory struct {
 //
 // What it knows of the policy: the store is read when the client starts, when
 // an account waits for its credentials to be read, and when an error event has
-// announced it. What cannot be read is reported in one event for each source.
-// It announces another look where the factory's accounts are in the store too
-// and could not be read; else the client goes on with what it has.
+// announced it. What cannot be read is reported in one event for each source,
+// with another look, while the client goes on with what it has. A generation
+// that is damaged and was fallen back from is reported without one.
 type shelf struct {
 	memory
 	manages bool      // the client has a management account
@@ -77,7 +77,7 @@ func (m *model) overdue(e entry) {
 // loaded takes what the client has read. Accounts that are new begin at once.
 func (m *model) loaded(e entry) {
 	s, in := &m.shelf, e.loaded
-	if !s.due.Equal(e.at) && !m.m.due.Equal(e.at) && !m.b.due.Equal(e.at) {
+	if !s.due.Equal(e.at) && !m.m.due.Equal(e.at) && !m.b.due.Equal(e.at) && !m.resumedAt.Equal(e.at) {
 		m.failf(e, "the store was read out of turn; due at %v", s.due)
 	}
 	s.due, s.at = time.Time{}, e.at
@@ -85,7 +85,7 @@ func (m *model) loaded(e entry) {
 	managed, booted := s.manages, s.boots
 	s.manages = managed || m.plan.Setup != bootstrapServer || in.Stored != nil
 	s.boots = booted || m.plan.Setup == bootstrapServer && (in.Stored != nil || in.Factory != nil)
-	m.announce(e)
+	m.announce(e, managed)
 	switch {
 	case s.manages && !managed:
 		m.m.due = e.at
@@ -115,21 +115,34 @@ func (m *model) intact(e entry) {
 	}
 }
 
-// announce notes which events have to come about what could not be read.
-func (m *model) announce(e entry) {
+// announce notes which events have to come about what could not be read. A store
+// that cannot be read at all is looked at again, and so is the factory's record;
+// a generation that was fallen back from is only reported. Without any account
+// there is one event, whatever the reason, and another look. The event names that
+// look unless an attempt comes first: where no management account is in use yet.
+func (m *model) announce(e entry, managed bool) {
 	s, in := &m.shelf, e.loaded
 	usable := s.manages || s.boots
-	if usable && !sound(in) {
-		s.expect = append(s.expect, say{attempt: max(s.looks, 1)})
-	}
-	if usable && in.FactoryErr == nil {
+	unread := !usable || in.StoredErr != nil // the first trouble is looked at again
+	if s.looks++; !unread && in.FactoryErr == nil {
 		s.looks = 0
-		return
 	}
-	retry := systemtest.Delay(m.plan.R0, s.looks)
-	s.looks++
-	s.expect = append(s.expect, say{attempt: s.looks, retry: retry, again: true})
-	s.due = e.at.Add(retry)
+	retry := systemtest.Delay(m.plan.R0, max(s.looks, 1)-1) // whatever the policy of the accounts
+	named := func(named bool) say {
+		if !named {
+			return say{attempt: max(s.looks, 1)}
+		}
+		return say{attempt: s.looks, retry: retry, again: true}
+	}
+	if s.looks > 0 {
+		s.due = e.at.Add(retry)
+	}
+	if !usable || !sound(in) {
+		s.expect = append(s.expect, named(!usable || unread && managed))
+	}
+	if usable && in.FactoryErr != nil {
+		s.expect = append(s.expect, named(true))
+	}
 }
 
 // unreadable takes an event about the store.
