@@ -1,7 +1,8 @@
 // Package lwm2m is the LwM2M protocol without I/O: paths, scalar values, the
 // object model, and the definitions that say which type a resource has. The
-// payload codecs live below it (tlv, senml, linkformat), server URIs in uri,
-// and the definitions of the OMA core objects in objects.
+// payload formats live below it (tlv, senml, linkformat), codec knows which of
+// them serves which operation, uri reads server URIs, and objects has the
+// definitions of the OMA core objects.
 //
 // Everything here is a plain value or owned by whoever made it: no goroutine,
 // lock, clock or global state. A [Tree] is not safe for concurrent use; hand

@@ -1,6 +1,10 @@
 package messages
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
 
 // CoAPCode is a CoAP method or response code (RFC 7252 section 3): three bits
 // of class, five of detail.
@@ -67,17 +71,17 @@ func (c CoAPCode) IsSuccess() bool { return c.Class() == 2 }
 func (c CoAPCode) String() string { return fmt.Sprintf("%d.%02d", c.Class(), c.Detail()) }
 
 // Format is a CoAP Content-Format number (RFC 7252 section 12.3).
-type Format uint16
+type Format = lwm2m.Format
 
 // The content formats that LwM2M uses (LwM2M Core section 7.4).
 const (
-	FormatText       Format = 0
-	FormatLinkFormat Format = 40
-	FormatOpaque     Format = 42
-	FormatCBOR       Format = 60
-	FormatSenMLJSON  Format = 110
-	FormatSenMLCBOR  Format = 112
-	FormatTLV        Format = 11542
-	FormatJSON       Format = 11543
-	FormatLwM2MCBOR  Format = 11544
+	FormatText       = lwm2m.FormatText
+	FormatLinkFormat = lwm2m.FormatLinkFormat
+	FormatOpaque     = lwm2m.FormatOpaque
+	FormatCBOR       = lwm2m.FormatCBOR
+	FormatSenMLJSON  = lwm2m.FormatSenMLJSON
+	FormatSenMLCBOR  = lwm2m.FormatSenMLCBOR
+	FormatTLV        = lwm2m.FormatTLV
+	FormatJSON       = lwm2m.FormatJSON
+	FormatLwM2MCBOR  = lwm2m.FormatLwM2MCBOR
 )

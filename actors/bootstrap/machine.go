@@ -316,11 +316,7 @@ func (m *Machine) persistFailed(in core.PersistFailed) []core.Effect {
 
 func (m *Machine) reply(id uint64, a answer) core.Effect {
 	return core.Tell{To: core.Link, Message: messages.Reply{
-		Epoch:         m.begin.Epoch,
-		ID:            id,
-		Code:          a.code,
-		ContentFormat: a.format,
-		Payload:       a.payload,
+		Epoch: m.begin.Epoch, ID: id, Code: a.Code, ContentFormat: a.Format, Payload: a.Payload,
 	}}
 }
 

@@ -146,10 +146,10 @@ func TestOperations(t *testing.T) {
 			s := session(t, "1.1")
 			before := s.work.Clone()
 			got := s.serve(c.in)
-			if got.code != c.want {
-				t.Errorf("got %v %s, want %v", got.code, got.payload, c.want)
+			if got.Code != c.want {
+				t.Errorf("got %v %s, want %v", got.Code, got.Payload, c.want)
 			}
-			if !got.code.IsSuccess() && !s.work.Equal(before) {
+			if !got.Code.IsSuccess() && !s.work.Equal(before) {
 				t.Error("a refused operation changed something")
 			}
 			if !s.base.Equal(factoryTree()) {
@@ -163,29 +163,29 @@ func TestOperations(t *testing.T) {
 // differently.
 func TestVersion10(t *testing.T) {
 	s := session(t, "1.0")
-	if got := s.serve(inbound(messages.GET, "/1")); got.code != messages.MethodNotAllowed {
-		t.Errorf("Bootstrap-Read: %v", got.code)
+	if got := s.serve(inbound(messages.GET, "/1")); got.Code != messages.MethodNotAllowed {
+		t.Errorf("Bootstrap-Read: %v", got.Code)
 	}
 	got := s.serve(accepting("/", links))
 	const want = `lwm2m="1.0",</0>,</0/0>,</0/1>;ssid=1,</1>,</1/0>;ssid=1,</3>,</3/0>`
-	if string(got.payload) != want {
-		t.Errorf("got  %s\nwant %s", got.payload, want)
+	if string(got.Payload) != want {
+		t.Errorf("got  %s\nwant %s", got.Payload, want)
 	}
 }
 
 // Without Accept a server gets the format that the request preferred.
 func TestReadDefaultFormat(t *testing.T) {
 	m := opened(t, "1.1", factoryTree())
-	if got := m.session.serve(inbound(messages.GET, "/1")); *got.format != cborF {
-		t.Errorf("got %d", *got.format)
+	if got := m.session.serve(inbound(messages.GET, "/1")); *got.Format != cborF {
+		t.Errorf("got %d", *got.Format)
 	}
 	m = New(Config{})
 	m.Step(start, begin("1.1", factoryTree()))
 	m.Step(start, messages.LinkUp{Epoch: epoch})
 	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.UnsupportedFormat})
 	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.Changed})
-	if got := m.session.serve(inbound(messages.GET, "/1")); *got.format != tlvF {
-		t.Errorf("got %d after 4.15", *got.format)
+	if got := m.session.serve(inbound(messages.GET, "/1")); *got.Format != tlvF {
+		t.Errorf("got %d after 4.15", *got.Format)
 	}
 }
 
@@ -231,8 +231,8 @@ func TestWriteIgnoresUnknownResources(t *testing.T) {
 		body := append(server(5, 60), lwm2m.Resource{ID: 4711, Value: lwm2m.String("?")},
 			lwm2m.Resource{ID: 4712, Multiple: true, Instances: []lwm2m.ResourceInstance{{ID: 1, Value: lwm2m.Opaque([]byte{1})}}})
 		got := s.serve(writing("/1/5", format, encodeBody(format, target, nodes(target, body))))
-		if got.code != messages.Changed {
-			t.Fatalf("format %d: %v %s", format, got.code, got.payload)
+		if got.Code != messages.Changed {
+			t.Fatalf("format %d: %v %s", format, got.Code, got.Payload)
 		}
 		i, _ := s.work.Instance(1, 5)
 		if len(i.Resources) != len(server(5, 60)) {
@@ -249,8 +249,8 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	payload.Nodes = append(payload.Nodes, bad.Nodes...)
 	payload.Instances = append(payload.Instances, bad.Instances...)
 	got := s.serve(writing("/1", tlvF, encodeBody(tlvF, mustPath("/1"), payload)))
-	if got.code != messages.BadRequest || !s.work.Equal(factoryTree()) {
-		t.Errorf("%v, and instances %v", got.code, s.work.Instances(1))
+	if got.Code != messages.BadRequest || !s.work.Equal(factoryTree()) {
+		t.Errorf("%v, and instances %v", got.Code, s.work.Instances(1))
 	}
 }
 
@@ -299,7 +299,7 @@ func TestAnswersShowNoKey(t *testing.T) {
 		for _, accept := range []messages.Format{tlvF, cborF, jsonF, links, text, messages.FormatOpaque} {
 			s := session(t, "1.1")
 			got := s.serve(accepting(path, accept))
-			if bytes.Contains(got.payload, []byte("bootstrapkey")) || bytes.Contains(got.payload, []byte("oldkey")) {
+			if bytes.Contains(got.Payload, []byte("bootstrapkey")) || bytes.Contains(got.Payload, []byte("oldkey")) {
 				t.Errorf("GET %s in format %d shows a key", path, accept)
 			}
 		}

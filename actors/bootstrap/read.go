@@ -3,12 +3,11 @@ package bootstrap
 import (
 	"slices"
 
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
-	"github.com/holdfast-iot/holdfast/lwm2m/senml"
-	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -29,7 +28,7 @@ func (t *transaction) discover(path lwm2m.Path) answer {
 	if err != nil {
 		return refuse(messages.InternalServerError, err.Error())
 	}
-	return content(messages.FormatLinkFormat, links)
+	return answer{Answer: answers.Content(messages.FormatLinkFormat, links)}
 }
 
 // read is Bootstrap-Read (section 6.1.7): since LwM2M 1.1, and only of the
@@ -47,24 +46,5 @@ func (t *transaction) read(path lwm2m.Path, accept *messages.Format) answer {
 	if accept != nil {
 		format = *accept
 	}
-	return encode(format, path, payload)
-}
-
-func encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) answer {
-	var data []byte
-	var err error
-	switch format {
-	case messages.FormatTLV:
-		data, err = tlv.Encode(path, p)
-	case messages.FormatSenMLCBOR:
-		data, err = senml.EncodeCBOR(path, p)
-	case messages.FormatSenMLJSON:
-		data, err = senml.EncodeJSON(path, p)
-	default:
-		return refuse(messages.NotAcceptable, "only TLV and SenML can be had")
-	}
-	if err != nil {
-		return refuse(messages.InternalServerError, err.Error())
-	}
-	return content(format, data)
+	return answer{Answer: answers.Encode(format, path, payload)}
 }

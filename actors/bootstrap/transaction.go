@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -35,17 +36,14 @@ func newTransaction(b messages.BeginBootstrap, c Config, plain bool) *transactio
 
 // answer is what becomes of one operation.
 type answer struct {
-	code    messages.CoAPCode
-	format  *messages.Format
-	payload []byte
-	limit   error // the limit that the operation exceeds; nil for none
+	answers.Answer
+	limit error // the limit that the operation exceeds; nil for none
 }
 
-func done(code messages.CoAPCode) answer { return answer{code: code} }
+func done(code messages.CoAPCode) answer { return answer{Answer: answers.Done(code)} }
 
-// refuse answers with a diagnostic payload (RFC 7252 section 5.5.2).
 func refuse(code messages.CoAPCode, text string) answer {
-	return answer{code: code, payload: []byte(text)}
+	return answer{Answer: answers.Refuse(code, text)}
 }
 
 // exceeded refuses what a limit forbids, which ends the session.
@@ -53,10 +51,6 @@ func exceeded(err error) answer {
 	a := refuse(messages.RequestEntityTooLarge, err.Error())
 	a.limit = err
 	return a
-}
-
-func content(format messages.Format, payload []byte) answer {
-	return answer{code: messages.Content, format: &format, payload: payload}
 }
 
 var notAllowed = refuse(messages.MethodNotAllowed, "no such operation in a bootstrap session")

@@ -4,10 +4,9 @@ import (
 	"slices"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
-	"github.com/holdfast-iot/holdfast/lwm2m/senml"
-	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -22,7 +21,7 @@ func (t *transaction) write(path lwm2m.Path, in messages.Inbound) answer {
 		return refusal
 	}
 	payload, refusal := t.decode(path, in)
-	if refusal.code != messages.Empty {
+	if !refusal.IsZero() {
 		return refusal
 	}
 	payload = payload.Filter(known)
@@ -57,55 +56,15 @@ func writable(path lwm2m.Path) (refusal answer, ok bool) {
 	return answer{}, true
 }
 
-// decode reads the payload; the refusal's code is Empty on success.
+// decode reads the payload. The code of what is wrong with it is Empty for
+// nothing.
 func (t *transaction) decode(path lwm2m.Path, in messages.Inbound) (lwm2m.Payload, answer) {
-	if in.ContentFormat == nil {
-		return lwm2m.Payload{}, refuse(messages.UnsupportedFormat, "a write names its Content-Format")
-	}
-	if len(in.Payload) > t.limits.Bytes {
+	if in.ContentFormat != nil && len(in.Payload) > t.limits.Bytes {
 		return lwm2m.Payload{}, exceeded(errBudget)
 	}
 	limits := lwm2m.Limits{Bytes: t.limits.Bytes, Nodes: accounts.MaxElements}
-	var payload lwm2m.Payload
-	var err error
-	switch *in.ContentFormat {
-	case messages.FormatTLV:
-		payload, err = tlv.DecodeLimited(path, in.Payload, registry, limits)
-	case messages.FormatSenMLCBOR:
-		payload, err = senml.DecodeCBORLimited(path, in.Payload, registry, limits)
-	case messages.FormatSenMLJSON:
-		payload, err = senml.DecodeJSONLimited(path, in.Payload, registry, limits)
-	case messages.FormatText, messages.FormatOpaque:
-		return decodeSingle(path, *in.ContentFormat, in.Payload)
-	default:
-		return payload, unsupported
-	}
-	if err != nil {
-		return payload, refuse(messages.BadRequest, err.Error())
-	}
-	return payload, answer{}
-}
-
-var unsupported = refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
-
-// decodeSingle reads the formats that carry one value and nothing else.
-func decodeSingle(path lwm2m.Path, format messages.Format, data []byte) (lwm2m.Payload, answer) {
-	def, _ := registry.Resource(path)
-	opaque := format == messages.FormatOpaque
-	if path.Len() != 3 || def.Multiple || (opaque && def.Kind != lwm2m.KindOpaque) {
-		return lwm2m.Payload{}, unsupported
-	}
-	value, ok := lwm2m.Opaque(data), true
-	if !opaque {
-		value, ok = parseText(def.Kind, data)
-	}
-	if !ok {
-		return lwm2m.Payload{}, refuse(messages.BadRequest, "the text is no value of the resource's type")
-	}
-	return lwm2m.Payload{
-		Nodes:     []lwm2m.Node{{Path: path, Value: value}},
-		Instances: []lwm2m.Path{path.Prefix(2)},
-	}, answer{}
+	payload, refusal := answers.Decode(in, path, registry, limits)
+	return payload, answer{Answer: refusal}
 }
 
 // known reports whether a definition has the resource.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -32,7 +33,7 @@ func (s session) discover(path lwm2m.Path) answer {
 			}
 		}
 	}
-	return content(messages.FormatLinkFormat, links)
+	return answer{Answer: answers.Content(messages.FormatLinkFormat, links)}
 }
 
 // resources lists an instance's resources, the executable ones included, in

@@ -41,13 +41,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 	s := session{account: in.Peer, view: m.view(now, in.Peer), model: m.model}
 	answer := s.answer(in)
-	effects := []core.Effect{core.Tell{To: core.Link, Epoch: in.Epoch, Message: messages.Reply{
-		Epoch:         in.Epoch,
-		ID:            in.ID,
-		Code:          answer.code,
-		ContentFormat: answer.format,
-		Payload:       answer.payload,
-	}}}
+	effects := []core.Effect{core.Tell{To: core.Link, Epoch: in.Epoch, Message: answer.Reply(in)}}
 	switch answer.trigger {
 	case triggerUpdate:
 		effects = append(effects, tell(messages.UpdateTriggered{Epoch: in.Epoch}))

@@ -310,18 +310,6 @@ func TestObjectEntries(t *testing.T) {
 	}
 }
 
-func TestText(t *testing.T) {
-	for want, v := range map[string]lwm2m.Value{
-		"x": lwm2m.String("x"), "-1": lwm2m.Integer(-1), "7": lwm2m.Unsigned(7), "1": lwm2m.Boolean(true),
-		"0": lwm2m.Boolean(false), "0.000001": lwm2m.Float(1e-6), "AP8=": lwm2m.Opaque([]byte{0, 255}),
-		"66:0": lwm2m.ObjectLink(66, 0), "</1>": lwm2m.CoreLink("</1>"), "86400": lwm2m.Time(time.Unix(86400, 0)),
-	} {
-		if got := plainText(v); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
 func TestArguments(t *testing.T) {
 	for _, good := range []string{"", "0", "5", "0='10',2", "0,1,2,3,4,5,6,7,8,9", "1=''", "1='a,b=c!#&(~'"} {
 		if !validArguments([]byte(good)) {

@@ -3,6 +3,7 @@ package management
 import (
 	"slices"
 
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -20,9 +21,7 @@ type session struct {
 
 // answer is what becomes of a request.
 type answer struct {
-	code    messages.CoAPCode
-	format  *messages.Format
-	payload []byte
+	answers.Answer
 	trigger trigger
 }
 
@@ -35,13 +34,8 @@ const (
 	triggerBootstrap
 )
 
-// refuse answers with a diagnostic payload (RFC 7252 section 5.5.2).
 func refuse(code messages.CoAPCode, text string) *answer {
-	return &answer{code: code, payload: []byte(text)}
-}
-
-func content(format messages.Format, payload []byte) answer {
-	return answer{code: messages.Content, format: &format, payload: payload}
+	return &answer{Answer: answers.Refuse(code, text)}
 }
 
 var (
@@ -155,5 +149,5 @@ func (s session) execute(path lwm2m.Path, in messages.Inbound) answer {
 	case !validArguments(in.Payload):
 		return *refuse(messages.BadRequest, "malformed arguments")
 	}
-	return answer{code: messages.Changed, trigger: what}
+	return answer{Answer: answers.Done(messages.Changed), trigger: what}
 }

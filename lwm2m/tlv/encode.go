@@ -17,6 +17,9 @@ func Encode(base lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	if err := check(base, p); err != nil {
 		return nil, err
 	}
+	if base.Len() == 3 && len(p.Nodes) == 1 && p.Nodes[0].Path == base && len(p.Multiples) == 0 {
+		return appendValue(nil, kindResource, base, base.Resource(), p.Nodes[0].Value) // by far the most frequent
+	}
 	t := p.Tree()
 	switch base.Len() {
 	case 1:

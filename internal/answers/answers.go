@@ -1,0 +1,72 @@
+// Package answers makes the answers to the requests that servers send: what
+// actors/bootstrap and actors/management say alike, with the response codes of
+// LwM2M Core section 6. Everything is pure.
+package answers
+
+import (
+	"errors"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Answer is what becomes of a request. Its zero value is no answer yet.
+type Answer struct {
+	Code    messages.CoAPCode
+	Format  *messages.Format // of the payload; nil for a diagnostic one
+	Payload []byte
+}
+
+// IsZero reports whether there is no answer yet.
+func (a Answer) IsZero() bool { return a.Code == messages.Empty }
+
+// Reply returns the answer as coapresend takes it.
+func (a Answer) Reply(in messages.Inbound) messages.Reply {
+	return messages.Reply{Epoch: in.Epoch, ID: in.ID, Code: a.Code, ContentFormat: a.Format, Payload: a.Payload}
+}
+
+// Done answers without content: 2.04, 2.02.
+func Done(code messages.CoAPCode) Answer { return Answer{Code: code} }
+
+// Refuse answers with a diagnostic payload (RFC 7252 section 5.5.2).
+func Refuse(code messages.CoAPCode, text string) Answer {
+	return Answer{Code: code, Payload: []byte(text)}
+}
+
+// Content answers 2.05.
+func Content(format messages.Format, payload []byte) Answer {
+	return Answer{Code: messages.Content, Format: &format, Payload: payload}
+}
+
+// Encode answers a Read with what is at and below path: 4.06 where the format
+// cannot have the target.
+func Encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) Answer {
+	data, err := codec.Encode(format, path, p)
+	var unfit *codec.FormatError
+	switch {
+	case err == nil:
+		return Content(format, data)
+	case errors.As(err, &unfit):
+		return Refuse(messages.NotAcceptable, "the target cannot be had in this format")
+	}
+	return Refuse(messages.InternalServerError, err.Error())
+}
+
+// Decode reads the payload of a Write to path; what is wrong with it is the
+// answer, zero for nothing: 4.15 for a format that is missing or cannot have the
+// target, 4.00 for the content.
+func Decode(in messages.Inbound, path lwm2m.Path, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, Answer) {
+	if in.ContentFormat == nil {
+		return lwm2m.Payload{}, Refuse(messages.UnsupportedFormat, "a write names its Content-Format")
+	}
+	p, err := codec.Decode(*in.ContentFormat, path, in.Payload, reg, limits)
+	var unfit *codec.FormatError
+	switch {
+	case err == nil:
+		return p, Answer{}
+	case errors.As(err, &unfit):
+		return p, Refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
+	}
+	return p, Refuse(messages.BadRequest, err.Error())
+}
