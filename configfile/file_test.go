@@ -78,7 +78,7 @@ func TestWrittenZeros(t *testing.T) {
 	t.Parallel()
 	for _, line := range []string{
 		"state_dir: ''", "lifetime: 0s", "lwm2m_version: ''", "reconnect: {policy: ''}", "reconnect: {initial_min: 0s}",
-		"reconnect: {initial_max: 0s}", "reconnect: {max: 0s}", "registration_timeout: 0s", "coap: {ack_timeout: 0s}",
+		"reconnect: {initial_max: 0s}", "reconnect: {max: 0s}", "registration_timeout: 0s", "bootstrap_timeout: 0s", "coap: {ack_timeout: 0s}",
 		"coap: {ack_random_factor: 0}", "coap: {nstart: 0}", "limits: {bootstrap_bytes: 0}", "limits: {queued_messages: 0}",
 		"limits: {accounts: 0}", "device: {manufacturer: ''}", "log: {level: ''}", "log: {format: ''}",
 	} {
