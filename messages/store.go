@@ -27,6 +27,9 @@ type AccountsLoaded struct {
 	// is wrong with the newest; nil unless FellBack.
 	FellBack bool
 	Cause    error
+	// Unread says that the newest generation is not damaged but could not be
+	// read: another time it may be.
+	Unread bool
 	// StoredErr says why no generation of the record can be used.
 	StoredErr error
 	// Refused is the newest content that is intact, where StoredErr is about

@@ -190,7 +190,9 @@ func TestLoadTellsWhatIsMissingFromWhatIsBroken(t *testing.T) {
 		{"nothing stored", slowDisk{loaded: store.ErrNotExist}, nil, messages.AccountsLoaded{}},
 		{"stored", slowDisk{stored: store.Record{Data: []byte("x")}}, nil, messages.AccountsLoaded{Stored: []byte("x")}},
 		{"an older generation", slowDisk{stored: store.Record{Data: []byte("x"), FellBack: true, Cause: unreadable}}, nil,
-			messages.AccountsLoaded{Stored: []byte("x"), FellBack: true, Cause: unreadable}},
+			messages.AccountsLoaded{Stored: []byte("x"), FellBack: true, Cause: unreadable, Unread: true}},
+		{"an older generation, the newest being damaged", slowDisk{stored: store.Record{Data: []byte("x"), FellBack: true, Cause: store.DamageChecksum}}, nil,
+			messages.AccountsLoaded{Stored: []byte("x"), FellBack: true, Cause: store.DamageChecksum}},
 		{"content that cannot be used", slowDisk{loaded: unfit}, nil, messages.AccountsLoaded{StoredErr: unfit, Refused: []byte("r")}},
 		{"an older provisioned record", slowDisk{loaded: store.ErrNotExist}, older{unreadable}, messages.AccountsLoaded{FactoryCause: unreadable}},
 		{"unreadable", slowDisk{loaded: unreadable}, nil, messages.AccountsLoaded{StoredErr: unreadable}},
@@ -202,7 +204,7 @@ func TestLoadTellsWhatIsMissingFromWhatIsBroken(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				factory := func() (*lwm2m.Tree, error) { return lwm2m.NewTree(), tt.factory }
 				got := ask(t, Sources{Records: &tt.disk, Factory: factory}, messages.LoadAccounts{Token: 9})[0].(messages.AccountsLoaded)
-				if got.Token != 9 || string(got.Stored) != string(tt.want.Stored) || got.FellBack != tt.want.FellBack ||
+				if got.Token != 9 || string(got.Stored) != string(tt.want.Stored) || got.FellBack != tt.want.FellBack || got.Unread != tt.want.Unread ||
 					!errors.Is(got.StoredErr, tt.want.StoredErr) || got.Cause != tt.want.Cause || string(got.Refused) != string(tt.want.Refused) ||
 					got.FactoryClass != tt.want.FactoryClass || !errors.Is(got.FactoryCause, tt.want.FactoryCause) ||
 					(got.FactoryErr != nil) != (tt.want.FactoryClass != 0) || got.Factory == nil {

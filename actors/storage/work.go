@@ -70,6 +70,8 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	if !errors.Is(err, store.ErrNotExist) {
 		answer.Stored, answer.StoredErr = record.Data, err
 		answer.FellBack, answer.Cause = record.FellBack, record.Cause
+		var damage store.Damage
+		answer.Unread = record.FellBack && !errors.As(record.Cause, &damage)
 	}
 	var unusable *store.ReadError
 	if errors.As(err, &unusable) {

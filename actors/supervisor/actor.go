@@ -53,7 +53,6 @@ type Runtime struct {
 
 // Props returns the properties of the supervisor of one client, a root actor.
 func Props(runtime Runtime) *actor.Props {
-	runtime.Config.Objects = management.ObjectEntries
 	s := &slot{}
 	return actorkit.Props(
 		func() actor.Actor { return newShell(runtime, s) },
@@ -161,6 +160,7 @@ type shell struct {
 
 func newShell(runtime Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
+	runtime.Config.Objects = management.ObjectEntries
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})

@@ -207,6 +207,33 @@ func TestStoreThatCanBeReadAgainWins(t *testing.T) {
 	}
 }
 
+// The generation before serves while the newest cannot be read, and gives way to
+// it. When nothing is newer after all, it stays.
+func TestUnreadGenerationIsLookedAtAgain(t *testing.T) {
+	older := serverAccount(t, server(1), 0)
+	newer := older
+	newer.Credentials.Identity = "renewed"
+	record := func(a messages.Account) []byte { return accounts.Encode(accounts.ToTree([]messages.Account{a})) }
+	for _, found := range []messages.Account{older, newer} {
+		d := wayBackDriver(t, messages.AccountsLoaded{Stored: record(older), FellBack: true, Cause: errUnread, Unread: true})
+		checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionRetry, testR0)
+		d.register(server(1))
+		epoch := d.epoch(server(1))
+		d.fire(timerLoad)
+		d.step(messages.AccountsLoaded{Token: 2, Stored: record(found), Factory: d.factory})
+		b := lastOrder[messages.BeginRegistration](d)
+		if b.Account.Credentials.Identity != found.Credentials.Identity {
+			t.Errorf("%q is used, not %q", b.Account.Credentials.Identity, found.Credentials.Identity)
+		}
+		if same := found.Credentials.Identity == older.Credentials.Identity; same != (d.epoch(server(1)) == epoch) {
+			t.Errorf("%s: epoch %d", found.Credentials.Identity, d.epoch(server(1)))
+		}
+		if _, armed := d.timers[timerLoad]; armed {
+			t.Error("a look is planned, but nothing is wrong")
+		}
+	}
+}
+
 // A pause ends the looks, a resume begins them anew; a hint about the network is
 // one for the store, too: it may lie on it.
 func TestLooksPauseWithTheClient(t *testing.T) {

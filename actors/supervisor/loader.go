@@ -78,7 +78,11 @@ var errNoAccount = errors.New("neither the configuration nor the store has a usa
 func judge(in messages.AccountsLoaded, factory, inUse *lwm2m.Tree) finding {
 	tree, storedErr := stored(in, factory)
 	if tree != nil {
-		return finding{tree: tree, origin: fromStore, troubles: troubles(in, nil, fromStore)}
+		origin := fromStore
+		if in.Unread {
+			origin = fromBefore
+		}
+		return finding{tree: tree, origin: origin, troubles: troubles(in, nil, origin)}
 	}
 	tree, origin := wayBack(in, storedErr, factory, inUse)
 	return finding{tree: tree, origin: origin, troubles: troubles(in, storedErr, origin)}
@@ -107,7 +111,7 @@ func troubles(in messages.AccountsLoaded, storedErr error, o origin) (all []trou
 	case storedErr != nil:
 		all = append(all, trouble{messages.ClassStoreRead, &unreadError{storedErr, o}, o.action(), true})
 	case in.FellBack:
-		all = append(all, trouble{messages.ClassStoreRead, &unreadError{in.Cause, o}, o.action(), false})
+		all = append(all, trouble{messages.ClassStoreRead, &unreadError{in.Cause, o}, o.action(), in.Unread})
 	}
 	if in.FactoryCause != nil {
 		all = append(all, trouble{messages.ClassStoreRead, in.FactoryCause, messages.ActionNone, false})

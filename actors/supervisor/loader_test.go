@@ -36,6 +36,9 @@ func TestJudge(t *testing.T) {
 			fromFactoryBootstrap, messages.BootstrapPeer(), []messages.Class{messages.ClassStoreRead}, true},
 		{"the generation before", messages.AccountsLoaded{Stored: record, FellBack: true, Cause: errUnread}, tree(boot), nil,
 			fromStore, server(7), []messages.Class{messages.ClassStoreRead}, false},
+		{"the generation before, the newest being unreadable", messages.AccountsLoaded{
+			Stored: record, FellBack: true, Cause: errUnread, Unread: true,
+		}, tree(boot), nil, fromBefore, server(7), []messages.Class{messages.ClassStoreRead}, true},
 		{"not credentials", messages.AccountsLoaded{Stored: []byte("garbage")}, tree(boot, configured), nil,
 			fromFactory, server(1), []messages.Class{messages.ClassStoreRead}, true},
 		{"stored beside a missing file", messages.AccountsLoaded{

@@ -12,6 +12,7 @@ type origin uint8
 
 const (
 	fromStore            origin = iota // the newest usable generation of the credentials
+	fromBefore                         // one before the newest, which may be read another time
 	fromUse                            // what was in use when the store was read again
 	fromFactory                        // a management account of the factory
 	fromFactoryBootstrap               // the factory's bootstrap account alone
@@ -21,7 +22,7 @@ const (
 // String says what is used, for a person.
 func (o origin) String() string {
 	names := [...]string{
-		"the generation before is used", "what was read before stays in use", "the factory's account is used",
+		"the generation before is used", "the generation before is used", "what was read before stays in use", "the factory's account is used",
 		"the factory's bootstrap account is used", "its bootstrap account is used",
 	}
 	if int(o) < len(names) {
@@ -37,7 +38,7 @@ func (o origin) action() messages.Action {
 		return messages.ActionRegister
 	case fromFactoryBootstrap, fromRefused:
 		return messages.ActionBootstrap
-	case fromUse:
+	case fromUse, fromBefore:
 		return messages.ActionRetry // of the look at the store
 	}
 	return messages.ActionNone
@@ -62,7 +63,7 @@ func (e *unreadError) Unwrap() error { return e.cause }
 // makeshift reports whether the accounts are used only because the store has some
 // that could not be read.
 func (o origin) makeshift() bool {
-	return o == fromFactory || o == fromFactoryBootstrap || o == fromRefused
+	return o == fromBefore || o == fromFactory || o == fromFactoryBootstrap || o == fromRefused
 }
 
 // wayBack finds the accounts to use where the store has none that can be used. If
