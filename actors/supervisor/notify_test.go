@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/actors/coapresend"
+	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -140,7 +141,7 @@ func startSupervisor(t *testing.T, transport lwm2mtest.Transport, emit func(mess
 	runtime := Runtime{
 		Config: Config{
 			Endpoint: "gw", Policy: NewPolicy(5*time.Second, 5*time.Second, time.Hour, 0), Budget: 3 * time.Minute,
-			Versions: []string{"1.1"},
+			Versions: []string{"1.1"}, Objects: management.ObjectEntries,
 		},
 		Transport: transport, Rand: noDraw{}, CoAP: coapresend.Config{ClientFirst: true},
 		Storage: storage.Sources{Records: emptyDisk{}, Factory: func() (*lwm2m.Tree, error) { return tree, nil }},
