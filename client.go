@@ -373,6 +373,12 @@ func (c *Client) crashed(name string, crash *actorkit.Crash) {
 	c.logger.Error("an actor crashed and is replaced", "actor", name, "error", crash, "stack", string(crash.Stack))
 }
 
+// latePanic counts and logs a panic of an actor that was stopping already.
+func (c *Client) latePanic(name string, crash *actorkit.Crash) {
+	c.hub.latePanic()
+	c.logger.Error("an actor panicked while it stopped", "actor", name, "error", crash, "stack", string(crash.Stack))
+}
+
 // credentialsError wraps what factoryTree found in the error of its code.
 func credentialsError(err error) error {
 	code := CodeInvalidCredentials

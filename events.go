@@ -17,6 +17,7 @@ type hub struct {
 	mu          sync.Mutex
 	seq         uint64
 	dropped     uint64
+	latePanics  uint64
 	snapshot    messages.Snapshot
 	journal     journal.Journal
 	subscribers map[*subscriber]struct{}
@@ -128,6 +129,13 @@ func (h *hub) status() Status {
 	return h.present(h.journal.Servers())
 }
 
+// latePanic counts a panic of an actor that was stopping already.
+func (h *hub) latePanic() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.latePanics++
+}
+
 // record returns the status together with all that the journal has noted.
 func (h *hub) record() (Status, journal.Record) {
 	h.mu.Lock()
@@ -141,6 +149,6 @@ func (h *hub) present(servers []journal.Server) Status {
 	now := time.Now()
 	return Status{
 		Time: now, State: State(h.snapshot.State), Connections: connectionsOf(h.snapshot, servers, now),
-		Events: h.seq, Dropped: h.dropped,
+		Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
 	}
 }

@@ -15,6 +15,7 @@ type Status struct {
 	Connections []Connection // the bootstrap account first, then by short server ID
 	Events      uint64       // events so far; the Seq of the newest
 	Dropped     uint64       // events that some subscriber was too slow for
+	LatePanics  uint64       // of actors that were stopping already: logged, and without consequence
 }
 
 // Explanation says what a client is doing, why it is not connected, and what

@@ -52,6 +52,7 @@ func (c *Client) parts() supervisor.Runtime {
 		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
 		Warn:       c.warn,
 		Crash:      c.crashed,
+		LatePanic:  c.latePanic,
 		Hooks:      c.hooks,
 	}
 }

@@ -37,6 +37,7 @@ var (
 	metricStateAge    = metric("state_seconds", "Seconds since the client's state last changed.")
 	metricEvents      = metric("events_total", "Events so far.", "type")
 	metricDropped     = metric("events_dropped_total", "Events that some subscriber was too slow for.")
+	metricLatePanics  = metric("late_panics_total", "Panics of actors that were stopping already.")
 	metricErrors      = metric("errors_total", "Errors so far, by code.", "server", "code", "name")
 	metricRegistered  = metric("registered", "1 while registered with the server, else 0.", "server")
 	metricFailures    = metric("failures", "Attempts that have failed in a row.", "server")
@@ -51,6 +52,7 @@ var (
 var allMetrics = []*prometheus.Desc{
 	metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricFailures,
 	metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
+	metricLatePanics,
 }
 
 // allStates are the states that metricState has a line for.
@@ -71,7 +73,9 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	record, explained := m.api.view.Record(), m.api.client.Explain()
 	s := sample{out: out, endpoint: explained.Endpoint, now: explained.Time}
 	s.client(explained, &record)
-	s.counter(metricDropped, m.api.client.Status().Dropped)
+	status := m.api.client.Status()
+	s.counter(metricDropped, status.Dropped)
+	s.counter(metricLatePanics, status.LatePanics)
 	for _, server := range record.Servers {
 		s.counter(metricAttempts, server.Failures+server.Successes, server.URI)
 		s.counter(metricReconnects, server.Reconnects, server.URI)

@@ -47,6 +47,10 @@ type Runtime struct {
 	Warn func(server string, shed messages.Shed)
 	// Crash is called for every panic, for the log; it must not block.
 	Crash func(actor string, crash *actorkit.Crash)
+	// LatePanic is called for every panic of an actor that was stopping
+	// already, which has no consequence but that it has to be known. It is
+	// called on any goroutine and must not block.
+	LatePanic func(actor string, crash *actorkit.Crash)
 	// Hooks, when not nil, returns the mailbox hooks of a new actor.
 	Hooks func(actor string) *actorkit.Hooks
 }
@@ -59,6 +63,7 @@ func Props(runtime Runtime) *actor.Props {
 		actorkit.PropsOptions{
 			Mailbox:      actorkit.MailboxOptions{Hooks: runtime.hooks("supervisor")},
 			OnChildCrash: func(child *actor.PID, crash *actorkit.Crash) { s.current.childCrashed(child, crash) },
+			OnLatePanic:  runtime.latePanic("supervisor"),
 		})
 }
 
@@ -95,6 +100,14 @@ func (r Runtime) hooks(name string) *actorkit.Hooks {
 		return nil
 	}
 	return r.Hooks(name)
+}
+
+func (r Runtime) latePanic(name string) func(*actor.PID, *actorkit.Crash) {
+	return func(_ *actor.PID, crash *actorkit.Crash) {
+		if r.LatePanic != nil {
+			r.LatePanic(name, crash)
+		}
+	}
 }
 
 // incarnation is the set of actors that serve one account in one epoch. It is
@@ -200,7 +213,10 @@ func (s *shell) spawnManagement(ctx actor.Context) {
 }
 
 func (s *shell) options(name string) actorkit.PropsOptions {
-	return actorkit.PropsOptions{Mailbox: actorkit.MailboxOptions{Hooks: s.runtime.hooks(name)}}
+	return actorkit.PropsOptions{
+		Mailbox:     actorkit.MailboxOptions{Hooks: s.runtime.hooks(name)},
+		OnLatePanic: s.runtime.latePanic(name),
+	}
 }
 
 // route serves the supervisor and its shared children, on any goroutine: self
