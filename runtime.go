@@ -11,6 +11,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/bootclock"
 	"github.com/holdfast-iot/holdfast/internal/option"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
 // Option adjusts a [Runtime] or a [Client]. Those for tests come from
@@ -29,6 +31,7 @@ func WithLogger(logger *slog.Logger) Option {
 type Runtime struct {
 	settings option.Settings
 	logger   *slog.Logger
+	registry *lwm2m.Registry // of the objects that every client has
 
 	sleep    *bootclock.Watch
 	system   *actor.ActorSystem
@@ -44,7 +47,7 @@ type Runtime struct {
 func NewRuntime(options ...Option) *Runtime {
 	settings := option.Settings{}.With(options)
 	r := &Runtime{
-		settings: settings, logger: loggerOf(settings),
+		settings: settings, logger: loggerOf(settings), registry: objects.Core(),
 		sleep: bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
 	}
 	r.system = actorkit.NewSystem(r.logger)

@@ -44,8 +44,9 @@ func (c *Client) parts() supervisor.Runtime {
 		Rand:      c.random(),
 		Bootstrap: bootstrap.Config{
 			Silence: coap.ExchangeLifetime(), Longest: cfg.BootstrapTimeout, MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
+			Registry: c.runtime.registry,
 		},
-		Management: management.Config{Device: c.device()},
+		Management: management.Config{Device: c.device(), Registry: c.runtime.registry},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
 		Emit:       c.hub.emit,
 		Publish:    c.hub.publish,

@@ -50,7 +50,11 @@ func ParsePath(s string) (Path, error) {
 	if strings.Count(rest, "/") >= MaxPathLength {
 		return Path{}, &PathError{Path: s, Reason: PathTooLong}
 	}
-	return parseSegments(strings.Split(rest, "/"), s)
+	p, reason := parseSegments(strings.Split(rest, "/"))
+	if reason != "" {
+		return Path{}, &PathError{Path: s, Reason: reason}
+	}
+	return p, nil
 }
 
 // PathFromSegments parses the Uri-Path options of a request. No segment and a
@@ -63,7 +67,11 @@ func PathFromSegments(segs []string) (Path, error) {
 	if len(segs) > MaxPathLength {
 		return Path{}, &PathError{Path: joinForError(segs), Reason: PathTooLong}
 	}
-	return parseSegments(segs, joinForError(segs))
+	p, reason := parseSegments(segs)
+	if reason != "" {
+		return Path{}, &PathError{Path: joinForError(segs), Reason: reason}
+	}
+	return p, nil
 }
 
 // joinForError rebuilds a path for an error, and only as much as an error keeps.
@@ -71,17 +79,18 @@ func joinForError(segs []string) string {
 	return "/" + strings.Join(segs[:min(len(segs), MaxPathLength+1)], "/")
 }
 
-// parseSegments parses at most MaxPathLength segments.
-func parseSegments(segs []string, whole string) (Path, error) {
+// parseSegments parses at most MaxPathLength segments. An empty reason means
+// success.
+func parseSegments(segs []string) (Path, PathReason) {
 	var p Path
 	for _, s := range segs {
 		id, reason := parseID(s)
 		if reason != "" {
-			return Path{}, &PathError{Path: whole, Reason: reason}
+			return Path{}, reason
 		}
 		p = p.Child(id)
 	}
-	return p, nil
+	return p, ""
 }
 
 // parseID parses one identifier. An empty reason means success.

@@ -101,52 +101,72 @@ func (p Payload) Filter(keep func(Path) bool) Payload {
 // there. The root always exists.
 func (t *Tree) Payload(target Path) (Payload, bool) {
 	var p Payload
-	found := target.Len() == 0
-	for _, o := range t.objects {
-		path := PathOf(o.ID)
-		found = found || path == target
-		for _, i := range o.Instances {
-			found = p.addInstance(path.Child(i.ID), i, target) || found
+	switch target.Len() {
+	case 0:
+		for _, o := range t.objects {
+			p.addObject(o)
 		}
+		return p, true
+	case 1:
+		at, found := find(t.objects, target.Object())
+		if found {
+			p.addObject(t.objects[at])
+		}
+		return p, found
 	}
-	return p, found
+	i := t.instance(target.Object(), target.Instance())
+	if i == nil {
+		return p, false
+	}
+	if target.Len() == 2 {
+		p.addInstance(target, *i)
+		return p, true
+	}
+	return p, p.addOne(target, *i)
 }
 
-// addInstance adds what target covers of one instance and reports whether that
-// was anything.
-func (p *Payload) addInstance(path Path, i Instance, target Path) bool {
-	covered := target.Contains(path)
-	if !covered && !path.Contains(target) {
-		return false
+func (p *Payload) addObject(o Object) {
+	for _, i := range o.Instances {
+		p.addInstance(PathOf(o.ID, i.ID), i)
 	}
+}
+
+func (p *Payload) addInstance(path Path, i Instance) {
+	p.Nodes = slices.Grow(p.Nodes, len(i.Resources))
 	for _, r := range i.Resources {
-		covered = p.addResource(path.Child(r.ID), r, target) || covered
+		p.addResource(path.Child(r.ID), r)
 	}
-	if covered {
-		p.Instances = append(p.Instances, path)
-	}
-	return covered
+	p.Instances = append(p.Instances, path)
 }
 
-func (p *Payload) addResource(path Path, r Resource, target Path) bool {
-	covered := target.Contains(path)
-	if !covered && !path.Contains(target) {
-		return false
-	}
+func (p *Payload) addResource(path Path, r Resource) {
 	if !r.Multiple {
-		if covered {
-			p.Nodes = append(p.Nodes, Node{Path: path, Value: r.Value})
-		}
-		return covered
+		p.Nodes = append(p.Nodes, Node{Path: path, Value: r.Value})
+		return
 	}
 	for _, ri := range r.Instances {
-		if child := path.Child(ri.ID); target.Contains(child) {
-			p.Nodes = append(p.Nodes, Node{Path: child, Value: ri.Value})
-			covered = true
+		p.Nodes = append(p.Nodes, Node{Path: path.Child(ri.ID), Value: ri.Value})
+	}
+	p.Multiples = append(p.Multiples, path)
+}
+
+// addOne adds the resource or resource instance target of the instance, and
+// reports whether it is there.
+func (p *Payload) addOne(target Path, i Instance) bool {
+	r, found := i.Resource(target.Resource())
+	switch {
+	case !found:
+		return false
+	case target.Len() == 3:
+		p.addResource(target, r)
+	default:
+		at, there := find(r.Instances, target.ResourceInstance())
+		if !there {
+			return false
 		}
+		p.Nodes = append(p.Nodes, Node{Path: target, Value: r.Instances[at].Value})
+		p.Multiples = append(p.Multiples, target.Prefix(3))
 	}
-	if covered {
-		p.Multiples = append(p.Multiples, path)
-	}
-	return covered
+	p.Instances = append(p.Instances, target.Prefix(2))
+	return true
 }

@@ -8,14 +8,28 @@ import "slices"
 // zero value is an empty tree.
 type Tree struct {
 	objects []Object
+	// shared says that objects may belong to clones too: then they are never
+	// changed, and the first change to this tree takes a copy.
+	shared bool
 }
 
 // NewTree returns an empty tree.
 func NewTree() *Tree { return &Tree{} }
 
-// Clone is an independent copy.
+// Clone is an independent copy. It costs nothing until one of the two is changed:
+// only then are the objects copied. The clone may be used on another goroutine.
 func (t *Tree) Clone() *Tree {
-	return &Tree{objects: sorted(t.objects, cloneObject)}
+	if !t.shared {
+		t.shared = true
+	}
+	return &Tree{objects: t.objects, shared: true}
+}
+
+// own makes sure that the objects are this tree's alone, before a change.
+func (t *Tree) own() {
+	if t.shared {
+		t.objects, t.shared = sorted(t.objects, cloneObject), false
+	}
 }
 
 // Equal reports whether both hold the same objects, instances and values.
@@ -52,7 +66,11 @@ func (t *Tree) Instance(obj, inst uint16) (Instance, bool) {
 	return cloneInstance(*i), true
 }
 
-// instance points into the tree, nil when there is none.
+// HasInstance reports whether there is an object instance.
+func (t *Tree) HasInstance(obj, inst uint16) bool { return t.instance(obj, inst) != nil }
+
+// instance points into the tree, nil when there is none. Whoever changes it calls
+// own first.
 func (t *Tree) instance(obj, inst uint16) *Instance {
 	at, found := find(t.objects, obj)
 	if !found {
@@ -71,6 +89,7 @@ func (t *Tree) PutObject(obj uint16) { t.object(obj) }
 
 // object points into the tree and creates the object if need be.
 func (t *Tree) object(obj uint16) *Object {
+	t.own()
 	at, found := find(t.objects, obj)
 	if !found {
 		t.objects = slices.Insert(t.objects, at, Object{ID: obj})
@@ -89,6 +108,7 @@ func (t *Tree) PutInstance(obj uint16, i Instance) {
 // DeleteInstance removes an object instance and reports whether there was one.
 // The object stays, without instances if it was the last.
 func (t *Tree) DeleteInstance(obj, inst uint16) bool {
+	t.own()
 	at, found := find(t.objects, obj)
 	if !found {
 		return false
@@ -99,7 +119,10 @@ func (t *Tree) DeleteInstance(obj, inst uint16) bool {
 }
 
 // DeleteObject removes an object with all its instances.
-func (t *Tree) DeleteObject(obj uint16) { t.objects, _ = drop(t.objects, obj) }
+func (t *Tree) DeleteObject(obj uint16) {
+	t.own()
+	t.objects, _ = drop(t.objects, obj)
+}
 
 // Resource is a copy of the resource at a path of three segments; other paths
 // name no resource.
@@ -115,7 +138,11 @@ func (t *Tree) Resource(path Path) (Resource, bool) {
 // Value is the value at a path of three segments (single-instance resource) or
 // four (resource instance).
 func (t *Tree) Value(path Path) (Value, bool) {
-	r, found := t.Resource(path.Prefix(3))
+	i := t.instance(path.Object(), path.Instance())
+	if path.Len() < 3 || i == nil {
+		return Value{}, false
+	}
+	r, found := i.Resource(path.Resource())
 	if !found || r.Multiple != (path.Len() == 4) {
 		return Value{}, false
 	}
@@ -149,6 +176,7 @@ func (t *Tree) ensureInstance(obj, inst uint16) *Instance {
 // DeleteResource removes the resource at a path of three segments, or the
 // resource instance at a path of four, and reports whether there was one.
 func (t *Tree) DeleteResource(path Path) bool {
+	t.own()
 	i := t.instance(path.Object(), path.Instance())
 	if path.Len() < 3 || i == nil {
 		return false

@@ -212,7 +212,7 @@ func TestLongValues(t *testing.T) {
 		m := limited(t, accounts.MaxRecord, factoryTree())
 		path := mustPath(rapid.SampledFrom([]string{"/0/1", "/1/0"}).Draw(rt, "instance"))
 		path = path.Child(rapid.Uint16Range(0, 32).Draw(rt, "resource"))
-		def, _ := registry.Resource(path)
+		def, _ := m.session.registry.Resource(path)
 		if code := answered(operate(m, start, anyLength(rt, path, def))); code != messages.Changed {
 			return
 		}

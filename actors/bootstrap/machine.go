@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -99,14 +100,21 @@ type Config struct {
 	// MaxAccounts bounds the management accounts that a bootstrap leaves, the
 	// bootstrap account not counted. 0 means accounts.DefaultMax.
 	MaxAccounts int
+	// Registry defines the objects that a bootstrap server sees; nil means the core
+	// objects.
+	Registry *lwm2m.Registry
 }
 
 func (c Config) orDefault() Config {
+	if c.Registry == nil {
+		c.Registry = objects.Core()
+	}
 	return Config{
 		Silence:     cmp.Or(c.Silence, DefaultSilence),
 		Longest:     cmp.Or(c.Longest, DefaultLongest),
 		MaxBytes:    min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
 		MaxAccounts: cmp.Or(c.MaxAccounts, accounts.DefaultMax),
+		Registry:    c.Registry,
 	}
 }
 

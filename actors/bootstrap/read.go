@@ -24,7 +24,7 @@ func (t *transaction) discover(path lwm2m.Path) answer {
 	if path.Len() == 1 && !slices.Contains(tree.Objects(), path.Object()) {
 		return refuse(messages.NotFound, "no such object")
 	}
-	links, err := linkformat.EncodeBootstrapDiscover(t.version, path, tree, registry)
+	links, err := linkformat.EncodeBootstrapDiscover(t.version, path, tree, t.registry)
 	if err != nil {
 		return refuse(messages.InternalServerError, err.Error())
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// registry defines the objects that a bootstrap server sees. It is immutable.
-var registry = objects.Core()
-
 // transaction is the copy of objects 0 and 1 that a server works on. Every
 // operation is carried out whole or not at all.
 type transaction struct {
@@ -23,10 +20,15 @@ type transaction struct {
 	format  messages.Format // of an answer, when the server states no preference
 	limits  accounts.Limits // of what may be stored
 	most    int             // management accounts
+
+	registry *lwm2m.Registry // the objects that the server sees
 }
 
 func newTransaction(b messages.BeginBootstrap, c Config, plain bool) *transaction {
-	t := &transaction{base: b.Tree, work: b.Tree.Clone(), version: b.Version, limits: accounts.Limits{Bytes: c.MaxBytes}, most: c.MaxAccounts}
+	t := &transaction{
+		base: b.Tree, work: b.Tree.Clone(), version: b.Version,
+		limits: accounts.Limits{Bytes: c.MaxBytes}, most: c.MaxAccounts, registry: c.Registry,
+	}
 	t.format = messages.FormatSenMLCBOR
 	if plain {
 		t.format = messages.FormatTLV

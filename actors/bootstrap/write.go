@@ -17,15 +17,15 @@ import (
 // Missing instances are made. Resources that no definition knows are left out
 // of an instance and refused on their own.
 func (t *transaction) write(path lwm2m.Path, in messages.Inbound) answer {
-	if refusal, ok := writable(path); !ok {
+	if refusal, ok := t.writable(path); !ok {
 		return refusal
 	}
 	payload, refusal := t.decode(path, in)
 	if !refusal.IsZero() {
 		return refusal
 	}
-	payload = payload.Filter(known)
-	if err := inRange(payload); err != nil {
+	payload = payload.Filter(t.known)
+	if err := t.inRange(payload); err != nil {
 		return refuse(messages.BadRequest, err.Error())
 	}
 	if path.Len() == 3 && len(payload.Nodes)+len(payload.Multiples) == 0 {
@@ -37,7 +37,7 @@ func (t *transaction) write(path lwm2m.Path, in messages.Inbound) answer {
 }
 
 // writable tells whether there is something to write at path.
-func writable(path lwm2m.Path) (refusal answer, ok bool) {
+func (t *transaction) writable(path lwm2m.Path) (refusal answer, ok bool) {
 	switch {
 	case path.Len() == 0, path.Len() == 4, path.Object() == objects.Device:
 		return notAllowed, false
@@ -46,7 +46,7 @@ func writable(path lwm2m.Path) (refusal answer, ok bool) {
 	case path.Len() < 3:
 		return answer{}, true
 	}
-	def, found := registry.Resource(path)
+	def, found := t.registry.Resource(path)
 	switch {
 	case !found:
 		return refuse(messages.NotFound, "no such resource"), false
@@ -63,20 +63,20 @@ func (t *transaction) decode(path lwm2m.Path, in messages.Inbound) (lwm2m.Payloa
 		return lwm2m.Payload{}, exceeded(errBudget)
 	}
 	limits := lwm2m.Limits{Bytes: t.limits.Bytes, Nodes: accounts.MaxElements}
-	payload, refusal := answers.Decode(in, path, registry, limits)
+	payload, refusal := answers.Decode(in, path, t.registry, limits)
 	return payload, answer{Answer: refusal}
 }
 
 // known reports whether a definition has the resource.
-func known(path lwm2m.Path) bool {
-	_, found := registry.Resource(path)
+func (t *transaction) known(path lwm2m.Path) bool {
+	_, found := t.registry.Resource(path)
 	return found
 }
 
 // inRange holds every value against its definition.
-func inRange(p lwm2m.Payload) error {
+func (t *transaction) inRange(p lwm2m.Payload) error {
 	for _, n := range p.Nodes {
-		def, _ := registry.Resource(n.Path)
+		def, _ := t.registry.Resource(n.Path)
 		if err := def.Check(n.Value); err != nil {
 			return err
 		}

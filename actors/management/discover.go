@@ -22,7 +22,7 @@ func (s session) discover(path lwm2m.Path) answer {
 	if path.Len() == 1 {
 		add(path, 0)
 	}
-	for _, inst := range s.view.Instances(path.Object()) {
+	for _, inst := range s.instances(path.Object()) {
 		instance := lwm2m.PathOf(path.Object(), inst)
 		if path.Contains(instance) {
 			add(instance, 0)
@@ -39,7 +39,7 @@ func (s session) discover(path lwm2m.Path) answer {
 // resources lists an instance's resources, the executable ones included, in
 // order.
 func (s session) resources(path lwm2m.Path) []lwm2m.Resource {
-	i, _ := s.view.Instance(path.Object(), path.Instance())
+	i, _ := s.object(path.Object()).Instance(path.Object(), path.Instance())
 	resources := i.Resources
 	if path.Object() == objects.Server {
 		resources = append(resources, lwm2m.Resource{ID: objects.ServerRegistrationUpdateTrigger})

@@ -13,9 +13,10 @@
 // A server sees its own Server instance only. Without Access Control objects
 // nothing says what it may do with another server's, so it may do nothing.
 //
-// The actor holds the model that it serves and nothing else: objects 0 and 1
-// belong to the supervisor, which sends them as messages.ModelChanged, also after
-// the actor was restarted. The package is
-// internal to the runtime: nothing in it may be touched from outside except
-// through messages, but for ObjectEntries, a pure function.
+// The actor holds the model that it serves and the versions of the sessions that
+// are up: objects 0 and 1 belong to the supervisor, which sends them as
+// messages.ModelChanged, also after the actor was restarted. A request is looked up
+// in the model directly, so that its cost does not grow with what else is there.
+// The package is internal to the runtime: nothing in it may be touched from outside
+// except through messages, but for ObjectEntries, a pure function.
 package management

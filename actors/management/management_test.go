@@ -216,11 +216,48 @@ func TestContents(t *testing.T) {
 	}
 }
 
-// Without Accept a server gets TLV, and says so.
+// Without Accept a server gets what its version reads, and is told which that is:
+// TLV in LwM2M 1.0 and while its version is not known, SenML CBOR later.
 func TestDefaultFormat(t *testing.T) {
-	reply, _ := ask(t, machine(true), request(messages.GET, "/3/0/0"))
-	if *reply.ContentFormat != tlvF || string(reply.Payload) != "\xc8\x00\x08Holdfast" {
-		t.Errorf("format %d, %q", *reply.ContentFormat, reply.Payload)
+	m := machine(true)
+	peer := messages.ManagementPeer(1)
+	read := func(epoch messages.Epoch) messages.Format {
+		in := request(messages.GET, "/3/0/0")
+		in.Epoch = epoch
+		reply, _ := ask(t, m, in)
+		switch *reply.ContentFormat {
+		case tlvF:
+			if string(reply.Payload) != "\xc8\x00\x08Holdfast" {
+				t.Errorf("TLV: %q", reply.Payload)
+			}
+		case cborF:
+			if string(reply.Payload) != "\x81\xa2\x21f/3/0/0\x03hHoldfast" {
+				t.Errorf("SenML CBOR: %q", reply.Payload)
+			}
+		}
+		return *reply.ContentFormat
+	}
+	for _, c := range []struct {
+		what  string
+		in    any
+		epoch messages.Epoch
+		want  messages.Format
+	}{
+		{"before the session", nil, 4, tlvF},
+		{"1.0", messages.SessionUp{Peer: peer, Epoch: 4, Version: "1.0"}, 4, tlvF},
+		{"1.1 on the same link", messages.SessionUp{Peer: peer, Epoch: 4, Version: "1.1"}, 4, cborF},
+		{"another link", nil, 5, tlvF},
+		{"1.2", messages.SessionUp{Peer: messages.ManagementPeer(2), Epoch: 5, Version: "1.2"}, 5, cborF},
+		{"lost", messages.SessionLost{Peer: peer, Epoch: 4}, 4, tlvF},
+		{"the other is not", nil, 5, cborF},
+	} {
+		m.Step(now, c.in)
+		if got := read(c.epoch); got != c.want {
+			t.Errorf("%s: format %d", c.what, got)
+		}
+	}
+	if m.Step(now, messages.SessionLost{Epoch: 5}); len(m.versions) != 0 {
+		t.Errorf("it still knows %v", m.versions)
 	}
 }
 

@@ -2,6 +2,7 @@ package management
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -9,14 +10,11 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// registry defines the objects of the model. It is immutable.
-var registry = objects.Core()
-
 // session answers one request of one server.
 type session struct {
-	account messages.Peer
-	view    *lwm2m.Tree // what the server may see
-	model   *lwm2m.Tree // objects 0 and 1
+	*Machine
+	peer messages.Peer
+	now  time.Time
 }
 
 // answer is what becomes of a request.
@@ -63,7 +61,7 @@ func (s session) answer(in messages.Inbound) answer {
 	}
 	switch {
 	case in.Code == messages.GET:
-		return s.get(path, in.Accept)
+		return s.get(path, in)
 	case in.Code == messages.POST && s.executable(path):
 		return s.execute(path, in)
 	}
@@ -79,7 +77,7 @@ func (s session) locate(path lwm2m.Path, method messages.CoAPCode) *answer {
 		return notAllowed
 	case path.Object() == objects.Security, path.Object() == objects.OSCORE:
 		return unauthorized
-	case !slices.Contains(s.view.Objects(), path.Object()):
+	case s.object(path.Object()) == nil:
 		return notFound
 	case path.Len() == 1:
 		return nil
@@ -91,21 +89,21 @@ func (s session) locate(path lwm2m.Path, method messages.CoAPCode) *answer {
 }
 
 func (s session) locateInstance(path lwm2m.Path) *answer {
-	switch _, visible := s.view.Instance(path.Object(), path.Instance()); {
-	case visible:
-		return nil
-	case slices.Contains(s.model.Instances(path.Object()), path.Instance()):
+	switch {
+	case !s.object(path.Object()).HasInstance(path.Object(), path.Instance()):
+		return notFound
+	case !s.sees(path.Object(), path.Instance()):
 		return unauthorized
 	}
-	return notFound
+	return nil
 }
 
 // locateResource finds stored and executable resources. A mandatory resource
 // that this device does not support (Reboot) exists and allows nothing.
 func (s session) locateResource(path lwm2m.Path) *answer {
 	resource := path.Prefix(3)
-	stored, found := s.view.Resource(resource)
-	def, _ := registry.Resource(resource)
+	stored, found := s.object(path.Object()).Resource(resource)
+	def, _ := s.config.Registry.Resource(resource)
 	switch {
 	case !found && def.Operations.Has(lwm2m.OpExecute) && path.Len() == 4:
 		return notFound

@@ -43,11 +43,10 @@ func Content(format messages.Format, payload []byte) Answer {
 // cannot have the target.
 func Encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) Answer {
 	data, err := codec.Encode(format, path, p)
-	var unfit *codec.FormatError
 	switch {
 	case err == nil:
 		return Content(format, data)
-	case errors.As(err, &unfit):
+	case unfit(err):
 		return Refuse(messages.NotAcceptable, "the target cannot be had in this format")
 	}
 	return Refuse(messages.InternalServerError, err.Error())
@@ -61,12 +60,17 @@ func Decode(in messages.Inbound, path lwm2m.Path, reg *lwm2m.Registry, limits lw
 		return lwm2m.Payload{}, Refuse(messages.UnsupportedFormat, "a write names its Content-Format")
 	}
 	p, err := codec.Decode(*in.ContentFormat, path, in.Payload, reg, limits)
-	var unfit *codec.FormatError
 	switch {
 	case err == nil:
 		return p, Answer{}
-	case errors.As(err, &unfit):
+	case unfit(err):
 		return p, Refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
 	}
 	return p, Refuse(messages.BadRequest, err.Error())
+}
+
+// unfit reports whether a format cannot have a target, whatever the content.
+func unfit(err error) bool {
+	var unfit *codec.FormatError
+	return errors.As(err, &unfit)
 }

@@ -113,39 +113,48 @@ func typed(natural lwm2m.Value, def lwm2m.ResourceDef, known bool) (lwm2m.Value,
 // names splits the paths of one pack into a base name and relative names.
 type names struct {
 	base   string
-	prefix int // bytes of a full path that the base name covers
+	prefix int  // bytes of a full path that the base name covers
+	whole  bool // the base name is that of the only node
 }
 
 // namesFor picks the base name: the target itself when it is the only node, else
 // the target as a prefix.
 func namesFor(target lwm2m.Path, nodes []lwm2m.Node) names {
-	if len(nodes) == 1 && nodes[0].Path == target {
-		return names{base: target.String(), prefix: len(target.String())}
-	}
 	base := target.String()
+	if len(nodes) == 1 && nodes[0].Path == target {
+		return names{base: base, whole: true}
+	}
 	if target.Len() > 0 {
 		base += "/"
 	}
 	return names{base: base, prefix: len(base)}
 }
 
-func (n names) relative(p lwm2m.Path) string { return p.String()[n.prefix:] }
+func (n names) relative(p lwm2m.Path) string {
+	if n.whole {
+		return ""
+	}
+	return p.String()[n.prefix:]
+}
 
 // checkNodes finds nodes that a pack for target cannot carry.
 func checkNodes(format string, target lwm2m.Path, nodes []lwm2m.Node) error {
 	for _, n := range nodes {
-		e := lwm2m.EncodeError{Format: format, Path: n.Path}
-		switch {
-		case n.Path.Len() < 3 || !target.Contains(n.Path):
-			e.Reason, e.Detail = lwm2m.ReasonPath, "not a value of the target"
-		case target.Len() == 3 && n.Path == target && len(nodes) > 1:
-			e.Reason, e.Detail = lwm2m.ReasonDuplicate, "a single value among others"
-		case n.Value.Kind() == lwm2m.KindNone:
-			e.Reason, e.Detail = lwm2m.ReasonMismatch, "no value to encode"
-		default:
-			continue
+		if f := checkNode(target, n, len(nodes)); f != noFault {
+			return &lwm2m.EncodeError{Format: format, Path: n.Path, Reason: f.reason, Detail: f.detail}
 		}
-		return &e
 	}
 	return nil
+}
+
+func checkNode(target lwm2m.Path, n lwm2m.Node, count int) fault {
+	switch {
+	case n.Path.Len() < 3 || !target.Contains(n.Path):
+		return fault{lwm2m.ReasonPath, "not a value of the target"}
+	case target.Len() == 3 && n.Path == target && count > 1:
+		return fault{lwm2m.ReasonDuplicate, "a single value among others"}
+	case n.Value.Kind() == lwm2m.KindNone:
+		return fault{lwm2m.ReasonMismatch, "no value to encode"}
+	}
+	return noFault
 }
