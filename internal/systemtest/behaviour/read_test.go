@@ -104,7 +104,6 @@ func (c *wireConn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
 type reader struct {
 	conn     *wireConn
 	request  []byte
-	payload  int // bytes of the answer
 	sequence uint16
 }
 

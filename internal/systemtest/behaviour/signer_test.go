@@ -101,7 +101,10 @@ func public(t *testing.T, leaf *testpki.Leaf) []byte {
 // expectNoKey demands that the key is in no file of the state directory.
 func (s *site) expectNoKey(cfg holdfast.Config) {
 	s.T.Helper()
-	secret := s.token.leaf.Key.D.FillBytes(make([]byte, 32))
+	secret, err := s.token.leaf.Key.Bytes()
+	if err != nil {
+		s.T.Fatal(err)
+	}
 	files, err := filepath.Glob(filepath.Join(cfg.StateDir, "*"))
 	if err != nil {
 		s.T.Fatal(err)
