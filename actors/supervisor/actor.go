@@ -59,7 +59,7 @@ type Runtime struct {
 func Props(runtime Runtime) *actor.Props {
 	s := &slot{}
 	return actorkit.Props(
-		func() actor.Actor { return newShell(runtime, s) },
+		func() actor.Actor { return newShell(&runtime, s) },
 		actorkit.PropsOptions{
 			Mailbox:      actorkit.MailboxOptions{Hooks: runtime.hooks("supervisor")},
 			OnChildCrash: func(child *actor.PID, crash *actorkit.Crash) { s.current.childCrashed(child, crash) },
@@ -95,19 +95,21 @@ func (s *slot) machine(config Config, now time.Time) *Machine {
 	return Resume(config, &s.memory)
 }
 
-func (r Runtime) hooks(name string) *actorkit.Hooks {
+func (r *Runtime) hooks(name string) *actorkit.Hooks {
 	if r.Hooks == nil {
 		return nil
 	}
 	return r.Hooks(name)
 }
 
-func (r Runtime) latePanic(name string) func(*actor.PID, *actorkit.Crash) {
-	return func(_ *actor.PID, crash *actorkit.Crash) {
-		if r.LatePanic != nil {
-			r.LatePanic(name, crash)
-		}
+// latePanic returns a function that holds no more than it needs: each actor of
+// each client has one.
+func (r *Runtime) latePanic(name string) func(*actor.PID, *actorkit.Crash) {
+	late := r.LatePanic
+	if late == nil {
+		return nil
 	}
+	return func(_ *actor.PID, crash *actorkit.Crash) { late(name, crash) }
 }
 
 // incarnation is the set of actors that serve one account in one epoch. It is
@@ -163,7 +165,7 @@ func (l *links) at(epoch messages.Epoch) *actor.PID {
 // shell runs the machine's effects.
 type shell struct {
 	*actorkit.Shell
-	runtime      Runtime
+	runtime      *Runtime // shared by the incarnations
 	incarnations map[messages.Epoch]*incarnation
 	siblings     siblings
 	links        links
@@ -171,7 +173,7 @@ type shell struct {
 	root         *actor.RootContext
 }
 
-func newShell(runtime Runtime, s *slot) *shell {
+func newShell(runtime *Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
 	runtime.Config.Objects = management.ObjectEntries
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
@@ -272,7 +274,7 @@ type kind struct {
 	// serves says that the owner answers the peer's requests, and not management.
 	serves bool
 	// maxBody bounds what the peer may send in blocks.
-	maxBody func(Runtime) int
+	maxBody func(*Runtime) int
 }
 
 var kinds = map[messages.PeerKind]kind{
@@ -282,7 +284,7 @@ var kinds = map[messages.PeerKind]kind{
 		},
 		serves: true,
 		// What a bootstrap may deliver is bounded block by block.
-		maxBody: func(r Runtime) int { return r.Bootstrap.MaxBytes },
+		maxBody: func(r *Runtime) int { return r.Bootstrap.MaxBytes },
 	},
 	messages.PeerManagement: {
 		owner: func(s *shell, peer messages.Peer, route actorkit.Route) (*actor.Props, string) {
@@ -290,7 +292,7 @@ var kinds = map[messages.PeerKind]kind{
 			config := registration.Config{Budget: s.runtime.Config.Budget}
 			return registration.Props(config, route, s.options(name)), name
 		},
-		maxBody: func(r Runtime) int { return r.CoAP.MaxBody },
+		maxBody: func(r *Runtime) int { return r.CoAP.MaxBody },
 	},
 }
 

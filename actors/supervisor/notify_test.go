@@ -148,7 +148,7 @@ func startSupervisor(t *testing.T, transport lwm2mtest.Transport, emit func(mess
 		Emit:    emit, Publish: func(messages.Snapshot) {}, Finish: func(messages.Stopped) {},
 	}
 	system := actorkit.NewSystem(nil)
-	pid := system.Root.Spawn(actorkit.Props(func() actor.Actor { return newShell(runtime, s) }, actorkit.PropsOptions{}))
+	pid := system.Root.Spawn(actorkit.Props(func() actor.Actor { return newShell(&runtime, s) }, actorkit.PropsOptions{}))
 	return system, pid, func(epoch messages.Epoch) *actor.PID { return s.current.route(core.Link, epoch) }
 }
 
