@@ -175,7 +175,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 // mostAllocations is how many allocations one Read may cost a client.
-const mostAllocations = 49
+const mostAllocations = 35
 
 // TestReadAllocations holds the number of BenchmarkRead.
 func TestReadAllocations(t *testing.T) {
