@@ -8,6 +8,20 @@
 // under a new epoch. It also owns what outlives an incarnation: the count of
 // failures, the Location, and objects 0 and 1 as last stored.
 //
+//	machine.go      the core: what it holds, and which input goes where
+//	account.go      one account; outage.go, attempt.go: its failures, its present attempt
+//	incarnation.go  actors started and given up; registered and lost
+//	recover.go      a failure to its step; table.go, policy.go, schedule.go: by which rule
+//	wait.go         delays and what ends them; turn.go, budget.go: the budget of attempts
+//	load.go         accounts put into force; loader.go, wayback.go: which ones
+//	order.go        the registration order
+//	bootstrap.go    bootstraps begun and adopted
+//	calls.go        what applications ask for; rate.go: how often others may
+//	session.go      who has registered us, told to management
+//	crash.go        panics of other actors; memory.go: what outlives one of the supervisor
+//	stop.go         the end
+//	actor.go        the shell: actors spawned, wired and stopped
+//
 // The package is internal to the runtime: only the root package starts it.
 // Nothing in it may be touched from outside except through messages.
 package supervisor
