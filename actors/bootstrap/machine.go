@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -76,11 +77,6 @@ const DefaultSilence = 247 * time.Second
 // operation now and then could otherwise keep a device in the session for ever:
 // it serves no management server meanwhile, and reports nothing.
 const DefaultLongest = 15 * time.Minute
-
-// connectGrace is how long after the deadline the budget ends while network
-// still connects: network reports the finer cause at the deadline itself, and
-// this timer only makes sure that no lost message strands the attempt.
-const connectGrace = 5 * time.Second
 
 // Config is what does not change from one incarnation to the next.
 type Config struct {
@@ -197,7 +193,7 @@ func (m *Machine) start(now time.Time, in messages.BeginBootstrap) []core.Effect
 	m.begin, m.deadline, m.end, m.state = in, in.Deadline, now.Add(m.config.Longest), Connecting
 	m.begin.Tree = in.Tree.Clone() // the sender may go on with its own
 	m.plain = in.Version == requests.Version10
-	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + outcome.ConnectGrace}}
 }
 
 func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {

@@ -3,11 +3,11 @@ package bootstrap
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -58,9 +58,7 @@ func (m *Machine) send(r messages.Request) []core.Effect {
 // repeatWithEcho answers a freshness challenge, once (RFC 9175 section 2.3).
 func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
 	m.echoed = true
-	r := m.last
-	r.Echo = slices.Clone(echo)
-	return m.send(r)
+	return m.send(requests.WithEcho(m.last, echo))
 }
 
 // response judges the answer to the Bootstrap-Request.
@@ -73,7 +71,7 @@ func (m *Machine) response(now time.Time, in messages.Response) []core.Effect {
 	case in.Code == messages.UnsupportedFormat && !m.plain:
 		m.plain = true
 		return m.sendRequest()
-	case in.Code == messages.Unauthorized && len(in.Echo) > 0 && !m.echoed:
+	case outcome.Challenged(in) && !m.echoed:
 		return m.repeatWithEcho(in.Echo)
 	}
 	return m.fail(rejected(in))
@@ -97,39 +95,14 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 	case in.Reason == messages.Exhausted && now.Before(m.deadline):
 		return m.sendRequest()
 	}
-	return m.fail(failureOf(in.Reason))
-}
-
-// failureOf makes a failure of an exchange that brought no answer. A declared
-// limit is named: a person can raise it.
-func failureOf(r messages.RequestFailure) messages.Failure {
-	f := messages.Failure{Class: failureClass(r)}
-	if f.Class == messages.ClassBudget {
-		f.Detail = r.String()
-	}
-	return f
-}
-
-func failureClass(r messages.RequestFailure) messages.Class {
-	switch r {
-	case messages.Exhausted:
-		return messages.ClassTimeout
-	case messages.Reset:
-		return messages.ClassReset
-	case messages.TooLarge, messages.QueueFull, messages.Unsendable:
-		return messages.ClassBudget
-	}
-	return messages.ClassBadAnswer
+	return m.fail(outcome.Unanswered(in.Reason, messages.ClassTimeout))
 }
 
 // rejected makes a failure of an answer that is no 2.04.
 func rejected(in messages.Response) messages.Failure {
-	f := messages.Failure{Class: messages.ClassRejected, Answer: in.Code, Detail: messages.Diagnostic(in.Payload)}
+	f := outcome.Rejected(in)
 	if f.Detail == "" && in.Code == messages.BadRequest {
 		f.Detail = noDetails
-	}
-	if in.MaxAge != nil {
-		f.MaxAge = new(time.Duration(*in.MaxAge) * time.Second)
 	}
 	return f
 }

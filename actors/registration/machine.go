@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -101,11 +102,6 @@ const (
 	maxLocationBytes    = 1024
 )
 
-// connectGrace is how long after the deadline the budget ends while network
-// still connects: network reports the finer cause at the deadline itself, and
-// this timer only makes sure that no lost message strands the attempt.
-const connectGrace = 5 * time.Second
-
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	if m.state == Done {
@@ -176,7 +172,7 @@ func (m *Machine) start(now time.Time, in messages.BeginRegistration) []core.Eff
 	if in.Mode == messages.ModeUpdate {
 		m.known = in.Previous
 	}
-	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + connectGrace}}
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + outcome.ConnectGrace}}
 }
 
 func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -213,7 +214,7 @@ func TestBudgetWhileConnectingLeavesNetworkTheFirstWord(t *testing.T) {
 	start := d.now
 	d.begin(nil)
 	d.fire(timerAttempt)
-	if spent := d.now.Sub(start); spent != testBudget+connectGrace {
+	if spent := d.now.Sub(start); spent != testBudget+outcome.ConnectGrace {
 		t.Fatalf("gave up after %v", spent)
 	}
 	if f := d.failure().Failure; f.Class != messages.ClassTimeout {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -64,7 +65,7 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 			// message ID and token (docs/design.md, The reconnection policy).
 			return m.register()
 		}
-		return m.fail(failureOf(in.Reason))
+		return m.fail(outcome.Unanswered(in.Reason, messages.ClassSilence))
 	case Reconnecting:
 		if in.Reason == messages.Reset {
 			return m.refused(now, messages.Empty)
@@ -73,14 +74,14 @@ func (m *Machine) requestFailed(now time.Time, in messages.RequestFailed) []core
 			// Silence ends the ladder; the next attempt comes by the policy.
 			return m.fail(messages.Failure{Class: messages.ClassTimeout})
 		}
-		return m.fail(failureOf(in.Reason))
+		return m.fail(outcome.Unanswered(in.Reason, messages.ClassSilence))
 	case Updating:
 		if in.Reason == messages.Reset {
 			return m.refused(now, messages.Empty)
 		}
-		return m.fail(failureOf(in.Reason))
+		return m.fail(outcome.Unanswered(in.Reason, messages.ClassSilence))
 	case Deregistering:
-		return m.fail(failureOf(in.Reason))
+		return m.fail(outcome.Unanswered(in.Reason, messages.ClassSilence))
 	}
 	return nil
 }
@@ -95,30 +96,8 @@ func (m *Machine) silence() []core.Effect {
 	return nil
 }
 
-// failureOf makes a failure of an exchange that brought no answer. A declared
-// limit is named: a person can raise it.
-func failureOf(r messages.RequestFailure) messages.Failure {
-	f := messages.Failure{Class: failureClass(r)}
-	if f.Class == messages.ClassBudget {
-		f.Detail = r.String()
-	}
-	return f
-}
-
-func failureClass(r messages.RequestFailure) messages.Class {
-	switch r {
-	case messages.Exhausted:
-		return messages.ClassSilence
-	case messages.Reset:
-		return messages.ClassReset
-	case messages.TooLarge, messages.QueueFull, messages.Unsendable:
-		return messages.ClassBudget
-	}
-	return messages.ClassBadAnswer
-}
-
 func (m *Machine) response(now time.Time, in messages.Response) []core.Effect {
-	if in.Code == messages.Unauthorized && len(in.Echo) > 0 && !m.echoed {
+	if outcome.Challenged(in) && !m.echoed {
 		return m.repeatWithEcho(in.Echo)
 	}
 	switch m.state {
@@ -144,7 +123,7 @@ func (m *Machine) registerAnswered(now time.Time, in messages.Response) []core.E
 		m.version++
 		return m.register()
 	case in.Code.Class() >= 4:
-		return m.fail(rejected(in))
+		return m.fail(outcome.Rejected(in))
 	}
 	return m.fail(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
 }
@@ -156,11 +135,11 @@ func (m *Machine) updateAnswered(now time.Time, in messages.Response) []core.Eff
 		m.reregistered = false
 		return m.accepted(now, m.known.Location, true)
 	case in.Code == messages.TooManyRequests, in.Code == messages.ServiceUnavailable:
-		return m.putOff(rejected(in))
+		return m.putOff(outcome.Rejected(in))
 	case in.Code.Class() == 4:
 		return m.refused(now, in.Code)
 	case in.Code.Class() == 5:
-		return m.putOff(rejected(in))
+		return m.putOff(outcome.Rejected(in))
 	}
 	return m.putOff(messages.Failure{Class: messages.ClassBadAnswer, Cause: errUnexpected, Answer: in.Code})
 }
@@ -217,20 +196,12 @@ func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
 	if in.Code == messages.Deleted || in.Code == messages.NotFound {
 		return m.deregistered()
 	}
-	return m.fail(rejected(in))
+	return m.fail(outcome.Rejected(in))
 }
 
 func (m *Machine) deregistered() []core.Effect {
 	m.state = Done
 	return []core.Effect{m.tell(messages.Deregistered{Epoch: m.begin.Epoch})}
-}
-
-func rejected(in messages.Response) messages.Failure {
-	f := messages.Failure{Class: messages.ClassRejected, Answer: in.Code, Detail: messages.Diagnostic(in.Payload)}
-	if in.MaxAge != nil {
-		f.MaxAge = new(time.Duration(*in.MaxAge) * time.Second)
-	}
-	return f
 }
 
 func usableLocation(path []string) bool {

@@ -127,9 +127,7 @@ func (m *Machine) sendAs(r messages.Request) []core.Effect {
 
 // repeatWithEcho answers a freshness challenge, once (RFC 9175 section 2.3).
 func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
-	r := m.last
-	r.Echo = slices.Clone(echo)
-	effects := m.sendAs(r)
+	effects := m.sendAs(requests.WithEcho(m.last, echo))
 	m.echoed = true
 	return effects
 }

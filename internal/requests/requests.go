@@ -61,6 +61,13 @@ func Bootstrap(server uri.URI, endpoint string, preferred *messages.Format) mess
 	return messages.Request{Code: messages.POST, Path: append(slices.Clone(server.Path), "bs"), Query: query}
 }
 
+// WithEcho returns a request that answers a freshness challenge (RFC 9175 section
+// 2.3) with a copy of its Echo value.
+func WithEcho(r messages.Request, echo []byte) messages.Request {
+	r.Echo = slices.Clone(echo)
+	return r
+}
+
 func lifetimeQuery(d time.Duration) string {
 	return "lt=" + strconv.FormatInt(int64(d/time.Second), 10)
 }
