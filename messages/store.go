@@ -1,6 +1,10 @@
 package messages
 
-import "github.com/holdfast-iot/holdfast/lwm2m"
+import (
+	"strconv"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
 
 // Records of the store.
 const (
@@ -8,13 +12,27 @@ const (
 	RecordCredentials = "credentials"
 	// RecordFactory holds objects 0 and 1 as the factory provisioned them.
 	RecordFactory = "factory"
+	// RecordStates begins the names of the records of state, one an account.
+	RecordStates = "state-"
 )
+
+// StateRecord returns the name of the record of state of a management server.
+func StateRecord(p Peer) string { return RecordStates + strconv.Itoa(int(p.ID)) }
 
 // LoadAccounts reads everything that accounts come from, anew each time: what a
 // bootstrap has stored, and the factory's account of the configuration, with
 // every file that it names, or of a provisioned store. Supervisor to store.
 type LoadAccounts struct {
-	Token uint64 // chosen by the asker; returned in the answer
+	Token  uint64 // chosen by the asker; returned in the answer
+	States bool   // the records of state are asked for too
+}
+
+// StoredState is a record of state as it was found.
+type StoredState struct {
+	Data []byte
+	// Err says why the newest generation cannot be used; Data is nil then. What
+	// a later version has written is no error: it is not there.
+	Err error
 }
 
 // AccountsLoaded answers [LoadAccounts].
@@ -44,10 +62,12 @@ type AccountsLoaded struct {
 	// of failure that is: ClassBadCredentials or ClassStoreRead.
 	FactoryErr   error
 	FactoryClass Class
+	// States are the records of state by name, where they were asked for.
+	States map[string]StoredState
 }
 
 // ForgetCredentials removes the stored credentials, so that the factory's
-// account counts again. Supervisor to store.
+// account counts again, and all records of state before them. Supervisor to store.
 type ForgetCredentials struct{ Token uint64 }
 
 // CredentialsForgotten answers [ForgetCredentials].
@@ -64,3 +84,7 @@ type Save struct {
 	Record string
 	Data   []byte // nil removes the record
 }
+
+// SetAside keeps a record from being read again, without destroying it: for a
+// state that crashes whoever uses it. Supervisor to store, which does not answer.
+type SetAside struct{ Record string }

@@ -2,6 +2,7 @@ package accounts
 
 import (
 	"crypto/x509"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -29,8 +30,11 @@ func hasManagement(accts []messages.Account) bool {
 // CheckRecord tells whether the content of a record of the state directory can
 // be used: it decodes, and its accounts hold together. Of those of the factory
 // one that can be used is enough, and there may be none at all. A record of
-// another name passes. The error is a [*RecordError] or [Faults].
+// another name passes. The error is a [*RecordError], [Faults] or a [*StateError].
 func CheckRecord(name string, data []byte) error {
+	if strings.HasPrefix(name, messages.RecordStates) {
+		return CheckState(data)
+	}
 	if name != messages.RecordCredentials && name != messages.RecordFactory {
 		return nil
 	}

@@ -1,0 +1,226 @@
+package accounts
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/holdfast-iot/holdfast/internal/requests"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// State is what is durable of a server account beside its credentials: what the
+// server knew of us when we last heard. It is a cache: a state that is lost, or
+// out of date, costs an Update that is refused, or a Register.
+type State struct {
+	Owner    StateOwner
+	Location []string // Location-Path, verbatim
+	Version  string   // LwM2M version that the server accepted
+	Lifetime time.Duration
+	// Accepted is when the server last accepted a Register or Update, by the
+	// wall clock, in whole seconds. Unwritten is for how long after that more
+	// Updates may have been accepted of which nothing was written.
+	Accepted  time.Time
+	Unwritten time.Duration
+	Objects   Digest // of the objects as last told
+	// NextMID is a message ID such that none from it on had been used when this
+	// was written, as far ahead as IDs are reserved: a link that begins with it
+	// repeats none of those before.
+	NextMID uint16
+}
+
+// StateOwner says whose state it is. One that belongs to another endpoint name,
+// server or identity is void.
+type StateOwner struct {
+	Endpoint string
+	Server   string // URI, in its normal form
+	Identity Digest // of the credentials, without what is secret in them
+}
+
+// Digest is a SHA-256 hash.
+type Digest [sha256.Size]byte
+
+// The record "state-N" of the management account with short server ID N is one
+// CBOR array (RFC 8949, core deterministic encoding), in CDDL:
+//
+//	state = [version: 1, endpoint: tstr, server: tstr, identity: bstr .size 32,
+//	         location: [1*16 tstr], lwm2m: tstr, lifetime: uint,
+//	         accepted: int, unwritten: uint, objects: bstr .size 32,
+//	         next-mid: uint16]
+//
+// Times are in seconds, accepted since 1970. The version comes first in every
+// version of the format.
+const stateVersion = 1
+
+// MaxState bounds a record of state, in bytes.
+const MaxState = 8 << 10
+
+// maxStateSeconds bounds the durations in a state, such that they fit into a
+// time.Duration.
+const maxStateSeconds = 1 << 33
+
+// StateReason says why a state was refused.
+type StateReason string
+
+// The reasons of a [StateError].
+const (
+	StateTooLarge  StateReason = "larger than 8 KiB"
+	StateMalformed StateReason = "not the CBOR of a record of state"
+	StateNewer     StateReason = "written by a later version"
+	StateContent   StateReason = "holds an impossible value"
+	StateForm      StateReason = "not in the form in which it is written"
+)
+
+// StateError is the error of [DecodeState] and [EncodeState].
+type StateError struct{ Reason StateReason }
+
+// Error implements error.
+func (e *StateError) Error() string { return "record of state: " + string(e.Reason) }
+
+type stateCBOR struct {
+	_         struct{} `cbor:",toarray"`
+	Version   uint64
+	Endpoint  string
+	Server    string
+	Identity  []byte
+	Location  []string
+	LwM2M     string
+	Lifetime  uint64
+	Accepted  int64
+	Unwritten uint64
+	Objects   []byte
+	NextMID   uint16
+}
+
+// EncodeState makes the content of a record. It refuses what [DecodeState] would
+// not read as the same state.
+func EncodeState(s State) ([]byte, error) {
+	data, err := encMode.Marshal(stateCBOR{
+		Version: stateVersion, Endpoint: s.Owner.Endpoint, Server: s.Owner.Server, Identity: s.Owner.Identity[:],
+		Location: s.Location, LwM2M: s.Version, Lifetime: seconds(s.Lifetime), Accepted: s.Accepted.Unix(),
+		Unwritten: seconds(s.Unwritten), Objects: s.Objects[:], NextMID: s.NextMID,
+	})
+	if err != nil {
+		panic(err) // no type here can fail to encode
+	}
+	if _, err := DecodeState(data); err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// seconds returns whole seconds; a negative duration makes an impossible value.
+func seconds(d time.Duration) uint64 { return uint64(d / time.Second) }
+
+// DecodeState reads what [EncodeState] has written, and nothing else. The error is
+// a [*StateError].
+func DecodeState(data []byte) (State, error) {
+	if len(data) > MaxState {
+		return State{}, &StateError{StateTooLarge}
+	}
+	var c stateCBOR
+	if err := decMode.Unmarshal(data, &c); err != nil {
+		return State{}, &StateError{unreadable(data)}
+	}
+	switch again, _ := encMode.Marshal(c); {
+	case c.Version > stateVersion:
+		return State{}, &StateError{StateNewer}
+	case !c.possible():
+		return State{}, &StateError{StateContent}
+	case !bytes.Equal(again, data):
+		return State{}, &StateError{StateForm}
+	}
+	return c.state(), nil
+}
+
+// unreadable tells the form of a later version from what has none: of that only
+// the version is known.
+func unreadable(data []byte) StateReason {
+	var parts []cbor.RawMessage
+	var version uint64
+	if decMode.Unmarshal(data, &parts) == nil && len(parts) > 0 &&
+		decMode.Unmarshal(parts[0], &version) == nil && version > stateVersion {
+		return StateNewer
+	}
+	return StateMalformed
+}
+
+func (c *stateCBOR) possible() bool {
+	return c.Version == stateVersion && c.Endpoint != "" && c.Server != "" && c.LwM2M != "" &&
+		len(c.Identity) == sha256.Size && len(c.Objects) == sha256.Size &&
+		c.Lifetime <= maxStateSeconds && c.Unwritten <= maxStateSeconds && usableLocation(c.Location)
+}
+
+// Limits of a Location-Path, as registration has them.
+const (
+	maxLocationSegments = 16
+	maxLocationBytes    = 1024
+)
+
+func usableLocation(path []string) bool {
+	total := 0
+	for _, segment := range path {
+		total += len(segment)
+	}
+	return len(path) > 0 && len(path) <= maxLocationSegments && total <= maxLocationBytes && requests.CheckLocation(path) == nil
+}
+
+func (c *stateCBOR) state() State {
+	return State{
+		Owner:    StateOwner{Endpoint: c.Endpoint, Server: c.Server, Identity: Digest(c.Identity)},
+		Location: c.Location, Version: c.LwM2M, Lifetime: time.Duration(c.Lifetime) * time.Second,
+		Accepted: time.Unix(c.Accepted, 0), Unwritten: time.Duration(c.Unwritten) * time.Second,
+		Objects: Digest(c.Objects), NextMID: c.NextMID,
+	}
+}
+
+// CheckState says what is wrong with the content of a record of state, if anything
+// is. The error is a [*StateError].
+func CheckState(data []byte) error {
+	_, err := DecodeState(data)
+	return err
+}
+
+// IsNewer reports whether a record of state was refused because a later version
+// wrote it: then it is not damaged.
+func IsNewer(err error) bool {
+	var refused *StateError
+	return errors.As(err, &refused) && refused.Reason == StateNewer
+}
+
+// OwnerOf returns whose the states of an account are. The pre-shared key is left
+// out: servers know a client by the identity, and the digest of a weak key would
+// give it away.
+func OwnerOf(endpoint string, a messages.Account) StateOwner {
+	c := a.Credentials
+	parts := [][]byte{{byte(c.Mode)}, []byte(c.Identity)}
+	parts = append(parts, c.Certificate...)
+	return StateOwner{Endpoint: endpoint, Server: a.URI.String(), Identity: digest(parts...)}
+}
+
+// DigestObjects returns the digest of an object list.
+func DigestObjects(objects []messages.ObjectEntry) Digest {
+	var parts [][]byte
+	for _, o := range objects {
+		part := binary.BigEndian.AppendUint16([]byte(o.Version), o.ID)
+		for _, id := range o.Instances {
+			part = binary.BigEndian.AppendUint16(part, id)
+		}
+		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(len(o.Version))), part)
+	}
+	return digest(parts...)
+}
+
+// digest hashes parts so that their borders count.
+func digest(parts ...[]byte) Digest {
+	hash := sha256.New()
+	for _, part := range parts {
+		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		hash.Write(part)
+	}
+	return Digest(hash.Sum(nil))
+}
