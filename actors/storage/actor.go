@@ -37,7 +37,7 @@ func newShell(sources Sources) *shell {
 // Receive implements actor.Actor.
 func (s *shell) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
-	case messages.LoadAccounts, messages.Save, messages.ForgetCredentials:
+	case messages.LoadAccounts, messages.Save, messages.ForgetCredentials, messages.SetAside:
 		s.jobs++
 		s.askers[s.jobs] = ctx.Sender()
 		s.Input(ctx, asked{job: s.jobs, request: message})
@@ -61,7 +61,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 			root.Send(self, done{job: effect.job, answer: answer, crash: crash})
 		}()
 	case reply:
-		if to := s.askers[effect.job]; to != nil {
+		if to := s.askers[effect.job]; to != nil && effect.answer != nil {
 			ctx.Send(to, effect.answer)
 		}
 		delete(s.askers, effect.job)
@@ -69,4 +69,14 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		return false
 	}
 	return true
+}
+
+// work does one job at the disk and survives it.
+func (s Sources) work(request any) (answer any, crash *actorkit.Crash) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			crash = actorkit.Recovered(reason, request)
+		}
+	}()
+	return s.perform(request), nil
 }

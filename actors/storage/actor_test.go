@@ -29,6 +29,7 @@ type slowDisk struct {
 	failed error
 	stored store.Record
 	loaded error
+	states []string
 }
 
 func (d *slowDisk) work(what string) {
@@ -85,6 +86,13 @@ func ask(t *testing.T, sources Sources, requests ...any) []any {
 	return got
 }
 
+func (d *slowDisk) SetAside(name string) error {
+	d.work("set aside " + name)
+	return d.failed
+}
+
+func (d *slowDisk) Names(string) ([]string, error) { return d.states, nil }
+
 func noFactory() (*lwm2m.Tree, error) { return lwm2m.NewTree(), nil }
 
 func TestJobsOnOneRecordAreDoneOneAfterTheOther(t *testing.T) {
@@ -136,6 +144,13 @@ func (d *slowRecords) Delete(name string) error {
 	d.work("delete " + name)
 	return nil
 }
+
+func (d *slowRecords) SetAside(name string) error {
+	d.work("set aside " + name)
+	return nil
+}
+
+func (d *slowRecords) Names(string) ([]string, error) { return nil, nil }
 
 func TestRecordsDoNotWaitForEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

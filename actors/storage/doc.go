@@ -2,10 +2,10 @@
 // actors know as the store: the one writer of its records. The package
 // internal/store does the work.
 //
-// It takes [messages.LoadAccounts], [messages.Save] and
-// [messages.ForgetCredentials] and answers the sender. Jobs on one record are done
-// one after the other, in the order in which they came; those on different records
-// do not wait for each other. The disk is used in goroutines of its own, at most
+// It takes [messages.LoadAccounts], [messages.Save], [messages.SetAside] and
+// [messages.ForgetCredentials], which is on every record, and answers the sender.
+// Jobs on one record are done one after the other, in the order in which they
+// came; those on different records do not wait for each other. The disk is used in goroutines of its own, at most
 // maxAtDisk of them, so that the actor never blocks. What comes while maxWaiting
 // jobs wait is refused with [ErrBusy].
 //

@@ -83,16 +83,29 @@ func (m *machine) begin() []core.Effect {
 	return effects
 }
 
-// concerns reports whether one of the jobs is on the same record as next.
+// concerns reports whether one of the jobs must not be under way beside next: it
+// is on the same record, or one of the two is on all of them.
 func concerns(jobs []asked, next asked) bool {
 	record := recordOf(next.request)
-	return slices.ContainsFunc(jobs, func(a asked) bool { return recordOf(a.request) == record })
+	return slices.ContainsFunc(jobs, func(a asked) bool {
+		other := recordOf(a.request)
+		return record == other || record == everyRecord || other == everyRecord
+	})
 }
 
+// everyRecord stands for all records; it is the name of none.
+const everyRecord = "*"
+
 // recordOf returns the record that a job changes, or must not see half changed.
+// Records of state are read beside their writing: either generation will do.
 func recordOf(request any) string {
-	if save, ok := request.(messages.Save); ok {
-		return save.Record
+	switch request := request.(type) {
+	case messages.Save:
+		return request.Record
+	case messages.SetAside:
+		return request.Record
+	case messages.ForgetCredentials:
+		return everyRecord
 	}
 	return messages.RecordCredentials
 }

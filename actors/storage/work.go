@@ -3,7 +3,7 @@ package storage
 import (
 	"errors"
 
-	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -15,6 +15,8 @@ type Records interface {
 	Load(name string) (store.Record, error)
 	Save(name string, data []byte) (generation uint64, err error)
 	Delete(name string) error
+	SetAside(name string) error
+	Names(prefix string) ([]string, error)
 }
 
 // Sources are what the actor reads from and writes to.
@@ -29,24 +31,15 @@ type Sources struct {
 	Factory func() (*lwm2m.Tree, error)
 }
 
-// work does one job at the disk and survives it.
-func (s Sources) work(request any) (answer any, crash *actorkit.Crash) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			crash = actorkit.Recovered(reason, request)
-		}
-	}()
-	return s.perform(request), nil
-}
-
 // perform does one job at the disk.
 func (s Sources) perform(request any) any {
 	switch request := request.(type) {
 	case messages.LoadAccounts:
 		return s.load(request)
 	case messages.ForgetCredentials:
-		err := s.Records.Delete(messages.RecordCredentials)
-		return messages.CredentialsForgotten{Token: request.Token, Err: err}
+		return messages.CredentialsForgotten{Token: request.Token, Err: s.forget()}
+	case messages.SetAside:
+		_ = s.Records.SetAside(request.Record) // what stays is refused by whoever reads it, or crashes it again
 	case messages.Save:
 		if err := s.save(request); err != nil {
 			return failed(request, err)
@@ -64,8 +57,43 @@ func (s Sources) save(request messages.Save) error {
 	return err
 }
 
+// forget removes the states before the credentials that they belong to.
+func (s Sources) forget() error {
+	names, err := s.Records.Names(messages.RecordStates)
+	for i := 0; i < len(names) && err == nil; i++ {
+		err = s.Records.Delete(names[i])
+	}
+	if err != nil {
+		return err
+	}
+	return s.Records.Delete(messages.RecordCredentials)
+}
+
+// states reads the records of state. A directory that cannot be read has none: the
+// record of credentials says so.
+func (s Sources) states() map[string]messages.StoredState {
+	states := map[string]messages.StoredState{}
+	names, _ := s.Records.Names(messages.RecordStates)
+	for _, name := range names {
+		record, err := s.Records.Load(name)
+		if err == nil && record.FellBack {
+			err = record.Cause // an older Location, and message IDs that have been used since
+		}
+		switch {
+		case err == nil:
+			states[name] = messages.StoredState{Data: record.Data}
+		case !errors.Is(err, store.ErrNotExist) && !accounts.IsNewer(err):
+			states[name] = messages.StoredState{Err: err}
+		}
+	}
+	return states
+}
+
 func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	answer := messages.AccountsLoaded{Token: request.Token}
+	if request.States {
+		answer.States = s.states()
+	}
 	record, err := s.Records.Load(messages.RecordCredentials)
 	if !errors.Is(err, store.ErrNotExist) {
 		answer.Stored, answer.StoredErr = record.Data, err

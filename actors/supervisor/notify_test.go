@@ -158,3 +158,5 @@ type emptyDisk struct{}
 func (emptyDisk) Load(string) (store.Record, error)   { return store.Record{}, store.ErrNotExist }
 func (emptyDisk) Save(string, []byte) (uint64, error) { return 1, nil }
 func (emptyDisk) Delete(string) error                 { return nil }
+func (emptyDisk) SetAside(string) error               { return nil }
+func (emptyDisk) Names(string) ([]string, error)      { return nil, nil }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 )
 
 // scanMax bounds how many generations of a record one call reads. A store that
@@ -45,6 +47,34 @@ func (s *Store) Load(name string) (Record, error) {
 		return Record{}, fmt.Errorf("%w: %s", ErrNotExist, name)
 	}
 	return s.newest(name, l.records)
+}
+
+// Names returns the names of the records that begin with prefix, sorted: of those
+// that have a file that Load would look at. At most scanMax are returned. The error
+// is a *ReadError when the directory cannot be read, or ErrClosed.
+func (s *Store) Names(prefix string) ([]string, error) {
+	s.own.Lock()
+	closed := s.closed
+	s.own.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if err := s.readable(); err != nil {
+		return nil, &ReadError{Name: prefix, Path: s.dir, Err: err}
+	}
+	files, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return nil, &ReadError{Name: prefix, Path: s.dir, Err: cause(err)}
+	}
+	var names []string
+	for _, file := range files {
+		if name, _, _ := strings.Cut(file, "."); strings.HasPrefix(name, prefix) && isRecord(file) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), scanMax)], nil
 }
 
 // newest returns the first intact record of entries, which are newest first

@@ -71,6 +71,29 @@ func (s *Store) Delete(name string) error {
 	return s.removeRecords(intact)
 }
 
+// SetAside keeps every generation of the named record from being read again, the
+// intact ones too, without destroying them: afterwards Load says ErrNotExist. At
+// most four files are kept for a name, as with damaged ones. The error is a
+// *WriteError; SetAside may be repeated then.
+func (s *Store) SetAside(name string) error {
+	leave, err := s.enter(name)
+	if err != nil {
+		return &WriteError{Op: "check", Path: s.dir, Err: err}
+	}
+	defer leave()
+	l, err := s.begin(name)
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Backward(l.records) { // the newest goes last: no crash makes an older one current
+		if err := s.setAside(name, &l, e); err != nil {
+			return err
+		}
+	}
+	s.trimDamaged(&l)
+	return s.syncDir()
+}
+
 // setAsideUnusable returns the intact records of l, newest first, once all
 // others are out of the way.
 func (s *Store) setAsideUnusable(name string, l *listing) ([]entry, error) {
