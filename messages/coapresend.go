@@ -182,3 +182,10 @@ type Malformed struct {
 	Epoch Epoch
 	Cause error
 }
+
+// MessageIDBlock is how many message IDs a link uses before it says so.
+const MessageIDBlock = 1 << 10
+
+// MessageIDsUsed says that a link has used another [MessageIDBlock] of message
+// IDs. Coapresend to supervisor.
+type MessageIDsUsed struct{ Epoch Epoch }

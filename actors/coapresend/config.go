@@ -47,6 +47,9 @@ const (
 type Config struct {
 	Peer  messages.Peer
 	Epoch messages.Epoch // inputs of any other epoch are dropped
+	// FirstMID is the message ID to begin with, where the links of a peer before
+	// this one have used IDs; nil to draw one.
+	FirstMID *uint16
 
 	AckTimeout      time.Duration // ACK_TIMEOUT, 2 s; at most 1 h
 	AckRandomFactor float64       // ACK_RANDOM_FACTOR, 1.5; 1 to 10

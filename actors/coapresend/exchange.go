@@ -140,7 +140,7 @@ func (m *Machine) inFlight(kind exchangeKind) int {
 // send transmits x for the first time (RFC 7252 section 4.2), unless its share
 // of the message IDs is in use.
 func (m *Machine) send(x *exchange, share uint64) bool {
-	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, share)
+	mid, ok := m.nextMID(share)
 	if ok {
 		m.sendAs(x, mid)
 	}

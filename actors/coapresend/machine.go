@@ -26,8 +26,8 @@ type Rand interface {
 // messages.Request, More, Cancel, Reply, Notify and Unobserve, core.Expired.
 // Effects: send; core.Tell of messages.Response, ResponseBlock,
 // RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
-// BodyRefused and Notified to core.Handler; messages.Malformed and Overloaded to
-// core.Supervisor; and timers.
+// BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded and
+// MessageIDsUsed to core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
 	rnd Rand
@@ -64,6 +64,9 @@ type Machine struct {
 // New returns the machine of one link. Fields of cfg that are zero or out of
 // range get their defaults.
 func New(cfg Config, rnd Rand) *Machine {
+	if cfg.FirstMID != nil {
+		rnd = startAt{rnd, *cfg.FirstMID}
+	}
 	return &Machine{cfg: cfg.withDefaults(), rnd: rnd}
 }
 

@@ -1,6 +1,11 @@
 package coapresend
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
+)
 
 // midSource hands out message IDs: a random first one, then one after the
 // other, none a second time within the given lifetime (RFC 7252 section 4.4).
@@ -50,6 +55,25 @@ func (s *midSource) next(now time.Time, lifetime time.Duration, rnd Rand, share 
 	mid = s.first + uint16(s.count)
 	s.count++
 	return mid, true
+}
+
+// startAt is a Rand whose first message ID is given.
+type startAt struct {
+	Rand
+	first uint16
+}
+
+// MID implements Rand.
+func (s startAt) MID() uint16 { return s.first }
+
+// nextMID hands out a message ID within a share of them, and tells the supervisor
+// now and then how many have been.
+func (m *Machine) nextMID(share uint64) (mid uint16, ok bool) {
+	mid, ok = m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, share)
+	if ok && m.mids.count%messages.MessageIDBlock == 0 {
+		m.tell(core.Supervisor, messages.MessageIDsUsed{Epoch: m.cfg.Epoch})
+	}
+	return mid, ok
 }
 
 // freed returns when the oldest message IDs in use are free again.

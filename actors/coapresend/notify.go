@@ -115,7 +115,7 @@ func (m *Machine) notifyNON(in messages.Notify) {
 		m.notified(in, messages.NotifyDropped)
 		return
 	}
-	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, midsForNON)
+	mid, ok := m.nextMID(midsForNON)
 	if !ok {
 		m.shed.Answers++
 		m.notified(in, messages.NotifyDropped)

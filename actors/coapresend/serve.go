@@ -225,7 +225,7 @@ func (m *Machine) answer(e *entry, msg coap.Message) {
 // answerNON sends a response that is not resent. It is dropped when the share of
 // message IDs is used up, as the network may drop it too.
 func (m *Machine) answerNON(msg coap.Message) {
-	mid, ok := m.mids.next(m.now, m.cfg.ExchangeLifetime(), m.rnd, midsForNON)
+	mid, ok := m.nextMID(midsForNON)
 	if !ok {
 		m.shed.Answers++
 		return
