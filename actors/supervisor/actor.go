@@ -176,6 +176,7 @@ type shell struct {
 func newShell(runtime *Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
 	runtime.Config.Objects = management.ObjectEntries
+	runtime.Config.FirstMID = runtime.Rand.MID()
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})
@@ -310,6 +311,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 		Signers: s.runtime.Signers, Outlet: outlet, Route: route,
 	}, s.options("network"+suffix(effect.Peer))))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
+	coap.FirstMID = &effect.FirstMID
 	coap.Peer, coap.Epoch, coap.MaxBody = effect.Peer, effect.Epoch, kind.maxBody(s.runtime)
 	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix(effect.Peer))))
 	owner, name := kind.owner(s, effect.Peer, route)

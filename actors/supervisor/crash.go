@@ -47,7 +47,7 @@ func (m *Machine) crashed(now time.Time, in Crashed) {
 		return
 	}
 	delay, repeated := a.outage.crashed(now, m.config.Policy.Max)
-	if repeated {
+	if suspect := m.suspectState(a.Peer); repeated || suspect {
 		if a.registration != nil {
 			a.outage.lost(now)
 		}

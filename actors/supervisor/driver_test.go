@@ -36,6 +36,15 @@ type driver struct {
 	// sessions are the announcements to management.
 	sessions []any
 	factory  *lwm2m.Tree
+	records  map[string][]byte // of state, as a store would have them
+	written  int               // how often they were written
+	aside    []string          // those that were set aside
+	disk     error             // what the store answers; nil for success
+	hung     bool              // the store does not answer
+	saves    []uint64          // tokens that it has not answered yet
+
+	firstMID uint16 // of the newest link
+	used     uint64 // message IDs of it, as a test counts them
 }
 
 func mustURI(t *testing.T, s string) uri.URI {
@@ -70,14 +79,19 @@ func newDriver(t *testing.T, configured ...messages.Account) *driver {
 	t.Helper()
 	d := &driver{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.Peer{},
+		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.Peer{}, records: map[string][]byte{},
 	}
 	d.factory = accounts.ToTree(configured)
-	d.machine = New(Config{
+	d.machine = New(testConfig())
+	return d
+}
+
+func testConfig() Config {
+	return Config{
 		Endpoint: "gw-1", Policy: Policy{Initial: testR0, Max: Week}, Budget: 3 * time.Minute,
 		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second, Objects: management.ObjectEntries,
-	})
-	return d
+		FirstMID: 100,
+	}
 }
 
 // running starts a client whose store is empty.
@@ -91,7 +105,13 @@ func running(t *testing.T, configured ...messages.Account) *driver {
 
 func (d *driver) loaded(tree *lwm2m.Tree, err error) {
 	d.t.Helper()
-	answer := messages.AccountsLoaded{Token: d.loads[len(d.loads)-1].Token, StoredErr: err, Factory: d.factory}
+	load := d.loads[len(d.loads)-1]
+	answer := messages.AccountsLoaded{Token: load.Token, StoredErr: err, Factory: d.factory, States: map[string]messages.StoredState{}}
+	for name, data := range d.records {
+		if load.States {
+			answer.States[name] = messages.StoredState{Data: data}
+		}
+	}
 	if tree != nil {
 		answer.Stored = accounts.Encode(tree)
 	}
@@ -100,15 +120,21 @@ func (d *driver) loaded(tree *lwm2m.Tree, err error) {
 
 func (d *driver) step(in any) {
 	d.t.Helper()
-	answered := false
+	answered, wrote := false, false
 	for _, effect := range d.machine.Step(d.now, in) {
 		_, answer := effect.(Answer)
-		if answered && !answer {
+		_, write := effect.(core.Persist)
+		if wrote && !write {
+			d.t.Fatalf("%T waits for the disk", effect)
+		}
+		wrote = write
+		if answered && !answer && !write {
 			d.t.Fatalf("%T comes after the answer to a call, which would not show its effect", effect)
 		}
-		answered = answer
+		answered = answered || answer
 		d.note(effect)
 	}
+	d.answerSaves()
 }
 
 func (d *driver) note(effect core.Effect) {
@@ -126,10 +152,16 @@ func (d *driver) note(effect core.Effect) {
 			d.resets = append(d.resets, message)
 		case messages.SessionUp, messages.SessionLost:
 			d.sessions = append(d.sessions, message)
+		case messages.SetAside:
+			d.aside = append(d.aside, message.Record)
+			delete(d.records, message.Record)
 		}
+	case core.Persist:
+		d.write(effect)
 	case Spawn:
 		d.live[effect.Epoch] = effect.Peer
 		d.begun = append(d.begun, d.now)
+		d.firstMID = effect.FirstMID
 	case Retire:
 		if _, ok := d.live[effect.Epoch]; !ok {
 			d.t.Fatalf("epoch %d was retired twice or never spawned", effect.Epoch)
@@ -154,6 +186,38 @@ func (d *driver) note(effect core.Effect) {
 	default:
 		d.t.Fatalf("unknown effect %T", effect)
 	}
+}
+
+// answerSaves plays the store's answers.
+func (d *driver) answerSaves() {
+	d.t.Helper()
+	if d.hung {
+		return
+	}
+	saves := d.saves
+	d.saves = nil
+	for _, token := range saves {
+		if d.disk != nil {
+			d.step(core.PersistFailed{Token: token, Err: d.disk})
+			continue
+		}
+		d.step(core.Persisted{Token: token})
+	}
+}
+
+// write plays the store.
+func (d *driver) write(p core.Persist) {
+	d.t.Helper()
+	d.written++
+	d.saves = append(d.saves, p.Token)
+	if p.Data == nil {
+		delete(d.records, p.Record)
+		return
+	}
+	if err := accounts.CheckRecord(p.Record, p.Data); err != nil {
+		d.t.Fatal(err)
+	}
+	d.records[p.Record] = p.Data
 }
 
 // epoch returns the one live incarnation of an account.

@@ -9,8 +9,9 @@ import (
 // registration, wired to each other.
 type Spawn struct {
 	core.Marker
-	Peer  messages.Peer
-	Epoch messages.Epoch
+	Peer     messages.Peer
+	Epoch    messages.Epoch
+	FirstMID uint16 // message ID that the link begins with
 }
 
 // Order sends Message to one actor of an incarnation.

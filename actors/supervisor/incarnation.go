@@ -32,7 +32,7 @@ func (m *Machine) spawn(now time.Time, a *account) {
 	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
 	end := a.attempt.share(now)
 	m.do(
-		Spawn{Peer: a.Peer, Epoch: a.epoch},
+		Spawn{Peer: a.Peer, Epoch: a.epoch, FirstMID: m.takeMessageIDs(a.Peer)},
 		Order{Epoch: a.epoch, To: core.Owner, Message: m.beginning(now, a, end)},
 		Order{Epoch: a.epoch, To: core.Network, Message: messages.Connect{
 			Peer: a.Peer, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
@@ -135,6 +135,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
 	}
 	m.do(Emit{Event: registeredEvent(a, attempts, lost, now)})
+	m.confirmed(a)
 }
 
 func (m *Machine) updated(in messages.Updated) {
@@ -147,6 +148,7 @@ func (m *Machine) updated(in messages.Updated) {
 	a.succeed()
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+	m.confirmed(a)
 }
 
 // reregistering notes that the Location is void; the Register is on its way.
@@ -154,5 +156,6 @@ func (m *Machine) reregistering(in messages.Reregistering) {
 	if a := m.live(in.Epoch); a != nil && m.stop == nil {
 		a.knows(nil)
 		a.stage = stageTalking
+		m.durableOf(a.Peer).restored = false
 	}
 }

@@ -28,7 +28,7 @@ func (m *Machine) start(now time.Time) {
 // load reads everything that accounts come from.
 func (m *Machine) load(now time.Time) {
 	m.do(
-		core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loader.ask()}},
+		core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loader.ask(), States: !m.states.read}},
 		core.SetTimer{Timer: timerLoad, After: loadBound},
 	)
 }
@@ -56,6 +56,7 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	}
 	found := judge(in, m.factory, m.inUse())
 	m.adopt(found.tree, found.origin)
+	m.restore(now, in.States)
 	if len(m.accounts) == 0 {
 		m.tree = nil
 		found.troubles = []trouble{nothingUsable(in, m.factory)}

@@ -31,6 +31,9 @@ type Config struct {
 	// Objects lists what a registration announces of objects 0 and 1; the
 	// shell sets it to that of management, which serves them.
 	Objects func(*lwm2m.Tree) []messages.ObjectEntry
+	// FirstMID is the message ID that the first link to a peer begins with, drawn
+	// at random, where no record of state says otherwise.
+	FirstMID uint16
 }
 
 // Machine is the pure core. It implements core.Machine.
@@ -54,6 +57,7 @@ type Machine struct {
 	siblings  map[core.Role]decay.Decay // crashes of the shared siblings
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
+	states    states
 
 	memory *Memory
 	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
@@ -100,14 +104,14 @@ func respawnTimer(role core.Role) core.Timer {
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
-	m.effects, m.answers = nil, nil
+	m.effects, m.answers, m.states.effects = nil, nil, nil
 	if m.state == messages.StateStopped {
 		return nil
 	}
 	m.dispatch(now, in)
 	m.settle()
 	m.remember()
-	return append(m.effects, m.answers...)
+	return append(append(m.effects, m.answers...), m.states.effects...)
 }
 
 func (m *Machine) dispatch(now time.Time, in any) {
@@ -136,6 +140,8 @@ func (m *Machine) dispatch(now time.Time, in any) {
 		m.undecodable(now, in)
 	case messages.Overloaded:
 		m.overloaded(now, in)
+	case messages.MessageIDsUsed:
+		m.messageIDsUsed(in)
 	case Crashed:
 		m.crashed(now, in)
 	case core.Expired:
@@ -162,6 +168,10 @@ func (m *Machine) call(now time.Time, in any) {
 		m.stopAll(now, in)
 	case messages.Deregistered:
 		m.deregistered(in)
+	case core.Persisted:
+		m.persisted()
+	case core.PersistFailed:
+		m.persistFailed(in)
 	}
 }
 

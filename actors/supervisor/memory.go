@@ -28,6 +28,7 @@ type Memory struct {
 	looks    uint64          // consecutive looks at the store that found something amiss
 	unused   []messages.Peer // accounts that are reported as beyond the limit
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not
+	states   states
 }
 
 // setAsideDetail says what a supervisor does that crashes again with what it
@@ -69,7 +70,7 @@ func (m *Machine) remember() {
 	*m.memory = Memory{
 		epoch: m.memory.epoch, paused: m.paused, accounts: all, order: m.order.clone(),
 		budget: m.budget.Clone(), rates: m.rates, siblings: maps.Clone(m.siblings),
-		looks: m.loader.failures, unused: m.unused,
+		looks: m.loader.failures, unused: m.unused, states: m.states.clone(),
 	}
 }
 
@@ -87,6 +88,8 @@ func (m *Machine) recall() {
 	m.paused, m.kept = m.memory.paused, maps.Clone(m.memory.accounts)
 	m.order, m.budget, m.rates = m.memory.order.clone(), m.memory.budget.Clone(), m.memory.rates
 	m.loader.failures, m.unused = m.memory.looks, m.memory.unused
+	m.states = m.memory.states.clone()
+	m.states.distrusted = m.memory.setAside > 0
 	m.siblings = map[core.Role]decay.Decay{}
 	maps.Copy(m.siblings, m.memory.siblings)
 }

@@ -37,6 +37,7 @@ func (r *resets) tokens() []uint64 { return slices.Sorted(maps.Keys(r.callers)) 
 // factoryReset removes what a bootstrap has stored. It is allowed in every state,
 // being a person's last resort.
 func (m *Machine) factoryReset(in messages.CallRequest) {
+	m.states.read = true // what is stored of registrations goes with the credentials
 	m.do(core.Tell{To: core.Store, Message: messages.ForgetCredentials{Token: m.resets.add(in.Answer)}})
 }
 
@@ -59,6 +60,7 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 	for _, a := range m.everyone() {
 		m.forget(a)
 	}
+	m.states.removed()
 	m.tree, m.origin, m.order, m.kept = nil, fromStore, order{}, nil
 	m.loader.failures = 0
 	m.load(now)

@@ -35,6 +35,7 @@ func (m *Machine) leave(a *account) {
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	if a.stage == stageRegistered {
 		a.stage = stageLeaving
+		m.forgetState(a.Peer)
 		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.Deregister{Epoch: a.epoch}})
 		return
 	}
@@ -86,15 +87,25 @@ func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
 func (m *Machine) left(a *account) {
 	a.stage = stageIdle
 	m.retire(a)
-	if !m.anyLeaving() {
+	m.finishWhenLeft()
+}
+
+// finishWhenLeft ends the stop once every server has been left and no record says
+// otherwise any more.
+func (m *Machine) finishWhenLeft() {
+	if m.stop != nil && !m.anyLeaving() && m.states.writing == 0 {
 		m.finish()
 	}
 }
 
-// stopOverdue ends the wait for the answers to de-registrations.
+// stopOverdue ends the wait for the answers to de-registrations, and for the disk.
 func (m *Machine) stopOverdue() {
+	m.states.writing = 0
 	for _, a := range m.everyone() {
 		m.failedWhileLeaving(a, messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose})
+	}
+	if m.state != messages.StateStopped {
+		m.finish()
 	}
 }
 

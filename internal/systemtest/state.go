@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,9 +21,10 @@ type Durable struct {
 	Location string            // empty when not registered
 }
 
-// Durable reads what is durable now.
+// Durable reads what is durable once nothing is being written any more.
 func (w *World) Durable(cfg holdfast.Config) Durable {
 	w.T.Helper()
+	synctest.Wait()
 	d := Durable{Records: map[string]string{}}
 	files, err := filepath.Glob(filepath.Join(cfg.StateDir, "*.*"))
 	if err != nil {

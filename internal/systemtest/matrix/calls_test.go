@@ -3,6 +3,7 @@ package matrix_test
 import (
 	"context"
 	"errors"
+	"testing/synctest"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -181,6 +182,7 @@ func playInvalidConfiguration(s *scene) {
 func playUnstorableReset(s *scene) {
 	s.launch()
 	s.client.WaitFor(holdfast.Registered)
+	synctest.Wait() // the state of the registration is written
 	before := s.records()
 	mend := s.breakDirectory()
 	if err := s.client.FactoryReset(context.Background()); !errors.Is(err, holdfast.ErrStoreCredentials) {

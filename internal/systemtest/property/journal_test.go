@@ -37,10 +37,12 @@ const (
 	entryPause     // Pause was called, and was allowed
 	entryResume    // the same of Resume
 	entryWoke      // the client was told that the machine had slept
+	entryKept      // the state of a registration was stored
+	entryLost      // the store could not keep that
 )
 
 func (k entryKind) String() string {
-	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke"}[k]
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke", "kept", "not kept"}[k]
 }
 
 // entry is one thing that a client did, said, or was told.
@@ -68,15 +70,15 @@ type journal struct {
 	intact          bool  // a generation of the credentials was not
 
 	mu      sync.Mutex
-	reading uint64 // token of the newest order to read the store
-	saving  []byte // the record that is being stored
+	reading uint64                   // token of the newest order to read the store
+	saving  map[uint64]messages.Save // by token
 	client  *holdfast.Client
 	entries []entry
 	drained chan struct{}
 }
 
 func newJournal(host *lwm2mtest.Host, d *disk) *journal {
-	return &journal{Host: host, disk: d, drained: make(chan struct{})}
+	return &journal{Host: host, disk: d, drained: make(chan struct{}), saving: map[uint64]messages.Save{}}
 }
 
 // attach begins to follow a client that has not been started.
@@ -142,14 +144,14 @@ func (j *journal) order(message any) {
 	case messages.LoadAccounts:
 		j.reading = m.Token
 	case messages.Save:
-		j.saving = m.Data
+		j.saving[m.Token] = m
 	}
 }
 
 // stored notes an answer of the store, unless a newer order has made it void.
 func (j *journal) stored(message any) {
 	j.mu.Lock()
-	reading, saving := j.reading, j.saving
+	reading := j.reading
 	j.mu.Unlock()
 	switch m := message.(type) {
 	case messages.AccountsLoaded:
@@ -157,10 +159,22 @@ func (j *journal) stored(message any) {
 			j.add(entry{kind: entryLoaded, loaded: m})
 		}
 	case core.Persisted:
-		j.add(entry{kind: entrySaved, bootstrap: true, record: saving})
+		j.wrote(m.Token, entrySaved, entryKept)
 	case core.PersistFailed:
-		j.add(entry{kind: entryRefused, bootstrap: true})
+		j.wrote(m.Token, entryRefused, entryLost)
 	}
+}
+
+// wrote notes what has become of a record: of credentials, or of state.
+func (j *journal) wrote(save uint64, credentials, state entryKind) {
+	j.mu.Lock()
+	saved := j.saving[save]
+	j.mu.Unlock()
+	if saved.Record == messages.RecordCredentials {
+		j.add(entry{kind: credentials, bootstrap: true, record: saved.Data})
+		return
+	}
+	j.add(entry{kind: state})
 }
 
 func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {

@@ -104,6 +104,10 @@ func (m *model) step(e entry) {
 		m.saved(e)
 	case entryRefused:
 		m.refused(e)
+	case entryKept:
+		m.shelf.mute = false
+	case entryLost:
+		m.lost(e)
 	case entryBootstrap:
 		m.bootstrapAt = e.at
 	case entryLookup:
@@ -332,6 +336,8 @@ func (m *model) possible(e holdfast.Event) error {
 // failure takes an error: of the store, of an attempt, or of a call.
 func (m *model) failure(e entry) {
 	switch {
+	case e.event.Phase == "store" && e.event.Code == holdfast.CodeStoreCredentials:
+		m.unkept(e)
 	case e.event.Phase == "store":
 		m.unreadable(e)
 	case !e.event.NextAttempt.IsZero():

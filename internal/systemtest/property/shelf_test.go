@@ -37,6 +37,8 @@ type shelf struct {
 	expect  []say     // events about it that have to come at that instant
 	refused int       // bootstraps that could not be stored and are not reported yet
 	saved   bool      // the bootstrap under way is stored
+	unkept  int       // states that could not be stored, where that is not reported yet
+	mute    bool      // the latest state could not be stored: the next failure is no news
 }
 
 // states returns what the store may hold, as the matrix has it.
@@ -64,9 +66,9 @@ type say struct {
 // overdue finds what should have come before the entry.
 func (m *model) overdue(e entry) {
 	s := &m.shelf
-	if (len(s.expect) > 0 || s.refused > 0) && s.at.Before(e.at) {
+	if (len(s.expect) > 0 || s.refused > 0 || s.unkept > 0) && s.at.Before(e.at) {
 		m.failf(e, "trouble with the disk at %v was not reported", s.at)
-		s.expect, s.refused = nil, 0
+		s.expect, s.refused, s.unkept = nil, 0, 0
 	}
 	if !s.due.IsZero() && s.due.Before(e.at) {
 		m.failf(e, "the store was not read at %v", s.due)
@@ -188,6 +190,31 @@ func (m *model) unstored(e entry) {
 		return
 	}
 	s.refused--
+}
+
+// lost takes a state that could not be stored, which is reported until one can be.
+func (m *model) lost(e entry) {
+	s := &m.shelf
+	if !e.faulty {
+		m.failf(e, "a sound disk stored nothing")
+	}
+	if !s.mute {
+		s.mute, s.at = true, e.at
+		s.unkept++
+	}
+}
+
+// unkept takes the event about that. It is no failed attempt.
+func (m *model) unkept(e entry) {
+	s := &m.shelf
+	if s.unkept == 0 {
+		m.failf(e, "no state was lost, or that has been said")
+		return
+	}
+	s.unkept--
+	if _, again := e.event.RetryIn(); again || e.event.Attempt != 1 {
+		m.failf(e, "it should be said once, and nothing waits for it")
+	}
 }
 
 // delivered takes a bootstrap that has ended.
