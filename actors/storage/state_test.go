@@ -1,0 +1,71 @@
+package storage
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// shelf holds records as they were found.
+type shelf struct {
+	Records
+	found map[string]error
+	names []string
+	log   []string
+}
+
+func (s *shelf) Names(string) ([]string, error) { return s.names, nil }
+
+func (s *shelf) Load(name string) (store.Record, error) {
+	err := s.found[name]
+	if errors.Is(err, errOlder) {
+		return store.Record{Data: []byte("older"), FellBack: true, Cause: err}, nil
+	}
+	return store.Record{Data: []byte(name)}, err
+}
+
+func (s *shelf) Delete(name string) error {
+	s.log = append(s.log, name)
+	return s.found[name]
+}
+
+var (
+	errOlder   = errors.New("wrong checksum")
+	errUnread  = errors.New("input/output error")
+	errLater   = &accounts.StateError{Reason: accounts.StateNewer}
+	errMissing = store.ErrNotExist
+)
+
+// A generation before the newest is not used: its message IDs have been.
+func TestStatesAreReadWholeOrNotAtAll(t *testing.T) {
+	s := &shelf{
+		names: []string{"state-1", "state-2", "state-3", "state-4", "state-5"},
+		found: map[string]error{"state-2": errOlder, "state-3": errUnread, "state-4": errLater, "state-5": errMissing},
+	}
+	sources := Sources{Records: s, Factory: noFactory}
+	got := sources.load(messages.LoadAccounts{States: true}).States
+	if len(got) != 3 || string(got["state-1"].Data) != "state-1" || got["state-1"].Err != nil ||
+		got["state-2"].Data != nil || !errors.Is(got["state-2"].Err, errOlder) || !errors.Is(got["state-3"].Err, errUnread) {
+		t.Errorf("%+v", got)
+	}
+	if states := sources.load(messages.LoadAccounts{}).States; states != nil {
+		t.Errorf("%+v, and nobody asked", states)
+	}
+}
+
+// A factory reset that cannot remove a state leaves the credentials that it
+// belongs to.
+func TestForgettingTakesTheStatesFirst(t *testing.T) {
+	s := &shelf{names: []string{"state-1", "state-2"}}
+	if err := (Sources{Records: s}).forget(); err != nil || !slices.Equal(s.log, []string{"state-1", "state-2", "credentials"}) {
+		t.Errorf("%v, %v", s.log, err)
+	}
+	s = &shelf{names: []string{"state-1", "state-2"}, found: map[string]error{"state-1": errUnread}}
+	if err := (Sources{Records: s}).forget(); !errors.Is(err, errUnread) || slices.Contains(s.log, "credentials") {
+		t.Errorf("%v, %v", s.log, err)
+	}
+}
