@@ -119,13 +119,13 @@ func (m *model) intact(e entry) {
 
 // announce notes which events have to come about what could not be read. A store
 // that cannot be read at all is looked at again, and so is the factory's record;
-// a generation that was fallen back from is only reported. Without any account
+// a damaged generation that was fallen back from is only reported. Without any account
 // there is one event, whatever the reason, and another look. The event names that
 // look unless an attempt comes first: where no management account is in use yet.
 func (m *model) announce(e entry, managed bool) {
 	s, in := &m.shelf, e.loaded
 	usable := s.manages || s.boots
-	unread := !usable || in.StoredErr != nil // the first trouble is looked at again
+	unread := !usable || in.StoredErr != nil || in.Unread // the first trouble is looked at again
 	if s.looks++; !unread && in.FactoryErr == nil {
 		s.looks = 0
 	}
@@ -140,7 +140,7 @@ func (m *model) announce(e entry, managed bool) {
 		s.due = e.at.Add(retry)
 	}
 	if !usable || !sound(in) {
-		s.expect = append(s.expect, named(!usable || unread && managed))
+		s.expect = append(s.expect, named(!usable || in.Unread || unread && managed))
 	}
 	if usable && in.FactoryErr != nil {
 		s.expect = append(s.expect, named(true))
