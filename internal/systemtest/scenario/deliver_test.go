@@ -1,7 +1,9 @@
 package scenario
 
 import (
+	"context"
 	"encoding/hex"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
@@ -18,9 +20,13 @@ import (
 //
 // An account is a Security and a Server instance; half of it only the first.
 // The order is always that of this list; Finish ends it, unless no-finish is
-// given. The server stops at what is refused.
+// given. The server stops at what is refused. With every=D it takes its time
+// before each operation.
 func (s *stage) deliver(c *command) {
 	config := lwm2mtest.BootstrapConfig{NoFinish: c.has("no-finish")}
+	if every := c.duration("every", 0); every > 0 {
+		config.Before = pausing(every)
+	}
 	for _, o := range c.operations() {
 		switch o.verb {
 		case "discover":
@@ -36,6 +42,16 @@ func (s *stage) deliver(c *command) {
 		}
 	}
 	s.servers[bootstrap].SetBootstrap("", config)
+}
+
+// pausing waits before each operation.
+func pausing(d time.Duration) func(context.Context, lwm2mtest.BootstrapStep) error {
+	return func(ctx context.Context, _ lwm2mtest.BootstrapStep) error {
+		over, cancel := context.WithTimeout(ctx, d)
+		defer cancel()
+		<-over.Done()
+		return ctx.Err()
+	}
 }
 
 func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {

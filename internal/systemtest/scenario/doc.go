@@ -94,7 +94,7 @@
 //	server sends read|write|execute PATH [text=VALUE] [at=S]
 //	    The server sends a datagram, or a request for a resource of the client,
 //	    and waits for the answer.
-//	deliver [no-finish]
+//	deliver [no-finish] [every=D]
 //	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of
 //	    input: see deliver_test.go.
