@@ -8,11 +8,20 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
+// Check tells whether m can be encoded, without doing so: its errors are those of
+// [Encode].
+func Check(m Message) error {
+	if reason, option := encodable(m); reason != 0 {
+		return m.formatError(reason, option)
+	}
+	return nil
+}
+
 // Encode returns the datagram of m, freshly allocated. Errors are of type
 // *FormatError: what [Decode] would refuse is not encoded either.
 func Encode(m Message) ([]byte, error) {
-	if reason, option := encodable(m); reason != 0 {
-		return nil, m.formatError(reason, option)
+	if err := Check(m); err != nil {
+		return nil, err
 	}
 	var options [MaxOptions]message.Option
 	lenient := message.Message{

@@ -72,10 +72,14 @@ func lifetimeQuery(d time.Duration) string {
 	return "lt=" + strconv.FormatInt(int64(d/time.Second), 10)
 }
 
+// moreOptions is how many options a request may get beside those of its URI:
+// Accept, Echo, Content-Format, Block1 and Size1.
+const moreOptions = 5
+
 // Message returns a request as CoAP has it, but without type, message ID, token
 // and payload, and without the options that describe a payload.
 func Message(r messages.Request) coap.Message {
-	msg := coap.Message{Code: r.Code}
+	msg := coap.Message{Code: r.Code, Options: make([]coap.Option, 0, len(r.Path)+len(r.Query)+moreOptions)}
 	msg.AddStrings(coap.URIPath, r.Path)
 	msg.AddStrings(coap.URIQuery, r.Query)
 	msg.AddFormat(coap.Accept, r.Accept)

@@ -63,11 +63,11 @@ var longestBody = make([]byte, 2*blockSize)
 // blockSize is that of the largest block (RFC 7959 section 2.2), in bytes.
 const blockSize = 1 << (coap.MaxSZX + 4)
 
-// check encodes the request with all that the message layer may add to it; parts
-// is how many of its options are the server's.
+// check tells whether the request can be encoded with all that the message layer
+// may add to it; parts is how many of its options are the server's.
 func check(name string, r messages.Request, parts int) error {
 	msg := longest(r)
-	if _, err := coap.Encode(msg); err != nil {
+	if err := coap.Check(msg); err != nil {
 		return &RoomError{Request: name, Parts: parts, Room: coap.MaxOptions - len(msg.Options) + parts, Cause: err}
 	}
 	return nil
