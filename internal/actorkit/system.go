@@ -50,6 +50,7 @@ func NewSystem(logger *slog.Logger, options ...actor.ConfigOption) *actor.ActorS
 		return slog.New(NewLogHandler(logger.Handler()))
 	}
 	system := actor.NewActorSystemWithConfig(config)
+	shrinkRegistry(system)
 	system.Extensions.Register(&shutdownOnce{})
 	return system
 }
