@@ -160,16 +160,7 @@ func (t *transaction) check(now time.Time) error {
 	if n := accounts.Managements(t.work); n > t.most { // as they were before, under a larger limit
 		return &accounts.CountError{Have: n, Max: t.most}
 	}
-	if err := accounts.Check(t.work); err != nil {
-		return err
-	}
-	if err := accounts.CheckExpiry(t.work, now); err != nil {
-		return err
-	}
-	if err := accounts.CheckHeldKeys(t.base, t.work); err != nil {
-		return err
-	}
-	return accounts.CheckDowngrade(t.base, t.work)
+	return accounts.CheckChange(t.base, t.work, now)
 }
 
 // largestStamp is the time that takes the most room in a record. Writes are
@@ -177,13 +168,16 @@ func (t *transaction) check(now time.Time) error {
 var largestStamp = time.Unix(-1, 0)
 
 // complete returns the configuration to store, with the time of the bootstrap
-// in every Server instance (/1/x/12).
+// in every Server instance.
 func complete(work *lwm2m.Tree, now time.Time) *lwm2m.Tree {
 	tree := work.Clone()
 	for _, inst := range tree.Instances(objects.Server) {
-		tree.PutResource(objects.Server, inst, lwm2m.Resource{
-			ID: objects.ServerLastBootstrapped, Value: lwm2m.Time(now),
-		})
+		tree.PutResource(objects.Server, inst, stamp(now))
 	}
 	return tree
+}
+
+// stamp is the time of the bootstrap (/1/x/12).
+func stamp(now time.Time) lwm2m.Resource {
+	return lwm2m.Resource{ID: objects.ServerLastBootstrapped, Value: lwm2m.Time(now)}
 }

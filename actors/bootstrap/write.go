@@ -109,7 +109,7 @@ func (t *transaction) adopt(next *lwm2m.Tree) answer {
 	if n := accounts.Managements(next); n > max(t.most, accounts.Managements(t.work)) {
 		return exceeded(&accounts.CountError{Have: n, Max: t.most})
 	}
-	if err := t.limits.Check(complete(next, largestStamp)); err != nil {
+	if err := t.limits.CheckWith(next, objects.Server, stamp(largestStamp)); err != nil {
 		return exceeded(budgetError(err))
 	}
 	t.work = next

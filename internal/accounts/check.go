@@ -16,11 +16,14 @@ import (
 // at least one a management server's. A Server instance that no account refers
 // to does no harm. The error is of type [Faults].
 func Check(tree *lwm2m.Tree) error {
-	accts, faults := fromTree(tree)
+	return unfit(fromTree(tree)).orNil()
+}
+
+func unfit(accts []messages.Account, faults Faults) Faults {
 	if len(faults) == 0 && !hasManagement(accts) {
-		faults = Faults{{Path: lwm2m.PathOf(objects.Security), Reason: ReasonNoManagement}}
+		return Faults{{Path: lwm2m.PathOf(objects.Security), Reason: ReasonNoManagement}}
 	}
-	return faults.orNil()
+	return faults
 }
 
 func hasManagement(accts []messages.Account) bool {
@@ -69,20 +72,41 @@ func BootstrapOnly(record []byte) *lwm2m.Tree {
 	return only
 }
 
+// CheckChange tells whether a server may put after in place of before: Check, then
+// CheckExpiry, CheckHeldKeys and CheckDowngrade, the first that finds anything, but
+// each set of accounts is read once.
+func CheckChange(before, after *lwm2m.Tree, now time.Time) error {
+	accts, faults := fromTree(after)
+	for _, faultsOf := range []func() Faults{
+		func() Faults { return unfit(accts, faults) },
+		func() Faults { return expiredOf(accts, now) },
+		func() Faults { return notHeld(before, after) },
+		func() Faults { return downgraded(before, accts) },
+	} {
+		if found := faultsOf(); len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
 // CheckExpiry finds accounts whose own certificate has expired at now. A
 // certificate that is not valid yet passes: a device without a clock of its own
 // starts in the past, and a raw public key does not expire. The error is of type
 // [Faults].
 func CheckExpiry(tree *lwm2m.Tree, now time.Time) error {
 	accts, _ := fromTree(tree)
-	var faults Faults
+	return expiredOf(accts, now).orNil()
+}
+
+func expiredOf(accts []messages.Account, now time.Time) (faults Faults) {
 	for _, a := range accts {
 		if a.Credentials.Mode == messages.SecurityX509 && expired(a.Credentials.Certificate, now) {
 			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityPublicKeyOrIdentity)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonCertificateExpired})
 		}
 	}
-	return faults.orNil()
+	return faults
 }
 
 func expired(chain [][]byte, now time.Time) bool {
@@ -97,18 +121,21 @@ func expired(chain [][]byte, now time.Time) bool {
 // CheckDowngrade finds management accounts that were secured before and are
 // NoSec after, under the same short server ID. The error is of type [Faults].
 func CheckDowngrade(before, after *lwm2m.Tree) error {
+	accts, _ := fromTree(after)
+	return downgraded(before, accts).orNil()
+}
+
+func downgraded(before *lwm2m.Tree, accts []messages.Account) (faults Faults) {
 	former, _ := fromTree(before)
 	secured := make(map[messages.Peer]bool)
 	for _, a := range former {
 		secured[a.Peer] = a.Credentials.Mode != messages.SecurityNoSec
 	}
-	var faults Faults
-	accts, _ := fromTree(after)
 	for _, a := range accts {
 		if secured[a.Peer] && a.Credentials.Mode == messages.SecurityNoSec {
 			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityMode)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonDowngrade})
 		}
 	}
-	return faults.orNil()
+	return faults
 }

@@ -244,3 +244,32 @@ func TestFaultsText(t *testing.T) {
 		t.Error("the cause is hidden")
 	}
 }
+
+// All checks of a change at once: what is not usable is said before what is no
+// longer valid, and that before what must not be replaced.
+func TestCheckChange(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	before := goodTree(t, set)
+	end := set.Client.Cert.NotAfter
+	late := end.Add(time.Second)
+	if err := CheckChange(before, before, end); err != nil {
+		t.Error(err)
+	}
+	after := before.Clone()
+	put(after, "/0/1/0", lwm2m.String("coap://example.com"))
+	put(after, "/0/1/2", lwm2m.Integer(3))
+	wantFault(t, CheckChange(before, after, end), "/0/1/2", ReasonDowngrade)
+	wantFault(t, CheckChange(before, after, late), "/0/2/3", ReasonCertificateExpired)
+	drop(after, "/1/0/1")
+	wantFault(t, CheckChange(before, after, late), "/1/0/1", ReasonMissing)
+}
+
+// A change reads the accounts of both sides once each.
+func TestCheckChangeReadsOnce(t *testing.T) {
+	tree := goodTree(t, testpki.Must(t, "gw-0001"))
+	one := testing.AllocsPerRun(20, func() { fromTree(tree) })
+	held := testing.AllocsPerRun(20, func() { notHeld(tree, tree) })
+	if all := testing.AllocsPerRun(20, func() { _ = CheckChange(tree, tree, time.Unix(0, 0)) }); all > 2.7*one+held {
+		t.Errorf("%v allocations, and one reading takes %v", all, one)
+	}
+}

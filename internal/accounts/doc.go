@@ -4,7 +4,8 @@
 //
 //	FromTree, ToTree           object model <-> accounts
 //	Check, CheckExpiry,        is this set of accounts fit for use, and may it
-//	CheckDowngrade             replace the former one
+//	CheckHeldKeys,             replace the former one; CheckChange is all of that
+//	CheckDowngrade             at once
 //	Encode, Decode             object model <-> record "credentials"
 //
 // There is one reading of an account, that of [FromTree]; [Check] is built on

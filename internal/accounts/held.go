@@ -30,16 +30,17 @@ func HeldOutside(der []byte) (*ecdsa.PublicKey, bool) {
 // CheckHeldKeys finds accounts of after whose key is held outside and that no
 // account of before has: a server may go on using a key that the device holds,
 // but cannot name one that it does not. The error is of type [Faults].
-func CheckHeldKeys(before, after *lwm2m.Tree) error {
+func CheckHeldKeys(before, after *lwm2m.Tree) error { return notHeld(before, after).orNil() }
+
+func notHeld(before, after *lwm2m.Tree) (faults Faults) {
 	known := heldKeys(before)
-	var faults Faults
 	for inst, key := range heldKeys(after) {
 		if !holds(known, key) {
 			path := lwm2m.PathOf(objects.Security, inst, objects.SecuritySecretKey)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonPrivateKey})
 		}
 	}
-	return faults.orNil()
+	return faults
 }
 
 // heldKeys returns the keys of a tree that are held outside, by their Security

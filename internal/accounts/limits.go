@@ -59,51 +59,20 @@ func (e *LimitError) Error() string {
 }
 
 // Check tells whether a tree may be stored. The error is a [*LimitError].
-func (l Limits) Check(tree *lwm2m.Tree) error {
-	if err := checkLists(tree); err != nil {
+func (l Limits) Check(tree *lwm2m.Tree) error { return l.check(tree, &size{}) }
+
+// CheckWith is Check for the tree that every instance of an object has the resource
+// in, in place of one with its ID, if it has one.
+func (l Limits) CheckWith(tree *lwm2m.Tree, obj uint16, r lwm2m.Resource) error {
+	return l.check(tree, &size{object: obj, resource: &r})
+}
+
+func (l Limits) check(tree *lwm2m.Tree, s *size) error {
+	if err := s.tree(tree); err != nil {
 		return err
 	}
-	if limit := l.bytes(); len(Encode(tree)) > limit {
+	if limit := l.bytes(); s.bytes > limit {
 		return &LimitError{Measure: MeasureBytes, Max: limit}
-	}
-	return nil
-}
-
-func checkLists(tree *lwm2m.Tree) error {
-	objects := tree.Objects()
-	if len(objects) > MaxElements {
-		return &LimitError{Measure: MeasureObjects, Max: MaxElements}
-	}
-	for _, obj := range objects {
-		if err := checkInstances(tree, obj); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkInstances(tree *lwm2m.Tree, obj uint16) error {
-	instances := tree.Instances(obj)
-	if len(instances) > MaxElements {
-		return &LimitError{Path: lwm2m.PathOf(obj), Measure: MeasureInstances, Max: MaxElements}
-	}
-	for _, inst := range instances {
-		i, _ := tree.Instance(obj, inst)
-		if err := checkResources(lwm2m.PathOf(obj, inst), i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkResources(path lwm2m.Path, i lwm2m.Instance) error {
-	if len(i.Resources) > MaxElements {
-		return &LimitError{Path: path, Measure: MeasureResources, Max: MaxElements}
-	}
-	for _, r := range i.Resources {
-		if len(r.Instances) > MaxElements {
-			return &LimitError{Path: path.Child(r.ID), Measure: MeasureValues, Max: MaxElements}
-		}
 	}
 	return nil
 }
