@@ -62,17 +62,6 @@ var formats = map[lwm2m.Format]format{
 	lwm2m.FormatSenMLJSON: {read: senml.EncodeJSON, write: senml.DecodeJSONLimited},
 }
 
-// Serves reports whether a format serves an operation on any target at all.
-func Serves(f lwm2m.Format, o Operation) bool {
-	switch row := formats[f]; o {
-	case Read:
-		return row.read != nil
-	case Write:
-		return row.write != nil
-	}
-	return false
-}
-
 // Encode writes what target names: an object, an instance, a resource or a
 // resource instance, or the root where the format can address it. p is all that is
 // there, and nothing else. The error is a [*FormatError], or a

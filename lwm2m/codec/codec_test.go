@@ -131,18 +131,21 @@ func TestInstancesSurvive(t *testing.T) {
 	})
 }
 
-// The table itself: which format serves what, and that nothing else does.
-func TestServes(t *testing.T) {
+// The table itself: which formats carry values, and that no other does.
+func TestFormats(t *testing.T) {
 	values := []lwm2m.Format{lwm2m.FormatText, lwm2m.FormatOpaque, lwm2m.FormatSenMLJSON, lwm2m.FormatSenMLCBOR, lwm2m.FormatTLV}
+	target := lwm2m.PathOf(object, 3, uint16(lwm2m.KindOpaque))
 	for _, f := range everyFormat {
-		for _, o := range []Operation{Read, Write} {
-			if got := Serves(f, o); got != slices.Contains(values, f) {
-				t.Errorf("%v in %d: %v", o, f, got)
-			}
+		data, err := Encode(f, target, single(target, lwm2m.Opaque([]byte("x"))))
+		if slices.Contains(values, f) != (err == nil) {
+			t.Errorf("encode in %d: %v", f, err)
 		}
-		if Serves(f, 0) {
-			t.Errorf("format %d serves no operation", f)
+		if _, err := Decode(f, target, data, registry, lwm2m.Limits{}); slices.Contains(values, f) != (err == nil) {
+			t.Errorf("decode in %d: %v", f, err)
 		}
+	}
+	if got := (&FormatError{Operation: Write, Format: 40, Path: target}).Error(); got != "lwm2m: no write of /4242/3/6 in content format 40" {
+		t.Error(got)
 	}
 }
 
