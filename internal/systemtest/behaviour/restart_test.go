@@ -290,3 +290,35 @@ func TestAReadIsAnsweredWhileTheDiskHangs(t *testing.T) {
 		w.Close()
 	})
 }
+
+// Nor does a server wait for what is written for another account: here what a
+// bootstrap has delivered, whose Finish is answered when it is on the disk.
+func TestAReadIsAnsweredWhileTheDiskHangsForAnotherAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hangs = 20 * time.Second
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		w.ServeAndDeliver()
+		cfg := w.Factory()
+		cfg.Server = w.PSK().Server
+		c := w.Start(cfg, systemtest.WithStoreFS(systemtest.NewHangingDisk(hangs, "credentials")))
+		c.WaitFor(holdfast.Registered)
+		began := time.Now()
+		if err := c.Bootstrap(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		for time.Since(began) < hangs-time.Second {
+			asked := time.Now()
+			got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/3/0/0", messages.FormatTLV)
+			if took := time.Since(asked); err != nil || got.Code != messages.Content || took != 0 {
+				t.Errorf("after %v: %v, %v in %v", asked.Sub(began), got.Code, err, took)
+			}
+			time.Sleep(time.Second)
+		}
+		if e := c.Next(holdfast.EventBootstrapped); e.Time.Sub(began) < hangs {
+			t.Errorf("the bootstrap was complete after %v: the disk did not hang", e.Time.Sub(began))
+		}
+		c.WaitFor(holdfast.Registered)
+		c.ExpectClose(nil)
+		w.Close()
+	})
+}
