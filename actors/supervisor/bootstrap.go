@@ -78,6 +78,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	}
 	m.kept, m.order = nil, order{unproven: true}
 	m.adopt(in.Tree, fromStore)
+	m.loader.outdated = true
 	m.forgetOthers()
 	m.do(Emit{Event: messages.Event{Type: messages.EventBootstrapped, Server: b.server(), Accounts: len(m.servers())}})
 	for _, a := range m.servers() {

@@ -55,7 +55,9 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 		m.factory = in.Factory
 	}
 	found := judge(in, m.factory, m.inUse())
-	m.adopt(found.tree, found.origin)
+	if !m.loader.outdated { // else what was read is older than what is in use
+		m.adopt(found.tree, found.origin)
+	}
 	m.restore(now, in.States)
 	if len(m.accounts) == 0 {
 		m.tree = nil

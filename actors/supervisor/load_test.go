@@ -253,3 +253,36 @@ func TestLooksPauseWithTheClient(t *testing.T) {
 		t.Fatalf("%d loads", len(d.loads))
 	}
 }
+
+// What was read before a bootstrap had stored its accounts, and arrives after
+// that, does not take their place: neither the accounts of before nor the
+// factory's. The next look counts again.
+func TestAnswerOfBeforeABootstrapIsOutdated(t *testing.T) {
+	before := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(1), 1)})
+	delivered := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(7), 1)})
+	for name, answer := range map[string]struct {
+		tree *lwm2m.Tree
+		err  error
+	}{"the accounts of before": {before, nil}, "none": {nil, nil}, "not to be read": {nil, errUnread}} {
+		t.Run(name, func(t *testing.T) {
+			d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+			d.step(messages.Start{})
+			d.loaded(nil, errUnread)
+			d.fire(timerLoad) // it is looked at again
+			d.call(messages.CallBootstrap)
+			d.bootstrap(delivered)
+			d.loaded(answer.tree, answer.err)
+			if d.machine.accounts[server(7)] == nil || d.machine.accounts[server(1)] != nil {
+				t.Fatalf("the accounts are %v", d.machine.servers())
+			}
+			if answer.err == nil {
+				return
+			}
+			d.fire(timerLoad)
+			d.loaded(before, nil)
+			if d.machine.accounts[server(1)] == nil {
+				t.Errorf("the next look does not count")
+			}
+		})
+	}
+}

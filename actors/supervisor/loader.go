@@ -15,6 +15,7 @@ import (
 type loader struct {
 	token    uint64    // of the newest LoadAccounts
 	asked    bool      // it has not been answered yet
+	outdated bool      // a bootstrap has stored other accounts since it was asked
 	failures uint64    // consecutive looks that found something to look at again
 	lookAt   time.Time // when that is done; zero when it is not planned
 }
@@ -22,7 +23,7 @@ type loader struct {
 // ask returns the token of a new LoadAccounts.
 func (l *loader) ask() uint64 {
 	l.token++
-	l.asked, l.lookAt = true, time.Time{}
+	l.asked, l.outdated, l.lookAt = true, false, time.Time{}
 	return l.token
 }
 

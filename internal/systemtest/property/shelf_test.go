@@ -37,6 +37,7 @@ type shelf struct {
 	expect  []say     // events about it that have to come at that instant
 	refused int       // bootstraps that could not be stored and are not reported yet
 	saved   bool      // the bootstrap under way is stored
+	savedAt time.Time // when the latest one was
 	unkept  int       // states that could not be stored, where that is not reported yet
 	mute    bool      // the latest state could not be stored: the next failure is no news
 }
@@ -102,6 +103,9 @@ func sound(in messages.AccountsLoaded) bool { return in.StoredErr == nil && !in.
 // intact demands that what was stored is found, or that the disk is to blame.
 func (m *model) intact(e entry) {
 	s, in := &m.shelf, e.loaded
+	if s.savedAt.Equal(e.at) && s.record != nil && !bytes.Equal(in.Stored, s.record) {
+		return // it had been read before that bootstrap was stored
+	}
 	switch {
 	case !sound(in) && !e.faulty && !s.damaged, in.FactoryErr != nil && !e.faulty:
 		m.failf(e, "a sound disk cannot be read")
@@ -167,7 +171,7 @@ func (m *model) unreadable(e entry) {
 
 // saved takes a bootstrap that is stored: from now on it must not get lost.
 func (m *model) saved(e entry) {
-	m.shelf.saved, m.shelf.record = true, e.record
+	m.shelf.saved, m.shelf.savedAt, m.shelf.record = true, e.at, e.record
 }
 
 // refused takes a bootstrap that could not be stored.
