@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -38,17 +39,17 @@ func Provision(ctx context.Context, cfg Config) error {
 		if _, err := s.Save(messages.RecordFactory, record); err != nil {
 			return err
 		}
-		return s.Delete(messages.RecordCredentials)
+		return storage.Forget(s)
 	})
 }
 
 var errNothingToProvision = errors.New("the configuration has neither a bootstrap nor a server section")
 
-// FactoryReset removes what a bootstrap has stored in a state directory that
-// no client uses. For one in use, call [Client.FactoryReset] or the control
+// FactoryReset removes what a bootstrap and servers have left in a state directory
+// that no client uses: credentials, and what is known of registrations. For one in use, call [Client.FactoryReset] or the control
 // API.
 func FactoryReset(ctx context.Context, stateDir string) error {
-	return withStore(ctx, stateDir, func(s *store.Store) error { return s.Delete(messages.RecordCredentials) })
+	return withStore(ctx, stateDir, func(s *store.Store) error { return storage.Forget(s) })
 }
 
 // withStore opens a state directory for one write.

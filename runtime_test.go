@@ -136,10 +136,11 @@ func TestClientsShareOneWatchForSleep(t *testing.T) {
 	}
 }
 
-// watches counts the goroutines that watch for sleep.
+// watches counts the goroutines that watch for sleep, also those that have not run
+// yet.
 func watches() int {
 	stacks := make([]byte, 4<<20)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "bootclock.(*Watch).run(")
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "created by github.com/holdfast-iot/holdfast/internal/bootclock.(*Watch).Add")
 }
 
 // logBook is a log that several goroutines write, one JSON object a line.

@@ -57,16 +57,20 @@ func (s Sources) save(request messages.Save) error {
 	return err
 }
 
-// forget removes the states before the credentials that they belong to.
-func (s Sources) forget() error {
-	names, err := s.Records.Names(messages.RecordStates)
+// forget goes back to the factory's accounts.
+func (s Sources) forget() error { return Forget(s.Records) }
+
+// Forget removes what a bootstrap and servers have left: the states before the
+// credentials that they belong to. It serves a directory without a client, too.
+func Forget(records Records) error {
+	names, err := records.Names(messages.RecordStates)
 	for i := 0; i < len(names) && err == nil; i++ {
-		err = s.Records.Delete(names[i])
+		err = records.Delete(names[i])
 	}
 	if err != nil {
 		return err
 	}
-	return s.Records.Delete(messages.RecordCredentials)
+	return records.Delete(messages.RecordCredentials)
 }
 
 // states reads the records of state. A directory that cannot be read has none: the

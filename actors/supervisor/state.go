@@ -37,7 +37,8 @@ var clockSet = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // says, of the bootstrap server the message IDs only, and only in memory. It
 // outlives the account, which a bootstrap replaces.
 type durable struct {
-	written  *accounts.State // the record, as last handed to the store; nil for none
+	written  *accounts.State // the record, as last handed to the store; nil when it has to be written anew
+	onDisk   bool            // there may be a record, whatever it says
 	restored bool            // the Location is from the record, and no server has said yet what it is worth
 	crashes  int             // of the account's actors, while it is restored
 	next     uint64          // the first message ID that no link has, or may yet have, used
@@ -68,7 +69,7 @@ func (s *states) clone() states {
 // removed notes that the store has no record any more.
 func (s *states) removed() {
 	for _, d := range s.peers {
-		d.written = nil
+		d.written, d.onDisk = nil, false
 	}
 }
 
@@ -112,7 +113,7 @@ func (m *Machine) writeState(a *account) {
 	if err != nil {
 		return // a Location that cannot be written down
 	}
-	d.written, d.reserved = &state, d.next+idsReserved
+	d.written, d.onDisk, d.reserved = &state, true, d.next+idsReserved
 	m.persist(a.Peer, data)
 }
 
@@ -161,8 +162,8 @@ func sameRegistration(x, y *accounts.State) bool {
 // forgetState removes the record of a server that is to forget us, or that is no
 // longer one of ours.
 func (m *Machine) forgetState(p messages.Peer) {
-	if d := m.states.peers[p]; d != nil && d.written != nil {
-		d.written = nil
+	if d := m.states.peers[p]; d != nil && d.onDisk {
+		d.written, d.onDisk = nil, false
 		m.persist(p, nil)
 	}
 }
@@ -194,7 +195,7 @@ func (m *Machine) wrote() {
 func (m *Machine) persistFailed(in core.PersistFailed) {
 	p := messages.PeerOfKey(in.Token)
 	if d := m.states.peers[p]; d != nil {
-		d.written, d.reserved = nil, 0
+		d.written, d.onDisk, d.reserved = nil, true, 0 // the record of before is still there
 	}
 	m.wrote()
 	if m.states.failed || m.stop != nil {
@@ -222,6 +223,7 @@ func (m *Machine) restore(now time.Time, found map[string]messages.StoredState) 
 		if !ok {
 			continue
 		}
+		m.durableOf(a.Peer).onDisk = true
 		if m.states.distrusted {
 			m.setStateAside(a.Peer)
 			continue

@@ -374,3 +374,36 @@ func TestMessageIDsAreNotUsedAgain(t *testing.T) {
 		t.Errorf("%d, covered to %d; the record was at %d", next.firstMID, next.state().NextMID, covered)
 	}
 }
+
+// A record that a failed write has left on the disk goes with the registration:
+// else a later start would begin with a Location that the server has given up.
+func TestARecordOfAFailedWriteIsRemoved(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	if d.records[stateRecord] == nil {
+		t.Fatal("nothing was written")
+	}
+	d.disk = errors.New("full")
+	d.now = d.now.Add(2 * time.Hour)
+	d.update(server(1), 24*time.Hour)
+	d.disk = nil
+	d.step(messages.Stop{Deadline: d.now.Add(time.Second)})
+	if data := d.records[stateRecord]; data != nil {
+		t.Errorf("%d bytes are left", len(data))
+	}
+}
+
+// The same holds for a record that was of no use when the client started.
+func TestAnUnusableRecordIsRemovedWithTheRegistration(t *testing.T) {
+	account := serverAccount(t, server(1), 0)
+	d := running(t, account)
+	d.records = map[string][]byte{stateRecord: []byte("garbage")}
+	next := d.reboot(time.Hour, account)
+	next.disk = errors.New("full") // it stays what it is
+	next.register(server(1))
+	next.disk = nil
+	next.step(messages.Stop{Deadline: next.now.Add(time.Second)})
+	if data := next.records[stateRecord]; data != nil {
+		t.Errorf("%q is left", data)
+	}
+}

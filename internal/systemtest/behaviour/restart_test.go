@@ -216,6 +216,30 @@ func stateFile(w *systemtest.World, cfg holdfast.Config) string {
 	return files[0]
 }
 
+// A factory reset of a directory that no client uses does, too.
+func TestAFactoryResetForgetsRegistrations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		cfg := securities["PSK"](t, w)
+		c := w.Start(cfg)
+		c.WaitFor(holdfast.Registered)
+		synctest.Wait()
+		cfg = w.Kill(c, cfg)
+		if err := holdfast.FactoryReset(t.Context(), cfg.StateDir); err != nil {
+			t.Fatal(err)
+		}
+		if files, err := filepath.Glob(filepath.Join(cfg.StateDir, "state-*")); err != nil || len(files) != 0 {
+			t.Errorf("%v, %v", files, err)
+		}
+		began := time.Now()
+		c = w.Start(cfg)
+		c.WaitFor(holdfast.Registered)
+		expectRequests(w, began, "register "+location(w)+" 2.01")
+		c.ExpectClose(nil)
+		w.Close()
+	})
+}
+
 // A de-registration takes the state along.
 func TestAClientThatWasClosedRegisters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
