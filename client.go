@@ -347,7 +347,7 @@ func (c *Client) hooks(name string) *actorkit.Hooks {
 }
 
 // supervisorCrashed counts a crash of this client's supervisor, and reports
-// repeated ones: their accounts begin anew each time.
+// repeated ones (supervisor.Memory says what the next one goes on with).
 func (c *Client) supervisorCrashed(pid *actor.PID, crash *actorkit.Crash, repeated bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -40,9 +40,6 @@ type Decay struct {
 	HalfLife time.Duration
 	// Repeat is the score from which failures count as repeated.
 	Repeat int
-	// Jitter maps a delay to the one to be used, which is then limited to
-	// [0, Max]; nil leaves delays as they are.
-	Jitter func(time.Duration) time.Duration
 
 	score   float64
 	resumed time.Time // when the last delay ended: healthy running since
@@ -54,7 +51,7 @@ type Decay struct {
 func (d *Decay) Next(now time.Time) (delay time.Duration, repeated bool) {
 	d.score = min(d.Score(now)+1, maxScore)
 	points := int(math.Round(d.score))
-	delay = d.jitter(doubled(d.low(), d.high(), points-1))
+	delay = doubled(d.low(), d.high(), points-1)
 	d.resumed = now.Add(delay)
 	return delay, points >= positive(d.Repeat, DefaultRepeat)
 }
@@ -70,19 +67,9 @@ func (d *Decay) Score(now time.Time) float64 {
 // the next delay will be the shortest.
 func (d *Decay) Quiet(now time.Time) bool { return d.Score(now) < 0.5 }
 
-// Reset forgets all failures.
-func (d *Decay) Reset() { d.score, d.resumed = 0, time.Time{} }
-
 func (d *Decay) low() time.Duration { return positive(d.Min, DefaultMin) }
 
 func (d *Decay) high() time.Duration { return max(d.low(), positive(d.Max, DefaultMax)) }
-
-func (d *Decay) jitter(delay time.Duration) time.Duration {
-	if d.Jitter == nil {
-		return delay
-	}
-	return min(max(0, d.Jitter(delay)), d.high())
-}
 
 // doubled returns low*2^times, at most high, without overflow.
 func doubled(low, high time.Duration, times int) time.Duration {
