@@ -33,8 +33,9 @@ func (c *Client) Resume(ctx context.Context) error { return c.call(ctx, messages
 func (c *Client) Reconnect(ctx context.Context) error { return c.call(ctx, messages.CallReconnect) }
 
 // Bootstrap asks for a bootstrap now. The accounts stay in use until new ones
-// are stored. It is ErrNotAllowed when there is no bootstrap account, while a
-// bootstrap is under way, and while its server has asked for a pause.
+// are stored. It is ErrNotAllowed while the client is starting, paused or
+// stopping, when there is no bootstrap account, while a bootstrap is under way,
+// and while its server has asked for a pause.
 func (c *Client) Bootstrap(ctx context.Context) error { return c.call(ctx, messages.CallBootstrap) }
 
 // FactoryReset removes what a bootstrap has stored and begins anew from the

@@ -96,8 +96,9 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 	}, nil
 }
 
-// Start opens and locks the state directory (at most 5 s) and returns at once,
-// also offline; the client connects in the background from then on. A
+// Start opens and locks the state directory, which takes at most 5 s, and does
+// not wait for the network: the client connects in the background from then on.
+// ctx bounds Start only; ending it later does not stop the client: call Close. A
 // directory that another process has locked is an error for which
 // errors.Is(err, ErrStoreInUse) and errors.Is(err, ErrStore) hold; it names the
 // process. Anything else that is wrong with the directory, such as one of
@@ -191,16 +192,18 @@ func (c *Client) Await(ctx context.Context, want State) error {
 
 // Events returns the events from now on, and a function that ends the
 // subscription. The channel has room for size events; what does not fit is
-// dropped and counted in Status, and never blocks the client. It is closed by
-// the function or when the client is closed.
+// dropped and counted in Status, and never blocks the client. A size below 1
+// counts as 1. The channel is closed by the function or when the client is
+// closed; one asked for after Close comes closed.
 func (c *Client) Events(size int) (<-chan Event, func()) { return c.hub.subscribe(size) }
 
 // Status returns a snapshot. It never waits.
 func (c *Client) Status() Status { return c.hub.status() }
 
 // Close de-registers and tears everything down, always, within the context's
-// deadline or 5 s. It returns nil when the server has answered the de-registration,
-// ErrNotRegistered when there was nothing to de-register, or
+// deadline or 5 s. An ended context cuts the de-registration short; the teardown
+// then still has up to 5 s. Close returns nil when the server has answered the
+// de-registration, ErrNotRegistered when there was nothing to de-register, or
 // ErrUnregistration. Afterwards no goroutine of the client is left and the
 // state directory is unlocked. A further Close returns ErrNotRegistered.
 func (c *Client) Close(ctx context.Context) error {

@@ -13,7 +13,8 @@ import (
 
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
-// environment; the keys there are the fields in snake case.
+// environment; the keys there are the fields in snake case (but for
+// CertificateChain, Signer and TrustAnchors, which only code can set).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].
@@ -45,8 +46,9 @@ type Config struct {
 	// bootstrap server, connecting included: positive. Default
 	// DefaultRegistrationTimeout.
 	RegistrationTimeout time.Duration
-	// BootstrapTimeout bounds one bootstrap from the begin of the attempt to an
-	// accepted Bootstrap-Finish, whatever the server does meanwhile: positive.
+	// BootstrapTimeout bounds one bootstrap from the beginning of the attempt to
+	// an accepted Bootstrap-Finish, whatever the server does meanwhile, connecting
+	// included: positive.
 	// Until the server has answered, RegistrationTimeout counts, too. Default
 	// DefaultBootstrapTimeout.
 	BootstrapTimeout time.Duration
@@ -84,10 +86,12 @@ type Account struct {
 	PSKKeyFile string
 
 	// Certificate names a PEM file with the client's certificate chain, its
-	// own certificate first, at most 10. Only with SecurityX509, required
-	// there, as are the next two; and with SecurityRPK, where it holds the
+	// own certificate first, at most 10. With SecurityX509 either this or
+	// CertificateChain is required, either PrivateKey or Signer, and either Trust
+	// or TrustAnchors; both of a pair are a fault. With SecurityRPK it holds the
 	// client's PUBLIC KEY, or a CERTIFICATE of which nothing but the key counts,
-	// and may be left out: the private key implies it.
+	// and may be left out: the private key implies it. No other mode has a use
+	// for it.
 	Certificate string
 	// PrivateKey names a PEM file with the ECDSA key of that certificate, as
 	// PKCS #8 or SEC 1, not encrypted. With SecurityRPK it is on P-256 or P-384.
@@ -108,11 +112,12 @@ type Account struct {
 	CertificateChain [][]byte
 	// Signer has the private key of that certificate, which must be one for
 	// ECDSA: a key in memory, or one that never leaves a TPM or a token. It is
-	// called once in every handshake, from any goroutine, and may take as long as
-	// a handshake may; a call that fails, or a key that is gone, is
-	// ErrInvalidCredentials, and is tried again by the policy. The key itself is
-	// never stored: in its place the state directory has its public half, by
-	// which an account of a bootstrap server may refer to it (/0/x/5).
+	// called at most once in a handshake, where the server asks for a certificate,
+	// from any goroutine, and may take as long as a handshake may. At most eight
+	// calls are under way at a time; a ninth fails. A call that fails, or a key that
+	// is gone, is ErrInvalidCredentials, and is tried again by the policy. The key
+	// itself is never stored: in its place the state directory has its public half,
+	// by which an account of a bootstrap server may refer to it (/0/x/5).
 	Signer crypto.Signer
 	// TrustAnchors are the trust anchors for the server's certificate in DER, at
 	// most 10; with SecurityRPK the server's one SubjectPublicKeyInfo.

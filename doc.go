@@ -3,9 +3,9 @@
 //
 // It bootstraps and registers a device with an LwM2M management server over
 // CoAP and DTLS, keeps the registration, serves the server's requests, and
-// meets every connectivity error with the recovery that its class demands: the
-// error is reported once, with its cause, what happens next and when, and the
-// client goes on by itself.
+// recovers from every connectivity error as its class requires: the error is
+// reported once, with its cause, what happens next and when, and the client goes
+// on by itself.
 //
 //	client, err := holdfast.New(holdfast.Config{Endpoint: "gw-0001", Server: &account})
 //	err = client.Start(ctx)
@@ -16,14 +16,14 @@
 // one [Runtime] share an actor system. There are no globals, and a client is
 // silent unless it is given a logger.
 //
-// What happens is told by [Client.Events]: every change of state, and every
-// error with its cause ([Event.Err]), the next attempt and what a person can do.
+// [Client.Events] reports what happens: every change of state, and every error
+// with its cause ([Event.Err]), the next attempt and what a person can do.
 // [Client.Status] and [Client.Explain] say how things are.
 //
-// Two packages stand on this one, for programs that want them: configfile reads a
-// [Config] from YAML and the environment, and control serves what a client is
-// doing, and its calls, over HTTP on the same machine.
+// Two packages are built on this one, for programs that want them: configfile
+// reads a [Config] from YAML and the environment, and control serves what a client
+// is doing, and its calls, over HTTP on the same machine.
 //
-// Public are these, lwm2m and the packages below it, and lwm2mtest. Everything
-// under actors, internal and messages may change at any time.
+// The public packages are these, lwm2m and the packages below it, and lwm2mtest.
+// Everything under actors, internal and messages may change at any time.
 package holdfast

@@ -28,7 +28,7 @@ const (
 	CodeNotAllowed         ErrorCode = 11 // ConnectNotAllowed: the state does not allow the call
 	CodeSecureConnection   ErrorCode = 12 // ConnectSecureConnectionFailed: the DTLS handshake was refused, by us or the server
 	CodeDNS                ErrorCode = 13 // ConnectDnsResolvingFailed: the server's name leads to no address
-	CodeUnregistration     ErrorCode = 14 // ConnectorUnregistrationFailed: the server did not confirm the good-bye
+	CodeUnregistration     ErrorCode = 14 // ConnectorUnregistrationFailed: the server did not confirm the de-registration
 	CodeStoreCredentials   ErrorCode = 16 // ConnectorFailedToStoreCredentials: the state directory cannot be written
 	CodeReadCredentials    ErrorCode = 17 // ConnectorFailedToReadCredentials: it cannot be read, or is damaged
 )
@@ -36,8 +36,9 @@ const (
 // String returns the code's name, such as "ConnectTimeout".
 func (c ErrorCode) String() string { return messages.ErrorCode(c).String() }
 
-// Error is what the calls of this package return, and [Event.Err]. It carries
-// the code, what the client was doing, and the cause.
+// Error is what most calls of this package return, and [Event.Err]; ErrStore
+// and errors of a context are not of this type. It carries the code, what the
+// client was doing, and the cause.
 //
 // Compare by meaning, not by text: errors.Is(err, holdfast.ErrNetwork) is true
 // for every *Error of the same code, and errors.As reaches the cause.

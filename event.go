@@ -26,7 +26,10 @@ const (
 	// EventUnregistered says that the client has de-registered from a server.
 	EventUnregistered EventType = "unregistered"
 	// EventDegraded says that a part of the client crashes again and again, and
-	// is replaced each time: Actor, Restarts, Detail.
+	// is replaced each time: Actor, Restarts, Detail. With Actor "supervisor" it
+	// may also say that what the client remembered was set aside after crashes,
+	// and with Actor "store" and Server, that what was stored of a registration
+	// cannot be used, and a new one is made.
 	EventDegraded EventType = "degraded"
 )
 
@@ -45,7 +48,7 @@ const (
 	Registered    State = "registered"    // every management server knows the client
 	Waiting       State = "waiting"       // for the next attempt
 	Paused        State = "paused"        // by [Client.Pause]
-	Stopping      State = "stopping"      // by [Client.Close]: servers are told good-bye
+	Stopping      State = "stopping"      // by [Client.Close]: de-registering from the servers
 	Stopped       State = "stopped"       // for good
 )
 
@@ -111,13 +114,15 @@ type Event struct {
 	Location string        // path of the registration, as the server chose it
 	Lifetime time.Duration // of the registration, whole seconds; 0 is infinite
 	LwM2M    string        // version of the protocol that was agreed on, "1.0" or "1.1"
-	Attempts uint64        // that it took, the successful one included
+	Attempts uint64        // attempts until this registration, the successful one included
 	// LostAt is when the link was lost that this registration replaces, zero
 	// when there was none before. See also Offline.
 	LostAt time.Time
 
-	Actor    string // name of the part that crashes
-	Restarts uint64 // of it
+	Actor string // name of the part that crashes
+	// Restarts counts recent crashes of it; older ones count less, but for the
+	// supervisor. It is 0 where nothing has crashed.
+	Restarts uint64
 
 	cause error // what Detail says in words; Err wraps it
 }

@@ -70,7 +70,7 @@ type Shed struct {
 // Trouble is a run of failures that has not ended.
 type Trouble struct {
 	Since    time.Time `json:"since"`    // of the first of them
-	Failures uint64    `json:"failures"` // running
+	Failures uint64    `json:"failures"` // consecutive, so far
 	Error    *Event    `json:"error"`    // the newest of them
 	Next     *NextStep `json:"next,omitempty"`
 }

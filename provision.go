@@ -12,11 +12,11 @@ import (
 )
 
 // Provision writes the accounts of a configuration into its state directory,
-// as a factory does: the certificate chain, the keys, their match, validity and
-// the URIs are checked first, every fault at once. A client whose
-// configuration has neither bootstrap nor server then starts from them, and a
-// factory reset goes back to them. What a bootstrap stored there before is
-// removed. A directory in use is an error for which errors.Is(err,
+// as a factory does. It first checks the configuration with its URIs, then the
+// certificates, the keys, and that they match, and reports all faults of a step
+// together. A client whose configuration has neither bootstrap nor server then
+// starts from them, and a factory reset goes back to them. What a bootstrap stored
+// there before is removed. A directory in use is an error for which errors.Is(err,
 // ErrStoreInUse) holds; for one that cannot be used for another reason, such as
 // that it belongs to another user, errors.Is(err, ErrStore) does.
 func Provision(ctx context.Context, cfg Config) error {

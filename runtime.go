@@ -21,7 +21,7 @@ type Option = option.Option
 
 // WithLogger makes the client log: what it cannot say in an event, such as the
 // stack of a crash. Logs never carry a secret or a message's content. The
-// default is silence, which nil means, too.
+// default is silence, as with nil.
 func WithLogger(logger *slog.Logger) Option {
 	return func(s *option.Settings) { s.Logger = logger }
 }

@@ -1,5 +1,5 @@
 // Package control serves the control API of a client to programs and people on
-// the same machine: what the client is about and why, its events, calls that
+// the same machine: what the client is doing and why, its events, calls that
 // steer it, and what watchdogs and Prometheus ask for. It is plain HTTP/1.1
 // with JSON:
 //

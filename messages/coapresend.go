@@ -97,7 +97,7 @@ type Inbound struct {
 	Epoch         Epoch
 	ID            uint64
 	Code          CoAPCode
-	Token         []byte // with the memory of the request; whoever keeps it copies it
+	Token         []byte // aliases the datagram; copy it to keep it
 	Path          []string
 	Query         []string
 	ContentFormat *Format

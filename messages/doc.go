@@ -1,5 +1,5 @@
 // Package messages is the vocabulary of the runtime: what its actors say to
-// each other, as plain values, with one file per actor that owns the words. It
+// each other, as plain values, with one file per subject. It
 // may change at any time: what applications see is declared in the root, which
 // translates.
 //
@@ -14,6 +14,8 @@
 //	store.go         records of the state directory
 //	account.go       server accounts and their credentials
 //	failure.go       what can go wrong: classes, phases, the failure value
+//	diagnostic.go    a peer's diagnostic payload, made fit to be shown
+//	health.go        a sign of life of an actor
 //	codes.go         the error codes
 //	event.go         what an application is told, as actors report it
 //	coap.go          the CoAP code and content-format registries

@@ -12,7 +12,8 @@ const (
 	RecordCredentials = "credentials"
 	// RecordFactory holds objects 0 and 1 as the factory provisioned them.
 	RecordFactory = "factory"
-	// RecordStates begins the names of the records of state, one an account.
+	// RecordStates begins the names of the records of state, one for each
+	// management account.
 	RecordStates = "state-"
 )
 

@@ -7,8 +7,9 @@
 //
 // [Machine] is the pure core and holds everything; actor.go is its shell. The
 // state lives as long as the link's epoch: a new link begins with a new
-// machine, and nothing is carried over. Nobody outside may keep or touch it. The
-// package is internal to the runtime; its messages are in messages/coapresend.go.
+// machine, and only the next message ID is carried over. Nobody outside may keep
+// or touch it. The package is internal to the runtime; its messages are in
+// messages/coapresend.go.
 //
 //	machine.go    inputs and effects
 //	config.go     parameters and the times derived from them

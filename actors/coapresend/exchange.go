@@ -54,7 +54,7 @@ type exchange struct {
 	timeout  time.Duration // until the next resend, or until giving up
 	resends  int
 	call     *call // whose request this is; nil for a response
-	note     *note // whose notification this is
+	note     *note // whose notification this is; nil for others
 	urgent   bool  // ahead of the others in the queue: the next block of a transfer in progress
 }
 

@@ -12,8 +12,8 @@ type Rand interface {
 	// Float64 returns a number from [0, 1). It spreads the first resend of an
 	// exchange (ACK_RANDOM_FACTOR).
 	Float64() float64
-	// MID returns the first message ID of a link. It should not be
-	// predictable (RFC 7252 section 11.4).
+	// MID returns the first message ID of a link, unless Config.FirstMID gives
+	// it. It should not be predictable (RFC 7252 section 11.4).
 	MID() uint16
 	// Token returns a new token of 8 unpredictable bytes. The machine keeps
 	// it.

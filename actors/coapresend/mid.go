@@ -7,8 +7,9 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// midSource hands out message IDs: a random first one, then one after the
-// other, none a second time within the given lifetime (RFC 7252 section 4.4).
+// midSource hands out message IDs: a first one (Config.FirstMID, else random),
+// then one after the other, none a second time within the given lifetime (RFC 7252
+// section 4.4).
 //
 // It does not remember every ID, but how many had been handed out at a few
 // instants: what was handed out before the oldest of them is free again.

@@ -80,7 +80,7 @@ type Machine struct {
 	echoed       bool // this request has been repeated with an Echo option
 	freshLink    bool // no Register or Update has been accepted on this link yet
 	reregistered bool // a refused Update of this cycle has led to a Register
-	asked        bool // the server has asked for the Update that timerUpdate waits for; no new cycle begins
+	asked        bool // the server has asked for the Update that timerUpdate waits for, so timerUpdate starts no new Update cycle
 }
 
 // New returns a machine that waits for BeginRegistration.

@@ -3,9 +3,10 @@
 // internal/store does the work.
 //
 // It takes [messages.LoadAccounts], [messages.Save], [messages.SetAside] and
-// [messages.ForgetCredentials], which is on every record, and answers the sender.
-// Jobs on one record are done one after the other, in the order in which they
-// came; those on different records do not wait for each other. The disk is used in goroutines of its own, at most
+// [messages.ForgetCredentials]. All but SetAside are answered to the sender. Jobs
+// on one record are done one after the other, in the order in which they came;
+// those on different records do not wait for each other. ForgetCredentials counts
+// as a job on every record. The disk is used in goroutines of its own, at most
 // maxAtDisk of them, so that the actor never blocks. What comes while maxWaiting
 // jobs wait is refused with [ErrBusy].
 //

@@ -27,8 +27,7 @@ func (c Crashed) actor() string {
 	return c.Role.String() + " of " + c.Peer.String()
 }
 
-// Decay of the crashes of an account's actors: two within an hour count more
-// than one.
+// Decay of the crashes of an account's actors: their score halves in an hour.
 const (
 	crashMin      = time.Second
 	crashHalfLife = time.Hour

@@ -45,7 +45,7 @@ func (m *Machine) lookAgain(now time.Time) {
 }
 
 // loaded puts the accounts that were found into force. Those in use are not
-// disturbed, unless they were a makeshift for others that can now be read.
+// disturbed, unless they were a substitute for others that can now be read.
 func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	if m.stop != nil || !m.loader.answered(in.Token) {
 		return

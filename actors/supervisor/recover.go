@@ -8,8 +8,8 @@ import (
 )
 
 // recoverFrom does what the recovery table says about a failed attempt, and
-// reports it in exactly one event.
-// The next attempt begins no sooner than after least, the delay after a crash.
+// reports it in exactly one event. The next attempt begins after least at the
+// earliest, the delay after a crash.
 func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usable bool, least time.Duration) {
 	if m.stop != nil {
 		m.failedWhileLeaving(a, f)
@@ -73,8 +73,7 @@ func (m *Machine) feasible(step Step, a *account, f *messages.Failure, usable bo
 	return step
 }
 
-// floored applies the floors that are our own to a delay: the bootstrap
-// hold-off time.
+// floored raises a delay to the bootstrap hold-off time. A Ladder has no delay.
 func (m *Machine) floored(a *account, step Step, delay time.Duration) time.Duration {
 	if step == Ladder {
 		return 0

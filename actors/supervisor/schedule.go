@@ -12,12 +12,13 @@ type PolicyKind uint8
 
 // The policies (docs/design.md, The reconnection policy).
 const (
-	// PolicyAuto is that of the reference behaviour, or OMA's for a server
-	// account on which a bootstrap or a server has written retry resources.
+	// PolicyAuto is that of the reference behaviour, or LwM2M's (Core
+	// 6.2.1.2) for a server account on which a bootstrap or a server has written
+	// retry resources.
 	PolicyAuto PolicyKind = iota
 	// PolicyExponential is always that of the reference behaviour.
 	PolicyExponential
-	// PolicyLwM2M is OMA's, with its defaults.
+	// PolicyLwM2M is LwM2M's, with its defaults.
 	PolicyLwM2M
 )
 
@@ -42,7 +43,7 @@ const (
 	defaultSequenceCount = 1
 )
 
-// Sequences is OMA's policy: sequences of attempts whose delays double,
+// Sequences is LwM2M's policy: sequences of attempts whose delays double,
 // with a long delay between sequences.
 type Sequences struct {
 	Attempts uint64        // in one sequence; at least 1
@@ -170,7 +171,7 @@ func (m *Machine) mayBootstrap(a *account) bool {
 }
 
 // holdOff returns the hold-off time before a bootstrap after n failed ones: it
-// doubles, under OMA's policy.
+// doubles, under LwM2M's policy.
 func (m *Machine) holdOff(b *account, n uint64) time.Duration {
 	if m.config.PolicyKind != PolicyLwM2M || b.HoldOff <= 0 {
 		return min(b.HoldOff, Week)

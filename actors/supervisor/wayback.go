@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// origin is where the accounts in force come from, in order of preference: all
-// earlier ones could not be used.
+// origin is where the accounts in force come from, in order of preference: none
+// of the earlier ones could be used.
 type origin uint8
 
 const (
@@ -60,8 +60,8 @@ func (e *unreadError) Error() string {
 
 func (e *unreadError) Unwrap() error { return e.cause }
 
-// makeshift reports whether the accounts are used only because the store has some
-// that could not be read.
+// makeshift reports whether the accounts are a substitute: used only because the
+// store has some that could not be read.
 func (o origin) makeshift() bool {
 	return o == fromBefore || o == fromFactory || o == fromFactoryBootstrap || o == fromRefused
 }

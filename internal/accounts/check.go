@@ -55,8 +55,8 @@ func CheckRecord(name string, data []byte) error {
 	return faults.orNil()
 }
 
-// BootstrapOnly returns the usable bootstrap account of a record that is no good
-// otherwise, and nothing else of it; nil when there is none.
+// BootstrapOnly returns the usable bootstrap account of a record that is otherwise
+// unusable, and nothing else of it; nil when there is none.
 func BootstrapOnly(record []byte) *lwm2m.Tree {
 	tree, err := Decode(record)
 	if err != nil {

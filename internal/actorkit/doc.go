@@ -7,7 +7,7 @@
 // avoid one of them, and the tests are named after their numbers:
 //
 //	 1  the sender to a full bounded mailbox spins
-//	 2  a bounded mailbox that has dropped a message uses a core for ever
+//	 2  a bounded mailbox that has dropped a message keeps a CPU busy
 //	 3  the stash is last in, first out, and loses the sender
 //	 4  the receive timeout fires once, and is a data race
 //	 5  a future with two answers or several waiters gives wrong results

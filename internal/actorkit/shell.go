@@ -176,7 +176,7 @@ func (s *Shell) tell(ctx actor.Context, tell core.Tell) {
 			slog.String("message_type", messageType(tell.Message)))
 		return
 	}
-	// A request carries its sender: the store answers to it.
+	// A request carries its sender, so that the store can answer.
 	ctx.Request(to, tell.Message)
 }
 

@@ -9,13 +9,12 @@
 //
 // The effects of one Step are a batch. The shell carries batches out in the
 // order of the steps, and the effects of a batch in theirs. What has to be
-// durable first is the one exception (as in etcd/raft, whose Ready says what may
-// be sent while a write is under way):
+// durable first is the one exception:
 //
 //   - A [Persist] holds up the effects behind it in its own batch until the
 //     store has answered. They are carried out then, before the machine gets the
 //     answer, whether the record became durable or not: what must not happen
-//     after a failure belongs into the step that takes the answer.
+//     after a failure belongs in the step that takes the answer.
 //   - Other batches pass, and so do their answers to other peers: a slow disk
 //     delays nothing that does not depend on it.
 //   - A batch that depends on an earlier one's write says so with [After].

@@ -11,11 +11,11 @@ import (
 // Bounds of what is remembered. A bootstrap may move a device from server to
 // server for years.
 const (
-	Transitions = 32 // once somebody has asked
+	Transitions = 32 // kept from the first Read on
 	Servers     = 16
 	// Unasked is how many bytes a journal takes at most, with everything that
 	// only it refers to, until somebody asks: with up to two servers that fail.
-	// Each further one takes up to 250 more.
+	// Each further failing server takes up to 250 more.
 	Unasked = 1 << 10
 	// unaskedBudget leaves room for what the allocator rounds up.
 	unaskedBudget = Unasked * 7 / 8
