@@ -9,7 +9,10 @@
 // state lives as long as the link's epoch: a new link begins with a new
 // machine, and only the next message ID is carried over. Nobody outside may keep
 // or touch it. The package is internal to the runtime; its messages are in
-// messages/coapresend.go.
+// messages/coapresend.go and messages/notify.go.
+//
+// No actor asks for notifications or streamed bodies yet: Observe is answered as a
+// Read, and no path takes a stream.
 //
 //	machine.go    inputs and effects
 //	config.go     parameters and the times derived from them
