@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -107,7 +108,7 @@ func (w *World) Start(cfg holdfast.Config, options ...holdfast.Option) *Client {
 	w.T.Helper()
 	options = append([]holdfast.Option{
 		lwm2mtest.WithTransport(w.Gateway), lwm2mtest.WithTap(w.Probe),
-		lwm2mtest.WithRand(func() float64 { return 0 }),
+		lwm2mtest.WithRand(func() float64 { return 0 }), WithStoreFS(quickDisk{store.OS()}),
 	}, options...)
 	client, err := holdfast.New(cfg, options...)
 	if err != nil {
