@@ -98,7 +98,7 @@ func TestIdleClientHasOneGoroutine(t *testing.T) {
 		return goroutines
 	}
 	const more = 20
-	if n := idle(t, 10+more) - idle(t, 10); n > more {
+	if n := idle(t, 10+more) - idle(t, 10); n != more {
 		t.Errorf("%d goroutines for %d clients", n, more)
 	}
 }
