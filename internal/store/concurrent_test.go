@@ -132,22 +132,35 @@ func TestADirectoryThatWasLeftBareIsMadeDurable(t *testing.T) {
 	checkLoad(t, openMem(t, m.crashLosing()), "credentials", "x")
 }
 
+// Whoever made the directory, also a process that was killed before it saved.
 func TestTheParentOfANewDirectoryMustSync(t *testing.T) {
-	m := newMemFS()
-	s := openMem(t, m)
-	m.fault = func(op, path string) error {
-		if op == "syncdir" && path == filepath.Dir(memDir) {
-			return syscall.EIO
+	for name, open := range map[string]func(m *memFS) *Store{
+		"made now":    func(m *memFS) *Store { return openMem(t, m) },
+		"made before": func(m *memFS) *Store { must(t, openMem(t, m).Close()); return openMem(t, m) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMemFS()
+			s := open(m)
+			m.fault = failingSync(filepath.Dir(memDir), syscall.EIO)
+			_, err := s.Save("credentials", []byte("x"))
+			var failed *WriteError
+			if !errors.As(err, &failed) || !errors.Is(err, syscall.EIO) || failed.Path != filepath.Dir(memDir) {
+				t.Errorf("Save = %v", err)
+			}
+			m.fault = nil
+			mustSave(t, s, "credentials", []byte("x"))
+			checkLoad(t, openMem(t, m.crashLosing()), "credentials", "x")
+		})
+	}
+}
+
+func failingSync(dir string, err error) func(op, path string) error {
+	return func(op, path string) error {
+		if op == "syncdir" && path == dir {
+			return err
 		}
 		return nil
 	}
-	_, err := s.Save("credentials", []byte("x"))
-	var failed *WriteError
-	if !errors.As(err, &failed) || !errors.Is(err, syscall.EIO) || failed.Path != filepath.Dir(memDir) {
-		t.Errorf("Save = %v", err)
-	}
-	m.fault = nil
-	mustSave(t, s, "credentials", []byte("x"))
 }
 
 // A service manager makes state directories below one that only root may open.
@@ -155,11 +168,6 @@ func TestTheParentOfAnExistingDirectoryMayBeClosed(t *testing.T) {
 	m := newMemFS()
 	must(t, openMem(t, m).Close())
 	s := openMem(t, m)
-	m.fault = func(op, path string) error {
-		if op == "syncdir" && path == filepath.Dir(memDir) {
-			return syscall.EACCES
-		}
-		return nil
-	}
+	m.fault = failingSync(filepath.Dir(memDir), syscall.EACCES)
 	mustSave(t, s, "credentials", []byte("x"))
 }

@@ -213,7 +213,7 @@ func makeParent(fsys FS, dir string) error {
 // root makes the directory's entry in its parent durable before the first record
 // is written to it. bare says that the directory has no record of any name: an
 // earlier process may have made it and ended without one. Where it was there
-// before, its parent need not be ours to open, and whoever made it answers for it.
+// before, its parent need not be ours to open: then whoever made it answers for it.
 func (s *Store) root(bare bool) error {
 	s.own.Lock()
 	defer s.own.Unlock()
@@ -221,7 +221,7 @@ func (s *Store) root(bare bool) error {
 		return nil
 	}
 	parent := filepath.Dir(s.dir)
-	if err := s.fs.SyncDir(parent); err != nil && s.made {
+	if err := s.fs.SyncDir(parent); err != nil && (s.made || !errors.Is(err, fs.ErrPermission)) {
 		return &WriteError{Op: "sync-dir", Path: parent, Err: cause(err)}
 	}
 	s.rooted = true

@@ -170,7 +170,7 @@ func TestHostile24ExtremeRetryResources(t *testing.T) {
 					t.Fatal(result.Err)
 				}
 				c.Next(holdfast.EventBootstrapped)
-				c.WaitFor(holdfast.Registered)
+				c.Next(holdfast.EventRegistered)
 				synctest.Wait()
 				attempts := refuseServer(w)
 				if err := c.RegisterUpdate(context.Background()); err != nil {
