@@ -1,5 +1,6 @@
 // Package lwm2m is the LwM2M protocol without I/O: paths, scalar values, the
-// object model, and the definitions that say which type a resource has. The
+// object model, the definitions that say which type a resource has, and the
+// CoAP codes and Content-Formats that carry it all. The
 // payload formats live below it (tlv, senml, linkformat), codec knows which of
 // them serves which operation, uri reads server URIs, and objects has the
 // definitions of the OMA core objects.

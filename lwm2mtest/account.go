@@ -6,7 +6,13 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
-	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// The values of resource /0/x/2 that an account here can have.
+const (
+	modePSK   = 0
+	modeX509  = 2
+	modeNoSec = 3
 )
 
 // AccountConfig describes a management server account, for
@@ -21,17 +27,17 @@ type AccountConfig struct {
 	Binding          string        // empty means "U"
 
 	PSKIdentity string
-	PSKKey      messages.Secret
+	PSKKey      lwm2m.Secret
 
-	Certificate       []byte          // the client's, DER
-	PrivateKey        messages.Secret // the client's, PKCS #8 or SEC 1, DER
-	ServerCertificate []byte          // DER: what CertificateUsage says
-	// CertificateUsage is resource 15. Nil leaves it out, which means 3, the
+	Certificate       []byte       // the client's, DER
+	PrivateKey        lwm2m.Secret // the client's, PKCS #8 or SEC 1, DER
+	ServerCertificate []byte       // DER: what CertificateUsage says
+	// CertificateUsage is resource 15, 0 to 3 (RFC 6698 section 2.1.1). Nil leaves it out, which means 3, the
 	// server's own certificate.
-	CertificateUsage *messages.CertificateUsage
+	CertificateUsage *uint8
 
 	// Format of the encoding. Nil takes the format that the client prefers.
-	Format *messages.Format
+	Format *lwm2m.Format
 }
 
 // Writes returns the Bootstrap-Writes of the account: its Security instance
@@ -50,7 +56,7 @@ func (a AccountConfig) securityNodes(at lwm2m.Path) []lwm2m.Node {
 	nodes := []lwm2m.Node{
 		{Path: at.Child(objects.SecurityServerURI), Value: lwm2m.String(a.URI)},
 		{Path: at.Child(objects.SecurityBootstrapServer), Value: lwm2m.Boolean(false)},
-		{Path: at.Child(objects.SecurityMode), Value: lwm2m.Integer(int64(mode))},
+		{Path: at.Child(objects.SecurityMode), Value: lwm2m.Integer(mode)},
 		{Path: at.Child(objects.SecurityPublicKeyOrIdentity), Value: lwm2m.Opaque(identity)},
 		{Path: at.Child(objects.SecurityServerPublicKey), Value: lwm2m.Opaque(peer)},
 		{Path: at.Child(objects.SecuritySecretKey), Value: lwm2m.Opaque(secret)},
@@ -64,14 +70,14 @@ func (a AccountConfig) securityNodes(at lwm2m.Path) []lwm2m.Node {
 }
 
 // keys returns the mode and resources 3, 4 and 5.
-func (a AccountConfig) keys() (mode messages.SecurityMode, identity, peer, secret []byte) {
+func (a AccountConfig) keys() (mode int64, identity, peer, secret []byte) {
 	switch {
 	case a.PSKKey != nil:
-		return messages.SecurityPSK, []byte(a.PSKIdentity), nil, a.PSKKey
+		return modePSK, []byte(a.PSKIdentity), nil, a.PSKKey
 	case a.Certificate != nil:
-		return messages.SecurityX509, a.Certificate, a.ServerCertificate, a.PrivateKey
+		return modeX509, a.Certificate, a.ServerCertificate, a.PrivateKey
 	}
-	return messages.SecurityNoSec, nil, nil, nil
+	return modeNoSec, nil, nil, nil
 }
 
 func (a AccountConfig) serverNodes(at lwm2m.Path) []lwm2m.Node {

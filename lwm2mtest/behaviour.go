@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Kind is a kind of request that clients make, and of entry in the server's
@@ -37,7 +37,7 @@ func (k Kind) String() string {
 // good behaviour.
 type Behaviour struct {
 	// Answer is sent instead of processing the request, unless it is Empty.
-	Answer messages.CoAPCode
+	Answer lwm2m.Code
 	// Payload goes with the answer: diagnostic text.
 	Payload string
 	// MaxAge goes with the answer, in seconds.
@@ -60,7 +60,7 @@ type Behaviour struct {
 
 // processes reports whether the request is processed under this behaviour.
 func (f Behaviour) processes() bool {
-	if f.Answer != messages.Empty {
+	if f.Answer != lwm2m.CodeEmpty {
 		return false
 	}
 	return f.Process || !(f.Silent || f.Reset || f.AckOnly || f.Raw != nil)
@@ -68,7 +68,7 @@ func (f Behaviour) processes() bool {
 
 // edit applies the behaviour to the content of an answer.
 func (f Behaviour) edit(a answer) answer {
-	if f.Answer != messages.Empty {
+	if f.Answer != lwm2m.CodeEmpty {
 		a = answer{code: f.Answer}
 	}
 	if f.Payload != "" {
@@ -84,9 +84,9 @@ func (f Behaviour) edit(a answer) answer {
 }
 
 // answered returns the code that the history notes.
-func (f Behaviour) answered(a answer) messages.CoAPCode {
+func (f Behaviour) answered(a answer) lwm2m.Code {
 	if f.Silent || f.Reset || f.AckOnly || f.Raw != nil {
-		return messages.Empty
+		return lwm2m.CodeEmpty
 	}
 	return f.edit(a).code
 }

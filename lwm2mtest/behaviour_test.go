@@ -7,18 +7,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 func TestMisbehaveAnswers(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		busy := uint32(120)
-		r.server.Misbehave("gw", Register, 2, Behaviour{Answer: messages.ServiceUnavailable, MaxAge: &busy, Payload: "busy"})
+		r.server.Misbehave("gw", Register, 2, Behaviour{Answer: lwm2m.CodeServiceUnavailable, MaxAge: &busy, Payload: "busy"})
 		for range 2 {
 			m := c.ask(c.registerMessage("gw"))
 			age, _ := m.Uint(coap.MaxAge)
-			if m.Code != messages.ServiceUnavailable || age != 120 || string(m.Payload) != "busy" {
+			if m.Code != lwm2m.CodeServiceUnavailable || age != 120 || string(m.Payload) != "busy" {
 				t.Errorf("answer %v, Max-Age %d, %q", m, age, m.Payload)
 			}
 		}
@@ -32,13 +32,13 @@ func TestMisbehaveAnswers(t *testing.T) {
 func TestMisbehaveIsScoped(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
-		r.server.Misbehave("a", Register, -1, Behaviour{Answer: messages.Forbidden})
-		r.server.Misbehave("", Update, 1, Behaviour{Answer: messages.NotFound})
+		r.server.Misbehave("a", Register, -1, Behaviour{Answer: lwm2m.CodeForbidden})
+		r.server.Misbehave("", Update, 1, Behaviour{Answer: lwm2m.CodeNotFound})
 		location := c.register("b")
-		assertCode(t, c.ask(c.registerMessage("a")), messages.Forbidden)
-		assertCode(t, c.ask(c.registerMessage("a")), messages.Forbidden)
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.NotFound)
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		assertCode(t, c.ask(c.registerMessage("a")), lwm2m.CodeForbidden)
+		assertCode(t, c.ask(c.registerMessage("a")), lwm2m.CodeForbidden)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeNotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
 		r.server.Behave()
 		c.register("a")
 	})
@@ -105,7 +105,7 @@ func TestMisbehaveSeparate(t *testing.T) {
 			t.Errorf("first %v", ack)
 		}
 		response := c.next()
-		if response.Type != coap.CON || response.Code != messages.Created || time.Since(r.start) != time.Minute {
+		if response.Type != coap.CON || response.Code != lwm2m.CodeCreated || time.Since(r.start) != time.Minute {
 			t.Errorf("then %v after %v", response, time.Since(r.start))
 		}
 		if diff := cmp.Diff(response, c.next()); diff != "" {
@@ -120,7 +120,7 @@ func TestMisbehaveWithoutLocationAndRaw(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		r.server.Misbehave("gw", Register, 1, Behaviour{WithoutLocation: true})
-		if m := c.ask(c.registerMessage("gw")); m.Code != messages.Created || m.Has(coap.LocationPath) {
+		if m := c.ask(c.registerMessage("gw")); m.Code != lwm2m.CodeCreated || m.Has(coap.LocationPath) {
 			t.Errorf("answer %v", m)
 		}
 		r.server.Misbehave("gw", Register, 1, Behaviour{Raw: []byte("garbage")})

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // maxUploads bounds the Block1 transfers of one peer at a time.
@@ -25,20 +25,20 @@ func (p *peer) assemble(m coap.Message) ([]byte, *answer) {
 		return m.Payload, nil
 	}
 	if block.SZX > coap.MaxSZX || (block.More && len(m.Payload) != block.Size()) {
-		return nil, &answer{code: messages.BadRequest}
+		return nil, &answer{code: lwm2m.CodeBadRequest}
 	}
 	key := uploadKey(m)
 	u := p.upload(key, block)
 	if u == nil || len(u.body) != block.Offset() {
-		return nil, &answer{code: messages.RequestEntityIncomplete}
+		return nil, &answer{code: lwm2m.CodeRequestEntityIncomplete}
 	}
 	if len(u.body)+len(m.Payload) > p.server.opts.MaxBody {
 		delete(p.uploads, key)
-		return nil, &answer{code: messages.RequestEntityTooLarge}
+		return nil, &answer{code: lwm2m.CodeRequestEntityTooLarge}
 	}
 	u.body, u.last = append(u.body, m.Payload...), time.Now()
 	if block.More {
-		return nil, &answer{code: messages.Continue, block1: &block}
+		return nil, &answer{code: lwm2m.CodeContinue, block1: &block}
 	}
 	delete(p.uploads, key)
 	return u.body, nil

@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/senml"
 	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // BootstrapConfig is what the server does to an endpoint that asks for a
@@ -39,7 +38,7 @@ type BootstrapWrite struct {
 	Nodes []lwm2m.Node
 	// Format of the encoding. Nil takes the format that the client prefers
 	// (pct), else TLV.
-	Format *messages.Format
+	Format *lwm2m.Format
 	// Payload, when not nil, is sent in place of the encoded Nodes; Format then
 	// says what it is.
 	Payload []byte
@@ -138,26 +137,26 @@ func (s *Server) bootstrapConfig(endpoint string) (BootstrapConfig, bool) {
 // bootstrapRequest processes a Bootstrap-Request. The lock is held.
 func (s *Server) bootstrapRequest(c *call) answer {
 	if _, ok := s.bootstrapConfig(c.endpoint); !ok || c.endpoint == "" {
-		return answer{code: messages.BadRequest}
+		return answer{code: lwm2m.CodeBadRequest}
 	}
 	if _, ok := preferred(c.request.Query()); !ok {
-		return answer{code: messages.UnsupportedFormat}
+		return answer{code: lwm2m.CodeUnsupportedFormat}
 	}
-	return answer{code: messages.Changed}
+	return answer{code: lwm2m.CodeChanged}
 }
 
 // preferred returns the format that a Bootstrap-Request asks for, TLV when it
 // does not; it is not ok when the server does not have it.
-func preferred(queries []string) (messages.Format, bool) {
+func preferred(queries []string) (lwm2m.Format, bool) {
 	for _, q := range queries {
 		if len(q) < 4 || q[:4] != "pct=" {
 			continue
 		}
 		number, err := strconv.ParseUint(q[4:], 10, 16)
-		format := messages.Format(number)
-		return format, err == nil && (format == messages.FormatTLV || format == messages.FormatSenMLCBOR)
+		format := lwm2m.Format(number)
+		return format, err == nil && (format == lwm2m.FormatTLV || format == lwm2m.FormatSenMLCBOR)
 	}
-	return messages.FormatTLV, true
+	return lwm2m.FormatTLV, true
 }
 
 // startBootstrap runs the steps on a goroutine of their own, once the request
@@ -187,7 +186,7 @@ type bootstrapRun struct {
 	peer     *peer
 	endpoint string
 	config   BootstrapConfig
-	format   messages.Format
+	format   lwm2m.Format
 	result   BootstrapResult
 }
 
@@ -218,25 +217,25 @@ func (r *bootstrapRun) plan() ([]plannedStep, error) {
 		request.Twice = r.config.Twice
 		steps = append(steps, plannedStep{BootstrapStep{Kind: kind, Path: request.Path}, request})
 	}
-	links := messages.FormatLinkFormat
+	links := lwm2m.FormatLinkFormat
 	for _, path := range r.config.Discover {
-		add(StepDiscover, Request{Method: messages.GET, Path: path, Accept: &links})
+		add(StepDiscover, Request{Method: lwm2m.CodeGET, Path: path, Accept: &links})
 	}
 	for _, path := range r.config.Delete {
-		add(StepDelete, Request{Method: messages.DELETE, Path: path})
+		add(StepDelete, Request{Method: lwm2m.CodeDELETE, Path: path})
 	}
 	for _, w := range r.config.Writes {
 		payload, format, err := w.encode(r.format)
 		if err != nil {
 			return nil, err
 		}
-		add(StepWrite, Request{Method: messages.PUT, Path: w.Path, Format: &format, Payload: payload})
+		add(StepWrite, Request{Method: lwm2m.CodePUT, Path: w.Path, Format: &format, Payload: payload})
 	}
 	for _, path := range r.config.Read {
-		add(StepRead, Request{Method: messages.GET, Path: path, Accept: &r.format})
+		add(StepRead, Request{Method: lwm2m.CodeGET, Path: path, Accept: &r.format})
 	}
 	if !r.config.NoFinish {
-		add(StepFinish, Request{Method: messages.POST, Path: "/bs"})
+		add(StepFinish, Request{Method: lwm2m.CodePOST, Path: "/bs"})
 	}
 	return steps, nil
 }
@@ -258,7 +257,7 @@ func (r *bootstrapRun) step(p plannedStep) error {
 }
 
 // encode returns the payload of a write and its format.
-func (w BootstrapWrite) encode(preferred messages.Format) ([]byte, messages.Format, error) {
+func (w BootstrapWrite) encode(preferred lwm2m.Format) ([]byte, lwm2m.Format, error) {
 	format := preferred
 	if w.Format != nil {
 		format = *w.Format
@@ -271,7 +270,7 @@ func (w BootstrapWrite) encode(preferred messages.Format) ([]byte, messages.Form
 		return nil, 0, err
 	}
 	encode := tlv.Encode
-	if format == messages.FormatSenMLCBOR {
+	if format == lwm2m.FormatSenMLCBOR {
 		encode = senml.EncodeCBOR
 	}
 	payload, err := encode(path, lwm2m.Payload{Nodes: w.Nodes})

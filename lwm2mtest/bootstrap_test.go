@@ -15,12 +15,11 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2m/senml"
 	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // operation is one bootstrap operation as a client sees it.
 type operation struct {
-	Method messages.CoAPCode
+	Method lwm2m.Code
 	Path   string
 }
 
@@ -34,16 +33,16 @@ func (c *client) serveBootstrap() (ops []operation, requests []coap.Message) {
 		}
 		ops = append(ops, operation{m.Code, "/" + strings.Join(m.Path(), "/")})
 		requests = append(requests, m)
-		success := map[messages.CoAPCode]messages.CoAPCode{
-			messages.GET: messages.Content, messages.PUT: messages.Changed,
-			messages.POST: messages.Changed, messages.DELETE: messages.Deleted,
+		success := map[lwm2m.Code]lwm2m.Code{
+			lwm2m.CodeGET: lwm2m.CodeContent, lwm2m.CodePUT: lwm2m.CodeChanged,
+			lwm2m.CodePOST: lwm2m.CodeChanged, lwm2m.CodeDELETE: lwm2m.CodeDeleted,
 		}
 		c.answerWith(m, success[m.Code], nil)
 	}
 }
 
 func (c *client) bootstrapRequest(query ...string) coap.Message {
-	return c.message(messages.POST, []string{"bs"}, query, "")
+	return c.message(lwm2m.CodePOST, []string{"bs"}, query, "")
 }
 
 var account = AccountConfig{URI: "coaps://10.0.0.2:5684", PSKIdentity: "gw", PSKKey: []byte{1, 2, 3, 4}, Lifetime: time.Hour}
@@ -52,18 +51,18 @@ func TestBootstrapSequence(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		r.server.SetBootstrap("gw", BootstrapConfig{Discover: []string{"/"}, Delete: []string{"/0", "/1"}, Writes: account.Writes(), Read: []string{"/1"}})
 		c := r.dial(5684)
-		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), messages.Changed)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), lwm2m.CodeChanged)
 		ops, requests := c.serveBootstrap()
 		want := []operation{
-			{messages.GET, "/"}, {messages.DELETE, "/0"}, {messages.DELETE, "/1"},
-			{messages.PUT, "/0/1"}, {messages.PUT, "/1/0"}, {messages.GET, "/1"}, {messages.POST, "/bs"},
+			{lwm2m.CodeGET, "/"}, {lwm2m.CodeDELETE, "/0"}, {lwm2m.CodeDELETE, "/1"},
+			{lwm2m.CodePUT, "/0/1"}, {lwm2m.CodePUT, "/1/0"}, {lwm2m.CodeGET, "/1"}, {lwm2m.CodePOST, "/bs"},
 		}
 		if diff := cmp.Diff(want, ops); diff != "" {
 			t.Fatal(diff)
 		}
 		assertAccount(t, requests[3], requests[4])
 		result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
-		if err != nil || result.Err != nil || len(result.Steps) != 7 || result.Steps[6].Response.Code != messages.Changed {
+		if err != nil || result.Err != nil || len(result.Steps) != 7 || result.Steps[6].Response.Code != lwm2m.CodeChanged {
 			t.Errorf("result %+v, %v", result, err)
 		}
 	})
@@ -73,7 +72,7 @@ func TestBootstrapSequence(t *testing.T) {
 func assertAccount(t *testing.T, security, server coap.Message) {
 	t.Helper()
 	decode := tlv.Decode
-	if *security.Format(coap.ContentFormat) == messages.FormatSenMLCBOR {
+	if *security.Format(coap.ContentFormat) == lwm2m.FormatSenMLCBOR {
 		decode = senml.DecodeCBOR
 	}
 	registry := objects.Core()
@@ -101,8 +100,8 @@ func TestBootstrapFollowsTheAnswer(t *testing.T) {
 				answer = c.next()
 				c.send(coap.EmptyACK(answer.MID))
 			}
-			assertCode(t, answer, messages.Changed)
-			if finish := c.next(); finish.Code != messages.POST || time.Since(r.start) != time.Second {
+			assertCode(t, answer, lwm2m.CodeChanged)
+			if finish := c.next(); finish.Code != lwm2m.CodePOST || time.Since(r.start) != time.Second {
 				t.Errorf("%v after %v", finish, time.Since(r.start))
 			}
 		})
@@ -113,10 +112,10 @@ func TestBootstrapHonoursPreferredFormat(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		r.server.SetBootstrap("", BootstrapConfig{Writes: account.Writes()})
 		c := r.dial(5684)
-		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=110")), messages.UnsupportedFormat)
-		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=112")), messages.Changed)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=110")), lwm2m.CodeUnsupportedFormat)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw", "pct=112")), lwm2m.CodeChanged)
 		_, requests := c.serveBootstrap()
-		if f := requests[0].Format(coap.ContentFormat); f == nil || *f != messages.FormatSenMLCBOR {
+		if f := requests[0].Format(coap.ContentFormat); f == nil || *f != lwm2m.FormatSenMLCBOR {
 			t.Fatalf("format %v", f)
 		}
 		assertAccount(t, requests[0], requests[1])
@@ -127,9 +126,9 @@ func TestBootstrapRefusesUnknownEndpoints(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		r.server.SetBootstrap("other", BootstrapConfig{})
 		c := r.dial(5684)
-		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), messages.BadRequest)
-		assertCode(t, c.ask(c.bootstrapRequest()), messages.BadRequest)
-		assertCode(t, c.ask(c.registerMessage("gw")), messages.NotFound)
+		assertCode(t, c.ask(c.bootstrapRequest("ep=gw")), lwm2m.CodeBadRequest)
+		assertCode(t, c.ask(c.bootstrapRequest()), lwm2m.CodeBadRequest)
+		assertCode(t, c.ask(c.registerMessage("gw")), lwm2m.CodeNotFound)
 		if got := len(r.server.Requests("gw", BootstrapRequest)); got != 1 {
 			t.Errorf("%d requests", got)
 		}
@@ -142,7 +141,7 @@ func TestBootstrapStopsAtRefusal(t *testing.T) {
 			r.server.SetBootstrap("gw", BootstrapConfig{Writes: account.Writes(), KeepGoing: keepGoing})
 			c := r.dial(5684)
 			c.ask(c.bootstrapRequest("ep=gw"))
-			c.answerWith(c.next(), messages.BadRequest, nil)
+			c.answerWith(c.next(), lwm2m.CodeBadRequest, nil)
 			ops, _ := c.serveBootstrap()
 			result, err := r.server.WaitBootstraps(t.Context(), "gw", 1)
 			if err != nil {
@@ -203,7 +202,7 @@ func TestBootstrapAbandonedAndNoFinish(t *testing.T) {
 		r.server.SetBootstrap("gw", BootstrapConfig{Delete: []string{"/"}, NoFinish: true})
 		c.ask(c.bootstrapRequest("ep=gw"))
 		ops, _ := c.serveBootstrap()
-		if diff := cmp.Diff([]operation{{messages.DELETE, "/"}}, ops); diff != "" {
+		if diff := cmp.Diff([]operation{{lwm2m.CodeDELETE, "/"}}, ops); diff != "" {
 			t.Error(diff)
 		}
 		results := r.server.Bootstraps("gw")
@@ -241,7 +240,7 @@ func TestBootstrapEndsWithServer(t *testing.T) {
 }
 
 func TestAccountModes(t *testing.T) {
-	usage := messages.UsageTrustAnchor
+	usage := uint8(2)
 	for want, a := range map[int64]AccountConfig{
 		0: {PSKKey: []byte{1}},
 		2: {Certificate: []byte{1}, PrivateKey: []byte{2}, ServerCertificate: []byte{3}, CertificateUsage: &usage},

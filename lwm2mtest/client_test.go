@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // client is the least that talks CoAP to the server: it resends nothing and
@@ -25,13 +25,13 @@ type client struct {
 const links = "</1/0>,</3/0>"
 
 // message composes a confirmable request with a fresh message ID and token.
-func (c *client) message(code messages.CoAPCode, path []string, query []string, payload string) coap.Message {
+func (c *client) message(code lwm2m.Code, path []string, query []string, payload string) coap.Message {
 	c.mid++
 	m := coap.Message{Type: coap.CON, Code: code, MID: c.mid, Token: binary.BigEndian.AppendUint16(nil, c.mid), Payload: []byte(payload)}
 	m.AddStrings(coap.URIPath, path)
 	m.AddStrings(coap.URIQuery, query)
 	if payload != "" {
-		format := messages.FormatLinkFormat
+		format := lwm2m.FormatLinkFormat
 		m.AddFormat(coap.ContentFormat, &format)
 	}
 	return m
@@ -40,7 +40,7 @@ func (c *client) message(code messages.CoAPCode, path []string, query []string, 
 // registerMessage is a Register of the endpoint.
 func (c *client) registerMessage(endpoint string, more ...string) coap.Message {
 	query := append([]string{"ep=" + endpoint, "lwm2m=1.1"}, more...)
-	return c.message(messages.POST, []string{"rd"}, query, links)
+	return c.message(lwm2m.CodePOST, []string{"rd"}, query, links)
 }
 
 // send encodes and sends a message and returns the datagram.
@@ -97,14 +97,14 @@ func (c *client) ask(m coap.Message) coap.Message {
 func (c *client) register(endpoint string, more ...string) []string {
 	c.t.Helper()
 	answer := c.ask(c.registerMessage(endpoint, more...))
-	if answer.Code != messages.Created {
+	if answer.Code != lwm2m.CodeCreated {
 		c.t.Fatalf("register: %v", answer)
 	}
 	return answer.Strings(coap.LocationPath)
 }
 
 // answerWith answers a request of the server.
-func (c *client) answerWith(request coap.Message, code messages.CoAPCode, payload []byte) {
+func (c *client) answerWith(request coap.Message, code lwm2m.Code, payload []byte) {
 	c.t.Helper()
 	c.send(coap.Message{Type: coap.ACK, Code: code, MID: request.MID, Token: request.Token, Payload: payload})
 }
@@ -150,7 +150,7 @@ func (r *rig) restart(security Security) {
 	r.service = r.server.ServeManagement(must(r.host.ListenPacket(5683))(r.t), security)
 }
 
-func assertCode(t *testing.T, m coap.Message, want messages.CoAPCode) {
+func assertCode(t *testing.T, m coap.Message, want lwm2m.Code) {
 	t.Helper()
 	if m.Code != want {
 		t.Errorf("answer %v, want %v", m, want)

@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // call is one request of a client on its way through the server.
@@ -32,7 +32,7 @@ func (s *Server) handle(b *batch, r *reply, body []byte) {
 		Kind: c.kind, Endpoint: c.endpoint, Location: c.location, Query: r.request.Query(), Payload: body,
 		Remote: r.peer.remote, Identity: r.peer.identity, Answer: f.answered(a),
 	})
-	if c.kind == BootstrapRequest && a.code == messages.Changed {
+	if c.kind == BootstrapRequest && a.code == lwm2m.CodeChanged {
 		r.then = func(b *batch) { s.startBootstrap(b, c) }
 	}
 	r.give(b, a, f)
@@ -47,12 +47,12 @@ func (s *Server) classify(p *peer, m coap.Message) *call {
 		last = path[len(path)-1]
 	}
 	switch {
-	case p.service.bootstrap && m.Code == messages.POST && last == "bs":
+	case p.service.bootstrap && m.Code == lwm2m.CodePOST && last == "bs":
 		c.kind, c.endpoint = BootstrapRequest, queryOr(m, "ep", p.identity)
 	case p.service.bootstrap:
-	case m.Code == messages.POST && last == "rd":
+	case m.Code == lwm2m.CodePOST && last == "rd":
 		c.kind, c.endpoint = Register, queryOr(m, "ep", p.identity)
-	case m.Code == messages.POST && last == "dp":
+	case m.Code == lwm2m.CodePOST && last == "dp":
 		c.kind, c.endpoint = Send, s.endpointOf(p)
 	default:
 		s.classifyLocation(c, path)
@@ -69,9 +69,9 @@ func (s *Server) classifyLocation(c *call, path []string) {
 		return
 	}
 	switch c.request.Code {
-	case messages.POST:
+	case lwm2m.CodePOST:
 		c.kind = Update
-	case messages.DELETE:
+	case lwm2m.CodeDELETE:
 		c.kind = Deregister
 	default:
 		return
@@ -105,9 +105,9 @@ func (s *Server) process(c *call) answer {
 		return s.bootstrapRequest(c)
 	case Send:
 		if c.endpoint == "" {
-			return answer{code: messages.NotFound}
+			return answer{code: lwm2m.CodeNotFound}
 		}
-		return answer{code: messages.Changed}
+		return answer{code: lwm2m.CodeChanged}
 	}
-	return answer{code: messages.NotFound}
+	return answer{code: lwm2m.CodeNotFound}
 }

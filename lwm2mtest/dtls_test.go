@@ -16,7 +16,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 var pskKey = []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
@@ -99,11 +99,11 @@ func TestDTLSPSK(t *testing.T) {
 		if reg, _ := r.server.Registration("gw"); reg.Identity != "gw-id" {
 			t.Errorf("identity %q", reg.Identity)
 		}
-		go func() { c.answerWith(c.next(), messages.Content, []byte("x")) }()
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); err != nil {
+		go func() { c.answerWith(c.next(), lwm2m.CodeContent, []byte("x")) }()
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); err != nil {
 			t.Error(err)
 		}
-		assertCode(t, c.ask(c.message(messages.DELETE, location, nil, "")), messages.Deleted)
+		assertCode(t, c.ask(c.message(lwm2m.CodeDELETE, location, nil, "")), lwm2m.CodeDeleted)
 		if err := c.conn.Close(); err != nil {
 			t.Error(err)
 		}
@@ -219,7 +219,7 @@ func TestDTLSSameTupleNewSession(t *testing.T) {
 		}
 		_ = conn.SetReadDeadline(time.Time{})
 		second := must(r.handshakeOver(conn, pskClient("gw", pskKey)))(t)
-		assertCode(t, second.ask(second.message(messages.POST, location, nil, "")), messages.Changed)
+		assertCode(t, second.ask(second.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
 		if err := second.conn.Close(); err != nil {
 			t.Error(err)
 		}
@@ -267,7 +267,7 @@ func TestDTLSForgottenSessionsAreSilent(t *testing.T) {
 		location := c.register("gw")
 		before := len(r.Packets())
 		r.server.ForgetSessions()
-		c.send(c.message(messages.POST, location, nil, ""))
+		c.send(c.message(lwm2m.CodePOST, location, nil, ""))
 		c.silence()
 		if got := len(r.Packets()) - before; got != 1 {
 			t.Errorf("%d packets, want the Update alone", got)
@@ -324,11 +324,11 @@ func TestDTLSRefusedHandshakes(t *testing.T) {
 }
 
 func TestDTLSUpdateFromAnotherIdentity(t *testing.T) {
-	security := Security{PSK: map[string]messages.Secret{"a": pskKey, "b": pskKey}}
+	security := Security{PSK: map[string]lwm2m.Secret{"a": pskKey, "b": pskKey}}
 	serverBubble(t, ServerOptions{}, security, func(t *testing.T, r *rig) {
 		a, b := r.mustHandshake(5683, pskClient("a", pskKey)), r.mustHandshake(5683, pskClient("b", pskKey))
 		location := a.register("gw")
-		assertCode(t, b.ask(b.message(messages.POST, location, nil, "")), messages.BadRequest)
+		assertCode(t, b.ask(b.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeBadRequest)
 		_, _ = a.conn.Close(), b.conn.Close()
 	})
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Errors of the server's requests to clients.
@@ -24,8 +24,8 @@ var (
 
 // FormatError says that a response is in no format that can be decoded.
 type FormatError struct {
-	Code   messages.CoAPCode
-	Format *messages.Format // nil when the response names none
+	Code   lwm2m.Code
+	Format *lwm2m.Format // nil when the response names none
 }
 
 // Error returns a sentence for a person.

@@ -8,8 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // A client and a server on a network that loses nothing, until the server's
@@ -60,7 +60,7 @@ func ExampleServer() {
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
 	defer server.Close()
 	server.ServeManagement(pc, lwm2mtest.NoSec())
-	server.Misbehave("gw-0001", lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: messages.ServiceUnavailable})
+	server.Misbehave("gw-0001", lwm2mtest.Register, 1, lwm2mtest.Behaviour{Answer: lwm2m.CodeServiceUnavailable})
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -100,14 +100,15 @@ func ExampleServer_SetBootstrap() {
 	// /1/0 4
 }
 
-// A probe sees what an actor receives; a runtime calls it as its tap.
+// A probe sees what an actor receives, of your own too: a runtime calls it as its tap.
 func ExampleExpect() {
+	type reading struct{ Celsius int }
 	probe := lwm2mtest.NewProbe(nil)
 	var tap lwm2mtest.Tap = probe
-	tap.Message("client/server 1/network", lwm2mtest.StageInvoked, messages.SendUpdate{Epoch: 7})
+	tap.Message("gateway/thermometer", lwm2mtest.StageInvoked, reading{Celsius: 21})
 
-	got, err := lwm2mtest.Expect(context.Background(), probe, func(m messages.SendUpdate) bool { return m.Epoch == 7 })
-	fmt.Println(got.Epoch, err)
+	got, err := lwm2mtest.Expect(context.Background(), probe, func(r reading) bool { return r.Celsius > 20 })
+	fmt.Println(got.Celsius, err)
 	// Output:
-	// 7 <nil>
+	// 21 <nil>
 }

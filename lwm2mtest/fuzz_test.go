@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // nowhere is a packet connection that sends nothing and receives nothing.
@@ -32,9 +32,9 @@ func FuzzServerDatagram(f *testing.F) {
 	c := &client{}
 	for _, m := range []coap.Message{
 		c.registerMessage("gw", "lt=60"),
-		c.message(messages.POST, []string{"rd", "1"}, nil, ""),
-		c.message(messages.DELETE, []string{"rd", "1"}, nil, ""),
-		c.message(messages.POST, []string{"bs"}, []string{"ep=gw", "pct=112"}, ""),
+		c.message(lwm2m.CodePOST, []string{"rd", "1"}, nil, ""),
+		c.message(lwm2m.CodeDELETE, []string{"rd", "1"}, nil, ""),
+		c.message(lwm2m.CodePOST, []string{"bs"}, []string{"ep=gw", "pct=112"}, ""),
 		coap.Reset(1), coap.EmptyACK(2),
 	} {
 		data, err := coap.Encode(m)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Record is one entry of the server's history.
@@ -18,8 +18,8 @@ type Record struct {
 	Query    []string
 	Payload  []byte
 	Remote   netip.AddrPort
-	Identity string            // proved by DTLS
-	Answer   messages.CoAPCode // Empty when there was none
+	Identity string     // proved by DTLS
+	Answer   lwm2m.Code // Empty when there was none
 }
 
 // record appends to the history. The lock is held.
@@ -41,7 +41,7 @@ type historyCounts struct {
 type countKey struct {
 	endpoint string
 	kind     Kind
-	answer   messages.CoAPCode
+	answer   lwm2m.Code
 }
 
 func newHistoryCounts() historyCounts {
@@ -77,17 +77,17 @@ func (s *Server) Requests(endpoint string, kind Kind) []Record {
 // Registers returns how many Registers of an endpoint were answered 2.01; of
 // all endpoints when the endpoint is empty.
 func (s *Server) Registers(endpoint string) int {
-	return s.answered(endpoint, Register, messages.Created)
+	return s.answered(endpoint, Register, lwm2m.CodeCreated)
 }
 
 // Updates returns how many Updates of an endpoint were answered 2.04; of all
 // endpoints when the endpoint is empty.
-func (s *Server) Updates(endpoint string) int { return s.answered(endpoint, Update, messages.Changed) }
+func (s *Server) Updates(endpoint string) int { return s.answered(endpoint, Update, lwm2m.CodeChanged) }
 
 // Deregisters returns how many de-registrations of an endpoint were answered
 // 2.02; of all endpoints when the endpoint is empty.
 func (s *Server) Deregisters(endpoint string) int {
-	return s.answered(endpoint, Deregister, messages.Deleted)
+	return s.answered(endpoint, Deregister, lwm2m.CodeDeleted)
 }
 
 // Seen returns how many requests of a kind came from an endpoint, whatever
@@ -98,7 +98,7 @@ func (s *Server) Seen(endpoint string, kind Kind) int {
 	return s.counts.all[countKey{endpoint: endpoint, kind: kind}]
 }
 
-func (s *Server) answered(endpoint string, kind Kind, code messages.CoAPCode) int {
+func (s *Server) answered(endpoint string, kind Kind, code lwm2m.Code) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.counts.answered[countKey{endpoint: endpoint, kind: kind, answer: code}]

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Times of RFC 7252 section 4.8.2 that do not depend on the server's options.
@@ -163,7 +163,7 @@ func (p *peer) receiveRequest(b *batch, m coap.Message) {
 	}
 	r := &reply{peer: p, request: m, seen: p.remember(m)}
 	if _, bad := m.UnrecognizedCritical(understood); bad {
-		r.send(b, answer{code: messages.BadOption})
+		r.send(b, answer{code: lwm2m.CodeBadOption})
 		return
 	}
 	body, incomplete := p.assemble(m)

@@ -11,7 +11,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Registration is what the server knows of a registered endpoint.
@@ -115,11 +114,11 @@ func (s *Server) arm(r *registration) {
 func (s *Server) register(c *call) answer {
 	lifetime, ok := parseLifetime(c.request, defaultLifetime)
 	if c.endpoint == "" || !ok || !c.validObjects() {
-		return answer{code: messages.BadRequest}
+		return answer{code: lwm2m.CodeBadRequest}
 	}
 	version := queryOr(c.request, "lwm2m", "1.0")
 	if !slices.Contains(s.opts.Versions, version) {
-		return answer{code: messages.PreconditionFailed}
+		return answer{code: lwm2m.CodePreconditionFailed}
 	}
 	if old := s.endpoints[c.endpoint]; old != nil {
 		s.remove(old)
@@ -134,18 +133,18 @@ func (s *Server) register(c *call) answer {
 	s.endpoints[c.endpoint], s.registrations[r.key] = r, r
 	s.arm(r)
 	c.location = strings.Join(location, "/")
-	return answer{code: messages.Created, location: location}
+	return answer{code: lwm2m.CodeCreated, location: location}
 }
 
 // update processes an Update. The lock is held.
 func (s *Server) update(c *call) answer {
 	r := s.registrations[c.key]
 	if r == nil {
-		return answer{code: messages.NotFound}
+		return answer{code: lwm2m.CodeNotFound}
 	}
 	lifetime, ok := parseLifetime(c.request, r.Lifetime)
 	if !ok || r.Identity != c.peer.identity || (len(c.body) > 0 && !c.validObjects()) {
-		return answer{code: messages.BadRequest}
+		return answer{code: lwm2m.CodeBadRequest}
 	}
 	r.Lifetime, r.peer, r.Remote = lifetime, c.peer, c.peer.remote
 	r.Binding = queryOr(c.request, "b", r.Binding)
@@ -153,24 +152,24 @@ func (s *Server) update(c *call) answer {
 		r.Objects = c.body
 	}
 	s.arm(r)
-	return answer{code: messages.Changed}
+	return answer{code: lwm2m.CodeChanged}
 }
 
 // deregister processes a de-registration. The lock is held.
 func (s *Server) deregister(c *call) answer {
 	r := s.registrations[c.key]
 	if r == nil {
-		return answer{code: messages.NotFound}
+		return answer{code: lwm2m.CodeNotFound}
 	}
 	s.remove(r)
-	return answer{code: messages.Deleted}
+	return answer{code: lwm2m.CodeDeleted}
 }
 
 // validObjects reports whether the body is an object list that says so, and
 // that names no object whose content is secret.
 func (c *call) validObjects() bool {
 	format := c.request.Format(coap.ContentFormat)
-	if format == nil || *format != messages.FormatLinkFormat {
+	if format == nil || *format != lwm2m.FormatLinkFormat {
 		return false
 	}
 	list, err := linkformat.ParseRegistration(c.body, lwm2m.Limits{Bytes: c.peer.server.opts.MaxBody})

@@ -2,12 +2,12 @@ package lwm2mtest
 
 import (
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // answer is the content of a response.
 type answer struct {
-	code     messages.CoAPCode
+	code     lwm2m.Code
 	location []string
 	maxAge   *uint32 // seconds
 	payload  []byte

@@ -8,32 +8,31 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/senml"
 	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Request is one request of the server to a client.
 type Request struct {
-	Method  messages.CoAPCode // messages.GET, PUT, POST, DELETE ...
-	Path    string            // "/3/0"; "/" or empty is the root
-	Query   []string          // one "key=value" each, not escaped
-	Accept  *messages.Format
-	Format  *messages.Format // of the payload
-	Payload []byte           // sent by Block1 when larger than a block
-	Observe *uint32          // 0 registers, 1 cancels (RFC 7641)
-	Twice   bool             // send each datagram twice, as if the network had duplicated it
+	Method  lwm2m.Code // lwm2m.CodeGET, PUT, POST, DELETE ...
+	Path    string     // "/3/0"; "/" or empty is the root
+	Query   []string   // one "key=value" each, not escaped
+	Accept  *lwm2m.Format
+	Format  *lwm2m.Format // of the payload
+	Payload []byte        // sent by Block1 when larger than a block
+	Observe *uint32       // 0 registers, 1 cancels (RFC 7641)
+	Twice   bool          // send each datagram twice, as if the network had duplicated it
 }
 
 // Response is a client's answer, reassembled when it came in blocks.
 type Response struct {
-	Code    messages.CoAPCode
-	Format  *messages.Format
+	Code    lwm2m.Code
+	Format  *lwm2m.Format
 	Payload []byte
 }
 
 // Read reads an object, object instance, resource or resource instance of a
 // registered endpoint (GET). See [Server.Do] for errors.
-func (s *Server) Read(ctx context.Context, endpoint, path string, accept messages.Format) (Response, error) {
-	return s.Do(ctx, endpoint, Request{Method: messages.GET, Path: path, Accept: &accept})
+func (s *Server) Read(ctx context.Context, endpoint, path string, accept lwm2m.Format) (Response, error) {
+	return s.Do(ctx, endpoint, Request{Method: lwm2m.CodeGET, Path: path, Accept: &accept})
 }
 
 // Do sends a request to a registered endpoint and returns its answer, whatever
@@ -91,7 +90,7 @@ func (p *peer) upBlocks(ctx context.Context, r Request) (coap.Message, error) {
 		m, more := r.part(offset, szx)
 		m.Token = token
 		answer, err := p.roundTrip(ctx, m, r.Twice)
-		if err != nil || !more || answer.Code != messages.Continue {
+		if err != nil || !more || answer.Code != lwm2m.CodeContinue {
 			return answer, err
 		}
 		offset += size
@@ -159,9 +158,9 @@ func (r Response) Decode(path string, registry *lwm2m.Registry) (lwm2m.Payload, 
 		return lwm2m.Payload{}, err
 	}
 	switch {
-	case r.Format != nil && *r.Format == messages.FormatTLV:
+	case r.Format != nil && *r.Format == lwm2m.FormatTLV:
 		return tlv.Decode(target, r.Payload, registry)
-	case r.Format != nil && *r.Format == messages.FormatSenMLCBOR:
+	case r.Format != nil && *r.Format == lwm2m.FormatSenMLCBOR:
 		return senml.DecodeCBOR(target, r.Payload, registry)
 	}
 	return lwm2m.Payload{}, &FormatError{Code: r.Code, Format: r.Format}

@@ -11,25 +11,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 func TestServerReadsFromClient(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
-		if _, err := r.server.Read(t.Context(), "gw", "/3/0", messages.FormatTLV); !errors.Is(err, ErrNotRegistered) {
+		if _, err := r.server.Read(t.Context(), "gw", "/3/0", lwm2m.FormatTLV); !errors.Is(err, ErrNotRegistered) {
 			t.Errorf("before registering: %v", err)
 		}
 		c.register("gw")
 		go func() {
 			request := c.next()
-			if request.Code != messages.GET || strings.Join(request.Path(), "/") != "3/0" {
+			if request.Code != lwm2m.CodeGET || strings.Join(request.Path(), "/") != "3/0" {
 				t.Errorf("request %v %q", request, request.Path())
 			}
-			c.answerWith(request, messages.Content, []byte("device"))
+			c.answerWith(request, lwm2m.CodeContent, []byte("device"))
 		}()
-		response, err := r.server.Read(t.Context(), "gw", "/3/0", messages.FormatTLV)
-		if err != nil || response.Code != messages.Content || string(response.Payload) != "device" {
+		response, err := r.server.Read(t.Context(), "gw", "/3/0", lwm2m.FormatTLV)
+		if err != nil || response.Code != lwm2m.CodeContent || string(response.Payload) != "device" {
 			t.Errorf("response %+v, %v", response, err)
 		}
 	})
@@ -40,7 +40,7 @@ func TestServerRequestResendsThenTimesOut(t *testing.T) {
 		c := r.dial(5683)
 		c.register("gw")
 		sentBefore := len(r.Packets())
-		_, err := r.server.Read(t.Context(), "gw", "/3/0", messages.FormatTLV)
+		_, err := r.server.Read(t.Context(), "gw", "/3/0", lwm2m.FormatTLV)
 		if !errors.Is(err, ErrTimeout) {
 			t.Errorf("error %v", err)
 		}
@@ -71,7 +71,7 @@ func TestServerRequestSeparateResponse(t *testing.T) {
 			request := c.next()
 			c.send(coap.EmptyACK(request.MID))
 			time.Sleep(200 * time.Second)
-			separate := coap.Message{Type: coap.CON, Code: messages.Content, MID: 900, Token: request.Token, Payload: []byte("late")}
+			separate := coap.Message{Type: coap.CON, Code: lwm2m.CodeContent, MID: 900, Token: request.Token, Payload: []byte("late")}
 			for range 2 { // the duplicate is acknowledged as well
 				c.send(separate)
 				if ack := c.next(); ack.Type != coap.ACK || ack.MID != 900 {
@@ -79,7 +79,7 @@ func TestServerRequestSeparateResponse(t *testing.T) {
 				}
 			}
 		}()
-		response, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV)
+		response, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV)
 		synctest.Wait()
 		if err != nil || string(response.Payload) != "late" {
 			t.Errorf("response %+v, %v", response, err)
@@ -92,7 +92,7 @@ func TestServerRequestReset(t *testing.T) {
 		c := r.dial(5683)
 		c.register("gw")
 		go func() { c.send(coap.Reset(c.next().MID)) }()
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); !errors.Is(err, ErrReset) {
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); !errors.Is(err, ErrReset) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -103,11 +103,11 @@ func TestServerRequestEndsWithContextAndService(t *testing.T) {
 		r.dial(5683).register("gw")
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		if _, err := r.server.Read(ctx, "gw", "/3", messages.FormatTLV); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := r.server.Read(ctx, "gw", "/3", lwm2m.FormatTLV); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}
 		time.AfterFunc(time.Second, r.service.Abort)
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); !errors.Is(err, ErrClosed) {
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); !errors.Is(err, ErrClosed) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -119,7 +119,7 @@ func TestServerReassemblesBlock2(t *testing.T) {
 		c.register("gw")
 		body := strings.Repeat("0123456789", 10)
 		go c.serveBlock2(body, 64, 2)
-		response, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV)
+		response, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV)
 		if err != nil || string(response.Payload) != body {
 			t.Errorf("%d bytes, %v", len(response.Payload), err)
 		}
@@ -133,7 +133,7 @@ func (c *client) serveBlock2(body string, size, n int) {
 		asked, _ := request.Block(coap.Block2)
 		offset := int(asked.Num) * size
 		end := min(offset+size, len(body))
-		answer := coap.Message{Type: coap.ACK, Code: messages.Content, MID: request.MID, Token: request.Token, Payload: []byte(body[offset:end])}
+		answer := coap.Message{Type: coap.ACK, Code: lwm2m.CodeContent, MID: request.MID, Token: request.Token, Payload: []byte(body[offset:end])}
 		block, _ := coap.At(offset, end < len(body), coap.SZXForSize(size))
 		answer.AddBlock(coap.Block2, block)
 		c.send(answer)
@@ -147,12 +147,12 @@ func TestServerRejectsBrokenBlock2(t *testing.T) {
 		go func() {
 			for range 2 { // always block 0
 				request := c.next()
-				answer := coap.Message{Type: coap.ACK, Code: messages.Content, MID: request.MID, Token: request.Token, Payload: make([]byte, 16)}
+				answer := coap.Message{Type: coap.ACK, Code: lwm2m.CodeContent, MID: request.MID, Token: request.Token, Payload: make([]byte, 16)}
 				answer.AddBlock(coap.Block2, coap.Block{More: true})
 				c.send(answer)
 			}
 		}()
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); !errors.Is(err, ErrBlockwise) {
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); !errors.Is(err, ErrBlockwise) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -168,9 +168,9 @@ func TestServerSendsBlock1(t *testing.T) {
 			var got []byte
 			tokens := make(map[string]bool)
 			go func() { got = c.takeBlock1(tokens, 1) }()
-			response, err := r.server.Do(t.Context(), "gw", Request{Method: messages.PUT, Path: "/5/0/0", Payload: body})
+			response, err := r.server.Do(t.Context(), "gw", Request{Method: lwm2m.CodePUT, Path: "/5/0/0", Payload: body})
 			synctest.Wait()
-			if err != nil || response.Code != messages.Changed || string(got) != string(body) {
+			if err != nil || response.Code != lwm2m.CodeChanged || string(got) != string(body) {
 				t.Errorf("%v, %v, %d bytes arrived", response.Code, err, len(got))
 			}
 			if want := map[bool]int{false: 1, true: 4}[fresh]; len(tokens) != want {
@@ -190,9 +190,9 @@ func (c *client) takeBlock1(tokens map[string]bool, szx uint8) (body []byte) {
 			c.t.Errorf("block %v at %d bytes", block, len(body))
 		}
 		body = append(body, request.Payload...)
-		answer := coap.Message{Type: coap.ACK, Code: messages.Changed, MID: request.MID, Token: request.Token}
+		answer := coap.Message{Type: coap.ACK, Code: lwm2m.CodeChanged, MID: request.MID, Token: request.Token}
 		if block.More {
-			answer.Code = messages.Continue
+			answer.Code = lwm2m.CodeContinue
 		}
 		answer.AddBlock(coap.Block1, coap.Block{Num: block.Num, More: block.More, SZX: szx})
 		c.send(answer)
@@ -213,19 +213,19 @@ func TestServerReassemblesBlock1(t *testing.T) {
 		}
 		part := (links + ",</5>")[:16]
 		first := block(0, true, part)
-		assertCode(t, first, messages.Continue)
+		assertCode(t, first, lwm2m.CodeContinue)
 		if b, ok := first.Block(coap.Block1); !ok || b.Num != 0 || !b.More {
 			t.Errorf("2.31 with block %v", b)
 		}
-		assertCode(t, block(2, false, "gap"), messages.RequestEntityIncomplete)
-		assertCode(t, block(1, true, "short"), messages.BadRequest)
-		assertCode(t, block(1, false, "5/0>,</9>"), messages.Created)
+		assertCode(t, block(2, false, "gap"), lwm2m.CodeRequestEntityIncomplete)
+		assertCode(t, block(1, true, "short"), lwm2m.CodeBadRequest)
+		assertCode(t, block(1, false, "5/0>,</9>"), lwm2m.CodeCreated)
 		if reg, _ := r.server.Registration("gw"); string(reg.Objects) != part+"5/0>,</9>" {
 			t.Errorf("objects %q", reg.Objects)
 		}
 		for i := range uint32(6) {
-			assertCode(t, block(i, true, part), messages.Continue)
+			assertCode(t, block(i, true, part), lwm2m.CodeContinue)
 		}
-		assertCode(t, block(6, true, part), messages.RequestEntityTooLarge)
+		assertCode(t, block(6, true, part), lwm2m.CodeRequestEntityTooLarge)
 	})
 }

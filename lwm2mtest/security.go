@@ -11,7 +11,7 @@ import (
 	"github.com/pion/dtls/v2"
 	"github.com/pion/logging"
 
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Security says how a [Service] protects its connections: the zero value is
@@ -19,7 +19,7 @@ import (
 // certificates. When both are set, certificates are ignored.
 type Security struct {
 	// PSK maps identities to keys.
-	PSK map[string]messages.Secret
+	PSK map[string]lwm2m.Secret
 	// Certificate is the server's ECDSA certificate with its chain.
 	Certificate *tls.Certificate
 	// ClientCAs verify client certificates.
@@ -33,7 +33,7 @@ func NoSec() Security { return Security{} }
 
 // PSK is DTLS with one pre-shared key.
 func PSK(identity string, key []byte) Security {
-	return Security{PSK: map[string]messages.Secret{identity: key}}
+	return Security{PSK: map[string]lwm2m.Secret{identity: key}}
 }
 
 // X509 is DTLS with a server certificate, and a client certificate that

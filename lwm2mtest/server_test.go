@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 func TestServerRegisterUpdateDeregister(t *testing.T) {
@@ -22,12 +22,12 @@ func TestServerRegisterUpdateDeregister(t *testing.T) {
 			t.Error(diff)
 		}
 		time.Sleep(time.Minute)
-		assertCode(t, c.ask(c.message(messages.POST, location, []string{"lt=600"}, "")), messages.Changed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, []string{"lt=600"}, "")), lwm2m.CodeChanged)
 		reg, ok := r.server.Registration("gw")
 		if !ok || reg.Lifetime != 600*time.Second || string(reg.Objects) != links || reg.Updated != r.start.Add(time.Minute) {
 			t.Errorf("registration %+v", reg)
 		}
-		assertCode(t, c.ask(c.message(messages.DELETE, location, nil, "")), messages.Deleted)
+		assertCode(t, c.ask(c.message(lwm2m.CodeDELETE, location, nil, "")), lwm2m.CodeDeleted)
 		if r.server.Registered("gw") || len(r.server.Endpoints()) != 0 || r.server.Deregisters("") != 1 {
 			t.Error("still registered")
 		}
@@ -54,7 +54,7 @@ func TestServerHistoryHasWhatWasSent(t *testing.T) {
 		want := []Record{{
 			Time: r.start.Add(3 * time.Second), Kind: Register, Endpoint: "gw", Location: "rd/1",
 			Query: []string{"ep=gw", "lwm2m=1.1", "lt=60", "b=U"}, Payload: []byte(links),
-			Remote: r.Packets()[0].From, Answer: messages.Created,
+			Remote: r.Packets()[0].From, Answer: lwm2m.CodeCreated,
 		}}
 		if diff := cmp.Diff(want, r.server.History(""), cmpAddr); diff != "" {
 			t.Error(diff)
@@ -67,14 +67,14 @@ func TestServerLifetimeExpires(t *testing.T) {
 		c := r.dial(5683)
 		location := c.register("gw", "lt=100")
 		time.Sleep(99 * time.Second)
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
 		if err := r.server.Await(t.Context(), func() bool { return !r.server.Registered("gw") }); err != nil {
 			t.Fatal(err)
 		}
 		if got := time.Since(r.start); got != 199*time.Second {
 			t.Errorf("expired after %v, want 199s", got)
 		}
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.NotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeNotFound)
 		assertKinds(t, r.server.History("gw"), Register, Update, Expired, Update)
 	})
 }
@@ -93,13 +93,13 @@ func TestServerRegisterRefusals(t *testing.T) {
 	serverBubble(t, ServerOptions{Versions: []string{"1.0"}}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		rd := []string{"rd"}
-		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw", "lwm2m=1.1"}, links)), messages.PreconditionFailed)
-		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"lwm2m=1.0"}, links)), messages.BadRequest)
-		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw", "lt=-1"}, links)), messages.BadRequest)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, rd, []string{"ep=gw", "lwm2m=1.1"}, links)), lwm2m.CodePreconditionFailed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, rd, []string{"lwm2m=1.0"}, links)), lwm2m.CodeBadRequest)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, rd, []string{"ep=gw", "lt=-1"}, links)), lwm2m.CodeBadRequest)
 		for _, objects := range []string{"", "no links", "</0/0>,</1/0>", "</x>"} {
-			assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw"}, objects)), messages.BadRequest)
+			assertCode(t, c.ask(c.message(lwm2m.CodePOST, rd, []string{"ep=gw"}, objects)), lwm2m.CodeBadRequest)
 		}
-		assertCode(t, c.ask(c.message(messages.POST, rd, []string{"ep=gw"}, links)), messages.Created)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, rd, []string{"ep=gw"}, links)), lwm2m.CodeCreated)
 		if r.server.Registers("gw") != 1 || r.server.Seen("gw", Register) != 7 || r.server.Seen("", Register) != 8 {
 			t.Errorf("history %v", r.server.History("gw"))
 		}
@@ -110,8 +110,8 @@ func TestServerRegisterReplaces(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		first, second := c.register("gw"), c.register("gw")
-		assertCode(t, c.ask(c.message(messages.POST, first, nil, "")), messages.NotFound)
-		assertCode(t, c.ask(c.message(messages.POST, second, nil, "")), messages.Changed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, first, nil, "")), lwm2m.CodeNotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, second, nil, "")), lwm2m.CodeChanged)
 		assertKinds(t, r.server.History("gw"), Register, Register, Update, Update)
 	})
 }
@@ -120,13 +120,13 @@ func TestServerOneOptionLocationAndPrefix(t *testing.T) {
 	opts := ServerOptions{Location: func(endpoint string, _ int) []string { return []string{"x/rd/" + endpoint} }}
 	serverBubble(t, opts, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
-		answer := c.ask(c.message(messages.POST, []string{"tenant", "rd"}, []string{"aid=7", "ep=gw"}, links))
+		answer := c.ask(c.message(lwm2m.CodePOST, []string{"tenant", "rd"}, []string{"aid=7", "ep=gw"}, links))
 		location := answer.Strings(coap.LocationPath)
 		if len(location) != 1 || location[0] != "x/rd/gw" {
 			t.Fatalf("location %q", location)
 		}
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
-		assertCode(t, c.ask(c.message(messages.POST, []string{"x", "rd", "gw"}, nil, "")), messages.NotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, []string{"x", "rd", "gw"}, nil, "")), lwm2m.CodeNotFound)
 	})
 }
 
@@ -157,10 +157,10 @@ func TestServerMessageLayer(t *testing.T) {
 		if m := c.next(); m.Type != coap.RST || m.MID != 9 {
 			t.Errorf("malformed CON answered %v", m)
 		}
-		m := c.message(messages.POST, []string{"rd"}, nil, "")
+		m := c.message(lwm2m.CodePOST, []string{"rd"}, nil, "")
 		m.AddOption(coap.IfMatch, []byte{1})
-		assertCode(t, c.ask(m), messages.BadOption)
-		c.send(coap.Message{Type: coap.CON, Code: messages.Content, MID: 11, Token: []byte{1, 2}})
+		assertCode(t, c.ask(m), lwm2m.CodeBadOption)
+		c.send(coap.Message{Type: coap.CON, Code: lwm2m.CodeContent, MID: 11, Token: []byte{1, 2}})
 		if m := c.next(); m.Type != coap.RST || m.MID != 11 {
 			t.Errorf("unexpected response answered %v", m)
 		}
@@ -173,14 +173,14 @@ func TestServerOutageKeepsMemory(t *testing.T) {
 		c := r.dial(5683)
 		location := c.register("gw")
 		r.service.Abort()
-		c.send(c.message(messages.POST, location, nil, ""))
+		c.send(c.message(lwm2m.CodePOST, location, nil, ""))
 		if _, err := c.read(time.Minute); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("after the service's end: %v", err)
 		}
 		r.restart(NoSec())
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
 		r.server.Forget()
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.NotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeNotFound)
 		assertKinds(t, r.server.History("gw"), Register, Update, Update)
 	})
 }
@@ -190,12 +190,12 @@ func TestServerFollowsRebinding(t *testing.T) {
 		c := r.dial(5683)
 		location := c.register("gw")
 		r.terminal.Rebind()
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); !errors.Is(err, ErrTimeout) {
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); !errors.Is(err, ErrTimeout) {
 			t.Errorf("through a stale mapping: %v", err)
 		}
-		assertCode(t, c.ask(c.message(messages.POST, location, nil, "")), messages.Changed)
-		go func() { c.answerWith(c.next(), messages.Content, nil) }()
-		if _, err := r.server.Read(t.Context(), "gw", "/3", messages.FormatTLV); err != nil {
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
+		go func() { c.answerWith(c.next(), lwm2m.CodeContent, nil) }()
+		if _, err := r.server.Read(t.Context(), "gw", "/3", lwm2m.FormatTLV); err != nil {
 			t.Error(err)
 		}
 	})
@@ -206,7 +206,7 @@ func TestServerWaits(t *testing.T) {
 		c := r.dial(5683)
 		time.AfterFunc(time.Minute, func() {
 			location := c.register("gw")
-			c.ask(c.message(messages.POST, location, nil, ""))
+			c.ask(c.message(lwm2m.CodePOST, location, nil, ""))
 		})
 		if err := r.server.WaitRegistered(t.Context(), "gw"); err != nil || time.Since(r.start) != time.Minute {
 			t.Errorf("%v after %v", err, time.Since(r.start))
@@ -245,7 +245,7 @@ func TestServerAnswersNonConfirmableOnce(t *testing.T) {
 		m.Type = coap.NON
 		c.send(m)
 		c.send(m)
-		if answer := c.next(); answer.Type != coap.NON || answer.Code != messages.Created {
+		if answer := c.next(); answer.Type != coap.NON || answer.Code != lwm2m.CodeCreated {
 			t.Errorf("answer %v", answer)
 		}
 		c.silence()
@@ -256,9 +256,9 @@ func TestServerTakesSend(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		dp := []string{"dp"}
-		assertCode(t, c.ask(c.message(messages.POST, dp, nil, "x")), messages.NotFound)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, dp, nil, "x")), lwm2m.CodeNotFound)
 		c.register("gw")
-		assertCode(t, c.ask(c.message(messages.POST, dp, nil, "data")), messages.Changed)
+		assertCode(t, c.ask(c.message(lwm2m.CodePOST, dp, nil, "data")), lwm2m.CodeChanged)
 		if got := r.server.Requests("gw", Send); len(got) != 1 || string(got[0].Payload) != "data" {
 			t.Errorf("records %+v", got)
 		}
@@ -282,8 +282,8 @@ func TestServerForgetsIdlePeers(t *testing.T) {
 			t.Errorf("%d peers", got)
 		}
 		r.server.mu.Unlock()
-		go func() { first.answerWith(first.next(), messages.Content, nil) }()
-		if _, err := r.server.Read(t.Context(), "first", "/3", messages.FormatTLV); err != nil {
+		go func() { first.answerWith(first.next(), lwm2m.CodeContent, nil) }()
+		if _, err := r.server.Read(t.Context(), "first", "/3", lwm2m.FormatTLV); err != nil {
 			t.Errorf("a registered peer was forgotten: %v", err)
 		}
 	})

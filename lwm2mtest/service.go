@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/holdfast-iot/holdfast/messages"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // Service is one packet connection that a [Server] serves.
@@ -78,7 +78,7 @@ func (v *Service) SetPSK(identity string, key []byte) {
 	v.server.mu.Lock()
 	defer v.server.mu.Unlock()
 	if v.security.PSK == nil {
-		v.security.PSK = make(map[string]messages.Secret)
+		v.security.PSK = make(map[string]lwm2m.Secret)
 	}
 	v.security.PSK[identity] = bytes.Clone(key)
 }

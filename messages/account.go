@@ -2,10 +2,10 @@ package messages
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
@@ -105,22 +105,8 @@ const (
 	UsageServerCertificate CertificateUsage = 3 // DANE-EE: the leaf equals resource 4; the default
 )
 
-// Secret is key material. It prints as its length only, however it is
-// printed.
-type Secret []byte
-
-// String returns the length, never the content.
-func (s Secret) String() string { return fmt.Sprintf("[%d secret bytes]", len(s)) }
-
-// GoString returns the same as String, for %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// Format makes every verb print what String returns.
-func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
-
-// MarshalJSON writes what String returns, so that a secret that reaches an
-// event or a log as JSON shows nothing.
-func (s Secret) MarshalJSON() ([]byte, error) { return strconv.AppendQuote(nil, s.String()), nil }
+// Secret is key material. It prints as its length only.
+type Secret = lwm2m.Secret
 
 // Credentials are what an account's (D)TLS session needs.
 type Credentials struct {

@@ -64,18 +64,6 @@ func FuzzDiagnostic(f *testing.F) {
 	})
 }
 
-func TestCoAPCodeIsWrittenInDots(t *testing.T) {
-	tests := map[CoAPCode]string{GET: "0.01", Created: "2.01", Continue: "2.31", Forbidden: "4.03", TooManyRequests: "4.29", GatewayTimeout: "5.04"}
-	for code, want := range tests {
-		if got := code.String(); got != want || NewCoAPCode(code.Class(), code.Detail()) != code {
-			t.Errorf("%d is %q, want %q", code, got, want)
-		}
-	}
-	if Empty.IsRequest() || !DELETE.IsRequest() || !Content.IsSuccess() || BadRequest.IsSuccess() {
-		t.Error("classes are mixed up")
-	}
-}
-
 // The numbers are those of the reference behaviour (docs/recovery.md).
 func TestErrorCodesKeepTheirNumbersAndNames(t *testing.T) {
 	want := "ConnectBootstrapFailed ConnectInvalidParameters ConnectorInvalidCredentials ConnectNotRegistered " +
