@@ -143,16 +143,17 @@ func TestOperations(t *testing.T) {
 		{"write too much in sum", writing("/0/1/5", messages.FormatOpaque, make([]byte, lwm2m.DefaultMaxBytes)), messages.RequestEntityTooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := session(t, "1.1")
-			before := s.work.Clone()
+			tree := factoryTree()
+			s := opened(t, "1.1", tree).session
+			before := s.Tree()
 			got := s.serve(c.in)
 			if got.Code != c.want {
 				t.Errorf("got %v %s, want %v", got.Code, got.Payload, c.want)
 			}
-			if !got.Code.IsSuccess() && !s.work.Equal(before) {
+			if !got.Code.IsSuccess() && !s.Tree().Equal(before) {
 				t.Error("a refused operation changed something")
 			}
-			if !s.base.Equal(factoryTree()) {
+			if !tree.Equal(factoryTree()) {
 				t.Error("the tree to roll back to has changed")
 			}
 		})
@@ -196,29 +197,28 @@ func TestDeleteSpares(t *testing.T) {
 	} {
 		s := session(t, "1.1")
 		s.serve(inbound(messages.DELETE, path))
-		if got := [2]int{len(s.work.Instances(0)), len(s.work.Instances(1))}; got != want {
+		if got := [2]int{len(s.Tree().Instances(0)), len(s.Tree().Instances(1))}; got != want {
 			t.Errorf("%s leaves %v, want %v", path, got, want)
 		}
-		if !sameBootstrap(s.base, s.work) {
-			t.Errorf("%s touched the bootstrap account", path)
-		}
+		checkBootstrapAccount(t, factoryTree(), s.Tree())
 	}
 }
 
 // A write to an instance replaces it: nothing of the former account stays.
 func TestWriteReplacesInstances(t *testing.T) {
-	s := session(t, "1.1")
-	s.work.PutResource(0, 1, lwm2m.Resource{ID: 14, Value: lwm2m.String("old.example")})
+	tree := factoryTree()
+	tree.PutResource(0, 1, lwm2m.Resource{ID: 14, Value: lwm2m.String("old.example")})
+	s := opened(t, "1.1", tree).session
 	target := mustPath("/0/1")
 	s.serve(writing("/0/1", tlvF, encodeBody(tlvF, target, nodes(target, bodies["psk-1"]))))
-	if _, found := s.work.Resource(mustPath("/0/1/14")); found {
+	if _, found := s.Tree().Resource(mustPath("/0/1/14")); found {
 		t.Error("the server name of the former account is still there")
 	}
 	s.serve(writing("/0/1/14", text, []byte("new.example")))
-	if v, _ := s.work.Value(mustPath("/0/1/14")); v.Text() != "new.example" {
+	if v, _ := s.Tree().Value(mustPath("/0/1/14")); v.Text() != "new.example" {
 		t.Error("a write to a resource was lost")
 	}
-	if v, _ := s.work.Value(mustPath("/0/1/10")); v.Int() != 1 {
+	if v, _ := s.Tree().Value(mustPath("/0/1/10")); v.Int() != 1 {
 		t.Error("a write to a resource took another one away")
 	}
 }
@@ -234,7 +234,7 @@ func TestWriteIgnoresUnknownResources(t *testing.T) {
 		if got.Code != messages.Changed {
 			t.Fatalf("format %d: %v %s", format, got.Code, got.Payload)
 		}
-		i, _ := s.work.Instance(1, 5)
+		i, _ := s.Tree().Instance(1, 5)
 		if len(i.Resources) != len(server(5, 60)) {
 			t.Errorf("format %d: %v", format, i.Resources)
 		}
@@ -249,8 +249,8 @@ func TestWriteIsAllOrNothing(t *testing.T) {
 	payload.Nodes = append(payload.Nodes, bad.Nodes...)
 	payload.Instances = append(payload.Instances, bad.Instances...)
 	got := s.serve(writing("/1", tlvF, encodeBody(tlvF, mustPath("/1"), payload)))
-	if got.Code != messages.BadRequest || !s.work.Equal(factoryTree()) {
-		t.Errorf("%v, and instances %v", got.Code, s.work.Instances(1))
+	if got.Code != messages.BadRequest || !s.Tree().Equal(factoryTree()) {
+		t.Errorf("%v, and instances %v", got.Code, s.Tree().Instances(1))
 	}
 }
 

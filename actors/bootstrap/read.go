@@ -17,7 +17,7 @@ func (t *transaction) discover(path lwm2m.Path) answer {
 	if path.Len() > 1 {
 		return notAllowed
 	}
-	tree := t.work.Clone()
+	tree := t.Tree()
 	tree.PutObject(objects.Security)
 	tree.PutObject(objects.Server)
 	tree.PutInstance(objects.Device, lwm2m.Instance{})
@@ -38,7 +38,7 @@ func (t *transaction) read(path lwm2m.Path, accept *messages.Format) answer {
 	if t.version == requests.Version10 || path.Len() < 1 || path.Len() > 2 || !readable {
 		return notAllowed
 	}
-	payload, found := t.work.Payload(path)
+	payload, found := t.Tree().Payload(path)
 	if !found && path != lwm2m.PathOf(objects.Server) {
 		return refuse(messages.NotFound, "no such object or instance")
 	}

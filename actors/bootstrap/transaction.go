@@ -1,33 +1,32 @@
 package bootstrap
 
 import (
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
-	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// transaction is the copy of objects 0 and 1 that a server works on. Every
-// operation is carried out whole or not at all.
+// transaction answers the operations of a bootstrap server, which works on a copy
+// of objects 0 and 1.
 type transaction struct {
-	base    *lwm2m.Tree // as it was; never changed
-	work    *lwm2m.Tree
+	*accounts.Transaction
 	version string          // highest LwM2M version
 	format  messages.Format // of an answer, when the server states no preference
-	limits  accounts.Limits // of what may be stored
-	most    int             // management accounts
+	bytes   int             // of one payload
 
 	registry *lwm2m.Registry // the objects that the server sees
 }
 
 func newTransaction(b messages.BeginBootstrap, c Config, plain bool) *transaction {
 	t := &transaction{
-		base: b.Tree, work: b.Tree.Clone(), version: b.Version,
-		limits: accounts.Limits{Bytes: c.MaxBytes}, most: c.MaxAccounts, registry: c.Registry,
+		Transaction: accounts.Begin(b.Tree, accounts.Terms{
+			Registry: c.Registry, Limits: accounts.Limits{Bytes: c.MaxBytes}, Accounts: c.MaxAccounts,
+		}),
+		version: b.Version, bytes: c.MaxBytes, registry: c.Registry,
 	}
 	t.format = messages.FormatSenMLCBOR
 	if plain {
@@ -101,83 +100,38 @@ func (t *transaction) get(path lwm2m.Path, in messages.Inbound) answer {
 	return t.read(path, in.Accept)
 }
 
-// delete is Bootstrap-Delete (section 6.1.7): what is not there, or not
-// ours to delete, counts as deleted. The bootstrap account is spared when its
-// object is deleted and refused when it is named.
+// delete is Bootstrap-Delete (section 6.1.7).
 func (t *transaction) delete(path lwm2m.Path) answer {
-	switch {
-	case path.Len() > 2:
-		return refuse(messages.BadRequest, "only objects and instances can be deleted")
-	case path.Len() == 2 && t.isBootstrap(path):
-		return refuse(messages.BadRequest, "the bootstrap account cannot be deleted")
-	}
-	for _, obj := range []uint16{objects.Security, objects.Server} {
-		for _, inst := range t.work.Instances(obj) {
-			victim := lwm2m.PathOf(obj, inst)
-			if path.Contains(victim) && !t.isBootstrap(victim) {
-				t.work.DeleteInstance(obj, inst)
-			}
-		}
+	if err := t.Delete(path); err != nil {
+		return refused(err)
 	}
 	return done(messages.Deleted)
 }
 
-// isBootstrap reports whether the instance is the bootstrap account.
-func (t *transaction) isBootstrap(path lwm2m.Path) bool {
-	return path.Object() == objects.Security &&
-		slices.Contains(bootstrapInstances(t.work), path.Instance())
-}
-
-// bootstrapInstances lists the Security instances that say that they are the
-// bootstrap server's.
-func bootstrapInstances(tree *lwm2m.Tree) []uint16 {
-	var found []uint16
-	for _, inst := range tree.Instances(objects.Security) {
-		v, _ := tree.Value(lwm2m.PathOf(objects.Security, inst, objects.SecurityBootstrapServer))
-		if v.Bool() {
-			found = append(found, inst)
-		}
+// refused answers an operation that the transaction does not carry out.
+func refused(err error) answer {
+	var (
+		limit *accounts.LimitError
+		count *accounts.CountError
+		rule  *accounts.RefusedError
+	)
+	switch {
+	case errors.As(err, &limit):
+		return exceeded(budgetError(err))
+	case errors.As(err, &count):
+		return exceeded(err)
+	case errors.As(err, &rule):
+		return refuse(messages.BadRequest, string(rule.Reason))
 	}
-	return found
+	return refuse(messages.BadRequest, err.Error())
 }
 
 // finish judges the configuration and makes the record of it. What it returns
 // can be read again.
 func (t *transaction) finish(now time.Time) (*lwm2m.Tree, []byte, error) {
-	if err := t.check(now); err != nil {
-		return nil, nil, err
+	tree, record, err := t.Finish(now)
+	if limit := (*accounts.LimitError)(nil); errors.As(err, &limit) {
+		err = budgetError(err)
 	}
-	result := complete(t.work, now)
-	record, err := accounts.EncodeWithin(result, t.limits)
-	if err != nil {
-		return nil, nil, budgetError(err)
-	}
-	return result, record, nil
-}
-
-// check judges the configuration that a Finish would make valid.
-func (t *transaction) check(now time.Time) error {
-	if n := accounts.Managements(t.work); n > t.most { // as they were before, under a larger limit
-		return &accounts.CountError{Have: n, Max: t.most}
-	}
-	return accounts.CheckChange(t.base, t.work, now)
-}
-
-// largestStamp is the time that takes the most room in a record. Writes are
-// measured with it, so that the Finish cannot exceed what they have left.
-var largestStamp = time.Unix(-1, 0)
-
-// complete returns the configuration to store, with the time of the bootstrap
-// in every Server instance.
-func complete(work *lwm2m.Tree, now time.Time) *lwm2m.Tree {
-	tree := work.Clone()
-	for _, inst := range tree.Instances(objects.Server) {
-		tree.PutResource(objects.Server, inst, stamp(now))
-	}
-	return tree
-}
-
-// stamp is the time of the bootstrap (/1/x/12).
-func stamp(now time.Time) lwm2m.Resource {
-	return lwm2m.Resource{ID: objects.ServerLastBootstrapped, Value: lwm2m.Time(now)}
+	return tree, record, err
 }

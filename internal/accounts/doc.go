@@ -6,6 +6,7 @@
 //	Check, CheckExpiry,        is this set of accounts fit for use, and may it
 //	CheckHeldKeys,             replace the former one; CheckChange is all of that
 //	CheckDowngrade             at once
+//	Transaction                the copy on which servers work, and its rules
 //	Encode, Decode             object model <-> record "credentials"
 //
 // There is one reading of an account, that of [FromTree]; [Check] is built on
