@@ -37,6 +37,8 @@ func (c *Client) parts() supervisor.Runtime {
 			Linger:     coap.MaxTransmitWait(),
 
 			MaxAccounts: cfg.Limits.Accounts,
+			MaxBytes:    cfg.Limits.BootstrapBytes,
+			Registry:    c.runtime.registry,
 		},
 		Transport: c.transport(),
 		Signers:   cfg.signers(),

@@ -12,6 +12,10 @@ const (
 	RecordCredentials = "credentials"
 	// RecordFactory holds objects 0 and 1 as the factory provisioned them.
 	RecordFactory = "factory"
+	// RecordServer holds object 1 of the factory's accounts as management servers
+	// have written it; what they write to an account that a bootstrap delivered is
+	// in RecordCredentials.
+	RecordServer = "server"
 	// RecordStates begins the names of the records of state, one for each
 	// management account.
 	RecordStates = "state-"
@@ -28,11 +32,11 @@ type LoadAccounts struct {
 	States bool   // the records of state are asked for too
 }
 
-// StoredState is a record of state as it was found.
+// StoredState is a record beside the credentials as it was found.
 type StoredState struct {
 	Data []byte
-	// Err says why the newest generation cannot be used; Data is nil then. What
-	// a later version has written is no error: it is not there.
+	// Err says why the newest generation cannot be used; Data is nil then. A
+	// record of state that a later version has written is no error: it is not there.
 	Err error
 }
 
@@ -63,12 +67,16 @@ type AccountsLoaded struct {
 	// of failure that is: ClassBadCredentials or ClassStoreRead.
 	FactoryErr   error
 	FactoryClass Class
+	// Written is the record of what management servers have written to the
+	// factory's accounts; nothing when there is none.
+	Written StoredState
 	// States are the records of state by name, where they were asked for.
 	States map[string]StoredState
 }
 
 // ForgetCredentials removes the stored credentials, so that the factory's
-// account counts again, and all records of state before them. Supervisor to store.
+// account counts again, and before them all that servers have left: the records of
+// state, and what they have written. Supervisor to store.
 type ForgetCredentials struct{ Token uint64 }
 
 // CredentialsForgotten answers [ForgetCredentials].

@@ -17,16 +17,18 @@ type Config struct {
 }
 
 // Machine is the pure core. It implements core.Machine. It has no states: a
-// request is answered from the model as it stands.
+// request is answered from the model as it stands, but for a Write, whose answer
+// waits for the supervisor.
 //
-// Inputs are messages.ModelChanged, messages.SessionUp, messages.SessionLost and
-// messages.Inbound. A reply goes to core.Link of the epoch that brought the
-// request.
+// Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
+// messages.SessionLost and messages.Inbound. A reply goes to core.Link of the epoch
+// that brought the request.
 type Machine struct {
 	config   Config
 	device   *lwm2m.Tree               // object 3, but for the time
 	model    *lwm2m.Tree               // objects 0 and 1
 	versions map[messages.Epoch]string // LwM2M versions of the sessions that are up
+	writes   map[messages.Epoch]uint64 // the Write of each link that waits for its outcome
 }
 
 // New returns a machine without a Server object, until the first
@@ -36,7 +38,8 @@ func New(config Config) *Machine {
 		config.Registry = objects.Core()
 	}
 	return &Machine{
-		config: config, device: config.Device.tree(), model: lwm2m.NewTree(), versions: map[messages.Epoch]string{},
+		config: config, device: config.Device.tree(), model: lwm2m.NewTree(),
+		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]uint64{},
 	}
 }
 
@@ -51,12 +54,19 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		delete(m.versions, in.Epoch)
 	case messages.Inbound:
 		return m.serve(now, in)
+	case messages.ModelWritten:
+		return m.written(in)
+	case core.Expired:
+		return m.expired(in)
 	}
 	return nil
 }
 
 func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 	answer := session{Machine: m, peer: in.Peer, now: now}.answer(in)
+	if answer.write != nil {
+		return m.ask(*answer.write)
+	}
 	effects := []core.Effect{core.Tell{To: core.Link, Epoch: in.Epoch, Message: answer.Reply(in)}}
 	switch answer.trigger {
 	case triggerUpdate:

@@ -63,6 +63,11 @@ func withBody(in messages.Inbound, f messages.Format, body string) messages.Inbo
 	return in
 }
 
+func withPayload(in messages.Inbound, body string) messages.Inbound {
+	in.Payload = []byte(body)
+	return in
+}
+
 // ask returns the one reply to a request, and what follows it.
 func ask(t testing.TB, m *Machine, in messages.Inbound) (messages.Reply, []core.Effect) {
 	t.Helper()
@@ -138,8 +143,6 @@ func TestCodes(t *testing.T) {
 
 		{"bootstrap finish", request(post, "/bs"), messages.MethodNotAllowed},
 		{"bootstrap delete", request(del, "/"), messages.MethodNotAllowed},
-		{"bootstrap write", withBody(request(put, "/1/0"), tlvF, ""), messages.MethodNotAllowed},
-
 		{"discover object", accepting("/3", links), messages.Content},
 		{"discover instance", accepting("/1/0", links), messages.Content},
 		{"discover resource", accepting("/3/0/11", links), messages.Content},
@@ -159,8 +162,25 @@ func TestCodes(t *testing.T) {
 		{"execute with garbage", withBody(request(post, "/1/0/8"), text, "0='"), messages.BadRequest},
 
 		{"write instance", withBody(request(put, "/3/0"), tlvF, ""), messages.MethodNotAllowed},
-		{"write resource", withBody(request(put, "/1/0/1"), text, "60"), messages.MethodNotAllowed},
-		{"write partially", withBody(request(post, "/1/0"), tlvF, ""), messages.MethodNotAllowed},
+		{"write object", withBody(request(put, "/1"), tlvF, ""), messages.MethodNotAllowed},
+		{"write read-only", withBody(request(put, "/1/0/0"), text, "2"), messages.MethodNotAllowed},
+		{"write read-only that is not there", withBody(request(put, "/1/0/11"), text, "1"), messages.NotFound},
+		{"write unknown resource", withBody(request(put, "/1/0/4711"), text, "1"), messages.NotFound},
+		{"write instance of a single resource", withBody(request(put, "/1/0/1/0"), text, "60"), messages.NotFound},
+		{"write disable", withBody(request(put, "/1/0/4"), text, "1"), messages.NotFound},
+		{"write another server's instance", withBody(request(put, "/1/5"), tlvF, ""), messages.Unauthorized},
+		{"write another server's resource", withBody(request(put, "/1/5/1"), text, "60"), messages.Unauthorized},
+		{"write partially to another server's", withBody(request(post, "/1/5"), tlvF, ""), messages.Unauthorized},
+		{"write to an instance that is not there", withBody(request(put, "/1/7"), tlvF, ""), messages.NotFound},
+		{"write a resource by POST", withBody(request(post, "/1/0/1"), text, "60"), messages.MethodNotAllowed},
+		{"write without a format", withPayload(request(put, "/1/0/1"), "60"), messages.UnsupportedFormat},
+		{"write in an unknown format", withBody(request(put, "/1/0/1"), 4711, "60"), messages.UnsupportedFormat},
+		{"write instance as text", withBody(request(put, "/1/0"), text, "60"), messages.UnsupportedFormat},
+		{"write garbage", withBody(request(put, "/1/0/1"), text, "sixty"), messages.BadRequest},
+		{"write garbage in TLV", withBody(request(put, "/1/0"), tlvF, "\xff"), messages.BadRequest},
+		{"write outside of the target", withBody(request(put, "/1/0"), jsonF, `[{"n":"/1/5/1","v":60}]`), messages.BadRequest},
+		{"write device resource", withBody(request(put, "/3/0/13"), text, "0"), messages.MethodNotAllowed},
+		{"write device resource that is not there", withBody(request(put, "/3/0/14"), text, "+01"), messages.NotFound},
 		{"write attributes", request(put, "/1/0/1"), messages.MethodNotAllowed},
 		{"write executable", withBody(request(put, "/1/0/8"), text, ""), messages.MethodNotAllowed},
 		{"write unknown instance", withBody(request(put, "/3/7"), tlvF, ""), messages.NotFound},
@@ -370,9 +390,17 @@ func FuzzInbound(f *testing.F) {
 	f.Add(uint8(messages.GET), "0", uint16(links), []byte(nil))
 	f.Add(uint8(messages.POST), "1/0/8", uint16(0), []byte("0='1'"))
 	f.Add(uint8(messages.PUT), "1/0/1", uint16(0), []byte("60"))
-	f.Fuzz(func(t *testing.T, code uint8, path string, accept uint16, payload []byte) {
+	f.Add(uint8(messages.POST), "1/0", uint16(tlvF), []byte("\xc1\x01\x3c"))
+	f.Fuzz(func(t *testing.T, code uint8, path string, format uint16, payload []byte) {
 		in := messages.Inbound{Peer: messages.ManagementPeer(1), Code: messages.CoAPCode(code), Path: strings.Split(path, "/"), Payload: payload}
-		in.Accept = new(messages.Format(accept))
+		in.Accept, in.ContentFormat = new(messages.Format(format)), new(messages.Format(format))
+		m := machine(true)
+		if w, asked := asked(m.Step(now, in)); asked {
+			if own := lwm2m.PathOf(1, 0); !own.Contains(w.Path) {
+				t.Fatalf("a Write to %v is carried out", w.Path)
+			}
+			return
+		}
 		reply, _ := ask(t, machine(true), in)
 		if bytes.Contains(reply.Payload, []byte(secret)) && !strings.Contains(path, secret) {
 			t.Fatal("an answer shows a key")

@@ -21,6 +21,7 @@ type session struct {
 type answer struct {
 	answers.Answer
 	trigger trigger
+	write   *messages.WriteModel // to be carried out, and answered later; nil for none
 }
 
 // trigger is what an Execute sets off once it has been answered.
@@ -64,6 +65,8 @@ func (s session) answer(in messages.Inbound) answer {
 		return s.get(path, in)
 	case in.Code == messages.POST && s.executable(path):
 		return s.execute(path, in)
+	case in.Code == messages.PUT, in.Code == messages.POST:
+		return s.write(path, in)
 	}
 	return *notAllowed
 }
@@ -84,6 +87,9 @@ func (s session) locate(path lwm2m.Path, method messages.CoAPCode) *answer {
 	}
 	if refusal := s.locateInstance(path); refusal != nil || path.Len() == 2 {
 		return refusal
+	}
+	if method == messages.PUT && s.writable(path) {
+		return nil // made by the Write where it is not there yet
 	}
 	return s.locateResource(path)
 }

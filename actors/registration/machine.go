@@ -72,6 +72,7 @@ type Machine struct {
 	known   *messages.Registration // what the server knows of us; nil when it knows nothing
 	objects []messages.ObjectEntry // what to announce from now on
 	life    time.Duration
+	written bool // what is to be announced is a server's doing
 
 	request      uint64           // ID of the request that is under way
 	last         messages.Request // that request
@@ -193,11 +194,17 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 // changed takes what is to be announced from now on and tells the server, if
 // it knows otherwise.
 func (m *Machine) changed(now time.Time, in messages.ObjectsChanged) []core.Effect {
-	m.objects, m.life = in.Objects, in.Lifetime
+	m.objects, m.life, m.written = in.Objects, in.Lifetime, in.Triggered
 	if m.state != Registered || !m.stale() {
 		return nil
 	}
-	return m.update(now, Updating)
+	return m.tellChange(now)
+}
+
+// tellChange sends an Update with what has changed. A server that writes again and
+// again gets it no more often than one that asks for Updates.
+func (m *Machine) tellChange(now time.Time) []core.Effect {
+	return m.updateAsked(now, messages.SendUpdate{Triggered: m.written})
 }
 
 func (m *Machine) expired(now time.Time, in core.Expired) []core.Effect {

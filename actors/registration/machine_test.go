@@ -116,6 +116,26 @@ func TestChangeDuringARequestIsToldAfterIt(t *testing.T) {
 	contains(t, d.answer(messages.Changed), "0.02 /rd/5a3f?lt=60")
 }
 
+// A server that writes its lifetime again and again gets an Update a second with
+// what counts by then, also where it writes while one is under way.
+func TestChangesThatAServerWritesAreSpaced(t *testing.T) {
+	d := registered(t)
+	d.now = d.now.Add(10 * time.Second)
+	change := messages.ObjectsChanged{Epoch: testEpoch, Objects: d.machine.objects, Triggered: true}
+	write := func(lifetime time.Duration) []string {
+		change.Lifetime = lifetime
+		return d.step(change)
+	}
+	contains(t, write(time.Hour), "0.02 /rd/5a3f?lt=3600")
+	write(2 * time.Hour)
+	contains(t, d.answer(messages.Changed), "timer update 1s")
+	d.now = d.now.Add(300 * time.Millisecond)
+	if lines := write(3 * time.Hour); len(lines) != 1 || lines[0] != "timer update 700ms" {
+		t.Fatalf("%v", lines)
+	}
+	contains(t, d.fire(timerUpdate), "0.02 /rd/5a3f?lt=10800")
+}
+
 // 4.12 means that the server does not speak the version: fall back at once.
 func TestPreconditionFailedFallsBackToTheLowerVersion(t *testing.T) {
 	d := newDriver(t)

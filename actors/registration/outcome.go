@@ -177,7 +177,7 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 	effects = append(effects, m.report(byUpdate))
 	m.freshLink = false
 	if m.stale() { // something changed while the request was under way
-		effects = append(effects, m.update(now, Updating)...)
+		effects = append(effects, m.tellChange(now)...)
 	}
 	return effects
 }

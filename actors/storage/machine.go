@@ -101,6 +101,9 @@ const everyRecord = "*"
 func recordOf(request any) string {
 	switch request := request.(type) {
 	case messages.Save:
+		if request.Record == messages.RecordServer { // read with the credentials, as they are at one time
+			return messages.RecordCredentials
+		}
 		return request.Record
 	case messages.SetAside:
 		return request.Record

@@ -57,11 +57,25 @@ func TestStatesAreReadWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
+// What servers have written is read with the credentials, and not from a generation
+// before the newest: servers have been told that the newest is durable.
+func TestWhatServersWroteIsReadWholeOrNotAtAll(t *testing.T) {
+	for found, want := range map[error]messages.StoredState{
+		nil: {Data: []byte("server")}, errOlder: {Err: errOlder}, errUnread: {Err: errUnread}, errMissing: {},
+	} {
+		s := &shelf{found: map[string]error{"server": found}}
+		got := Sources{Records: s, Factory: noFactory}.load(messages.LoadAccounts{}).Written
+		if string(got.Data) != string(want.Data) || !errors.Is(got.Err, want.Err) {
+			t.Errorf("%v: %+v", found, got)
+		}
+	}
+}
+
 // A factory reset that cannot remove a state leaves the credentials that it
 // belongs to.
 func TestForgettingTakesTheStatesFirst(t *testing.T) {
 	s := &shelf{names: []string{"state-1", "state-2"}}
-	if err := (Sources{Records: s}).forget(); err != nil || !slices.Equal(s.log, []string{"state-1", "state-2", "credentials"}) {
+	if err := (Sources{Records: s}).forget(); err != nil || !slices.Equal(s.log, []string{"state-1", "state-2", "server", "credentials"}) {
 		t.Errorf("%v, %v", s.log, err)
 	}
 	s = &shelf{names: []string{"state-1", "state-2"}, found: map[string]error{"state-1": errUnread}}

@@ -60,17 +60,19 @@ func (s Sources) save(request messages.Save) error {
 // forget goes back to the factory's accounts.
 func (s Sources) forget() error { return Forget(s.Records) }
 
-// Forget removes what a bootstrap and servers have left: the states before the
-// credentials that they belong to. It serves a directory without a client, too.
+// Forget removes what a bootstrap and servers have left: the credentials last, to
+// which the rest belongs. It serves a directory without a client, too.
 func Forget(records Records) error {
 	names, err := records.Names(messages.RecordStates)
 	for i := 0; i < len(names) && err == nil; i++ {
 		err = records.Delete(names[i])
 	}
-	if err != nil {
-		return err
+	for _, name := range []string{messages.RecordServer, messages.RecordCredentials} {
+		if err == nil {
+			err = records.Delete(name)
+		}
 	}
-	return records.Delete(messages.RecordCredentials)
+	return err
 }
 
 // states reads the records of state. A directory that cannot be read has none: the
@@ -79,18 +81,29 @@ func (s Sources) states() map[string]messages.StoredState {
 	states := map[string]messages.StoredState{}
 	names, _ := s.Records.Names(messages.RecordStates)
 	for _, name := range names {
-		record, err := s.Records.Load(name)
-		if err == nil && record.FellBack {
-			err = record.Cause // an older Location, and message IDs that have been used since
-		}
-		switch {
-		case err == nil:
-			states[name] = messages.StoredState{Data: record.Data}
-		case !errors.Is(err, store.ErrNotExist) && !accounts.IsNewer(err):
-			states[name] = messages.StoredState{Err: err}
+		if state := s.beside(name); state.Data != nil || state.Err != nil && !accounts.IsNewer(state.Err) {
+			states[name] = state
 		}
 	}
 	return states
+}
+
+// beside reads a record that stands beside the credentials; nothing when there is
+// none. A generation before the newest does not do: since then Locations have
+// changed, message IDs have been used, and servers have been told that what they
+// wrote is durable.
+func (s Sources) beside(name string) messages.StoredState {
+	record, err := s.Records.Load(name)
+	if err == nil && record.FellBack {
+		err = record.Cause
+	}
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return messages.StoredState{}
+	case err != nil:
+		return messages.StoredState{Err: err}
+	}
+	return messages.StoredState{Data: record.Data}
 }
 
 func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
@@ -109,6 +122,7 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	if errors.As(err, &unusable) {
 		answer.Refused = unusable.Refused
 	}
+	answer.Written = s.beside(messages.RecordServer)
 	answer.Factory, err = s.Factory()
 	var older interface{ FellBack() bool }
 	switch {

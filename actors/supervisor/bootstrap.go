@@ -80,6 +80,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	m.adopt(in.Tree, fromStore)
 	m.loader.outdated = true
 	m.forgetOthers()
+	m.voidWritten()
 	m.do(Emit{Event: messages.Event{Type: messages.EventBootstrapped, Server: b.server(), Accounts: len(m.servers())}})
 	for _, a := range m.servers() {
 		a.outage.failures, a.outage.since = failures, lost

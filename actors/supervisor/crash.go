@@ -77,6 +77,7 @@ func (m *Machine) respawn(now time.Time, role core.Role) {
 	case m.tree != nil:
 		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
 		m.sessions.forget()
+		m.answerWritesAgain()
 	}
 }
 

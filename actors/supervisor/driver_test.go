@@ -35,6 +35,8 @@ type driver struct {
 	resets  []messages.ForgetCredentials
 	// sessions are the announcements to management.
 	sessions []any
+	// outcomes are the answers to Writes.
+	outcomes []messages.ModelWritten
 	factory  *lwm2m.Tree
 	records  map[string][]byte // of state, as a store would have them
 	written  int               // how often they were written
@@ -108,11 +110,12 @@ func (d *driver) loaded(tree *lwm2m.Tree, err error) {
 	load := d.loads[len(d.loads)-1]
 	answer := messages.AccountsLoaded{Token: load.Token, StoredErr: err, Factory: d.factory, States: map[string]messages.StoredState{}}
 	for name, data := range d.records {
-		if load.States {
+		if load.States && strings.HasPrefix(name, messages.RecordStates) {
 			answer.States[name] = messages.StoredState{Data: data}
 		}
 	}
-	if tree != nil {
+	answer.Written = messages.StoredState{Data: d.records[messages.RecordServer]}
+	if answer.Stored = d.records[messages.RecordCredentials]; tree != nil {
 		answer.Stored = accounts.Encode(tree)
 	}
 	d.step(answer)
@@ -152,6 +155,8 @@ func (d *driver) note(effect core.Effect) {
 			d.resets = append(d.resets, message)
 		case messages.SessionUp, messages.SessionLost:
 			d.sessions = append(d.sessions, message)
+		case messages.ModelWritten:
+			d.outcomes = append(d.outcomes, message)
 		case messages.SetAside:
 			d.aside = append(d.aside, message.Record)
 			delete(d.records, message.Record)

@@ -27,8 +27,13 @@ func (m *Machine) begin(now time.Time, a *account) {
 }
 
 // spawn starts an incarnation within the present attempt, towards the address
-// after the one that was tried last.
+// after the one that was tried last. A bootstrap waits for a Write that is at the
+// disk, which the shell bounds.
 func (m *Machine) spawn(now time.Time, a *account) {
+	if a.bootstrap() && m.writes.underWay() {
+		a.stage = stageResolving
+		return
+	}
 	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
 	end := a.attempt.share(now)
 	m.do(

@@ -56,6 +56,7 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	}
 	found := judge(in, m.factory, m.inUse())
 	if !m.loader.outdated { // else what was read is older than what is in use
+		m.takeWritten(in, &found)
 		m.adopt(found.tree, found.origin)
 	}
 	m.restore(now, in.States)
@@ -101,12 +102,18 @@ func (m *Machine) lookIn(now time.Time, delay time.Duration) {
 	m.do(core.SetTimer{Timer: timerLoad, After: delay})
 }
 
-// adopt puts tree into force, with the factory's bootstrap account.
+// adopt puts tree into force and tells the servers what concerns them.
 func (m *Machine) adopt(tree *lwm2m.Tree, o origin) {
+	m.putInForce(tree, o)
+	m.announce(false)
+}
+
+// putInForce puts tree into force, with the factory's bootstrap account.
+func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 	m.tree = withBootstrapOf(m.factory, tree)
 	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
 	used := m.within(decoded)
-	if m.origin.makeshift() && o == fromStore {
+	if m.origin.makeshift() && (o == fromStore || o == asConfigured) {
 		m.replace(used)
 	}
 	if o != fromUse {
@@ -120,7 +127,6 @@ func (m *Machine) adopt(tree *lwm2m.Tree, o origin) {
 		m.accounts[acct.Peer] = m.newAccount(acct)
 	}
 	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
-	m.announce()
 }
 
 // replace drops the management accounts that a start would not use now. One that
@@ -144,13 +150,14 @@ func sameServer(a, b messages.Account) bool {
 	return a.URI.String() == b.URI.String() && reflect.DeepEqual(a.Credentials, b.Credentials)
 }
 
-// announce tells every registration what its server should know from now on; an
-// Update follows where that is something new.
-func (m *Machine) announce() {
+// announce tells every registration, also one that is under way, what its server
+// should know from now on; an Update follows where that is something new. It may
+// be a server's Write that has changed it.
+func (m *Machine) announce(written bool) {
 	for _, a := range m.servers() {
-		if a.stage == stageRegistered {
+		if a.epoch != 0 {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
-				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime,
+				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime, Triggered: written,
 			}})
 		}
 	}

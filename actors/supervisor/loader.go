@@ -37,6 +37,10 @@ func (l *loader) answered(token uint64) bool {
 	return true
 }
 
+// deaf ignores answers that come late from now on: what is in use is about to be
+// newer.
+func (l *loader) deaf() { l.token++ }
+
 // silent notes that the newest question has not been answered in time. An answer
 // that comes late counts, unless a newer one has been asked for.
 func (l *loader) silent() {

@@ -27,7 +27,7 @@ func TestJudge(t *testing.T) {
 		again    bool
 	}{
 		{"stored over configured", messages.AccountsLoaded{Stored: record}, tree(boot, configured), nil, fromStore, server(7), nil, false},
-		{"nothing stored", messages.AccountsLoaded{}, tree(boot, configured), nil, fromStore, server(1), nil, false},
+		{"nothing stored", messages.AccountsLoaded{}, tree(boot, configured), nil, asConfigured, server(1), nil, false},
 		{"unreadable, nothing in use", messages.AccountsLoaded{StoredErr: errUnread}, tree(boot, configured), nil,
 			fromFactory, server(1), []messages.Class{messages.ClassStoreRead}, true},
 		{"unreadable, others in use", messages.AccountsLoaded{StoredErr: errUnread}, tree(boot, configured), tree(boot, delivered),

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -31,6 +32,12 @@ type Config struct {
 	// Objects lists what a registration announces of objects 0 and 1; the
 	// shell sets it to that of management, which serves them.
 	Objects func(*lwm2m.Tree) []messages.ObjectEntry
+	// Registry defines what servers can write to object 1; nil means the core
+	// objects.
+	Registry *lwm2m.Registry
+	// MaxBytes bounds objects 0 and 1 as a whole, as stored (limits.bootstrap_bytes);
+	// 0 means accounts.MaxRecord.
+	MaxBytes int
 	// FirstMID is the message ID that the first link to a peer begins with, drawn
 	// at random, where no record of state says otherwise.
 	FirstMID uint16
@@ -58,6 +65,7 @@ type Machine struct {
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
 	states    states
+	writes    writes
 
 	memory *Memory
 	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
@@ -73,6 +81,9 @@ func New(config Config) *Machine { return Resume(config, &Memory{}) }
 // Resume returns a machine that waits for Start and knows what one before it has
 // left in memory. It writes its own there, at the end of each step.
 func Resume(config Config, memory *Memory) *Machine {
+	if config.Registry == nil {
+		config.Registry = objects.Core()
+	}
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),
 		accounts: map[messages.Peer]*account{}, sessions: sessions{},
@@ -104,14 +115,14 @@ func respawnTimer(role core.Role) core.Timer {
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
-	m.effects, m.answers, m.states.effects = nil, nil, nil
+	m.effects, m.answers, m.writes.effects, m.states.effects = nil, nil, nil, nil
 	if m.state == messages.StateStopped {
 		return nil
 	}
 	m.dispatch(now, in)
 	m.settle()
 	m.remember()
-	return append(append(m.effects, m.answers...), m.states.effects...)
+	return slices.Concat(m.effects, m.answers, m.writes.effects, m.states.effects)
 }
 
 func (m *Machine) dispatch(now time.Time, in any) {
@@ -151,7 +162,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	}
 }
 
-// call takes what comes from the facade and, through management, from servers.
+// call takes what comes from the facade.
 func (m *Machine) call(now time.Time, in any) {
 	switch in := in.(type) {
 	case messages.NetworkUp:
@@ -160,18 +171,31 @@ func (m *Machine) call(now time.Time, in any) {
 		m.woke(now, in)
 	case messages.CallRequest:
 		m.called(now, in)
-	case messages.UpdateTriggered:
-		m.updateTriggered(now, in)
-	case messages.BootstrapTriggered:
-		m.bootstrapTriggered(now, in)
 	case messages.Stop:
 		m.stopAll(now, in)
 	case messages.Deregistered:
 		m.deregistered(in)
+	default:
+		m.fromManagement(now, in)
+	}
+}
+
+// fromManagement takes what comes from servers through management, and from the
+// store.
+func (m *Machine) fromManagement(now time.Time, in any) {
+	switch in := in.(type) {
+	case messages.UpdateTriggered:
+		m.updateTriggered(now, in)
+	case messages.BootstrapTriggered:
+		m.bootstrapTriggered(now, in)
+	case messages.WriteModel:
+		m.writeAsked(now, in)
+	case messages.WriteAnswered:
+		m.writeAnswered(in)
 	case core.Persisted:
-		m.persisted()
+		m.persisted(now, in)
 	case core.PersistFailed:
-		m.persistFailed(in)
+		m.persistFailed(now, in)
 	}
 }
 

@@ -61,6 +61,7 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 		m.forget(a)
 	}
 	m.states.removed()
+	m.writes.onDisk = false
 	m.tree, m.origin, m.order, m.kept = nil, fromStore, order{}, nil
 	m.loader.failures = 0
 	m.load(now)

@@ -179,9 +179,15 @@ func (m *Machine) forgetOthers() {
 }
 
 // persisted takes a success of the disk.
-func (m *Machine) persisted() {
-	m.states.failed = false
-	m.wrote()
+func (m *Machine) persisted(now time.Time, in core.Persisted) {
+	switch in.Token {
+	case tokenWrite:
+		m.written(now, nil)
+	case tokenVoid:
+	default:
+		m.states.failed = false
+		m.wrote()
+	}
 }
 
 // wrote notes that the store has answered. A stop may have waited for it.
@@ -190,19 +196,36 @@ func (m *Machine) wrote() {
 	m.finishWhenLeft()
 }
 
-// persistFailed takes a failure of the disk. It is reported once, until a write
-// succeeds; the next accepted Update writes anew.
-func (m *Machine) persistFailed(in core.PersistFailed) {
-	p := messages.PeerOfKey(in.Token)
+// persistFailed takes a failure of the disk.
+func (m *Machine) persistFailed(now time.Time, in core.PersistFailed) {
+	switch in.Token {
+	case tokenWrite:
+		m.written(now, in.Err)
+	case tokenVoid:
+		m.writes.onDisk = true // still; it is void all the same
+	default:
+		m.stateFailed(messages.PeerOfKey(in.Token), in.Err)
+	}
+}
+
+// stateFailed takes a record of state that could not be written; the next accepted
+// Update writes it anew.
+func (m *Machine) stateFailed(p messages.Peer, err error) {
 	if d := m.states.peers[p]; d != nil {
 		d.written, d.onDisk, d.reserved = nil, true, 0 // the record of before is still there
 	}
 	m.wrote()
+	m.storeFailed(p, err)
+}
+
+// storeFailed reports that the disk has refused what concerns a server: once, until
+// a write succeeds.
+func (m *Machine) storeFailed(p messages.Peer, err error) {
 	if m.states.failed || m.stop != nil {
 		return
 	}
 	m.states.failed = true
-	f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Peer: p, Cause: in.Err}
+	f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Peer: p, Cause: err}
 	e := errorEvent(Lookup(&f, false), &f)
 	e.Attempt, e.Action = 1, messages.ActionNone
 	if a := m.accounts[p]; a != nil {

@@ -93,14 +93,14 @@ func (m *Machine) left(a *account) {
 // finishWhenLeft ends the stop once every server has been left and no record says
 // otherwise any more.
 func (m *Machine) finishWhenLeft() {
-	if m.stop != nil && !m.anyLeaving() && m.states.writing == 0 {
+	if m.stop != nil && !m.anyLeaving() && m.states.writing == 0 && !m.writes.underWay() {
 		m.finish()
 	}
 }
 
 // stopOverdue ends the wait for the answers to de-registrations, and for the disk.
 func (m *Machine) stopOverdue() {
-	m.states.writing = 0
+	m.states.writing, m.writes.result = 0, nil
 	for _, a := range m.everyone() {
 		m.failedWhileLeaving(a, messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose})
 	}

@@ -17,13 +17,14 @@ const (
 	fromFactory                        // a management account of the factory
 	fromFactoryBootstrap               // the factory's bootstrap account alone
 	fromRefused                        // the bootstrap account of a record that cannot be used otherwise
+	asConfigured                       // nothing is stored: the factory's accounts, with what servers have written to them
 )
 
 // String says what is used, for a person.
 func (o origin) String() string {
 	names := [...]string{
 		"the generation before is used", "the generation before is used", "what was read before stays in use", "the factory's account is used",
-		"the factory's bootstrap account is used", "its bootstrap account is used",
+		"the factory's bootstrap account is used", "its bootstrap account is used", "the factory's accounts are used",
 	}
 	if int(o) < len(names) {
 		return names[o]
@@ -66,6 +67,10 @@ func (o origin) makeshift() bool {
 	return o == fromBefore || o == fromFactory || o == fromFactoryBootstrap || o == fromRefused
 }
 
+// configured reports whether the accounts are the factory's, over which the
+// configuration has the say.
+func (o origin) configured() bool { return o == fromFactory || o == asConfigured }
+
 // wayBack finds the accounts to use where the store has none that can be used. If
 // it should have some, those already in use come first, then the factory's, even
 // if only some of them are usable, and last any bootstrap account that can be
@@ -73,7 +78,7 @@ func (o origin) makeshift() bool {
 func wayBack(in messages.AccountsLoaded, storedErr error, factory, inUse *lwm2m.Tree) (*lwm2m.Tree, origin) {
 	switch {
 	case storedErr == nil:
-		return factory, fromStore
+		return factory, asConfigured
 	case inUse != nil:
 		return inUse, fromUse
 	}

@@ -38,6 +38,9 @@ func CheckRecord(name string, data []byte) error {
 	if strings.HasPrefix(name, messages.RecordStates) {
 		return CheckState(data)
 	}
+	if name == messages.RecordServer {
+		return CheckWritten(data)
+	}
 	if name != messages.RecordCredentials && name != messages.RecordFactory {
 		return nil
 	}

@@ -16,6 +16,13 @@ type size struct {
 	resource *lwm2m.Resource // nil for none
 }
 
+// bytesOf returns the size of the record of a tree, as far as it can be stored.
+func bytesOf(tree *lwm2m.Tree) int {
+	var s size
+	_ = s.tree(tree) // a list that is too long is refused elsewhere
+	return s.bytes
+}
+
 func (s *size) tree(tree *lwm2m.Tree) error {
 	objects := tree.Objects()
 	s.bytes += head(2) + head(recordVersion) + head(len(objects))

@@ -170,6 +170,9 @@ const (
 	RefusedBootstrap       RefusedReason = "the bootstrap account cannot be changed, nor a second one made"
 	RefusedDelete          RefusedReason = "only objects and instances can be deleted"
 	RefusedDeleteBootstrap RefusedReason = "the bootstrap account cannot be deleted"
+	RefusedReadOnly        RefusedReason = "servers cannot change it"
+	RefusedForm            RefusedReason = "a single value and a list of values are not the same"
+	RefusedTransport       RefusedReason = "only the value U (UDP, no queue mode) is supported"
 )
 
 // RefusedError says that an operation is against the rules of a [Transaction].

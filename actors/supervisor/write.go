@@ -1,0 +1,267 @@
+package supervisor
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// A management server's Write to its Server instance goes through the transaction
+// that a bootstrap goes through, and is answered when it is durable
+// (docs/design.md, Durable state). One is carried out at a time: each begins with
+// what the one before has left.
+
+// Tokens of the records of this file; those of records of state are keys of peers,
+// which are larger.
+const (
+	tokenWrite = iota + 1 // the Write under way
+	tokenVoid             // the removal of what servers have written
+)
+
+// writes are the Writes of management servers that have no answer yet.
+type writes struct {
+	queue    []messages.WriteModel   // at most one of each link; the first may be at the disk
+	result   *lwm2m.Tree             // objects 0 and 1 with that change; nil when none is at the disk
+	answered []messages.ModelWritten // decided, and management has not said that the server knows
+	effects  []core.Effect           // of the step under way, behind all but records of state
+
+	basis  accounts.Digest // of the factory's accounts in use, as configured
+	onDisk bool            // there may be a record of what servers have written to them
+	told   bool            // that it cannot be used
+}
+
+// underWay reports whether a Write is at the disk.
+func (w *writes) underWay() bool { return w.result != nil }
+
+// asks reports whether a Write of the link waits already.
+func (w *writes) asks(epoch messages.Epoch) bool {
+	return slices.ContainsFunc(w.queue, func(in messages.WriteModel) bool { return in.Epoch == epoch })
+}
+
+// refusal says why a Write is not carried out.
+type refusal struct {
+	code   messages.CoAPCode
+	detail string
+}
+
+var (
+	refusedStopping  = &refusal{messages.ServiceUnavailable, "the client is stopping"}
+	refusedBootstrap = &refusal{messages.ServiceUnavailable, "a bootstrap is under way"}
+	refusedReset     = &refusal{messages.ServiceUnavailable, "a factory reset is under way"}
+	refusedLoading   = &refusal{messages.ServiceUnavailable, "the stored accounts are being read"}
+	refusedLate      = &refusal{messages.ServiceUnavailable, "the disk is busy"}
+	refusedOne       = &refusal{messages.ServiceUnavailable, "another Write of this server is under way"}
+	refusedMakeshift = &refusal{messages.ServiceUnavailable, "the stored accounts cannot be read at present"}
+	refusedInstance  = &refusal{messages.Unauthorized, "not the server's own instance"}
+)
+
+// writeAsked takes a Write.
+func (m *Machine) writeAsked(now time.Time, in messages.WriteModel) {
+	if m.writes.asks(in.Epoch) {
+		m.decide(in, refusedOne)
+		return
+	}
+	m.writes.queue = append(m.writes.queue, in)
+	m.nextWrite(now)
+}
+
+// nextWrite carries out the Writes that wait, as far as the disk is free.
+func (m *Machine) nextWrite(now time.Time) {
+	for len(m.writes.queue) > 0 && !m.writes.underWay() {
+		in := m.writes.queue[0]
+		done, refused := m.carryOutWrite(now, in)
+		if !done {
+			return // at the disk
+		}
+		m.writes.queue = m.writes.queue[1:]
+		m.decide(in, refused)
+	}
+}
+
+// decide answers a Write; nil for success.
+func (m *Machine) decide(in messages.WriteModel, refused *refusal) {
+	answer := messages.ModelWritten{Epoch: in.Epoch, ID: in.ID, Code: messages.Changed}
+	if refused != nil {
+		answer.Code, answer.Detail = refused.code, refused.detail
+	}
+	m.writes.answered = append(m.writes.answered, answer)
+	m.do(core.Tell{To: core.Management, Message: answer})
+}
+
+// carryOutWrite does a Write as far as the disk. It is done when there is nothing
+// to store, or it is refused.
+func (m *Machine) carryOutWrite(now time.Time, in messages.WriteModel) (done bool, refused *refusal) {
+	if refused := m.unready(now, in); refused != nil {
+		return true, refused
+	}
+	t := accounts.Begin(m.tree, accounts.Terms{Registry: m.config.Registry, Limits: accounts.Limits{Bytes: m.config.MaxBytes}})
+	if err := t.Update(in.Path, in.Payload, in.Replace); err != nil {
+		return true, refusedFor(err)
+	}
+	result := t.Tree()
+	if result.Equal(m.tree) {
+		return true, nil // it is stored already
+	}
+	record, data, err := m.recordOf(result)
+	if err != nil {
+		return true, refusedFor(err)
+	}
+	m.writes.result = result
+	m.loader.deaf()
+	m.writes.effects = append(m.writes.effects, core.Persist{Token: tokenWrite, Record: record, Data: data})
+	return false, nil
+}
+
+// unready says why no Write, or not this one, can be carried out now.
+func (m *Machine) unready(now time.Time, in messages.WriteModel) *refusal {
+	a, b := m.live(in.Epoch), m.bootstrapAccount()
+	switch {
+	case m.stop != nil:
+		return refusedStopping
+	case !now.Before(in.Deadline):
+		return refusedLate
+	case a == nil || a.ServerInstance != in.Path.Instance():
+		return refusedInstance
+	case b != nil && b.attempting():
+		return refusedBootstrap
+	case len(m.resets.callers) > 0:
+		return refusedReset
+	case m.loader.asked:
+		return refusedLoading
+	case m.origin == fromBefore: // to store would hide what may be read another time
+		return refusedMakeshift
+	}
+	return nil
+}
+
+// refusedFor answers what the transaction has refused, whole.
+func refusedFor(err error) *refusal {
+	var limit *accounts.LimitError
+	if errors.As(err, &limit) {
+		return &refusal{messages.RequestEntityTooLarge, err.Error()}
+	}
+	return &refusal{messages.BadRequest, err.Error()}
+}
+
+// recordOf returns the record that makes a tree durable: the credentials where a
+// bootstrap has delivered the accounts, else one of its own, so that later changes
+// of the configuration still count.
+func (m *Machine) recordOf(tree *lwm2m.Tree) (name string, data []byte, err error) {
+	if m.origin.configured() {
+		data, err = accounts.EncodeWritten(accounts.WrittenOn(tree, m.writes.basis))
+		return messages.RecordServer, data, err
+	}
+	data, err = accounts.EncodeWithin(tree, accounts.Limits{})
+	return messages.RecordCredentials, data, err
+}
+
+// written takes the disk's answer to the Write under way: what is durable is in
+// force, and what is not has never been.
+func (m *Machine) written(now time.Time, err error) {
+	if !m.writes.underWay() {
+		return
+	}
+	in, result := m.writes.queue[0], m.writes.result
+	m.writes.queue, m.writes.result = m.writes.queue[1:], nil
+	if err != nil {
+		m.decide(in, &refusal{messages.InternalServerError, "the change could not be stored"})
+		m.storeFailed(in.Peer, err)
+	} else {
+		m.states.failed = false
+		m.writes.onDisk = m.writes.onDisk || m.origin.configured()
+		m.putInForce(result, m.origin)
+		m.decide(in, nil)
+	}
+	m.nextWrite(now)
+	m.bootstrapAfterWrite(now)
+	m.finishWhenLeft()
+}
+
+// writeAnswered is called when a server has its answer: registration is told what
+// has changed behind it.
+func (m *Machine) writeAnswered(in messages.WriteAnswered) {
+	m.writes.answered = slices.DeleteFunc(m.writes.answered, func(w messages.ModelWritten) bool {
+		return w.Epoch == in.Epoch && w.ID == in.ID
+	})
+	m.announce(true)
+}
+
+// answerWritesAgain repeats what management may have lost in a crash, which is also
+// that it has said so.
+func (m *Machine) answerWritesAgain() {
+	for _, answer := range m.writes.answered {
+		m.do(core.Tell{To: core.Management, Message: answer})
+	}
+}
+
+// bootstrapAfterWrite begins the attempt that has waited for a Write to be stored: a
+// bootstrap works on what the Write has left, and replaces it.
+func (m *Machine) bootstrapAfterWrite(now time.Time) {
+	if b := m.bootstrapAccount(); b != nil && b.stage == stageResolving && b.epoch == 0 && !m.writes.underWay() {
+		b.attempt = b.attempt.next(now.Add(m.config.Budget))
+		m.spawn(now, b)
+	}
+}
+
+// voidWritten removes what servers have written to accounts that are no longer
+// configured like that, or that a bootstrap has replaced.
+func (m *Machine) voidWritten() {
+	if m.writes.onDisk {
+		m.writes.onDisk = false
+		m.writes.effects = append(m.writes.effects, core.Persist{Token: tokenVoid, Record: messages.RecordServer})
+	}
+}
+
+// takeWritten applies to the factory's accounts what servers have written to them.
+// A configuration that cannot be read as a whole does not say that it has changed.
+func (m *Machine) takeWritten(in messages.AccountsLoaded, found *finding) {
+	m.writes.onDisk = in.Written.Data != nil || in.Written.Err != nil || in.StoredErr != nil
+	if !found.origin.configured() {
+		if found.origin == fromStore { // a bootstrap has replaced them
+			m.voidWritten()
+		}
+		return
+	}
+	was := m.writes.basis
+	m.writes.basis = accounts.BasisOf(found.tree)
+	tree, err := restored(in.Written, found.tree)
+	switch {
+	case err == nil:
+		found.tree = tree
+	case errors.Is(err, accounts.ErrVoid):
+		if in.FactoryErr == nil && in.FactoryCause == nil {
+			m.voidWritten()
+		}
+	case m.inUse() != nil && m.origin.configured() && was == m.writes.basis: // it was read before
+		found.tree = accounts.WrittenOn(m.tree, was).Apply(found.tree)
+	case in.StoredErr == nil: // else that is reported
+		m.writtenTrouble(err)
+	}
+}
+
+// restored returns the factory's accounts as servers have written them, if they
+// have.
+func restored(written messages.StoredState, factory *lwm2m.Tree) (*lwm2m.Tree, error) {
+	if written.Err != nil || written.Data == nil {
+		return factory, written.Err
+	}
+	return accounts.Restore(factory, written.Data)
+}
+
+// writtenTrouble reports, once, that what servers have written cannot be used. No
+// credential is lost: the servers find what the configuration says.
+func (m *Machine) writtenTrouble(err error) {
+	if m.writes.told {
+		return
+	}
+	m.writes.told = true
+	m.do(Emit{Event: messages.Event{
+		Type: messages.EventDegraded, Actor: core.Store.String(), Cause: err,
+		Detail: "what servers have written cannot be used, so that the configuration counts: " + oneLine(err.Error()),
+	}})
+}

@@ -1,0 +1,107 @@
+package accounts
+
+import (
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+)
+
+// transportUDP is the only binding (/1/x/7) and transport (/1/x/22) of this client.
+const transportUDP = "U"
+
+// Update is a management server's Write (LwM2M Core section 6.3.3) to a Server
+// instance that is there, to one of its resources, or to one instance of a
+// multiple resource. With replace, what a payload for the instance leaves out is
+// removed, but for what servers cannot write; without, it stays, and instances of
+// multiple resources are added to those that are there. A resource that cannot be
+// written may be in the payload with the value that it has: servers write back
+// what they have read.
+//
+// The error is a [*lwm2m.RangeError], a [*RefusedError], [Faults] of the instance
+// or a [*LimitError].
+func (t *Transaction) Update(path lwm2m.Path, p lwm2m.Payload, replace bool) error {
+	p, err := t.known(path, p)
+	if err != nil {
+		return err
+	}
+	next := t.work.Clone()
+	if replace && path.Len() == 2 {
+		t.clear(next, path)
+	}
+	for _, r := range written(path, p) {
+		if err := t.set(next, path, r, replace); err != nil {
+			return err
+		}
+	}
+	return t.fit(next, path.Instance())
+}
+
+// clear removes the resources of an instance that servers can write.
+func (t *Transaction) clear(tree *lwm2m.Tree, instance lwm2m.Path) {
+	i, _ := tree.Instance(instance.Object(), instance.Instance())
+	i.Resources = slices.DeleteFunc(i.Resources, func(r lwm2m.Resource) bool {
+		def, _ := t.terms.Registry.Resource(instance.Child(r.ID))
+		return def.Operations.Has(lwm2m.OpWrite)
+	})
+	tree.PutInstance(instance.Object(), i)
+}
+
+// written lists the resources of a payload for one instance, or below it.
+func written(path lwm2m.Path, p lwm2m.Payload) []lwm2m.Resource {
+	i, _ := p.Tree().Instance(path.Object(), path.Instance())
+	return i.Resources
+}
+
+// set puts one resource into an instance.
+func (t *Transaction) set(tree *lwm2m.Tree, path lwm2m.Path, r lwm2m.Resource, replace bool) error {
+	resource := path.Prefix(2).Child(r.ID)
+	def, _ := t.terms.Registry.Resource(resource)
+	was, _ := t.work.Resource(resource)
+	switch {
+	case r.Multiple != def.Multiple:
+		return &RefusedError{Path: resource, Reason: RefusedForm}
+	case !def.Operations.Has(lwm2m.OpWrite) && same(was, r):
+		return nil
+	case !def.Operations.Has(lwm2m.OpWrite):
+		return &RefusedError{Path: resource, Reason: RefusedReadOnly}
+	case !same(was, r) && !transportable(r):
+		return &RefusedError{Path: resource, Reason: RefusedTransport}
+	case r.Multiple && (!replace || path.Len() == 4):
+		r.Instances = append(was.Instances, r.Instances...) // of two with one ID the last stays
+	}
+	tree.PutResource(path.Object(), path.Instance(), r)
+	return nil
+}
+
+// same reports whether two resources have the same single value.
+func same(a, b lwm2m.Resource) bool { return !a.Multiple && !b.Multiple && a.Value == b.Value }
+
+// transportable reports whether a resource asks for nothing that the client cannot
+// do: to be reached otherwise than over UDP, or to be asleep meanwhile.
+func transportable(r lwm2m.Resource) bool {
+	switch r.ID {
+	case objects.ServerBinding, objects.ServerPreferredTransport:
+		return r.Value == lwm2m.String(transportUDP)
+	}
+	return true
+}
+
+// fit makes next the working copy where the account of a Server instance can be
+// used and all of it be stored. The others are as they were. What was stored under
+// a larger limit may be changed, and not grow.
+func (t *Transaction) fit(next *lwm2m.Tree, server uint16) error {
+	_, all := fromTree(next)
+	own := slices.DeleteFunc(all, func(f *Fault) bool {
+		return !lwm2m.PathOf(objects.Server, server).Contains(f.Path)
+	})
+	if err := own.orNil(); err != nil {
+		return err
+	}
+	limits := Limits{Bytes: max(t.terms.Limits.bytes(), bytesOf(t.base))}
+	if err := limits.Check(next); err != nil {
+		return err
+	}
+	t.work = next
+	return nil
+}
