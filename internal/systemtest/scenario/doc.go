@@ -91,9 +91,9 @@
 //	    comes back; handshakes are refused with an alert; the key is another
 //	    one, or the authority that signed the certificate.
 //	server sends hex=BYTES [at=S]
-//	server sends read|write|execute PATH [text=VALUE] [at=S]
+//	server sends read|write|execute PATH [text=VALUE] [meanwhile] [at=S]
 //	    The server sends a datagram, or a request for a resource of the client,
-//	    and waits for the answer.
+//	    and waits for the answer; with "meanwhile" the script goes on at once.
 //	deliver [no-finish] [every=D]
 //	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of

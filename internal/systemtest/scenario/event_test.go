@@ -24,7 +24,7 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 	case holdfast.EventBootstrapped:
 		return fmt.Sprintf("bootstrapped%s: accounts %d", with, e.Accounts)
 	case holdfast.EventDegraded:
-		return fmt.Sprintf("degraded: %s, restarts %d: %s", e.Actor, e.Restarts, e.Detail)
+		return fmt.Sprintf("degraded: %s, restarts %d: %s", e.Actor, e.Restarts, s.tidy(e.Detail))
 	}
 	return string(e.Type) + with
 }

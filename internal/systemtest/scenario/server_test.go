@@ -172,7 +172,8 @@ func (v *server) changeCredentials(c *command) {
 	}
 }
 
-// send makes the server send something, and waits for the answer to a request.
+// send makes the server send something, and waits for the answer to a request,
+// unless other things happen meanwhile.
 func (v *server) send(c *command) {
 	if c.given("hex") {
 		if err := v.SendRaw(endpoint, c.bytes("hex")); err != nil {
@@ -180,8 +181,6 @@ func (v *server) send(c *command) {
 		}
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	r := lwm2mtest.Request{Method: methodOf[c.word()], Path: c.word()}
 	switch r.Method {
 	case messages.GET:
@@ -189,6 +188,16 @@ func (v *server) send(c *command) {
 	case messages.PUT:
 		r.Format, r.Payload = new(messages.FormatText), []byte(c.text("text", ""))
 	}
+	if c.has("meanwhile") {
+		go v.request(r)
+		return
+	}
+	v.request(r)
+}
+
+func (v *server) request(r lwm2mtest.Request) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	if _, err := v.Do(ctx, endpoint, r); err != nil {
 		v.stage.narrator.say(time.Now(), rankServer, v.name, "has no answer: "+err.Error())
 	}
