@@ -110,7 +110,7 @@ func (m *Machine) adopt(tree *lwm2m.Tree, o origin) {
 
 // putInForce puts tree into force, with the factory's bootstrap account.
 func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
-	m.tree = withBootstrapOf(m.factory, tree)
+	m.tree = accounts.WithBootstrapOf(m.factory, tree)
 	decoded, _ := accounts.FromTree(m.tree) // the unusable ones are left out; Check has named them
 	used := m.within(decoded)
 	if m.origin.makeshift() && (o == fromStore || o == asConfigured) {

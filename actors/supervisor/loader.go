@@ -6,7 +6,6 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/lwm2m"
-	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -102,7 +101,7 @@ func stored(in messages.AccountsLoaded, factory *lwm2m.Tree) (*lwm2m.Tree, error
 	if err != nil {
 		return nil, err
 	}
-	if err := accounts.Check(withBootstrapOf(factory, tree)); err != nil {
+	if err := accounts.Check(accounts.WithBootstrapOf(factory, tree)); err != nil {
 		return nil, err
 	}
 	return tree, nil
@@ -137,22 +136,4 @@ func nothingUsable(in messages.AccountsLoaded, factory *lwm2m.Tree) trouble {
 		return trouble{in.FactoryClass, in.FactoryErr, messages.ActionUser, true}
 	}
 	return trouble{messages.ClassBadCredentials, errNoAccount, messages.ActionUser, true}
-}
-
-// withBootstrapOf returns a copy of tree with the factory's bootstrap account,
-// where there is one, in place of the stored one, which no bootstrap may write.
-func withBootstrapOf(factory, tree *lwm2m.Tree) *lwm2m.Tree {
-	merged := tree.Clone()
-	for _, id := range factory.Instances(objects.Security) {
-		if bootstrapInstance(factory, id) {
-			instance, _ := factory.Instance(objects.Security, id)
-			merged.PutInstance(objects.Security, instance)
-		}
-	}
-	return merged
-}
-
-func bootstrapInstance(tree *lwm2m.Tree, id uint16) bool {
-	r, ok := tree.Resource(lwm2m.PathOf(objects.Security, id, objects.SecurityBootstrapServer))
-	return ok && r.Value.Bool()
 }

@@ -145,7 +145,6 @@ func TestMendedFactoryEndsTheLastResort(t *testing.T) {
 func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
 	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(7), 1)})
 	i, _ := stored.Instance(0, 0)
-	stored.DeleteInstance(0, 0)
 	i.ID = 5
 	stored.PutInstance(0, i)
 	d := wayBackDriver(t, messages.AccountsLoaded{Stored: accounts.Encode(stored)}, bootstrapAccount(t))
@@ -154,6 +153,29 @@ func TestStoredAccountsThatDoNotFitTheFactory(t *testing.T) {
 	}
 	if d.idle(messages.BootstrapPeer()) {
 		t.Errorf("%v", d.live)
+	}
+}
+
+// The bootstrap account of a record may be in another instance than the factory's,
+// where a bootstrap server has written a management account to /0/0: the factory's
+// takes its place there.
+func TestStoredBootstrapAccountThatHasMoved(t *testing.T) {
+	stored := accounts.ToTree([]messages.Account{bootstrapAccount(t), serverAccount(t, server(7), 0)})
+	moved, _ := stored.Instance(0, 0)
+	account, _ := stored.Instance(0, 1)
+	moved.ID, account.ID = 1, 0
+	stored.PutInstance(0, moved)
+	stored.PutInstance(0, account)
+	factory := bootstrapAccount(t)
+	factory.URI = mustURI(t, "coaps://new.example")
+	d := newDriver(t, factory)
+	d.step(messages.Start{})
+	d.loaded(stored, nil)
+	if len(d.errors()) > 0 || d.idle(server(7)) {
+		t.Fatalf("%+v", d.errors())
+	}
+	if b := d.machine.bootstrapAccount(); b.SecurityInstance != 1 || b.URI.String() != "coaps://new.example" {
+		t.Errorf("%+v", b.Account)
 	}
 }
 

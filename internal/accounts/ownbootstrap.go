@@ -41,21 +41,73 @@ var bootstrapIdentity = []uint16{
 }
 
 // sameBootstrap reports whether both trees have the same bootstrap account, in
-// the same instance and no other.
+// whatever instance, and no other.
 func sameBootstrap(before, after *lwm2m.Tree) bool {
-	instances := bootstrapInstances(before)
-	if !slices.Equal(instances, bootstrapInstances(after)) {
-		return false
-	}
-	for _, inst := range instances {
-		for _, id := range bootstrapIdentity {
-			path := lwm2m.PathOf(objects.Security, inst, id)
-			if significant(before, path) != significant(after, path) {
-				return false
-			}
+	return slices.EqualFunc(bootstrapInstances(before), bootstrapInstances(after), func(x, y uint16) bool {
+		return sameIdentity(before, x, after, y)
+	})
+}
+
+// sameIdentity reports whether two Security instances are one bootstrap account.
+func sameIdentity(before *lwm2m.Tree, x uint16, after *lwm2m.Tree, y uint16) bool {
+	return !slices.ContainsFunc(bootstrapIdentity, func(id uint16) bool {
+		was := significant(before, lwm2m.PathOf(objects.Security, x, id))
+		return was != significant(after, lwm2m.PathOf(objects.Security, y, id))
+	})
+}
+
+// moveBootstrap lets the bootstrap account have another instance than before.
+// Bootstrap servers do not know our numbers: many write a management account to
+// /0/0, and others their own account, unchanged, to where they think it is.
+func moveBootstrap(before, after *lwm2m.Tree) {
+	for _, inst := range bootstrapInstances(before) {
+		if isBootstrap(after, lwm2m.PathOf(objects.Security, inst)) {
+			leaveBootstrap(before, after, inst)
+			continue
+		}
+		said, _ := after.Value(lwm2m.PathOf(objects.Security, inst, objects.SecurityBootstrapServer))
+		if said == lwm2m.Boolean(false) && len(bootstrapInstances(after)) == 0 {
+			i, _ := before.Instance(objects.Security, inst)
+			i.ID = freeSecurity(after)
+			after.PutInstance(objects.Security, i)
 		}
 	}
-	return true
+}
+
+// leaveBootstrap removes the instance in which the bootstrap account was, where the
+// same account has been written to another one.
+func leaveBootstrap(before, after *lwm2m.Tree, inst uint16) {
+	for _, other := range bootstrapInstances(after) {
+		if other != inst && sameIdentity(before, inst, after, other) {
+			after.DeleteInstance(objects.Security, inst)
+			return
+		}
+	}
+}
+
+// freeSecurity returns the lowest Security instance that is not there.
+func freeSecurity(tree *lwm2m.Tree) (free uint16) {
+	for tree.HasInstance(objects.Security, free) {
+		free++
+	}
+	return free
+}
+
+// WithBootstrapOf returns a copy of tree with the factory's bootstrap account, where
+// there is one, in place of its own, which no bootstrap may write: in the same
+// instance, or in a free one where it has none.
+func WithBootstrapOf(factory, tree *lwm2m.Tree) *lwm2m.Tree {
+	merged := tree.Clone()
+	for n, inst := range bootstrapInstances(factory) {
+		i, _ := factory.Instance(objects.Security, inst)
+		if own := bootstrapInstances(tree); n < len(own) {
+			i.ID = own[n]
+		} else if merged.HasInstance(objects.Security, inst) {
+			i.ID = freeSecurity(merged)
+		}
+		merged.PutInstance(objects.Security, i)
+	}
+	return merged
 }
 
 // significant is the value at path; one without content, which servers write

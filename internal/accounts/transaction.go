@@ -40,7 +40,8 @@ func (t *Transaction) Tree() *lwm2m.Tree { return t.work.Clone() }
 // instance replaces every instance that the payload mentions as a whole: what an
 // older account left there (a server name, a certificate usage) must not mix with
 // the new one. A write to a resource replaces that resource. Missing instances are
-// made. Resources that no definition knows are left out. The error is a
+// made. Resources that no definition knows are left out. The bootstrap account
+// makes way for a management account. The error is a
 // [*lwm2m.RangeError], a [*RefusedError], a [*CountError] or a [*LimitError].
 func (t *Transaction) Put(path lwm2m.Path, p lwm2m.Payload) error {
 	p, err := t.known(path, p)
@@ -49,6 +50,9 @@ func (t *Transaction) Put(path lwm2m.Path, p lwm2m.Payload) error {
 	}
 	next := t.work.Clone()
 	overwrite(next, path, p)
+	if path.Len() < 3 {
+		moveBootstrap(t.work, next)
+	}
 	return t.adopt(next)
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -55,12 +57,25 @@ func pausing(d time.Duration) func(context.Context, lwm2mtest.BootstrapStep) err
 }
 
 func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {
-	half := o.has("half")
+	half, first := o.has("half"), o.args["object0"] == "0"
 	writes := s.delivered(o).Writes()
+	if first {
+		toFirst(&writes[0])
+	}
 	if half {
 		return writes[:1]
 	}
 	return writes
+}
+
+// toFirst has a Security instance written to /0/0, which an AccountConfig leaves to
+// the bootstrap account.
+func toFirst(w *lwm2mtest.BootstrapWrite) {
+	at := lwm2m.PathOf(objects.Security, 0)
+	w.Path = at.String()
+	for i, n := range w.Nodes {
+		w.Nodes[i].Path = at.Child(n.Path.Resource())
+	}
 }
 
 // delivered is a management server's account.
