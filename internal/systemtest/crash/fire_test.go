@@ -77,13 +77,18 @@ func (f *fire) extinguish() {
 // wait of a bootstrap for the store, and the first delays of the policy.
 const aftermath = 180*time.Second + 30*time.Second + 30*time.Second + 15*time.Second
 
-// life is a bootstrap, a registration, an update and the close of one client.
+// life is a bootstrap, a registration, a Read, a Write, an update and the close of
+// one client.
 type life struct {
 	*systemtest.World
-	cfg    holdfast.Config
-	client *systemtest.Client
-	fire   *fire
+	cfg     holdfast.Config
+	client  *systemtest.Client
+	fire    *fire
+	written bool // the Write was answered 2.04
 }
+
+// writtenLifetime is what the Write of a life says.
+const writtenLifetime = 5 * time.Hour
 
 func newLife(t *testing.T, target spot, nth int) *life {
 	l := &life{World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), fire: &fire{seen: map[spot]int{}, target: target, nth: nth}}
@@ -99,6 +104,7 @@ func (l *life) live() {
 	l.client = l.Start(l.cfg, lwm2mtest.WithTap(l.fire))
 	l.registeredWithin(aftermath)
 	l.read()
+	l.write()
 	_ = l.client.RegisterUpdate(context.Background()) // the crash may have taken the registration, or the call
 	synctest.Wait()
 	l.registeredWithin(aftermath)
@@ -122,6 +128,16 @@ func (l *life) read() {
 	_, _ = l.Server.Read(ctx, systemtest.Endpoint, "/3/0/0", messages.FormatTLV)
 }
 
+// write is a Write of the server. The crash may have taken the answer.
+func (l *life) write() {
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	got, err := l.Server.Do(ctx, systemtest.Endpoint, lwm2mtest.Request{
+		Method: messages.PUT, Path: "/1/0/1", Format: new(messages.FormatText), Payload: fmt.Append(nil, int(writtenLifetime/time.Second)),
+	})
+	l.written = err == nil && got.Code == messages.Changed
+}
+
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -141,12 +157,15 @@ func (l *life) registeredWithin(bound time.Duration) {
 }
 
 // demandDurable starts another client on the same state: it needs no
-// bootstrap.
+// bootstrap, and what was answered 2.04 is in force.
 func (l *life) demandDurable() {
 	l.T.Helper()
 	before := l.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)
 	c := l.Start(l.cfg)
 	c.WaitFor(holdfast.Registered)
+	if e := c.Next(holdfast.EventRegistered); l.written && e.Lifetime != writtenLifetime {
+		l.T.Errorf("the lifetime is %v; the Write was answered", e.Lifetime)
+	}
 	c.ExpectClose(nil)
 	if n := l.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest) - before; n != 0 {
 		l.T.Errorf("%d bootstraps: the credentials were lost", n)
