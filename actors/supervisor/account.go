@@ -50,6 +50,7 @@ type account struct {
 	location     string                 // of the registration, for people
 	resumed      bool                   // the session began with an Update: the server still knew us
 
+	changes  changes       // by Writes of its server
 	shed     messages.Shed // what the links of the account have dropped
 	shedSaid time.Time     // when that was last logged
 }

@@ -25,6 +25,11 @@ const (
 	// triggerQuiet is the longest delay of a bootstrap that a server asks for,
 	// and the pause after which the count of such requests starts again.
 	triggerQuiet = time.Hour
+	// changeEvery and changeBurst bound what a server can change by Writes: in the
+	// long run one change in so much time, and so many at a stretch. Each costs
+	// writes of flash memory, which wears out.
+	changeEvery = 10 * time.Second
+	changeBurst = 60
 )
 
 // hint reports whether a hint that the network is back counts now.
@@ -39,6 +44,20 @@ func admit(last *time.Time, now time.Time, interval time.Duration) bool {
 		return false
 	}
 	*last = now
+	return true
+}
+
+// changes bound the changes of one server. The zero value allows a burst.
+type changes struct {
+	full time.Time // when the whole burst will be allowed again
+}
+
+// take reports whether one more change is allowed now.
+func (c *changes) take(now time.Time) bool {
+	if c.full.Sub(now) > (changeBurst-1)*changeEvery {
+		return false
+	}
+	c.full = later(c.full, now).Add(changeEvery)
 	return true
 }
 

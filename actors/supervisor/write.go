@@ -57,6 +57,7 @@ var (
 	refusedLate      = &refusal{messages.ServiceUnavailable, "the disk is busy"}
 	refusedOne       = &refusal{messages.ServiceUnavailable, "another Write of this server is under way"}
 	refusedMakeshift = &refusal{messages.ServiceUnavailable, "the stored accounts cannot be read at present"}
+	refusedOften     = &refusal{messages.ServiceUnavailable, "too many changes within a short time"}
 	refusedInstance  = &refusal{messages.Unauthorized, "not the server's own instance"}
 )
 
@@ -106,6 +107,9 @@ func (m *Machine) carryOutWrite(now time.Time, in messages.WriteModel) (done boo
 	result := t.Tree()
 	if result.Equal(m.tree) {
 		return true, nil // it is stored already
+	}
+	if !m.live(in.Epoch).changes.take(now) {
+		return true, refusedOften
 	}
 	record, data, err := m.recordOf(result)
 	if err != nil {

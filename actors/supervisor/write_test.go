@@ -419,6 +419,39 @@ func TestWrittenRetryResourcesCount(t *testing.T) {
 	}
 }
 
+// A server that changes something again and again wears out the flash memory: it
+// may do so 60 times at a stretch, and then every 10 s. What changes nothing is no
+// change.
+func TestServerCannotWearOutTheDisk(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	change := func() messages.CoAPCode {
+		next := d.inForce("/1/0/1").Int()%1000 + 60
+		return d.put(server(1), "/1/0/1", lwm2m.Integer(next)).Code
+	}
+	for i := range 60 {
+		if code := change(); code != messages.Changed {
+			t.Fatalf("change %d: %v", i+1, code)
+		}
+	}
+	for range 2 {
+		if code := change(); code != messages.ServiceUnavailable {
+			t.Errorf("one more: %v", code)
+		}
+	}
+	d.expectWritten(d.put(server(1), "/1/0/1", d.inForce("/1/0/1")), messages.Changed)
+	for range 3 {
+		d.now = d.now.Add(10*time.Second - 1)
+		if code := change(); code != messages.ServiceUnavailable {
+			t.Errorf("after less than 10 s: %v", code)
+		}
+		d.now = d.now.Add(1)
+		if code := change(); code != messages.Changed {
+			t.Errorf("after 10 s: %v", code)
+		}
+	}
+}
+
 // A client that stops refuses Writes, and waits for the disk before it is gone.
 func TestStopWaitsForAWrite(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
