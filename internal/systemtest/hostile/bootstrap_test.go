@@ -74,6 +74,7 @@ func refusedWrites(t *testing.T, path string, format messages.Format, payloads m
 	t.Helper()
 	hostileBootstrap(t, func(t *testing.T, w *systemtest.World, c *systemtest.Client, cfg holdfast.Config) {
 		before := w.Durable(cfg)
+		managementWrites(w, path, format, payloads)
 		config := lwm2mtest.BootstrapConfig{KeepGoing: true, NoFinish: true}
 		var names []string
 		for name, payload := range payloads {
@@ -91,6 +92,22 @@ func refusedWrites(t *testing.T, path string, format messages.Format, payloads m
 		}
 		keepsItsAccount(w, c, cfg, before, holdfast.CodeBootstrapFailed)
 	})
+}
+
+// managementWrites has the management server send the same payloads, as a Write and
+// as a Partial Update.
+func managementWrites(w *systemtest.World, path string, format messages.Format, payloads map[string]string) {
+	w.T.Helper()
+	for name, payload := range payloads {
+		for _, method := range []messages.CoAPCode{messages.PUT, messages.POST} {
+			got, err := w.Server.Do(context.Background(), systemtest.Endpoint, lwm2mtest.Request{
+				Method: method, Path: path, Format: &format, Payload: []byte(payload),
+			})
+			if err != nil || got.Code != messages.BadRequest {
+				w.T.Errorf("%s by a management server: answered %v %q, %v", name, got.Code, got.Payload, err)
+			}
+		}
+	}
 }
 
 // Row 19: a management server has no business on the bootstrap interface.
