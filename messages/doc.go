@@ -9,7 +9,7 @@
 //	notify.go        notifications of observations, and what becomes of them
 //	bootstrap.go     a bootstrap session and what it delivered
 //	registration.go  Register, Update, de-register
-//	management.go    requests of management servers on the object model
+//	management.go    the object model, and what management servers change in it
 //	session.go       which management servers have registered the client
 //	store.go         records of the state directory
 //	account.go       server accounts and their credentials

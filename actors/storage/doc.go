@@ -4,7 +4,8 @@
 //
 // It takes [messages.LoadAccounts], [messages.Save], [messages.SetAside] and
 // [messages.ForgetCredentials]. All but SetAside are answered to the sender. Jobs
-// on one record are done one after the other, in the order in which they came;
+// on one record are done one after the other, in the order in which they came
+// (what servers have written counts as one record with the credentials);
 // those on different records do not wait for each other. ForgetCredentials counts
 // as a job on every record. The disk is used in goroutines of its own, at most
 // maxAtDisk of them, so that the actor never blocks. What comes while maxWaiting

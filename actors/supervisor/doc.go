@@ -6,7 +6,9 @@
 // asks the policy (policy.go) for the delay, reports one error event, and
 // starts a fresh incarnation of the account's network, coapresend and owner
 // under a new epoch. It also owns what outlives an incarnation: the count of
-// failures, the Location, and objects 0 and 1 as last stored.
+// failures, the Location, and objects 0 and 1, which nobody else changes but through
+// it: a bootstrap hands over what it has stored, and a server's Write is carried out
+// here.
 //
 //	machine.go      the core: what it holds, and which input goes where
 //	account.go      one account; outage.go, attempt.go: its failures, its present attempt
@@ -17,6 +19,7 @@
 //	order.go        the registration order
 //	bootstrap.go    bootstraps begun and adopted
 //	calls.go        what applications ask for; rate.go: how often others may
+//	write.go        Writes of servers to object 1; written.go: what they have left
 //	session.go      who has registered us, told to management
 //	crash.go        panics of other actors; memory.go: what outlives one of the supervisor
 //	stop.go         the end

@@ -68,9 +68,9 @@ func TestHostile23ExtremeLifetimesWritten(t *testing.T) {
 	}
 }
 
-// A server that writes in a loop, each time something else, changes no more than 60
+// Row 37: a server that writes in a loop, each time something else, changes no more than 60
 // values at a stretch and one every 10 s, and gets an Update a second at most.
-func TestHostileWriteLoop(t *testing.T) {
+func TestHostile37WriteLoop(t *testing.T) {
 	systemtest.OnWire(t, func(t *testing.T, w *systemtest.Wire) {
 		before, began, changed := requests(w.World), time.Now(), 0
 		for i := range 600 {
@@ -94,7 +94,7 @@ func TestHostileWriteLoop(t *testing.T) {
 	})
 }
 
-// Retry resources that a management server writes arm nobody.
+// Row 24: retry resources that a management server writes arm nobody.
 func TestHostile24ExtremeRetryResourcesWritten(t *testing.T) {
 	for _, value := range []string{"0", "1", "4294967295", "18446744073709551615"} {
 		t.Run(value, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestHostile24ExtremeRetryResourcesWritten(t *testing.T) {
 	}
 }
 
-// A management server writes nothing but its own Server instance, whatever it tries.
-func TestHostileWritesElsewhere(t *testing.T) {
+// Row 19: a management server writes nothing but its own Server instance, whatever it tries.
+func TestHostile19WritesElsewhere(t *testing.T) {
 	var cfg holdfast.Config
 	systemtest.OnWire(t, func(t *testing.T, w *systemtest.Wire) {
 		before := w.Durable(cfg)

@@ -1,0 +1,71 @@
+package supervisor
+
+import (
+	"errors"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// What servers write to the factory's accounts is a record of its own, which is
+// applied to them at a start.
+
+// voidWritten removes what servers have written to accounts that are no longer
+// configured like that, or that a bootstrap has replaced.
+func (m *Machine) voidWritten() {
+	if m.writes.onDisk {
+		m.writes.onDisk = false
+		m.writes.effects = append(m.writes.effects, core.Persist{Token: tokenVoid, Record: messages.RecordServer})
+	}
+}
+
+// takeWritten applies to the factory's accounts what servers have written to them.
+// A configuration that cannot be read as a whole does not say that it has changed.
+func (m *Machine) takeWritten(in messages.AccountsLoaded, found *finding) {
+	m.writes.onDisk = in.Written.Data != nil || in.Written.Err != nil || in.StoredErr != nil
+	if !found.origin.configured() {
+		if found.origin == fromStore { // a bootstrap has replaced them
+			m.voidWritten()
+		}
+		return
+	}
+	was := m.writes.basis
+	m.writes.basis = accounts.BasisOf(found.tree)
+	tree, err := restored(in.Written, found.tree)
+	switch {
+	case err == nil:
+		found.tree = tree
+	case errors.Is(err, accounts.ErrVoid):
+		if in.FactoryErr == nil && in.FactoryCause == nil {
+			m.voidWritten()
+		}
+	case m.inUse() != nil && m.origin.configured() && was == m.writes.basis: // it was read before
+		found.tree = accounts.WrittenOn(m.tree, was).Apply(found.tree)
+	case in.StoredErr == nil: // else that is reported
+		m.writtenTrouble(err)
+	}
+}
+
+// restored returns the factory's accounts as servers have written them, if they
+// have.
+func restored(written messages.StoredState, factory *lwm2m.Tree) (*lwm2m.Tree, error) {
+	if written.Err != nil || written.Data == nil {
+		return factory, written.Err
+	}
+	return accounts.Restore(factory, written.Data)
+}
+
+// writtenTrouble reports, once, that what servers have written cannot be used. No
+// credential is lost: the servers find what the configuration says.
+func (m *Machine) writtenTrouble(err error) {
+	if m.writes.told {
+		return
+	}
+	m.writes.told = true
+	m.do(Emit{Event: messages.Event{
+		Type: messages.EventDegraded, Actor: core.Store.String(), Cause: err,
+		Detail: "what servers have written cannot be used, so that the configuration counts: " + oneLine(err.Error()),
+	}})
+}
