@@ -43,7 +43,7 @@ type driver struct {
 	aside    []string          // those that were set aside
 	disk     error             // what the store answers; nil for success
 	hung     bool              // the store does not answer
-	saves    []uint64          // tokens that it has not answered yet
+	saves    []core.Persist    // that it has not answered yet
 
 	firstMID uint16 // of the newest link
 	used     uint64 // message IDs of it, as a test counts them
@@ -201,28 +201,34 @@ func (d *driver) answerSaves() {
 	}
 	saves := d.saves
 	d.saves = nil
-	for _, token := range saves {
+	for _, save := range saves {
 		if d.disk != nil {
-			d.step(core.PersistFailed{Token: token, Err: d.disk})
+			d.step(core.PersistFailed{Token: save.Token, Err: d.disk})
 			continue
 		}
-		d.step(core.Persisted{Token: token})
+		d.store(save)
+		d.step(core.Persisted{Token: save.Token})
 	}
+}
+
+// store makes a record durable.
+func (d *driver) store(save core.Persist) {
+	d.t.Helper()
+	if save.Data == nil {
+		delete(d.records, save.Record)
+		return
+	}
+	if err := accounts.CheckRecord(save.Record, save.Data); err != nil {
+		d.t.Fatal(err)
+	}
+	d.records[save.Record] = save.Data
 }
 
 // write plays the store.
 func (d *driver) write(p core.Persist) {
 	d.t.Helper()
 	d.written++
-	d.saves = append(d.saves, p.Token)
-	if p.Data == nil {
-		delete(d.records, p.Record)
-		return
-	}
-	if err := accounts.CheckRecord(p.Record, p.Data); err != nil {
-		d.t.Fatal(err)
-	}
-	d.records[p.Record] = p.Data
+	d.saves = append(d.saves, p)
 }
 
 // epoch returns the one live incarnation of an account.
