@@ -14,12 +14,14 @@ import (
 // differences given.
 type FS interface {
 	Stat(path string) (fs.FileInfo, error)
-	Lstat(path string) (fs.FileInfo, error)
+	// Lstat looks at what stands at path, without following a symbolic link in
+	// its last element.
+	Lstat(path string) (Place, error)
 	Readlink(path string) (string, error)
-	// Owner returns whose a file is; false where the system has no such thing.
-	Owner(fi fs.FileInfo) (Owner, bool)
+	// Place returns what Lstat would say of a file that is open.
+	Place(fi fs.FileInfo) Place
 	// User returns the user ID that this process acts as. It means nothing
-	// where Owner is false.
+	// where files have no owner.
 	User() int
 	Mkdir(path string, perm fs.FileMode) error
 	// OpenFile opens a file without following a symbolic link in the last
@@ -39,6 +41,15 @@ type FS interface {
 	// the file when it is missing. It does not wait: it returns false when
 	// another Lock, of this process or another, holds it.
 	TryLock(path string) (Lock, bool, error)
+}
+
+// Place is what the checks of trust look at: the type, the permissions and the
+// owner of what stands at a path. The way to a directory is looked at before every
+// use of it, hence no fs.FileInfo, which would be an allocation for each element.
+type Place struct {
+	Mode  fs.FileMode // type, permissions and sticky bit
+	Owner Owner
+	Owned bool // false where the system has no owners
 }
 
 // File is an open file. *os.File is one.
@@ -68,9 +79,9 @@ func OS() FS { return osFS{} }
 type osFS struct{}
 
 func (osFS) Stat(path string) (fs.FileInfo, error)     { return os.Stat(path) }
-func (osFS) Lstat(path string) (fs.FileInfo, error)    { return os.Lstat(path) }
+func (osFS) Lstat(path string) (Place, error)          { return lstat(path) }
 func (osFS) Readlink(path string) (string, error)      { return os.Readlink(path) }
-func (osFS) Owner(fi fs.FileInfo) (Owner, bool)        { return ownerOf(fi) }
+func (osFS) Place(fi fs.FileInfo) Place                { return placeOf(fi) }
 func (osFS) User() int                                 { return os.Geteuid() }
 func (osFS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
 func (osFS) Rename(oldpath, newpath string) error      { return os.Rename(oldpath, newpath) }

@@ -22,5 +22,13 @@ func openNoFollow(path string, flag int, perm fs.FileMode) (*os.File, error) {
 // syncDir does nothing: NTFS journals its directories, and offers no call.
 func syncDir(string) error { return nil }
 
-// ownerOf leaves ownership to the directory's access control list.
-func ownerOf(fs.FileInfo) (Owner, bool) { return Owner{}, false }
+func lstat(path string) (Place, error) {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return Place{}, err
+	}
+	return placeOf(fi), nil
+}
+
+// placeOf leaves ownership to the directory's access control list.
+func placeOf(fi fs.FileInfo) Place { return Place{Mode: fi.Mode()} }

@@ -38,13 +38,46 @@ func syncDir(path string) error {
 	return err
 }
 
-// ownerOf returns whose a file is.
-func ownerOf(fi fs.FileInfo) (Owner, bool) {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok {
-		return Owner{}, false
+func lstat(path string) (Place, error) {
+	var st syscall.Stat_t
+	for {
+		switch err := syscall.Lstat(path, &st); err {
+		case nil:
+			return placeAt(&st), nil
+		case syscall.EINTR: // as package os does
+		default:
+			return Place{}, err
+		}
 	}
-	return Owner{UID: int(st.Uid), GID: int(st.Gid), Unmapped: st.Uid == overflowUID && rootIsUnmapped()}, true
+}
+
+func placeOf(fi fs.FileInfo) Place {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return placeAt(st)
+	}
+	return Place{Mode: fi.Mode()}
+}
+
+func placeAt(st *syscall.Stat_t) Place {
+	owner := Owner{UID: int(st.Uid), GID: int(st.Gid), Unmapped: st.Uid == overflowUID && rootIsUnmapped()}
+	return Place{Mode: modeOf(uint32(st.Mode)), Owner: owner, Owned: true}
+}
+
+// modeOf translates a mode of stat(2), as far as a Place has it.
+func modeOf(bits uint32) fs.FileMode {
+	mode := fs.FileMode(bits) & fs.ModePerm
+	if bits&syscall.S_ISVTX != 0 {
+		mode |= fs.ModeSticky
+	}
+	switch bits & syscall.S_IFMT {
+	case syscall.S_IFREG:
+		return mode
+	case syscall.S_IFDIR:
+		return mode | fs.ModeDir
+	case syscall.S_IFLNK:
+		return mode | fs.ModeSymlink
+	}
+	return mode | fs.ModeIrregular
 }
 
 // overflowUID stands for users without a number in a user namespace (Linux,

@@ -158,7 +158,7 @@ func (s *Store) inspect(path string, fi fs.FileInfo) error {
 	case fi.Size() > s.maxRecord+overheadMax:
 		return DamageTooLarge
 	}
-	return checkTrust(s.fs, path, fi, false)
+	return checkTrust(s.fs, path, s.fs.Place(fi), false)
 }
 
 // readAll reads the size bytes of f. A file that is shorter by now is cut

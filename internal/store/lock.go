@@ -63,7 +63,7 @@ func takeLock(fsys FS, path string) (Lock, bool, error) {
 	case !fi.Mode().IsRegular():
 		err = DamageNotRegular
 	default:
-		err = checkTrust(fsys, path, fi, false)
+		err = checkTrust(fsys, path, fsys.Place(fi), false)
 	}
 	if err != nil {
 		_ = lock.Unlock()

@@ -155,13 +155,17 @@ func (m *memFS) stat(path string) (fs.FileInfo, error) {
 
 // Lstat looks at the file itself. Nothing else here follows a link: tests of
 // links use it alone.
-func (m *memFS) Lstat(path string) (fs.FileInfo, error) {
+func (m *memFS) Lstat(path string) (Place, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.step("lstat", path); err != nil {
-		return nil, err
+		return Place{}, err
 	}
-	return m.stat(path)
+	fi, err := m.stat(path)
+	if err != nil {
+		return Place{}, err
+	}
+	return m.Place(fi), nil
 }
 
 func (m *memFS) Readlink(path string) (string, error) {
@@ -173,9 +177,9 @@ func (m *memFS) Readlink(path string) (string, error) {
 	return m.live[path].target, nil
 }
 
-func (m *memFS) Owner(fi fs.FileInfo) (Owner, bool) {
+func (m *memFS) Place(fi fs.FileInfo) Place {
 	owner, ok := fi.Sys().(Owner)
-	return owner, ok
+	return Place{Mode: fi.Mode(), Owner: owner, Owned: ok}
 }
 
 func (m *memFS) User() int { return m.user }

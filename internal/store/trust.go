@@ -77,26 +77,30 @@ const (
 var errLinks = errors.New("too many symbolic links")
 
 // checkTrust looks at one file or directory.
-func checkTrust(fsys FS, path string, fi fs.FileInfo, above bool) error {
-	owner, known := fsys.Owner(fi)
-	if !known {
+func checkTrust(fsys FS, path string, p Place, above bool) error {
+	if !p.Owned {
 		return nil
 	}
 	user := fsys.User()
-	distrust := &DistrustError{Path: path, Owner: owner.UID, Mode: fi.Mode(), User: user, Above: above}
-	if !owner.trusted(user, above) {
-		distrust.Err = DamageOwner
-		return distrust
+	if wrong := p.distrusted(user, above); wrong != 0 {
+		return &DistrustError{Path: path, Owner: p.Owner.UID, Mode: p.Mode, User: user, Err: wrong, Above: above}
 	}
-	others := fi.Mode() & writableByOthers
-	if fi.IsDir() && privateGroup(owner, user) {
+	return nil
+}
+
+// distrusted says why a place is not to be trusted; 0 where it is.
+func (p Place) distrusted(user int, above bool) Damage {
+	if !p.Owner.trusted(user, above) {
+		return DamageOwner
+	}
+	others := p.Mode & writableByOthers
+	if p.Mode.IsDir() && privateGroup(p.Owner, user) {
 		others &^= writableByGroup
 	}
-	if others == 0 || above && fi.Mode()&fs.ModeSticky != 0 {
-		return nil
+	if others == 0 || above && p.Mode&fs.ModeSticky != 0 {
+		return 0
 	}
-	distrust.Err = DamageWritable
-	return distrust
+	return DamageWritable
 }
 
 // privateGroup reports whether a directory's group is that of its owner alone.
@@ -112,19 +116,21 @@ func privateGroup(owner Owner, user int) bool {
 // trusted can change anything on the way, what was checked stays true. Where
 // files have no owner there is nothing to look at.
 func checkPath(fsys FS, dir string) error {
-	if fi, err := fsys.Lstat(root); err == nil {
-		if _, known := fsys.Owner(fi); !known {
-			return nil
-		}
-	}
 	w := walk{fs: fsys, rest: elements(dir)}
-	if err := w.look(root); err != nil {
+	p, err := fsys.Lstat(root)
+	if err == nil && !p.Owned {
+		return nil
+	}
+	if err := w.enter(root, p, err); err != nil {
 		return err
 	}
 	for len(w.rest) > 0 {
 		if err := w.step(); err != nil {
 			return err
 		}
+	}
+	if w.links == 0 {
+		return nil
 	}
 	return w.look(w.at) // a link may have led there by way of "..", so that it was looked at as one above
 }
@@ -159,14 +165,19 @@ func (w *walk) step() error {
 
 // look checks the element at path and goes there.
 func (w *walk) look(path string) error {
-	fi, err := w.fs.Lstat(path)
+	p, err := w.fs.Lstat(path)
+	return w.enter(path, p, err)
+}
+
+// enter goes to the element at path, of which Lstat has said p or err.
+func (w *walk) enter(path string, p Place, err error) error {
 	if err != nil {
 		return &IOError{Op: "stat", Path: path, Err: cause(err)}
 	}
-	if fi.Mode()&fs.ModeSymlink != 0 {
-		return w.follow(path, fi)
+	if p.Mode&fs.ModeSymlink != 0 {
+		return w.follow(path, p)
 	}
-	if err := checkTrust(w.fs, path, fi, len(w.rest) > 0); err != nil {
+	if err := checkTrust(w.fs, path, p, len(w.rest) > 0); err != nil {
 		return &IOError{Op: "open", Path: path, Err: err}
 	}
 	w.at = path
@@ -175,11 +186,10 @@ func (w *walk) look(path string) error {
 
 // follow replaces a symbolic link by its target. A link has no mode of its own:
 // its directory says who may replace it.
-func (w *walk) follow(path string, fi fs.FileInfo) error {
-	owner, known := w.fs.Owner(fi)
-	if user := w.fs.User(); known && !owner.trusted(user, true) {
+func (w *walk) follow(path string, p Place) error {
+	if user := w.fs.User(); p.Owned && !p.Owner.trusted(user, true) {
 		return &IOError{Op: "open", Path: path, Err: &DistrustError{
-			Path: path, Owner: owner.UID, Mode: fi.Mode(), User: user, Err: DamageOwner, Above: true,
+			Path: path, Owner: p.Owner.UID, Mode: p.Mode, User: user, Err: DamageOwner, Above: true,
 		}}
 	}
 	if w.links++; w.links > linksMax {
