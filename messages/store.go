@@ -91,7 +91,7 @@ type CredentialsForgotten struct {
 type Save struct {
 	Token  uint64 // chosen by the shell; no two in a process are the same
 	Record string
-	Data   []byte // nil removes the record
+	Data   []byte // nil removes the record, which a power loss may bring back
 }
 
 // SetAside keeps a record from being read again, without destroying it: for a

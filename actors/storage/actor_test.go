@@ -57,6 +57,11 @@ func (d *slowDisk) Delete(name string) error {
 	return d.failed
 }
 
+func (d *slowDisk) Drop(name string) error {
+	d.work("drop " + name)
+	return d.failed
+}
+
 // ask sends requests to a storage actor and returns the answers in order.
 func ask(t *testing.T, sources Sources, requests ...any) []any {
 	t.Helper()
@@ -146,6 +151,11 @@ func (d *slowRecords) Delete(name string) error {
 	return nil
 }
 
+func (d *slowRecords) Drop(name string) error {
+	d.work("drop " + name)
+	return nil
+}
+
 func (d *slowRecords) SetAside(name string) error {
 	d.work("set aside " + name)
 	return nil
@@ -165,7 +175,7 @@ func TestRecordsDoNotWaitForEachOther(t *testing.T) {
 		if took := time.Since(began); took != 4*time.Second { // two of them the end of the bubble
 			t.Errorf("took %v", took)
 		}
-		if i := slices.Index(disk.log, "save a 1"); i > 2 || !slices.Contains(disk.log[i+1:], "delete a") {
+		if i := slices.Index(disk.log, "save a 1"); i > 2 || !slices.Contains(disk.log[i+1:], "drop a") {
 			t.Errorf("%q", disk.log)
 		}
 	})

@@ -15,6 +15,7 @@ type Records interface {
 	Load(name string) (store.Record, error)
 	Save(name string, data []byte) (generation uint64, err error)
 	Delete(name string) error
+	Drop(name string) error
 	SetAside(name string) error
 	Names(prefix string) ([]string, error)
 }
@@ -51,7 +52,7 @@ func (s Sources) perform(request any) any {
 
 func (s Sources) save(request messages.Save) error {
 	if request.Data == nil {
-		return s.Records.Delete(request.Record)
+		return s.Records.Drop(request.Record)
 	}
 	_, err := s.Records.Save(request.Record, request.Data)
 	return err

@@ -158,5 +158,6 @@ type emptyDisk struct{}
 func (emptyDisk) Load(string) (store.Record, error)   { return store.Record{}, store.ErrNotExist }
 func (emptyDisk) Save(string, []byte) (uint64, error) { return 1, nil }
 func (emptyDisk) Delete(string) error                 { return nil }
+func (emptyDisk) Drop(string) error                   { return nil }
 func (emptyDisk) SetAside(string) error               { return nil }
 func (emptyDisk) Names(string) ([]string, error)      { return nil, nil }

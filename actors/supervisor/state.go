@@ -160,7 +160,8 @@ func sameRegistration(x, y *accounts.State) bool {
 }
 
 // forgetState removes the record of a server that is to forget us, or that is no
-// longer one of ours.
+// longer one of ours. Where a power loss brings it back it costs a round trip: an
+// Update that is answered 4.04.
 func (m *Machine) forgetState(p messages.Peer) {
 	if d := m.states.peers[p]; d != nil && d.onDisk {
 		d.written, d.onDisk = nil, false

@@ -59,6 +59,28 @@ func (s *Store) Delete(name string) error {
 		return &WriteError{Op: "check", Path: s.dir, Err: err}
 	}
 	defer leave()
+	if err := s.remove(name); err != nil {
+		return err
+	}
+	return s.syncDir()
+}
+
+// Drop is Delete for a record that may as well come back: it does not wait for the
+// medium, where it need not. Until the next Save or Delete of any record a power
+// loss may bring the newest intact generation back, never only an older one. The
+// error is a *WriteError; Drop may be repeated then.
+func (s *Store) Drop(name string) error {
+	leave, err := s.enter(name)
+	if err != nil {
+		return &WriteError{Op: "check", Path: s.dir, Err: err}
+	}
+	defer leave()
+	return s.remove(name)
+}
+
+// remove removes the intact generations of a record, the newest one not durably,
+// and sets the others aside.
+func (s *Store) remove(name string) error {
 	l, err := s.begin(name)
 	if err != nil {
 		return err
@@ -110,10 +132,11 @@ func (s *Store) setAsideUnusable(name string, l *listing) ([]entry, error) {
 
 // removeRecords removes entries, which are newest first. The newest goes last,
 // and only when the others are gone for good: no crash makes an older one
-// current.
+// current. Before the first generation there is no other, not even one whose
+// removal is not durable yet.
 func (s *Store) removeRecords(entries []entry) error {
 	for i, e := range slices.Backward(entries) {
-		if i == 0 {
+		if i == 0 && e.generation > 1 {
 			if err := s.syncDir(); err != nil {
 				return err
 			}
@@ -122,7 +145,7 @@ func (s *Store) removeRecords(entries []entry) error {
 			return &WriteError{Op: "remove", Path: s.path(e.file), Err: cause(err)}
 		}
 	}
-	return s.syncDir()
+	return nil
 }
 
 func (s *Store) syncDir() error {

@@ -257,6 +257,59 @@ func TestAClientThatWasClosedRegisters(t *testing.T) {
 	})
 }
 
+// Nothing waits for the removal of the state to be durable, so that a power loss may
+// undo it: that costs one round trip, and no message ID comes again.
+func TestAStateThatComesBackCostsARoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		cfg := securities["NoSec"](t, w)
+		c := w.Start(cfg)
+		c.WaitFor(holdfast.Registered)
+		synctest.Wait()
+		where, file := location(w), stateFile(w, cfg)
+		state, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.ExpectClose(nil)
+		if files, err := filepath.Glob(filepath.Join(cfg.StateDir, "state-*")); err != nil || len(files) != 0 {
+			t.Errorf("%v, %v", files, err)
+		}
+		if err := os.WriteFile(file, state, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		c = w.Start(cfg)
+		c.WaitFor(holdfast.Registered)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("registered after %v", took)
+		}
+		expectRequests(w, began, "update "+where+" 4.04, register "+location(w)+" 2.01")
+		c.ExpectClose(nil)
+		expectFreshMessageIDs(w, 5)
+		w.Close()
+	})
+}
+
+// expectFreshMessageIDs demands that no message ID has come twice, of at least so
+// many.
+func expectFreshMessageIDs(w *systemtest.World, atLeast int) {
+	w.T.Helper()
+	seen := map[uint16]bool{}
+	for _, m := range w.SentAfter(0) {
+		if m.Type != coap.CON {
+			continue
+		}
+		if seen[m.MID] {
+			w.T.Errorf("message ID %d came twice", m.MID)
+		}
+		seen[m.MID] = true
+	}
+	if len(seen) < atLeast {
+		w.T.Errorf("%d message IDs", len(seen))
+	}
+}
+
 // No message ID comes twice within EXCHANGE_LIFETIME, whatever the port, also when
 // the client is killed in between.
 func TestMessageIDsAreNotUsedAgainAfterAKill(t *testing.T) {
@@ -270,19 +323,7 @@ func TestMessageIDsAreNotUsedAgainAfterAKill(t *testing.T) {
 			}
 			cfg = w.Kill(c, cfg)
 		}
-		seen := map[uint16]bool{}
-		for _, m := range w.SentAfter(0) {
-			if m.Type != coap.CON {
-				continue
-			}
-			if seen[m.MID] {
-				w.T.Errorf("message ID %d came twice", m.MID)
-			}
-			seen[m.MID] = true
-		}
-		if len(seen) < 11 {
-			w.T.Errorf("%d message IDs", len(seen))
-		}
+		expectFreshMessageIDs(w, 11)
 	})
 }
 
