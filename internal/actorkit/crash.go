@@ -19,7 +19,7 @@ type Crash struct {
 	Reason any
 	// Stack has one "function\n\tfile:line\n" entry per frame, innermost
 	// first, without the arguments that a runtime trace would show. It is
-	// empty when the panic did not pass a Guard.
+	// empty when the panic did not pass a guard (Props).
 	Stack []byte
 	// MessageType is the Go type of the message, "<nil>" when there was
 	// none.

@@ -2,7 +2,6 @@ package actorkit
 
 import (
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/asynkron/protoactor-go/ctxext"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 )
@@ -48,33 +47,10 @@ func (h *Hooks) dropped(msg any) {
 	}
 }
 
-// observed is a receiver middleware that calls Invoking and lets the actor's
-// Shell find the hooks. It belongs inside of Guard.
-func (h *Hooks) observed(next actor.ReceiverFunc) actor.ReceiverFunc {
-	return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
-		if _, first := envelope.Message.(*actor.Started); first {
-			ctx.Set(watched{h})
-		}
-		if h.Invoking != nil {
-			h.Invoking(envelope.Message)
-		}
-		next(ctx, envelope)
-	}
-}
-
-// hooksExtension is where observed keeps the hooks in an actor's context.
-var hooksExtension = ctxext.NextContextExtensionID()
-
-// watched carries an actor's hooks.
-type watched struct{ hooks *Hooks }
-
-// ExtensionID implements ctxext.ContextExtension.
-func (watched) ExtensionID() ctxext.ContextExtensionID { return hooksExtension }
-
 // effectHook returns the Effect hook of the actor of ctx, or nil.
 func effectHook(ctx actor.Context) func(core.Effect) {
-	if w, ok := ctx.Get(hooksExtension).(watched); ok {
-		return w.hooks.Effect
+	if g, ok := ctx.Actor().(*guard); ok && g.hooks != nil {
+		return g.hooks.Effect
 	}
 	return nil
 }

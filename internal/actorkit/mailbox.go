@@ -219,6 +219,7 @@ func (m *mailbox) next() (message any, system, ok bool) {
 	for {
 		message, ok = m.system.pop()
 		if !ok {
+			m.system = ring{} // they are rare: an idle actor keeps no room for them
 			break
 		}
 		if !m.absorb(message) {

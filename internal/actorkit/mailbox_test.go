@@ -287,22 +287,24 @@ func BenchmarkTell(b *testing.B) {
 		"actorkit": Mailbox(MailboxOptions{Droppable: isDatagram}),
 		"stock":    actor.Unbounded(),
 	} {
-		b.Run(name, func(b *testing.B) { benchmarkTell(b, actor.WithMailbox(mailbox)) })
+		b.Run(name, func(b *testing.B) {
+			benchmarkTell(b, func(p actor.Producer) *actor.Props { return actor.PropsFromProducer(p, actor.WithMailbox(mailbox)) })
+		})
 	}
 	b.Run("guarded", func(b *testing.B) {
-		benchmarkTell(b, actor.WithMailbox(Mailbox(MailboxOptions{})), actor.WithReceiverMiddleware(Guard(nil)))
+		benchmarkTell(b, func(p actor.Producer) *actor.Props { return Props(p, PropsOptions{}) })
 	})
 }
 
-func benchmarkTell(b *testing.B, options ...actor.PropsOption) {
+func benchmarkTell(b *testing.B, props func(actor.Producer) *actor.Props) {
 	system := realSystem(b)
 	done := make(chan struct{})
 	var last any = b.N - 1
-	pid := system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+	pid := system.Root.Spawn(props(fn(func(ctx actor.Context) {
 		if ctx.Message() == last {
 			close(done)
 		}
-	}, options...))
+	})))
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range b.N {

@@ -8,29 +8,32 @@ type PropsOptions struct {
 	Mailbox MailboxOptions
 	// OnChildCrash is the Strategy.OnCrash for the children of the actor.
 	OnChildCrash func(child *actor.PID, crash *Crash)
-	// OnLatePanic is told of panics after Stopping or Restarting; see Guard.
+	// OnLatePanic is told of panics after Stopping or Restarting: they go no
+	// further than that, so that the stop, or the restart, goes on.
 	OnLatePanic func(self *actor.PID, crash *Crash)
 }
 
 // Props returns the properties of an actor with everything that this package
-// demands: Mailbox, Guard and Strategy. The producer is called for every
+// demands: Mailbox, Strategy, and a guard that makes a *Crash of every panic. The producer is called for every
 // incarnation and must return a new actor each time. Use one Props per spawn
 // when the options differ between actors. A root actor needs a Guardian
 // besides, given to the root context or as the extra option actor.WithGuardian.
 func Props(producer actor.Producer, options PropsOptions, extra ...actor.PropsOption) *actor.Props {
-	props := actor.PropsFromProducer(producer,
+	late, hooks := options.OnLatePanic, options.Mailbox.Hooks
+	props := actor.PropsFromProducer(
+		func() actor.Actor { return &guard{actor: producer(), late: late, hooks: hooks} },
 		actor.WithMailbox(Mailbox(options.Mailbox)),
-		actor.WithReceiverMiddleware(middleware(options)...),
-		actor.WithSupervisor(&Strategy{OnCrash: options.OnChildCrash}),
+		actor.WithSupervisor(strategyOf(options.OnChildCrash)),
 	)
 	return props.Configure(extra...)
 }
 
-// middleware returns what stands between mailbox and actor, outermost first.
-func middleware(options PropsOptions) []actor.ReceiverMiddleware {
-	chain := []actor.ReceiverMiddleware{Guard(options.OnLatePanic)}
-	if hooks := options.Mailbox.Hooks; hooks != nil {
-		chain = append(chain, hooks.observed)
+// unwatched is the strategy of the many actors whose children nobody asks about.
+var unwatched = &Strategy{}
+
+func strategyOf(onCrash func(child *actor.PID, crash *Crash)) *Strategy {
+	if onCrash == nil {
+		return unwatched
 	}
-	return chain
+	return &Strategy{OnCrash: onCrash}
 }

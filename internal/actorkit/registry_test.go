@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // What a system registers for itself is found in the smaller registry, and so is
@@ -55,4 +59,30 @@ func TestSystemIsSmall(t *testing.T) {
 	}
 	Shutdown(system)
 	Settle()
+}
+
+// A client has half a dozen actors, a gateway's process thousands of clients: what
+// an actor that does nothing holds counts six times. This one waits for a timer.
+func TestIdleActorIsSmall(t *testing.T) {
+	const actors, most = 1000, 2000
+	system := realSystem(t)
+	var pids []*actor.PID
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range actors {
+		pids = append(pids, system.Root.Spawn(Props(newStage(nil, time.Now(), nil), PropsOptions{})))
+		system.Root.Send(pids[len(pids)-1], script{core.SetTimer{Timer: core.Timer{Name: "t"}, After: time.Hour}})
+	}
+	for _, pid := range pids {
+		answer := make(chan struct{}, 1)
+		system.Root.Send(pid, messages.Ping{Answer: answer})
+		<-answer
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if got := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / actors; got > most {
+		t.Errorf("an idle actor holds %d bytes, more than %d", got, most)
+	}
+	poison(t, system, pids...)
 }

@@ -1,6 +1,7 @@
 package actorkit
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -26,10 +27,11 @@ type Timers struct {
 	system     *actor.ActorSystem
 	self       *actor.PID
 	generation uint64
-	armed      map[any]armedTimer
+	armed      []armedTimer // a handful: a map of them would take five times the room
 }
 
 type armedTimer struct {
+	key        any
 	timer      *time.Timer // nil when Expired was sent at once
 	generation uint64
 }
@@ -42,7 +44,7 @@ func (t armedTimer) stop() {
 
 // NewTimers returns the timers of the actor self.
 func NewTimers(system *actor.ActorSystem, self *actor.PID) *Timers {
-	return &Timers{system: system, self: self, armed: make(map[any]armedTimer)}
+	return &Timers{system: system, self: self}
 }
 
 // Set arms the timer key, replacing one of the same name: after d, Expired is
@@ -53,7 +55,7 @@ func (t *Timers) Set(key any, d time.Duration) {
 	t.Stop(key)
 	t.generation++
 	expired := Expired{Key: key, Generation: t.generation, owner: t}
-	t.armed[key] = armedTimer{timer: t.send(d, expired), generation: t.generation}
+	t.armed = append(t.armed, armedTimer{key: key, timer: t.send(d, expired), generation: t.generation})
 }
 
 // send sends expired after d. Without a delay there is no timer: see package
@@ -69,28 +71,35 @@ func (t *Timers) send(d time.Duration, expired Expired) *time.Timer {
 // Stop disarms the timer key, if it is armed. An Expired that is already on
 // its way will not be fresh.
 func (t *Timers) Stop(key any) {
-	if armed, ok := t.armed[key]; ok {
-		armed.stop()
-		delete(t.armed, key)
+	if at := t.index(key); at >= 0 {
+		t.armed[at].stop()
+		t.disarm(at)
 	}
 }
+
+// index returns where the timer key is, -1 when it is not armed.
+func (t *Timers) index(key any) int {
+	return slices.IndexFunc(t.armed, func(a armedTimer) bool { return a.key == key })
+}
+
+func (t *Timers) disarm(at int) { t.armed = slices.Delete(t.armed, at, at+1) }
 
 // StopAll disarms all timers.
 func (t *Timers) StopAll() {
 	for _, armed := range t.armed {
 		armed.stop()
 	}
-	clear(t.armed)
+	t.armed = nil
 }
 
 // Fresh reports whether the expiry belongs to the current generation of its
 // timer. It is true at most once per Set.
 func (t *Timers) Fresh(expired Expired) bool {
-	armed, ok := t.armed[expired.Key]
-	if !ok || expired.owner != t || armed.generation != expired.Generation {
+	at := t.index(expired.Key)
+	if at < 0 || expired.owner != t || t.armed[at].generation != expired.Generation {
 		return false
 	}
-	delete(t.armed, expired.Key)
+	t.disarm(at)
 	return true
 }
 
