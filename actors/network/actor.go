@@ -31,19 +31,17 @@ func Props(config Config, options actorkit.PropsOptions) *actor.Props {
 	return actorkit.Props(func() actor.Actor { return newShell(config) }, options)
 }
 
-// shell runs the machine's effects: everything that may wait runs in a
-// goroutine under ctx, which ends with the link or the actor.
+// shell runs the machine's effects: everything that may wait runs in a goroutine,
+// which ends with the link or the actor.
 type shell struct {
 	*actorkit.Shell
 	config Config
-	ctx    context.Context
-	cancel context.CancelFunc
-	runner *runner
+	cancel context.CancelFunc // ends the lookups and the dialling; nil while there is none
+	runner *runner            // nil before the first dialling
 }
 
 func newShell(config Config) *shell {
 	s := &shell{config: config}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine:  New(config.Peer, config.Epoch, config.Signers...),
 		Executor: s,
@@ -64,32 +62,45 @@ func (s *shell) Receive(ctx actor.Context) {
 }
 
 // guarded runs work in a goroutine whose panic does not end the process.
-func guarded(ctx actor.Context, what any, work func()) {
-	report := reporter(ctx)
+func guarded(report func(any), what any, work func()) {
 	go func() {
-		defer func() {
-			if reason := recover(); reason != nil {
-				report(actorkit.Recovered(reason, what))
-			}
-		}()
+		defer recovered(report, what)
 		work()
 	}()
+}
+
+// recovered is deferred: a panic becomes a crash of the actor.
+func recovered(report func(any), what any) {
+	if reason := recover(); reason != nil {
+		report(actorkit.Recovered(reason, what))
+	}
+}
+
+// listen delivers one datagram and leaves the next one to a new goroutine: one that
+// waits should have the stack that it began with. That of one that has delivered
+// has grown, and stays as large for as long as the link is idle.
+func listen(run *runner) {
+	defer recovered(run.report, serve{})
+	if run.serve() {
+		go listen(run)
+	}
 }
 
 // Run implements actorkit.Executor.
 func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	switch effect := effect.(type) {
 	case resolve:
-		report := reporter(ctx)
-		guarded(ctx, effect, func() { s.lookUp(report, effect) })
+		report, waiting := reporter(ctx), s.begin()
+		guarded(report, effect, func() { s.lookUp(waiting, report, effect) })
 	case open:
-		s.runner = newRunner(s.config.Epoch, s.config.Transport, reporter(ctx), s.deliverer(ctx))
-		run := s.runner
+		report, waiting := reporter(ctx), s.begin()
+		run := newRunner(s.config.Epoch, s.config.Transport, report, s.deliverer(ctx))
+		s.runner = run
 		s.config.Outlet.run.Store(run)
-		guarded(ctx, effect, func() { run.connect(s.ctx, effect) })
+		guarded(report, effect, func() { run.connect(waiting, effect) })
 	case serve:
-		run := s.runner
-		guarded(ctx, effect, func() { run.serve(s.ctx) })
+		s.begun()
+		go listen(s.runner)
 	case shut:
 		s.shut()
 	default:
@@ -98,20 +109,40 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	return true
 }
 
-func (s *shell) lookUp(report func(any), r resolve) {
-	ctx, cancel := context.WithDeadline(s.ctx, r.deadline)
+// begin returns the context of the next lookup or dialling, and ends that of the
+// one before, which has answered.
+func (s *shell) begin() context.Context {
+	s.begun()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	return ctx
+}
+
+// begun ends that context: a link that is up holds none.
+func (s *shell) begun() {
+	if s.cancel != nil {
+		s.cancel()
+		s.cancel = nil
+	}
+}
+
+func (s *shell) lookUp(waiting context.Context, report func(any), r resolve) {
+	ctx, cancel := context.WithDeadline(waiting, r.deadline)
 	defer cancel()
 	addrs, err := s.config.Transport.Lookup(ctx, r.host)
-	if s.ctx.Err() == nil {
+	if waiting.Err() == nil {
 		report(resolved{epoch: s.config.Epoch, addrs: addrs, err: err})
 	}
 }
 
-// shut closes the outlet and ends the goroutines of the link, which close its
-// socket.
+// shut closes the outlet and the link, which ends its goroutines. A transport of
+// the application's may take its time to close.
 func (s *shell) shut() {
 	s.config.Outlet.run.Store(nil)
-	s.cancel()
+	s.begun()
+	if s.runner != nil {
+		go s.runner.close()
+	}
 }
 
 // reporter returns a function that sends inputs to the actor itself, from any

@@ -15,7 +15,7 @@
 //
 //	machine.go    the pure core: states, address choice, what is told to whom
 //	actor.go      the shell: runs the core's effects
-//	runner.go     the goroutines of one link: dial and handshake, then read;
+//	runner.go     the I/O of one link: dial and handshake, then read;
 //	              the outlet, where coapresend sends
 //	session.go    the session interface, and plain UDP
 //	dtls.go       DTLS 1.2: the I/O of the core in internal/dtls

@@ -22,43 +22,57 @@ type runner struct {
 	report  func(input any)
 	deliver func(message any)
 
-	session atomic.Pointer[session]
+	session atomic.Pointer[session] // nil before the link is up, and once it is closed
+	closed  atomic.Bool
 }
 
 func newRunner(epoch messages.Epoch, transport Transport, report func(any), deliver func(any)) *runner {
 	return &runner{epoch: epoch, transport: transport, report: report, deliver: deliver}
 }
 
-// connect dials and shakes hands, until the effect's deadline. The session that
-// it makes is closed when ctx ends.
+// connect dials and shakes hands, until the effect's deadline or the end of ctx.
 func (r *runner) connect(ctx context.Context, o open) {
 	bounded, cancel := context.WithDeadline(ctx, o.deadline)
 	made, err := establish(bounded, r.transport, o.remote, o.security)
 	cancel()
 	if err != nil {
-		r.fail(ctx, err)
+		r.fail(err)
 		return
 	}
-	context.AfterFunc(ctx, func() { _ = made.Close() }) // which unblocks serve
 	r.session.Store(&made)
+	if r.closed.Load() { // meanwhile
+		r.close()
+		return
+	}
 	r.report(connected{epoch: r.epoch})
 }
 
-// serve delivers datagrams until the link fails or ctx ends. It runs on a new
-// goroutine, because the stack of the other one has grown during the handshake.
-func (r *runner) serve(ctx context.Context) { r.fail(ctx, r.read(*r.session.Load())) }
+// serve waits for a datagram and delivers it. It reports whether to wait for the
+// next one: not when the link has failed or is closed.
+func (r *runner) serve() (more bool) {
+	s := r.session.Load()
+	if s == nil {
+		return false
+	}
+	data, err := (*s).Read()
+	switch err {
+	case nil:
+		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data})
+	case errTruncated:
+		r.deliver(messages.Truncated{Epoch: r.epoch})
+	default:
+		r.fail(err)
+		return false
+	}
+	return true
+}
 
-func (r *runner) read(s session) error {
-	for {
-		data, err := s.Read()
-		switch err {
-		case nil:
-			r.deliver(messages.Datagram{Epoch: r.epoch, Data: data})
-		case errTruncated:
-			r.deliver(messages.Truncated{Epoch: r.epoch})
-		default:
-			return err
-		}
+// close closes the session, once, which ends the wait of serve. It may write a
+// farewell.
+func (r *runner) close() {
+	r.closed.Store(true)
+	if s := r.session.Swap(nil); s != nil {
+		_ = (*s).Close()
 	}
 }
 
@@ -77,8 +91,8 @@ func (r *runner) write(datagram []byte) (sent bool) {
 }
 
 // fail reports an error, unless the link is being closed.
-func (r *runner) fail(ctx context.Context, err error) {
-	if ctx.Err() == nil {
+func (r *runner) fail(err error) {
+	if !r.closed.Load() {
 		r.report(broken{epoch: r.epoch, err: err})
 	}
 }

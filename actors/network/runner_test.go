@@ -2,6 +2,8 @@ package network
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,12 +29,18 @@ func TestRunnerWaitsForServe(t *testing.T) {
 			t.Errorf("before serve: reports %v, delivered %q", reports, delivered)
 		}
 		time.Sleep(time.Hour) // the deadline was the handshake's only
-		go r.serve(ctx)
+		cancel()              // and so was the context
+		go listen(r)
 		synctest.Wait()
 		if len(delivered) != 1 || delivered[0] != "early" {
 			t.Errorf("delivered %q", delivered)
 		}
-		cancel()
+		client.inject([]byte("late"))
+		synctest.Wait()
+		if len(delivered) != 2 || delivered[1] != "late" {
+			t.Errorf("delivered %q", delivered)
+		}
+		r.close()
 		synctest.Wait()
 		if !client.isClosed() || len(reports) != 1 {
 			t.Errorf("after the end: closed %v, reports %v", client.isClosed(), reports)
@@ -40,21 +48,55 @@ func TestRunnerWaitsForServe(t *testing.T) {
 	})
 }
 
-// A link that is closed before anyone served it is closed all the same.
+// A link that is closed before anyone served it is closed all the same, also while
+// it is being made.
 func TestRunnerEndsUnserved(t *testing.T) {
+	for name, dialled := range map[string]bool{"up": true, "dialling": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, _ := newPipe(t)
+				var reports []any
+				r := newRunner(testEpoch, dialling(client), func(in any) { reports = append(reports, in) }, func(any) {})
+				if r.write([]byte("too early")) {
+					t.Error("a datagram was sent without a session")
+				}
+				if !dialled {
+					r.close()
+				}
+				r.connect(t.Context(), open{remote: server, deadline: time.Now().Add(time.Minute)})
+				if dialled {
+					r.close()
+				}
+				listen(r) // returns at once
+				if !client.isClosed() || r.write([]byte("too late")) || (len(reports) == 1) != dialled {
+					t.Errorf("closed %v, reports %v", client.isClosed(), reports)
+				}
+			})
+		})
+	}
+}
+
+// The stack of a goroutine that has delivered a datagram has grown for good: it does
+// not wait for the next one with it.
+func TestAGoroutineDeliversOneDatagram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newPipe(t)
-		ctx, cancel := context.WithCancel(context.Background())
-		r := newRunner(testEpoch, dialling(client), func(any) {}, func(any) {})
-		if r.write([]byte("too early")) {
-			t.Error("a datagram was sent without a session")
+		var on []string // the first line of a stack names the goroutine
+		r := newRunner(testEpoch, dialling(client), func(any) {}, func(any) {
+			stack := make([]byte, 64)
+			name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack, false)]), " [")
+			on = append(on, name)
+		})
+		r.connect(t.Context(), open{remote: server, deadline: time.Now().Add(time.Minute)})
+		go listen(r)
+		for range 3 {
+			client.inject([]byte("datagram"))
+			synctest.Wait()
 		}
-		go r.connect(ctx, open{remote: server, deadline: time.Now().Add(time.Minute)})
+		r.close()
 		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		if !client.isClosed() {
-			t.Error("the socket is still open")
+		if len(on) != 3 || on[0] == on[1] || on[1] == on[2] {
+			t.Errorf("delivered on %q", on)
 		}
 	})
 }
