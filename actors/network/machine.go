@@ -101,7 +101,7 @@ type Machine struct {
 	signers []crypto.Signer
 
 	state     State
-	request   messages.Connect
+	request   *messages.Connect // without its credentials; nil once the link is up
 	security  *security
 	addresses []netip.AddrPort
 	chosen    netip.AddrPort
@@ -158,7 +158,7 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	if m.state != Idle {
 		return nil
 	}
-	m.request = in
+	m.request = new(in)
 	m.request.Credentials = messages.Credentials{} // from here on only in m.security
 	prepared, err := newSecurity(in.URI, in.Credentials, now, m.signers...)
 	if err != nil {
@@ -228,10 +228,8 @@ func (m *Machine) connected() []core.Effect {
 	if m.state != Connecting {
 		return nil
 	}
-	m.state = Up
-	up := messages.LinkUp{
-		Epoch: m.epoch, Deadline: m.request.Deadline,
-	}
+	up := messages.LinkUp{Epoch: m.epoch, Deadline: m.request.Deadline}
+	m.state, m.request, m.security = Up, nil, nil
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
 		m.progress(messages.StageUp),
@@ -264,7 +262,7 @@ func (m *Machine) lose(f messages.Failure) []core.Effect {
 }
 
 // forget enters Lost and drops the credentials, which nobody needs any more.
-func (m *Machine) forget() { m.state, m.security = Lost, nil }
+func (m *Machine) forget() { m.state, m.request, m.security = Lost, nil, nil }
 
 func (m *Machine) progress(stage messages.Stage) core.Effect {
 	return core.Tell{To: core.Supervisor, Message: messages.Progress{

@@ -416,3 +416,19 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// A link that is up needs neither what it was asked for nor the keys.
+func TestALinkThatIsUpKeepsNoCredentials(t *testing.T) {
+	m := New(testPeer, testEpoch)
+	in := connect(t, "coaps://192.0.2.1")
+	in.Credentials = psk()
+	m.Step(now, in)
+	if m.security == nil || m.request == nil {
+		t.Fatal("not prepared")
+	}
+	m.Step(now, connected{epoch: testEpoch})
+	wantState(t, m, Up)
+	if m.security != nil || m.request != nil {
+		t.Errorf("kept: %+v, %+v", m.security, m.request)
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/outcome"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -66,17 +67,23 @@ type Config struct {
 
 // Machine is the pure core. It implements core.Machine.
 type Machine struct {
-	config  Config
-	state   State
-	begin   messages.BeginRegistration
+	config   Config
+	state    State
+	peer     messages.Peer
+	epoch    messages.Epoch
+	server   uri.URI
+	endpoint string
+	versions []string  // to offer, highest first
+	deadline time.Time // of the attempt, until the link is up
+
 	known   *messages.Registration // what the server knows of us; nil when it knows nothing
 	objects []messages.ObjectEntry // what to announce from now on
 	life    time.Duration
 	written bool // what is to be announced is a server's doing
 
-	request      uint64           // ID of the request that is under way
-	last         messages.Request // that request
-	version      int              // index into begin.Versions
+	request      uint64 // ID of the request that is under way, or was last
+	last         any    // that messages.Request, until it is answered
+	version      int    // index into versions
 	sent         messages.Registration
 	echoed       bool // this request has been repeated with an Echo option
 	freshLink    bool // no Register or Update has been accepted on this link yet
@@ -112,23 +119,23 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case messages.BeginRegistration:
 		return m.start(now, in)
 	case messages.LinkUp:
-		if in.Epoch == m.begin.Epoch {
+		if in.Epoch == m.epoch {
 			return m.linkUp(now, in)
 		}
 	case messages.LinkLost:
-		if in.Failure.Epoch == m.begin.Epoch {
+		if in.Failure.Epoch == m.epoch {
 			return m.linkLost(in)
 		}
 	case messages.Response:
-		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+		if in.Epoch == m.epoch && in.ID == m.request {
 			return m.response(now, in)
 		}
 	case messages.RequestFailed:
-		if in.Epoch == m.begin.Epoch && in.ID == m.request {
+		if in.Epoch == m.epoch && in.ID == m.request {
 			return m.requestFailed(now, in)
 		}
 	case messages.Silence:
-		if in.Epoch == m.begin.Epoch {
+		if in.Epoch == m.epoch {
 			return m.silence()
 		}
 	case core.Expired:
@@ -143,19 +150,19 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) command(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.SendUpdate:
-		if in.Epoch == m.begin.Epoch && m.canSend() {
+		if in.Epoch == m.epoch && m.canSend() {
 			return m.updateAsked(now, in)
 		}
 	case messages.SendRegister:
-		if in.Epoch == m.begin.Epoch && m.canSend() {
+		if in.Epoch == m.epoch && m.canSend() {
 			return m.registerAgain(now)
 		}
 	case messages.ObjectsChanged:
-		if in.Epoch == m.begin.Epoch {
+		if in.Epoch == m.epoch {
 			return m.changed(now, in)
 		}
 	case messages.Deregister:
-		if in.Epoch == m.begin.Epoch {
+		if in.Epoch == m.epoch {
 			return m.deregister()
 		}
 	}
@@ -168,7 +175,9 @@ func (m *Machine) start(now time.Time, in messages.BeginRegistration) []core.Eff
 	if m.state != Idle {
 		return nil
 	}
-	m.begin, m.state, m.freshLink = in, Connecting, true
+	m.state, m.freshLink = Connecting, true
+	m.peer, m.epoch, m.server, m.deadline = in.Account.Peer, in.Epoch, in.Account.URI, in.Deadline
+	m.endpoint, m.versions = in.Endpoint, in.Versions
 	m.objects, m.life = in.Objects, in.Account.Lifetime
 	if in.Mode == messages.ModeUpdate {
 		m.known = in.Previous
@@ -180,7 +189,7 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 	if m.state != Connecting {
 		return nil
 	}
-	deadline := m.begin.Deadline
+	deadline := m.deadline
 	if !in.Deadline.IsZero() {
 		deadline = in.Deadline
 	}

@@ -585,3 +585,20 @@ func TestKeptLocationsCanBeSent(t *testing.T) {
 		}
 	})
 }
+
+// What was asked is kept until it is answered: most of the time a client waits for
+// its next Update.
+func TestAnAnsweredRequestIsNotKept(t *testing.T) {
+	d := newDriver(t)
+	d.begin(nil)
+	d.linkUp()
+	if d.machine.last == nil {
+		t.Fatal("a request under way is not kept, and may have to be repeated")
+	}
+	d.answer(messages.Created, at("rd", "5"))
+	if d.machine.last != nil {
+		t.Errorf("kept: %+v", d.machine.last)
+	}
+	d.answer(messages.Unauthorized, func(r *messages.Response) { r.Echo = []byte("late") }) // a second answer asks nobody
+	d.want(Registered)
+}

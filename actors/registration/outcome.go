@@ -28,7 +28,7 @@ func (m *Machine) phase() messages.Phase {
 
 // fail ends the incarnation with one report.
 func (m *Machine) fail(f messages.Failure) []core.Effect {
-	f.Phase, f.Peer, f.Epoch = m.phase(), m.begin.Account.Peer, m.begin.Epoch
+	f.Phase, f.Peer, f.Epoch = m.phase(), m.peer, m.epoch
 	stop := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
 	if m.state == Deregistering {
 		m.state = Done
@@ -41,7 +41,7 @@ func (m *Machine) fail(f messages.Failure) []core.Effect {
 // putOff reports a failed Update on a link that goes on working; the
 // supervisor says when to go on.
 func (m *Machine) putOff(f messages.Failure) []core.Effect {
-	f.Phase, f.Peer, f.Epoch = messages.PhaseUpdate, m.begin.Account.Peer, m.begin.Epoch
+	f.Phase, f.Peer, f.Epoch = messages.PhaseUpdate, m.peer, m.epoch
 	m.state = Deferred
 	return []core.Effect{
 		core.StopTimer{Timer: timerAttempt},
@@ -97,9 +97,10 @@ func (m *Machine) silence() []core.Effect {
 }
 
 func (m *Machine) response(now time.Time, in messages.Response) []core.Effect {
-	if outcome.Challenged(in) && !m.echoed {
+	if outcome.Challenged(in) && !m.echoed && m.last != nil {
 		return m.repeatWithEcho(in.Echo)
 	}
+	m.last = nil
 	switch m.state {
 	case Registering:
 		return m.registerAnswered(now, in)
@@ -119,7 +120,7 @@ func (m *Machine) registerAnswered(now time.Time, in messages.Response) []core.E
 			return m.fail(messages.Failure{Class: messages.ClassBadAnswer, Cause: errNoLocation})
 		}
 		return m.accepted(now, in.LocationPath, false)
-	case in.Code == messages.PreconditionFailed && m.version+1 < len(m.begin.Versions):
+	case in.Code == messages.PreconditionFailed && m.version+1 < len(m.versions):
 		m.version++
 		return m.register()
 	case in.Code.Class() >= 4:
@@ -157,7 +158,7 @@ func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect
 		return m.putOff(f)
 	}
 	m.reregistered = true
-	told := m.tell(messages.Reregistering{Epoch: m.begin.Epoch})
+	told := m.tell(messages.Reregistering{Epoch: m.epoch})
 	if m.state == Reconnecting { // the attempt's budget is running already
 		return append([]core.Effect{told}, m.register()...)
 	}
@@ -185,7 +186,7 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 // report tells the supervisor, which has to know whether the Update ends an
 // outage or refreshes a registration on a link that works.
 func (m *Machine) report(byUpdate bool) core.Effect {
-	epoch := m.begin.Epoch
+	epoch := m.epoch
 	if byUpdate && !m.freshLink {
 		return m.tell(messages.Updated{Epoch: epoch, Registration: *m.known})
 	}
@@ -201,7 +202,7 @@ func (m *Machine) deregisterAnswered(in messages.Response) []core.Effect {
 
 func (m *Machine) deregistered() []core.Effect {
 	m.state = Done
-	return []core.Effect{m.tell(messages.Deregistered{Epoch: m.begin.Epoch})}
+	return []core.Effect{m.tell(messages.Deregistered{Epoch: m.epoch})}
 }
 
 func usableLocation(path []string) bool {

@@ -34,9 +34,9 @@ func UpdateAfter(lifetime time.Duration) (time.Duration, bool) {
 // register sends a Register (LwM2M Core section 6.2.1).
 func (m *Machine) register() []core.Effect {
 	m.state = Registering
-	version := m.begin.Versions[m.version]
+	version := m.versions[m.version]
 	m.sent = messages.Registration{Version: version, Lifetime: m.life, Objects: m.objects}
-	return m.send(requests.Register(m.begin.Account.URI, m.begin.Endpoint, version, m.life, Links(version, m.objects)))
+	return m.send(requests.Register(m.server, m.endpoint, version, m.life, Links(version, m.objects)))
 }
 
 // registerAgain sends a Register on a link that works, with a budget of its
@@ -120,14 +120,14 @@ func (m *Machine) send(r messages.Request) []core.Effect {
 
 func (m *Machine) sendAs(r messages.Request) []core.Effect {
 	m.request++
-	r.Epoch, r.ID = m.begin.Epoch, m.request
+	r.Epoch, r.ID = m.epoch, m.request
 	m.last = r
-	return []core.Effect{core.Tell{To: core.Link, Message: r}}
+	return []core.Effect{core.Tell{To: core.Link, Message: m.last}}
 }
 
 // repeatWithEcho answers a freshness challenge, once (RFC 9175 section 2.3).
 func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
-	effects := m.sendAs(requests.WithEcho(m.last, echo))
+	effects := m.sendAs(requests.WithEcho(m.last.(messages.Request), echo))
 	m.echoed = true
 	return effects
 }
