@@ -29,8 +29,8 @@ type begun struct {
 	server string
 }
 
-// Clone returns a copy that shares nothing with b.
-func (b *Budget) Clone() Budget { return Budget{begun: slices.Clone(b.begun)} }
+// copy makes b equal to another one that it shares nothing with.
+func (b *Budget) copy(of *Budget) { b.begun = append(b.begun[:0], of.begun...) }
 
 // Begin uses the budget for an attempt at a server that begins now.
 func (b *Budget) Begin(now time.Time, server string) {

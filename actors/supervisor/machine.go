@@ -86,7 +86,7 @@ func Resume(config Config, memory *Memory) *Machine {
 	}
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),
-		accounts: map[messages.Peer]*account{}, sessions: sessions{},
+		accounts: map[messages.Peer]*account{},
 	}
 	m.recall()
 	return m

@@ -20,7 +20,7 @@ type Memory struct {
 	epoch  messages.Epoch
 	paused bool
 
-	accounts map[messages.Peer]kept
+	accounts map[messages.Peer]*kept
 	order    order
 	budget   Budget
 	rates    rates
@@ -60,18 +60,49 @@ func (m Memory) SetAside(crashes uint64) Memory {
 	return Memory{epoch: m.epoch, paused: m.paused, setAside: crashes}
 }
 
-// remember writes down what a machine after this one has to know.
+// remember writes down what a machine after this one has to know. It does so at the
+// end of every step, and so into the memory that is there.
 func (m *Machine) remember() {
-	all := make(map[messages.Peer]kept, len(m.accounts)+len(m.kept))
-	maps.Copy(all, m.kept)
+	mem := m.memory
+	mem.paused, mem.rates, mem.setAside = m.paused, m.rates, 0
+	mem.looks, mem.unused = m.loader.failures, m.unused
+	mem.order.copy(&m.order)
+	mem.budget.copy(&m.budget)
+	mem.states.copy(&m.states)
+	mem.rememberSiblings(m.siblings)
+	mem.rememberAccounts(m)
+}
+
+func (mem *Memory) rememberSiblings(siblings map[core.Role]decay.Decay) {
+	if len(siblings) == 0 {
+		mem.siblings = nil
+		return
+	}
+	mem.siblings = maps.Clone(siblings)
+}
+
+func (mem *Memory) rememberAccounts(m *Machine) {
+	maps.DeleteFunc(mem.accounts, func(p messages.Peer, _ *kept) bool {
+		_, unread := m.kept[p]
+		return m.accounts[p] == nil && !unread
+	})
+	for peer, k := range m.kept {
+		*mem.account(peer) = k
+	}
 	for peer, a := range m.accounts {
-		all[peer] = a.keep()
+		*mem.account(peer) = a.keep()
 	}
-	*m.memory = Memory{
-		epoch: m.memory.epoch, paused: m.paused, accounts: all, order: m.order.clone(),
-		budget: m.budget.Clone(), rates: m.rates, siblings: maps.Clone(m.siblings),
-		looks: m.loader.failures, unused: m.unused, states: m.states.clone(),
+}
+
+// account returns where an account is remembered.
+func (mem *Memory) account(p messages.Peer) *kept {
+	if mem.accounts == nil {
+		mem.accounts = map[messages.Peer]*kept{}
 	}
+	if mem.accounts[p] == nil {
+		mem.accounts[p] = &kept{}
+	}
+	return mem.accounts[p]
 }
 
 func (a *account) keep() kept {
@@ -85,10 +116,15 @@ func (a *account) keep() kept {
 // recall begins with what a machine before this one knew. Its accounts are
 // recalled when they have been read from the store.
 func (m *Machine) recall() {
-	m.paused, m.kept = m.memory.paused, maps.Clone(m.memory.accounts)
-	m.order, m.budget, m.rates = m.memory.order.clone(), m.memory.budget.Clone(), m.memory.rates
+	m.paused, m.rates = m.memory.paused, m.memory.rates
+	m.kept = make(map[messages.Peer]kept, len(m.memory.accounts))
+	for peer, k := range m.memory.accounts {
+		m.kept[peer] = *k
+	}
+	m.order.copy(&m.memory.order)
+	m.budget.copy(&m.memory.budget)
+	m.states.copy(&m.memory.states)
 	m.loader.failures, m.unused = m.memory.looks, m.memory.unused
-	m.states = m.memory.states.clone()
 	m.states.distrusted = m.memory.setAside > 0
 	m.siblings = map[core.Role]decay.Decay{}
 	maps.Copy(m.siblings, m.memory.siblings)

@@ -287,3 +287,12 @@ func TestCrashWhileTheStoreCannotBeRead(t *testing.T) {
 		t.Fatalf("%d failures", n)
 	}
 }
+
+// A machine remembers at the end of every step, most of which change nothing.
+func TestRememberingLeavesNoGarbage(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1), serverAccount(t, server(2), 2))
+	d.register(server(1))
+	if n := testing.AllocsPerRun(100, d.machine.remember); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

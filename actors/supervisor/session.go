@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"maps"
 	"slices"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -11,33 +10,49 @@ import (
 // sessions are those that management knows to be up. What has changed is found by
 // comparison at the end of each step, so that every session is announced once
 // when it is up and once when it is lost, whatever has led there.
-type sessions map[messages.Peer]messages.SessionUp
+type sessions []messages.SessionUp // in the order of the peers
 
 // forget makes the next step announce everything that is up, to an actor that
 // was started anew.
-func (s sessions) forget() { clear(s) }
+func (s *sessions) forget() { *s = nil }
+
+// at returns the session of a peer; one of epoch 0 where there is none.
+func (s sessions) at(p messages.Peer) messages.SessionUp {
+	if i := slices.IndexFunc(s, func(up messages.SessionUp) bool { return up.Peer == p }); i >= 0 {
+		return s[i]
+	}
+	return messages.SessionUp{}
+}
 
 // changed returns what has to be said so that up is known, in the order of the
 // peers, and notes it. still reports whether the server of a session that is lost
 // keeps the registration.
-func (s sessions) changed(up map[messages.Peer]messages.SessionUp, still func(messages.Peer) bool) (news []any) {
-	all := maps.Clone(s)
-	maps.Copy(all, up)
-	for _, peer := range slices.SortedFunc(maps.Keys(all), messages.Peer.Compare) {
-		was, now := s[peer], up[peer]
+func (s *sessions) changed(up sessions, still func(messages.Peer) bool) (news []any) {
+	if slices.Equal(*s, up) {
+		return nil
+	}
+	for _, peer := range peersOf(*s, up) {
+		was, now := s.at(peer), up.at(peer)
 		if was == now {
 			continue
 		}
 		if was.Epoch != 0 {
 			news = append(news, messages.SessionLost{Peer: peer, Epoch: was.Epoch, StillRegistered: still(peer)})
-			delete(s, peer)
 		}
 		if now.Epoch != 0 {
 			news = append(news, now)
-			s[peer] = now
 		}
 	}
+	*s = up
 	return news
+}
+
+func peersOf(lists ...sessions) (peers []messages.Peer) {
+	for _, up := range slices.Concat(lists...) {
+		peers = append(peers, up.Peer)
+	}
+	slices.SortFunc(peers, messages.Peer.Compare)
+	return slices.Compact(peers)
 }
 
 // announceSessions tells management which sessions are up and which are lost.
@@ -47,15 +62,15 @@ func (m *Machine) announceSessions() {
 	}
 }
 
-func (m *Machine) sessionsUp() map[messages.Peer]messages.SessionUp {
-	up := map[messages.Peer]messages.SessionUp{}
+func (m *Machine) sessionsUp() (up sessions) {
 	for peer, a := range m.accounts {
 		if a.management() && (a.stage == stageRegistered || a.stage == stageLeaving) {
-			up[peer] = messages.SessionUp{
+			up = append(up, messages.SessionUp{
 				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Resumed: a.resumed,
-			}
+			})
 		}
 	}
+	slices.SortFunc(up, func(x, y messages.SessionUp) int { return x.Peer.Compare(y.Peer) })
 	return up
 }
 

@@ -57,13 +57,20 @@ type states struct {
 	effects    []core.Effect // of the step under way, behind all others
 }
 
-// clone copies what a machine after this one has to know.
-func (s *states) clone() states {
-	peers := make(map[messages.Peer]*durable, len(s.peers))
-	for p, d := range s.peers {
-		peers[p] = new(*d)
+// copy takes over what a machine after this one has to know. The two share nothing
+// that changes.
+func (s *states) copy(of *states) {
+	if s.peers == nil {
+		s.peers = make(map[messages.Peer]*durable, len(of.peers))
 	}
-	return states{peers: peers, read: s.read, failed: s.failed}
+	maps.DeleteFunc(s.peers, func(p messages.Peer, _ *durable) bool { return of.peers[p] == nil })
+	for p, d := range of.peers {
+		if s.peers[p] == nil {
+			s.peers[p] = &durable{}
+		}
+		*s.peers[p] = *d
+	}
+	s.read, s.failed = of.read, of.failed
 }
 
 // removed notes that the store has no record any more.
