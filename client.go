@@ -140,6 +140,7 @@ func (c *Client) endStart(opened *store.Store, err error) error {
 	defer c.mu.Unlock()
 	defer close(c.begun)
 	c.abort()
+	c.abort = nil
 	switch {
 	case c.phase != clientStarting:
 		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the client was closed meanwhile"))

@@ -21,7 +21,7 @@ type hub struct {
 	snapshot    messages.Snapshot
 	journal     journal.Journal
 	subscribers map[*subscriber]struct{}
-	changed     chan struct{} // closed and replaced at every snapshot
+	changed     chan struct{} // closed at the next snapshot; nil while nobody waits for it
 	closed      bool
 }
 
@@ -29,7 +29,7 @@ type subscriber struct{ events chan Event }
 
 func newHub(endpoint string) *hub {
 	return &hub{
-		endpoint: endpoint, subscribers: map[*subscriber]struct{}{}, changed: make(chan struct{}),
+		endpoint: endpoint, subscribers: map[*subscriber]struct{}{},
 		snapshot: messages.Snapshot{},
 	}
 }
@@ -67,8 +67,15 @@ func (h *hub) publish(s messages.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.snapshot = s
-	close(h.changed)
-	h.changed = make(chan struct{})
+	h.wake()
+}
+
+// wake wakes those who wait for a change; callers hold mu.
+func (h *hub) wake() {
+	if h.changed != nil {
+		close(h.changed)
+		h.changed = nil
+	}
 }
 
 // subscribe returns a channel with room for size events, at least one, and a
@@ -104,8 +111,7 @@ func (h *hub) close() {
 		delete(h.subscribers, s)
 		close(s.events)
 	}
-	close(h.changed)
-	h.changed = make(chan struct{})
+	h.wake()
 }
 
 // observe returns the present state and a channel that is closed at the next
@@ -113,13 +119,17 @@ func (h *hub) close() {
 func (h *hub) observe() (s State, changed <-chan struct{}, ended bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.changed == nil {
+		h.changed = make(chan struct{})
+	}
 	return State(h.snapshot.State), h.changed, h.closed
 }
 
 // state returns what the client is doing.
 func (h *hub) state() State {
-	s, _, _ := h.observe()
-	return s
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return State(h.snapshot.State)
 }
 
 // status returns what is known of the client and of its servers.

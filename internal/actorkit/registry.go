@@ -18,6 +18,9 @@ func shrinkRegistry(system *actor.ActorSystem) {
 	registry := system.ProcessRegistry
 	own := map[string]any{}
 	for _, bucket := range registry.LocalPIDs.LocalPIDs {
+		if bucket.IsEmpty() {
+			continue // Items would start a goroutine for each of its parts
+		}
 		for id, process := range bucket.Items() {
 			own[id] = process
 			bucket.Remove(id)

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/messages"
@@ -20,11 +21,18 @@ type book struct {
 	zone *time.Location // of the times
 }
 
+// scratch lends events to encode, whose fields are reached by function values: one
+// that is its own would be garbage, 350 bytes for every event of every client.
+var scratch = sync.Pool{New: func() any { return new(messages.Event) }}
+
 // encode returns an event as an entry.
-func (b *book) encode(e *messages.Event) entry {
+func (b *book) encode(event messages.Event) entry {
+	e := scratch.Get().(*messages.Event)
+	*e = event
+	defer func() { *e = messages.Event{}; scratch.Put(e) }()
 	b.zone = e.Time.Location()
 	var mask uint64
-	values := make([]uint64, len(fields))
+	var values [64]uint64 // as many as the mask has bits
 	for i, f := range fields {
 		if v, set := f.get(b, e); set {
 			mask |= 1 << i
@@ -33,7 +41,7 @@ func (b *book) encode(e *messages.Event) entry {
 	}
 	var room [256]byte
 	out := binary.AppendUvarint(room[:0], mask)
-	for i, v := range values {
+	for i, v := range values[:len(fields)] {
 		if mask&(1<<i) != 0 {
 			out = binary.AppendUvarint(out, v)
 		}

@@ -73,7 +73,7 @@ func (j *Journal) Note(e messages.Event) {
 		j.succeeded(e)
 	}
 	if e.Type != messages.EventRegistrationUpdated { // there may be many, and they change nothing
-		j.transitions.add(j.book.encode(&e))
+		j.transitions.add(j.book.encode(e))
 	}
 	j.shrink()
 }
@@ -104,7 +104,7 @@ func (j *Journal) rewrite() {
 	var transitions tape
 	move := func(from entry) entry {
 		e := j.book.decode(from)
-		return fresh.encode(&e)
+		return fresh.encode(e)
 	}
 	for _, e := range j.transitions.entries() {
 		transitions.add(move(e))
@@ -173,7 +173,7 @@ func (j *Journal) failed(e messages.Event) {
 	if s.trouble.since.IsZero() {
 		s.trouble.since = e.Time
 	}
-	s.trouble.at, s.trouble.last = e.Time, j.book.encode(&e)
+	s.trouble.at, s.trouble.last = e.Time, j.book.encode(e)
 }
 
 // isAttempt reports whether an error is about an attempt to be connected.

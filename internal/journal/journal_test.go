@@ -271,3 +271,12 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// Every event of every client is noted.
+func TestNotingLeavesLittleGarbage(t *testing.T) {
+	var j Journal
+	e := messages.Event{Type: messages.EventState, Server: dm, Time: epoch, State: messages.StateWaiting, Previous: messages.StateConnecting}
+	if n := testing.AllocsPerRun(1000, func() { j.Note(e) }); n > 4 {
+		t.Errorf("%v allocations", n)
+	}
+}
