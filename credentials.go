@@ -85,19 +85,41 @@ func (c Config) factoryTreeAt(now time.Time) (*lwm2m.Tree, error) {
 	c = c.withDefaults()
 	bootstrap, faults := c.factoryAccount(configBootstrap, c.Bootstrap, now)
 	server, more := c.factoryAccount(configServer, c.Server, now)
-	usable := slices.Concat(bootstrap, server)
-	if faults = append(faults, more...); len(faults) == 0 {
-		return accounts.ToTree(usable), nil
+	tree := treeOf(slices.Concat(bootstrap, server))
+	if faults = append(faults, more...); len(faults) > 0 {
+		return tree, &CredentialsError{Faults: faults}
 	}
-	if len(usable) == 0 {
-		return nil, &CredentialsError{Faults: faults}
+	if tree == nil {
+		return accounts.ToTree(nil), nil
 	}
-	return accounts.ToTree(usable), &CredentialsError{Faults: faults}
+	return tree, nil
+}
+
+// configured is an account of the configuration that can be used, and objects 0 and
+// 1 as they are where it is the only one.
+type configured struct {
+	messages.Account
+	tree *lwm2m.Tree
+}
+
+// treeOf returns objects 0 and 1 of accounts; nil where there are none.
+func treeOf(usable []configured) *lwm2m.Tree {
+	switch len(usable) {
+	case 0:
+		return nil
+	case 1:
+		return usable[0].tree
+	}
+	accts := make([]messages.Account, len(usable))
+	for i := range usable {
+		accts[i] = usable[i].Account
+	}
+	return accounts.ToTree(accts)
 }
 
 // factoryAccount returns the account of a section, if there is one that can be
 // used, or what is wrong with it.
-func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]messages.Account, []Fault) {
+func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]configured, []Fault) {
 	if a == nil {
 		return nil, nil
 	}
@@ -111,13 +133,15 @@ func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]mes
 		faults = append(faults, credfile.Fault{Key: "uri", Problem: configURIProblem(err), Err: err})
 	}
 	account.URI, account.Server = u, a.written(u)
+	var tree *lwm2m.Tree
 	if len(faults) == 0 {
-		faults = checkAccount(account, now)
+		tree = accounts.ToTree([]messages.Account{account})
+		faults = checkAccount(tree, account.Credentials.Mode, now)
 	}
 	if len(faults) > 0 {
 		return nil, faultsOfSection(section, faults)
 	}
-	return []messages.Account{account}, nil
+	return []configured{{account, tree}}, nil
 }
 
 // source says where the account's credentials are.
@@ -153,19 +177,18 @@ func (a *Account) written(u uri.URI) string {
 	return u.String()
 }
 
-// checkAccount holds an account that could be read against the rules for all
-// accounts, wherever they come from.
-func checkAccount(a messages.Account, now time.Time) (faults []credfile.Fault) {
-	tree := accounts.ToTree([]messages.Account{a})
-	_, errs := accounts.FromTree(tree)
+// checkAccount holds the tree of an account that could be read against the rules
+// for all accounts, wherever they come from.
+func checkAccount(tree *lwm2m.Tree, mode messages.SecurityMode, now time.Time) (faults []credfile.Fault) {
+	usable, errs := accounts.FromTree(tree)
 	var expired accounts.Faults
-	if errors.As(accounts.CheckExpiry(tree, now), &expired) {
+	if errors.As(accounts.CheckExpiry(usable, now), &expired) {
 		errs = append(errs, expired.Unwrap()...)
 	}
 	for _, err := range errs {
 		var fault *accounts.Fault
 		if errors.As(err, &fault) {
-			key := configKeyOf(fault.Path, a.Credentials.Mode)
+			key := configKeyOf(fault.Path, mode)
 			faults = append(faults, credfile.Fault{Key: key, Problem: string(fault.Reason), Err: err})
 		}
 	}

@@ -451,3 +451,16 @@ func rsaPublic(t *testing.T) any {
 	t.Helper()
 	return rsaDER(t).Public()
 }
+
+// The configured accounts are read at every start, and at every look at the store.
+func TestReadingTheConfiguredAccountsLeavesLittleGarbage(t *testing.T) {
+	c := Config{Endpoint: "gw", Server: &Account{URI: "coap://192.0.2.1", Security: SecurityNoSec}}
+	got := testing.AllocsPerRun(100, func() {
+		if _, err := c.factoryTree(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 50 {
+		t.Errorf("%v allocations", got)
+	}
+}

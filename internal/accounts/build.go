@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -43,17 +42,25 @@ func bootstrapFirst(a, b messages.Account) int {
 }
 
 func security(inst uint16, a messages.Account) lwm2m.Instance {
-	identity, server, secret := material(a.Credentials)
-	resources := []lwm2m.Resource{
-		{ID: objects.SecurityServerURI, Value: lwm2m.String(cmp.Or(a.Server, a.URI.String()))},
-		{ID: objects.SecurityBootstrapServer, Value: lwm2m.Boolean(a.Peer == messages.BootstrapPeer())},
-		{ID: objects.SecurityMode, Value: lwm2m.Integer(int64(a.Credentials.Mode))},
-		{ID: objects.SecurityPublicKeyOrIdentity, Value: lwm2m.Opaque(identity)},
-		{ID: objects.SecurityServerPublicKey, Value: lwm2m.Opaque(server)},
-		{ID: objects.SecuritySecretKey, Value: lwm2m.Opaque(secret)},
+	identity, serverKey, secret := material(a.Credentials)
+	server := a.Server
+	if server == "" {
+		server = a.URI.String()
 	}
-	return lwm2m.Instance{ID: inst, Resources: append(resources, optionalSecurity(a)...)}
+	resources := make([]lwm2m.Resource, 0, mostSecurity)
+	add := func(id uint16, v lwm2m.Value) { resources = append(resources, lwm2m.Resource{ID: id, Value: v}) }
+	add(objects.SecurityServerURI, lwm2m.String(server))
+	add(objects.SecurityBootstrapServer, lwm2m.Boolean(a.Peer == messages.BootstrapPeer()))
+	add(objects.SecurityMode, lwm2m.Integer(int64(a.Credentials.Mode)))
+	add(objects.SecurityPublicKeyOrIdentity, lwm2m.Opaque(identity))
+	add(objects.SecurityServerPublicKey, lwm2m.Opaque(serverKey))
+	add(objects.SecuritySecretKey, lwm2m.Opaque(secret))
+	optionalSecurity(a, add)
+	return lwm2m.Instance{ID: inst, Resources: resources}
 }
+
+// mostSecurity is how many resources security gives an instance at most.
+const mostSecurity = 9
 
 // material returns the contents of resources 3, 4 and 5.
 func material(c messages.Credentials) (identity, server, secret []byte) {
@@ -66,11 +73,7 @@ func material(c messages.Credentials) (identity, server, secret []byte) {
 	return nil, nil, nil
 }
 
-func optionalSecurity(a messages.Account) []lwm2m.Resource {
-	var resources []lwm2m.Resource
-	add := func(id uint16, v lwm2m.Value) {
-		resources = append(resources, lwm2m.Resource{ID: id, Value: v})
-	}
+func optionalSecurity(a messages.Account, add func(id uint16, v lwm2m.Value)) {
 	if a.Peer != messages.BootstrapPeer() {
 		add(objects.SecurityShortServerID, lwm2m.Integer(int64(a.Peer.ID)))
 	} else if a.HoldOff > 0 {
@@ -82,7 +85,6 @@ func optionalSecurity(a messages.Account) []lwm2m.Resource {
 	if a.Credentials.Mode == messages.SecurityX509 {
 		add(objects.SecurityCertificateUsage, lwm2m.Unsigned(uint64(a.Credentials.Usage)))
 	}
-	return resources
 }
 
 func serverInstance(inst uint16, a messages.Account) lwm2m.Instance {

@@ -97,8 +97,7 @@ func CheckChange(before, after *lwm2m.Tree, now time.Time) error {
 // certificate that is not valid yet passes: a device without a clock of its own
 // starts in the past, and a raw public key does not expire. The error is of type
 // [Faults].
-func CheckExpiry(tree *lwm2m.Tree, now time.Time) error {
-	accts, _ := fromTree(tree)
+func CheckExpiry(accts []messages.Account, now time.Time) error {
 	return expiredOf(accts, now).orNil()
 }
 

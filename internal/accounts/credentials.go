@@ -148,7 +148,7 @@ func (r *reader) usage() messages.CertificateUsage {
 	if r.optional(objects.SecurityMatchingType, lwm2m.KindUnsigned).Uint() != 0 {
 		r.fault(objects.SecurityMatchingType, ReasonMatchingType, nil)
 	}
-	if _, found := r.inst.Resource(objects.SecurityCertificateUsage); !found {
+	if !r.has(objects.SecurityCertificateUsage) {
 		return messages.UsageServerCertificate
 	}
 	v := r.optional(objects.SecurityCertificateUsage, lwm2m.KindUnsigned)

@@ -4,14 +4,18 @@ import "github.com/holdfast-iot/holdfast/lwm2m"
 
 // reader reads the resources of one instance and notes what is wrong.
 type reader struct {
+	tree   *lwm2m.Tree
 	base   lwm2m.Path
-	inst   lwm2m.Instance
 	faults Faults
 }
 
 func newReader(tree *lwm2m.Tree, obj, inst uint16) *reader {
-	i, _ := tree.Instance(obj, inst)
-	return &reader{base: lwm2m.PathOf(obj, inst), inst: i}
+	return &reader{tree: tree, base: lwm2m.PathOf(obj, inst)}
+}
+
+func (r *reader) has(id uint16) bool {
+	_, found := r.tree.Resource(r.base.Child(id))
+	return found
 }
 
 func (r *reader) ok() bool { return len(r.faults) == 0 }
@@ -22,7 +26,7 @@ func (r *reader) fault(id uint16, reason Reason, cause error) {
 
 // need returns a mandatory value, the zero Value after a fault.
 func (r *reader) need(id uint16, kind lwm2m.Kind) lwm2m.Value {
-	if _, found := r.inst.Resource(id); !found {
+	if !r.has(id) {
 		r.fault(id, ReasonMissing, nil)
 		return lwm2m.Value{}
 	}
@@ -31,10 +35,10 @@ func (r *reader) need(id uint16, kind lwm2m.Kind) lwm2m.Value {
 
 // optional returns a value, the zero Value when it is absent or after a fault.
 func (r *reader) optional(id uint16, kind lwm2m.Kind) lwm2m.Value {
-	if _, found := r.inst.Resource(id); !found {
+	if !r.has(id) {
 		return lwm2m.Value{}
 	}
-	v, single := r.inst.Value(id)
+	v, single := r.tree.Value(r.base.Child(id))
 	if !single || v.Kind() != kind {
 		r.fault(id, ReasonType, nil)
 		return lwm2m.Value{}

@@ -31,14 +31,14 @@ func (r *reader) retry() messages.Retry {
 }
 
 func (r *reader) number(id uint16) *uint64 {
-	if _, found := r.inst.Resource(id); !found {
+	if !r.has(id) {
 		return nil
 	}
 	return new(r.optional(id, lwm2m.KindUnsigned).Uint())
 }
 
 func (r *reader) flag(id uint16) *bool {
-	if _, found := r.inst.Resource(id); !found {
+	if !r.has(id) {
 		return nil
 	}
 	return new(r.optional(id, lwm2m.KindBoolean).Bool())
