@@ -44,11 +44,11 @@ type Client struct {
 	mu         sync.Mutex
 	phase      clientPhase
 	abort      context.CancelFunc // of the Start under way
-	begun      chan struct{}      // closed when the newest Start has ended; nil before the first
+	begun      chan struct{}      // closed when the Start under way has ended; nil while there is none
 	store      *store.Store
 	pid        *actor.PID
 	restarts   uint64                 // of the supervisor, after crashes
-	stopped    chan messages.Stopped  // has room for the one answer to Stop
+	stopped    chan messages.Stopped  // has room for the one answer to Stop; made with that
 	left       chan struct{}          // closed when the actors are gone and result is known
 	done       chan struct{}          // closed when Close has torn everything down
 	result     error                  // of the Close that did it
@@ -92,7 +92,7 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 	return &Client{
 		runtime: r, settings: settings, logger: loggerOf(settings).With("endpoint", cfg.Endpoint),
 		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint),
-		stopped: make(chan messages.Stopped, 1), left: make(chan struct{}), done: make(chan struct{}),
+		left: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }
 
@@ -138,7 +138,10 @@ func (c *Client) beginStart(ctx context.Context) (context.Context, error) {
 func (c *Client) endStart(opened *store.Store, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer close(c.begun)
+	defer func() {
+		close(c.begun)
+		c.begun = nil
+	}()
 	c.abort()
 	c.abort = nil
 	switch {
@@ -175,10 +178,10 @@ func (c *Client) run(opened *store.Store) {
 // Await waits until the client is in the state, or until the context ends, or
 // until the client is closed (ErrNotAllowed, unless the state is Stopped).
 func (c *Client) Await(ctx context.Context, want State) error {
-	for {
+	for c.hub.state() != want {
 		state, changed, ended := c.hub.observe()
 		if state == want {
-			return nil
+			break
 		}
 		if ended {
 			return codeError(CodeNotAllowed, PhaseAPI, fmt.Errorf("the client is closed and will not be %s", want))
@@ -189,6 +192,7 @@ func (c *Client) Await(ctx context.Context, want State) error {
 			return fmt.Errorf("holdfast: waiting for %s, the client is %s: %w", want, state, ctx.Err())
 		}
 	}
+	return nil
 }
 
 // Events returns the events from now on, and a function that ends the
@@ -277,6 +281,7 @@ func (c *Client) stop(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
+	c.stopped = make(chan messages.Stopped, 1) // seen by whoever answers, since it is made before Stop is sent
 	c.runtime.system.Root.Send(c.pid, messages.Stop{Deadline: deadline.Add(-tearDownReserve)})
 	// The answer may be lost in a crash; what is left of the time is for the
 	// teardown.

@@ -117,7 +117,7 @@ func (a *account) keep() kept {
 // recalled when they have been read from the store.
 func (m *Machine) recall() {
 	m.paused, m.rates = m.memory.paused, m.memory.rates
-	m.kept = make(map[messages.Peer]kept, len(m.memory.accounts))
+	m.kept = map[messages.Peer]kept{}
 	for peer, k := range m.memory.accounts {
 		m.kept[peer] = *k
 	}

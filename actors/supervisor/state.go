@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -37,6 +36,7 @@ var clockSet = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // says, of the bootstrap server the message IDs only, and only in memory. It
 // outlives the account, which a bootstrap replaces.
 type durable struct {
+	peer     messages.Peer
 	written  *accounts.State // the record, as last handed to the store; nil when it has to be written anew
 	onDisk   bool            // there may be a record, whatever it says
 	restored bool            // the Location is from the record, and no server has said yet what it is worth
@@ -47,7 +47,7 @@ type durable struct {
 
 // states are the records of state of all management servers.
 type states struct {
-	peers   map[messages.Peer]*durable
+	peers   []*durable
 	read    bool // the records have been read; from then on, what is in memory counts
 	writing int  // records of which the store has not said what has become
 	failed  bool // the last write has failed, and that has been reported
@@ -60,17 +60,22 @@ type states struct {
 // copy takes over what a machine after this one has to know. The two share nothing
 // that changes.
 func (s *states) copy(of *states) {
-	if s.peers == nil {
-		s.peers = make(map[messages.Peer]*durable, len(of.peers))
-	}
-	maps.DeleteFunc(s.peers, func(p messages.Peer, _ *durable) bool { return of.peers[p] == nil })
-	for p, d := range of.peers {
-		if s.peers[p] == nil {
-			s.peers[p] = &durable{}
+	s.peers = s.peers[:min(len(s.peers), len(of.peers))]
+	for i, d := range of.peers {
+		if i == len(s.peers) {
+			s.peers = append(s.peers, &durable{})
 		}
-		*s.peers[p] = *d
+		*s.peers[i] = *d
 	}
 	s.read, s.failed = of.read, of.failed
+}
+
+// of returns what is durable of a peer; nil when nothing is.
+func (s *states) of(p messages.Peer) *durable {
+	if i := slices.IndexFunc(s.peers, func(d *durable) bool { return d.peer == p }); i >= 0 {
+		return s.peers[i]
+	}
+	return nil
 }
 
 // removed notes that the store has no record any more.
@@ -82,10 +87,12 @@ func (s *states) removed() {
 
 // durableOf returns what is durable of a peer.
 func (m *Machine) durableOf(p messages.Peer) *durable {
-	if m.states.peers[p] == nil {
-		m.states.peers[p] = &durable{next: uint64(m.config.FirstMID)}
+	if d := m.states.of(p); d != nil {
+		return d
 	}
-	return m.states.peers[p]
+	d := &durable{peer: p, next: uint64(m.config.FirstMID)}
+	m.states.peers = append(m.states.peers, d)
+	return d
 }
 
 // takeMessageIDs returns the message ID that a new link to a peer begins with.
@@ -170,7 +177,7 @@ func sameRegistration(x, y *accounts.State) bool {
 // longer one of ours. Where a power loss brings it back it costs a round trip: an
 // Update that is answered 4.04.
 func (m *Machine) forgetState(p messages.Peer) {
-	if d := m.states.peers[p]; d != nil && d.onDisk {
+	if d := m.states.of(p); d != nil && d.onDisk {
 		d.written, d.onDisk = nil, false
 		m.persist(p, nil)
 	}
@@ -178,12 +185,14 @@ func (m *Machine) forgetState(p messages.Peer) {
 
 // forgetOthers removes the records of servers that a bootstrap has removed.
 func (m *Machine) forgetOthers() {
-	for _, p := range slices.SortedFunc(maps.Keys(m.states.peers), messages.Peer.Compare) {
-		if m.accounts[p] == nil {
-			m.forgetState(p)
-			delete(m.states.peers, p)
+	gone := func(d *durable) bool { return m.accounts[d.peer] == nil }
+	slices.SortFunc(m.states.peers, func(x, y *durable) int { return x.peer.Compare(y.peer) })
+	for _, d := range m.states.peers {
+		if gone(d) {
+			m.forgetState(d.peer)
 		}
 	}
+	m.states.peers = slices.DeleteFunc(m.states.peers, gone)
 }
 
 // persisted takes a success of the disk.
@@ -219,7 +228,7 @@ func (m *Machine) persistFailed(now time.Time, in core.PersistFailed) {
 // stateFailed takes a record of state that could not be written; the next accepted
 // Update writes it anew.
 func (m *Machine) stateFailed(p messages.Peer, err error) {
-	if d := m.states.peers[p]; d != nil {
+	if d := m.states.of(p); d != nil {
 		d.written, d.onDisk, d.reserved = nil, true, 0 // the record of before is still there
 	}
 	m.wrote()
@@ -334,7 +343,7 @@ const restoredCrashes = 2
 // restored, and that no server has confirmed, may be why; it reports whether the
 // record was set aside for it.
 func (m *Machine) suspectState(p messages.Peer) bool {
-	d := m.states.peers[p]
+	d := m.states.of(p)
 	if d == nil || !d.restored {
 		return false
 	}

@@ -35,8 +35,8 @@ type saveWait struct{ save uint64 }
 // batch is what is left to do of one Step.
 type batch struct {
 	effects []core.Effect
-	save    uint64       // number of the messages.Save under way; 0 for none
-	persist core.Persist // that it is for
+	save    uint64        // number of the messages.Save under way; 0 for none
+	persist *core.Persist // that it is for
 }
 
 func (b *batch) pop() core.Effect {
@@ -50,7 +50,7 @@ func (b *batch) spent() bool { return len(b.effects) == 0 && b.save == 0 }
 // holds reports whether the batch has, or is still to make, a write for which
 // match is true.
 func (b *batch) holds(match func(core.Persist) bool) bool {
-	if b.save != 0 && match(b.persist) {
+	if b.save != 0 && match(*b.persist) {
 		return true
 	}
 	return slices.ContainsFunc(b.effects, func(e core.Effect) bool {
@@ -81,7 +81,7 @@ func (s *Shell) earlier(i int, match func(core.Persist) bool) bool {
 // save hands a record to the store.
 func (s *Shell) save(ctx actor.Context, i int, persist core.Persist) {
 	save := saves.Add(1)
-	s.batches[i].save, s.batches[i].persist = save, persist
+	s.batches[i].save, s.batches[i].persist = save, &persist
 	s.ownTimers(ctx).Set(saveWait{save}, persistTimeout)
 	store := s.route(core.Store, 0)
 	if store == nil {
@@ -99,7 +99,7 @@ func (s *Shell) answered(ctx actor.Context, save uint64, err error) {
 		return
 	}
 	token := s.batches[i].persist.Token
-	s.batches[i].save, s.batches[i].persist = 0, core.Persist{}
+	s.batches[i].save, s.batches[i].persist = 0, nil
 	if s.batches[i].spent() {
 		s.batches = slices.Delete(s.batches, i, i+1)
 	}

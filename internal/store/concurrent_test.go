@@ -65,6 +65,9 @@ func TestARecordDoesNotWaitForAnother(t *testing.T) {
 		}
 		must(t, <-saved)
 		checkLoad(t, s, "slow", "x")
+		if s.busy != nil {
+			t.Errorf("%d records are kept in mind", len(s.busy))
+		}
 	})
 }
 

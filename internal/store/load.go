@@ -53,9 +53,9 @@ func (s *Store) Load(name string) (Record, error) {
 // that have a file that Load would look at. At most scanMax are returned. The error
 // is a *ReadError when the directory cannot be read, or ErrClosed.
 func (s *Store) Names(prefix string) ([]string, error) {
-	s.own.Lock()
+	s.mu.Lock()
 	closed := s.closed
-	s.own.Unlock()
+	s.mu.Unlock()
 	if closed {
 		return nil, ErrClosed
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -62,15 +63,24 @@ type Store struct {
 	check     func(name string, data []byte) error
 
 	// own guards what follows. A call has it for as long as it takes to see that
-	// the directory is there and ours; the files of a record are the business of
-	// whoever has its gate.
-	own     gate
-	lock    Lock // nil: not taken yet; see Attach
-	made    bool // the directory, by this Store; its entry may not be durable yet
-	rooted  bool // its entry is durable
-	closed  bool
-	records map[string]gate
-	calls   sync.WaitGroup // under way; none begins once closed is set
+	// the directory is there and ours.
+	own    gate
+	lock   Lock // nil: not taken yet; see Attach
+	made   bool // the directory, by this Store; its entry may not be durable yet
+	rooted bool // its entry is durable
+
+	mu     sync.Mutex // guards what follows; nothing waits while it is held
+	closed bool
+	busy   []*turns
+	calls  sync.WaitGroup // under way; none begins once closed is set
+}
+
+// turns are the calls on one record that are under way: its files are the business
+// of the one that has the gate. There are some only while there are calls.
+type turns struct {
+	name  string
+	gate  gate
+	calls int
 }
 
 // gate is a lock. It is a channel, so that in a bubble of testing/synctest time
@@ -124,7 +134,7 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	}
 	s = &Store{
 		fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check,
-		own: newGate(), records: map[string]gate{},
+		own: newGate(),
 	}
 	if err := s.reach(); err != nil {
 		return s, err, nil
@@ -242,10 +252,10 @@ func requireDir(fsys FS, dir string) error {
 // Close releases the directory, once the calls under way have ended. Every later
 // Load, Save and Delete fails with ErrClosed; a second Close does nothing.
 func (s *Store) Close() error {
-	s.own.Lock()
+	s.mu.Lock()
 	was := s.closed
 	s.closed = true
-	s.own.Unlock()
+	s.mu.Unlock()
 	if was {
 		return nil
 	}
@@ -262,19 +272,42 @@ func (s *Store) Close() error {
 // enter begins a call on the named record, which has it to itself until leave is
 // called. Calls on other records go on meanwhile.
 func (s *Store) enter(name string) (leave func(), err error) {
-	s.own.Lock()
-	if err := s.usable(name); err != nil {
-		s.own.Unlock()
+	t, err := s.queue(name)
+	if err != nil {
 		return nil, err
 	}
-	if s.records[name] == nil {
-		s.records[name] = newGate()
+	t.gate.Lock()
+	return func() { t.gate.Unlock(); s.left(t) }, nil
+}
+
+// queue counts a call on the named record as under way.
+func (s *Store) queue(name string) (*turns, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(name); err != nil {
+		return nil, err
 	}
-	record := s.records[name]
+	at := slices.IndexFunc(s.busy, func(t *turns) bool { return t.name == name })
+	if at < 0 {
+		at = len(s.busy)
+		s.busy = append(s.busy, &turns{name: name, gate: newGate()})
+	}
+	s.busy[at].calls++
 	s.calls.Add(1)
-	s.own.Unlock()
-	record.Lock()
-	return func() { record.Unlock(); s.calls.Done() }, nil
+	return s.busy[at], nil
+}
+
+// left counts a call as ended.
+func (s *Store) left(t *turns) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.calls--; t.calls == 0 {
+		s.busy = slices.DeleteFunc(s.busy, func(other *turns) bool { return other == t })
+	}
+	if len(s.busy) == 0 {
+		s.busy = nil
+	}
+	s.calls.Done()
 }
 
 func (s *Store) path(file string) string { return filepath.Join(s.dir, file) }
