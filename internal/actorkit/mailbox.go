@@ -53,11 +53,22 @@ func Mailbox(opts MailboxOptions) actor.MailboxProducer {
 	if opts.Capacity <= 0 {
 		opts.Capacity = DefaultCapacity
 	}
+	shared := &opts
+	if opts.plain() {
+		shared = plainOptions
+	}
 	return func() actor.Mailbox {
-		m := &mailbox{options: &opts}
+		m := &mailbox{options: shared}
 		m.work = m.process // once, not for every wake-up
 		return m
 	}
+}
+
+// plainOptions are those of a mailbox that drops nothing and that nobody observes.
+var plainOptions = &MailboxOptions{Capacity: DefaultCapacity}
+
+func (o *MailboxOptions) plain() bool {
+	return o.Droppable == nil && o.Room == nil && o.OnDrop == nil && o.Hooks == nil
 }
 
 // mailbox implements actor.Mailbox. mu guards everything below it; it is never

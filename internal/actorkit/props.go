@@ -14,17 +14,21 @@ type PropsOptions struct {
 }
 
 // Props returns the properties of an actor with everything that this package
-// demands: Mailbox, Strategy, and a guard that makes a *Crash of every panic. The producer is called for every
-// incarnation and must return a new actor each time. Use one Props per spawn
+// demands: Mailbox, Strategy, and a guard that makes a *Crash of every panic. The
+// producer is called for every incarnation and must return a new actor each time;
+// the actors are root actors, or children of actors of this package, which are
+// never restarted. Use one Props per spawn
 // when the options differ between actors. A root actor needs a Guardian
 // besides, given to the root context or as the extra option actor.WithGuardian.
 func Props(producer actor.Producer, options PropsOptions, extra ...actor.PropsOption) *actor.Props {
 	late, hooks := options.OnLatePanic, options.Mailbox.Hooks
-	props := actor.PropsFromProducer(
-		func() actor.Actor { return &guard{actor: producer(), late: late, hooks: hooks} },
-		actor.WithMailbox(Mailbox(options.Mailbox)),
-		actor.WithSupervisor(strategyOf(options.OnChildCrash)),
-	)
+	incarnate := func() actor.Actor { return &guard{actor: producer(), late: late, hooks: hooks} }
+	mailbox := Mailbox(options.Mailbox)
+	props := actor.PropsFromProducer(incarnate,
+		actor.WithMailbox(mailbox), actor.WithSupervisor(strategyOf(options.OnChildCrash)))
+	if options.OnChildCrash == nil && len(extra) == 0 {
+		props.Configure(actor.WithSpawnFunc(spawnShared(incarnate, mailbox)))
+	}
 	return props.Configure(extra...)
 }
 

@@ -61,22 +61,31 @@ func TestSystemIsSmall(t *testing.T) {
 	Settle()
 }
 
-// A client has half a dozen actors, a gateway's process thousands of clients: what
-// an actor that does nothing holds counts six times. This one waits for a timer.
+// A client has half a dozen actors, a process thousands of clients: what an actor
+// that does nothing holds counts six times. This one is a child and waits for a timer.
 func TestIdleActorIsSmall(t *testing.T) {
-	const actors, most = 1000, 2000
+	const actors, most = 1000, 1600
 	system := realSystem(t)
-	var pids []*actor.PID
+	var children []*actor.PID
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	for range actors {
-		pids = append(pids, system.Root.Spawn(Props(newStage(nil, time.Now(), nil), PropsOptions{})))
-		system.Root.Send(pids[len(pids)-1], script{core.SetTimer{Timer: core.Timer{Name: "t"}, After: time.Hour}})
-	}
-	for _, pid := range pids {
+	spawned := make(chan struct{})
+	parent := system.Root.Spawn(Props(fn(func(ctx actor.Context) {
+		if _, started := ctx.Message().(*actor.Started); !started {
+			return
+		}
+		for range actors {
+			child := ctx.Spawn(Props(newStage(nil, time.Now(), nil), PropsOptions{}))
+			ctx.Send(child, script{core.SetTimer{Timer: core.Timer{Name: "t"}, After: time.Hour}})
+			children = append(children, child)
+		}
+		close(spawned)
+	}), PropsOptions{}))
+	<-spawned
+	for _, child := range children {
 		answer := make(chan struct{}, 1)
-		system.Root.Send(pid, messages.Ping{Answer: answer})
+		system.Root.Send(child, messages.Ping{Answer: answer})
 		<-answer
 	}
 	runtime.GC()
@@ -84,5 +93,19 @@ func TestIdleActorIsSmall(t *testing.T) {
 	if got := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / actors; got > most {
 		t.Errorf("an idle actor holds %d bytes, more than %d", got, most)
 	}
-	poison(t, system, pids...)
+	poison(t, system, parent)
+}
+
+// A child that somebody else restarts does not become another's.
+func TestAChildIsNotMadeAnew(t *testing.T) {
+	h := &handover{actor: actor.ReceiveFunc(func(actor.Context) {})}
+	if h.take() == nil {
+		t.Error("the child was not handed over")
+	}
+	defer func() {
+		if recover() != errMadeAnew {
+			t.Error("a child was handed over twice")
+		}
+	}()
+	h.take()
 }
