@@ -143,7 +143,7 @@ func (f *fleetFigures) report(b *testing.B, clients int, most weight) {
 // is used up later; and goroutines. A run that exceeds it has failed.
 var (
 	mostPlain   = weight{resident: 40 << 10, objects: 26 << 10, live: 36 << 10, goroutines: 1}
-	mostSecured = weight{resident: 54 << 10, objects: 26 << 10, live: 40 << 10, goroutines: 1}
+	mostSecured = weight{resident: 56 << 10, objects: 30 << 10, live: 44 << 10, goroutines: 1}
 )
 
 // TestAThousandClientsAreLight runs the benchmark, which has the limits, in a process
@@ -164,9 +164,9 @@ func TestAThousandClientsAreLight(t *testing.T) {
 	}
 }
 
-// ownGoroutines is how many goroutines of the process itself, for each client,
-// may come on top.
-const ownGoroutines = 0.05
+// ownGoroutines is how many goroutines may come on top, for each client: those of
+// the process itself, and of the records that are still on their way to the disk.
+const ownGoroutines = 0.2
 
 func (f *fleetFigures) limit(b *testing.B, each float64, most weight) {
 	if systemtest.RaceDetector {
