@@ -12,6 +12,9 @@
 //     no temporary file is left. The exception is a medium that fails twice,
 //     in the sync of the directory and then in taking the new file back; the
 //     next Load then tells which generation holds.
+//   - After a Delete the record is gone, durably. After a Drop a power loss may bring
+//     its newest generation back, but never only an older one, until the next Save or
+//     Delete of any record.
 //   - A directory that is made here is durable with its first record, and costs no
 //     sync before it. So is one that an earlier process left without a record.
 //   - The current generation and the one before it are kept. When the current
