@@ -3,6 +3,7 @@ package actorkit
 import (
 	"fmt"
 	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 
@@ -108,4 +109,17 @@ func TestAChildIsNotMadeAnew(t *testing.T) {
 		}
 	}()
 	h.take()
+}
+
+// A process may make any number of systems: one is made without a goroutine for each
+// of the 32,768 parts of protoactor's registry.
+func TestSystemStartsFewGoroutines(t *testing.T) {
+	created := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+	metrics.Read(created)
+	before := created[0].Value.Uint64()
+	realSystem(t)
+	metrics.Read(created)
+	if n := created[0].Value.Uint64() - before; n > 1000 {
+		t.Errorf("a new system has started %d goroutines", n)
+	}
 }
