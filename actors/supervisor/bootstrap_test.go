@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -47,8 +48,10 @@ func TestManagementIsNotStarvedByABootstrapThatFails(t *testing.T) {
 	d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
 	d.wait(server(1))
 	d.fail(messages.BootstrapPeer(), bootstrapRefused)
-	d.wait(messages.BootstrapPeer()) // due at the same instant as the other
-	d.fire(waitTimer(server(1)))
+	if d.timers[waitTimer(server(1))] != d.timers[waitTimer(messages.BootstrapPeer())] {
+		t.Fatalf("not due at the same instant: %v", d.timers)
+	}
+	d.wait(messages.BootstrapPeer())
 	if !d.idle(server(1)) {
 		t.Fatal("a Register beside a bootstrap that may replace the account")
 	}
@@ -116,5 +119,37 @@ func TestLateBootstrapTriggerIsDropped(t *testing.T) {
 	d.step(trigger)
 	if !d.idle(messages.BootstrapPeer()) {
 		t.Fatal("a trigger of an older link was heeded")
+	}
+}
+
+// What becomes of accounts whose waits end at one instant does not depend on whose
+// timer comes first.
+func TestOneInstantHasOneOrder(t *testing.T) {
+	for _, first := range []messages.Peer{messages.BootstrapPeer(), server(1), server(2)} {
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1), serverAccount(t, server(2), 2))
+		d.fail(server(2), refused)
+		d.fail(server(1), refused)
+		d.call(messages.CallBootstrap)
+		d.fail(messages.BootstrapPeer(), bootstrapRefused)
+		d.wait(first)
+		if got := d.busy(); !slices.Equal(got, []messages.Peer{messages.BootstrapPeer()}) {
+			t.Fatalf("%s expired first: %v began, and the bootstrap may replace the accounts", first, got)
+		}
+		d.fail(messages.BootstrapPeer(), bootstrapRefused)
+		if d.epoch(server(1)) > d.epoch(server(2)) {
+			t.Fatalf("%s expired first: server 2 began before server 1", first)
+		}
+	}
+}
+
+// Who has waited longer goes first, also where the clock is late.
+func TestEarlierWaitGoesFirst(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 1), serverAccount(t, server(2), 2))
+	d.fail(server(2), refused)
+	d.now = d.now.Add(time.Second)
+	d.fail(server(1), refused)
+	d.wait(server(1))
+	if d.epoch(server(2)) > d.epoch(server(1)) {
+		t.Fatal("server 1 began before server 2")
 	}
 }

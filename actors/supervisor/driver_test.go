@@ -27,6 +27,7 @@ type driver struct {
 	live    map[messages.Epoch]messages.Peer
 	orders  []Order
 	begun   []time.Time // attempts: incarnations, and repeated requests on a link
+	began   map[messages.Epoch]time.Time
 	events  []messages.Event
 	answers []messages.ErrorCode
 	causes  []error // of the answers
@@ -81,7 +82,7 @@ func newDriver(t *testing.T, configured ...messages.Account) *driver {
 	t.Helper()
 	d := &driver{
 		t: t, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
-		timers: map[core.Timer]time.Time{}, live: map[messages.Epoch]messages.Peer{}, records: map[string][]byte{},
+		timers: map[core.Timer]time.Time{}, began: map[messages.Epoch]time.Time{}, live: map[messages.Epoch]messages.Peer{}, records: map[string][]byte{},
 	}
 	d.factory = accounts.ToTree(configured)
 	d.machine = New(testConfig())
@@ -164,7 +165,7 @@ func (d *driver) note(effect core.Effect) {
 	case core.Persist:
 		d.write(effect)
 	case Spawn:
-		d.live[effect.Epoch] = effect.Peer
+		d.live[effect.Epoch], d.began[effect.Epoch] = effect.Peer, d.now
 		d.begun = append(d.begun, d.now)
 		d.firstMID = effect.FirstMID
 	case Retire:

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -46,7 +47,24 @@ func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
 		}}, 0)
 		return
 	}
-	m.due(now, a)
+	m.allDue(now, a)
+}
+
+// allDue does what the accounts have been waiting for whose waits are over by now,
+// expired among them. Timers of one instant expire in any order; what becomes of the
+// accounts must not depend on that: who has waited for the earlier instant begins,
+// then the bootstrap account, then the servers by their short IDs.
+func (m *Machine) allDue(now time.Time, expired *account) {
+	over := slices.DeleteFunc(m.everyone(), func(a *account) bool {
+		return a != expired && (a.pending.due.IsZero() || a.pending.due.After(now))
+	})
+	slices.SortStableFunc(over, func(a, b *account) int { return a.pending.due.Compare(b.pending.due) })
+	for _, a := range over {
+		if a == expired || !a.pending.due.IsZero() { // it has not begun with another one
+			m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+			m.due(now, a)
+		}
+	}
 }
 
 // due does what an account has been waiting for.
