@@ -153,3 +153,41 @@ func TestEarlierWaitGoesFirst(t *testing.T) {
 		t.Fatal("server 1 began before server 2")
 	}
 }
+
+// An account that was to bootstrap, and has to try itself, waits as its own policy
+// has it: by OMA's series, or by what a server has written, and not by doubling r0.
+func TestDelayAfterAFailedBootstrapIsTheAccountsOwn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		kind   PolicyKind
+		retry  messages.Retry
+		before int // failures before the refusal
+		want   time.Duration
+	}{
+		"doubling":                {PolicyAuto, messages.Retry{}, 1, 2 * testR0},
+		"OMA":                     {PolicyLwM2M, messages.Retry{}, 1, 2 * time.Minute},
+		"OMA, the series is over": {PolicyLwM2M, messages.Retry{}, 4, time.Minute},
+		"written by a server":     {PolicyAuto, messages.Retry{Timer: seconds(20)}, 2, 80 * time.Second},
+		"one attempt, no delay":   {PolicyAuto, messages.Retry{Count: new(uint64(1)), Timer: seconds(0)}, 0, 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			managed := serverAccount(t, server(1), 1)
+			d := newDriver(t, bootstrapAccount(t), managed)
+			d.machine.config.PolicyKind = tt.kind
+			d.step(messages.Start{})
+			d.loaded(nil, nil)
+			d.machine.accounts[server(1)].Retry = tt.retry
+			for range tt.before {
+				d.fail(server(1), refused)
+				d.wait(server(1))
+			}
+			d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
+			if d.idle(messages.BootstrapPeer()) {
+				d.wait(server(1))
+			}
+			d.fail(messages.BootstrapPeer(), bootstrapRefused)
+			if got := d.timers[waitTimer(server(1))].Sub(d.now); got != tt.want {
+				t.Errorf("it waits %v, want %v", got, tt.want)
+			}
+		})
+	}
+}

@@ -121,9 +121,20 @@ func (m *Machine) resumeServers(now time.Time) {
 		case Retry:
 			m.retry(now, a)
 		case Bootstrap:
-			m.wait(now, a, m.config.Policy.Delay(a.outage.failures-1), Retry)
+			m.wait(now, a, m.afterBootstrap(a), Retry)
 		}
 	}
+}
+
+// afterBootstrap is the delay after which an account tries again itself that was to
+// bootstrap: that of its own policy, without the bootstrap that would end a series.
+func (m *Machine) afterBootstrap(a *account) time.Duration {
+	schedule := m.schedule(a)
+	delay, exhausted := schedule.Delay(a.outage.failures - 1)
+	if sequences, oma := schedule.(Sequences); exhausted && oma {
+		delay = max(delay, sequences.anew())
+	}
+	return delay
 }
 
 // networkUp ends the present waits; what a server asked for is kept.
