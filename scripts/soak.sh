@@ -2,7 +2,7 @@
 # Runs the fault schedules of the whole runtime (internal/systemtest/property) for a long
 # time and prints what it did.
 # Usage: scripts/soak.sh [SCHEDULES] [SEED]
-#   SCHEDULES  how many in all, 10000 by default, a quarter for each set-up
+#   SCHEDULES  how many in all, 10000 by default, a fifth for each set-up
 #   SEED       of the random generator; 0, the default, takes a new one
 # Exit status 1 when a schedule broke a property: it is printed, reduced to
 # what is needed, with the flags that repeat it.
@@ -11,9 +11,9 @@ cd "$(dirname "$0")/.."
 schedules=${1:-10000}
 seed=${2:-0}
 [[ $schedules =~ ^[1-9][0-9]*$ && $seed =~ ^[0-9]+$ ]] || { echo "usage: scripts/soak.sh [SCHEDULES] [SEED]" >&2; exit 2; }
-each=$(((schedules + 3) / 4))
+each=$(((schedules + 4) / 5))
 
-echo "soak: $each schedules for each of 4 set-ups, seed $seed"
+echo "soak: $each schedules for each of 5 set-ups, seed $seed"
 began=$SECONDS
 status=0
 go test -count=1 -run '^TestFaultSchedules$' -v -timeout 12h ./internal/systemtest/property \

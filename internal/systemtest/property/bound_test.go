@@ -27,7 +27,9 @@ const (
 // settle ends what has no end of its own, and waits until the last delayed
 // packet and the last delayed answer have come: they are part of the faults.
 func (l *lab) settle() {
-	l.Server.Behave()
+	for _, g := range l.managers {
+		g.server.Behave()
+	}
 	l.open()
 	time.Sleep(maxDelay + transmitWait)
 }
@@ -37,21 +39,32 @@ func (l *lab) settle() {
 func (l *lab) recoverWithin() {
 	ended := time.Now()
 	l.out.bound = l.boundNow()
-	before := l.Server.Registers(systemtest.Endpoint) + l.Server.Updates(systemtest.Endpoint)
 	ctx, cancel := context.WithDeadline(context.Background(), ended.Add(l.out.bound))
 	defer cancel()
-	fresh := func() bool {
-		return l.Server.Registers(systemtest.Endpoint)+l.Server.Updates(systemtest.Endpoint) > before
-	}
-	err := l.Server.Await(ctx, fresh)
+	err := l.awaitFresh(ctx)
 	synctest.Wait() // the answer is on its way; until it comes, the client says what was before
 	if err == nil {
 		err = l.client.Await(ctx, holdfast.Registered)
 	}
 	l.out.recover = time.Since(ended)
-	if err != nil || !l.Server.Registered(systemtest.Endpoint) {
+	known := !slices.ContainsFunc(l.managers, func(g *manager) bool { return !g.server.Registered(systemtest.Endpoint) })
+	if err != nil || !known {
 		l.out.failf("not registered within %v of the end of the faults: %v (status %+v)", l.out.bound, err, l.client.Status())
 	}
+}
+
+// awaitFresh waits until every management server has accepted something more.
+func (l *lab) awaitFresh(ctx context.Context) error {
+	before := make([]int, len(l.managers))
+	for i, g := range l.managers {
+		before[i] = g.accepted()
+	}
+	for i, g := range l.managers {
+		if err := g.server.Await(ctx, func() bool { return g.accepted() > before[i] }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // boundNow is how long it may take from now on, in a world without faults,
@@ -126,7 +139,9 @@ func (l *lab) waitOf(c holdfast.Connection) time.Duration {
 //   - with a bootstrap server, one more: a management account that waits for a
 //     bootstrap that fails tries again by its own delay;
 //   - two, when the key was rotated: a key that the server no longer has shows
-//     as a stalled handshake, and only the second one in a row is believed.
+//     as a stalled handshake, and only the second one in a row is believed;
+//   - all of that once more where there is a second management account, which
+//     may have to wait for the first one.
 func (l *lab) failuresToCome(s holdfast.Status) int {
 	n := 0
 	for _, c := range s.Connections {
@@ -134,13 +149,13 @@ func (l *lab) failuresToCome(s holdfast.Status) int {
 			n = 1
 		}
 	}
-	if l.plan.Setup == bootstrapServer {
+	if l.plan.Setup.boots() {
 		n++
 	}
-	if l.rotated {
+	if l.rotated > 0 {
 		n += 2
 	}
-	return n
+	return n * len(l.managers)
 }
 
 // finish demands that the registration is worth something, that the client
@@ -155,7 +170,7 @@ func (l *lab) finish() {
 		l.out.failf("Close: %v", j.closed)
 	}
 	l.open()
-	ctx, cancel := context.WithTimeout(context.Background(), attemptBudget)
+	ctx, cancel := context.WithTimeout(context.Background(), attemptBudget*time.Duration(len(l.managers))) // one may wait for the other
 	defer cancel()
 	if err := l.client.Await(ctx, holdfast.Registered); err != nil {
 		l.out.failf("after a restart: %v", err)
@@ -166,12 +181,14 @@ func (l *lab) finish() {
 	l.shut()
 }
 
-// readDevice reads through the present registration.
+// readDevice reads through the present registrations.
 func (l *lab) readDevice() {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptBudget)
 	defer cancel()
-	got, err := l.Server.Read(ctx, systemtest.Endpoint, "/3/0/0", messages.FormatTLV)
-	if err != nil || got.Code != messages.Content {
-		l.out.failf("Read after recovery: %v, %v", got.Code, err)
+	for _, g := range l.managers {
+		got, err := g.server.Read(ctx, systemtest.Endpoint, "/3/0/0", messages.FormatTLV)
+		if err != nil || got.Code != messages.Content {
+			l.out.failf("Read of %s after recovery: %v, %v", g.name, got.Code, err)
+		}
 	}
 }

@@ -19,8 +19,8 @@ type budget struct {
 }
 
 type begun struct {
-	at        time.Time
-	bootstrap bool
+	at   time.Time
+	whom whom
 }
 
 var budgets = []struct {
@@ -28,9 +28,9 @@ var budgets = []struct {
 	span time.Duration
 }{{10, 10 * time.Second}, {60, 10 * time.Minute}}
 
-// registered gives back what the attempts at the management server have used.
-func (b *budget) registered() {
-	b.begun = slices.DeleteFunc(b.begun, func(a begun) bool { return !a.bootstrap || b.unproven })
+// registered gives back what the attempts at a management server have used.
+func (b *budget) registered(at whom) {
+	b.begun = slices.DeleteFunc(b.begun, func(a begun) bool { return a.whom == at || a.whom == boot && b.unproven })
 	b.unproven = false
 }
 
@@ -53,12 +53,8 @@ func (b *budget) crowded(further ...time.Time) bool {
 }
 
 // turn returns when an attempt that is wanted at an instant may begin, while
-// another is booked for later, or is not, with a zero time.
-func (b *budget) turn(wanted, booked time.Time) time.Time {
-	var other []time.Time
-	if !booked.IsZero() {
-		other = append(other, booked)
-	}
+// others are booked.
+func (b *budget) turn(wanted time.Time, other []time.Time) time.Time {
 	candidates := []time.Time{wanted}
 	for _, limit := range budgets {
 		for _, a := range b.begun {
@@ -81,7 +77,7 @@ func (b *budget) turn(wanted, booked time.Time) time.Time {
 func (m *model) begins(e entry, t *track) {
 	longest := budgets[len(budgets)-1].span
 	m.budget.begun = slices.DeleteFunc(m.budget.begun, func(a begun) bool { return e.at.Sub(a.at) >= longest })
-	m.budget.begun = append(m.budget.begun, begun{e.at, t == &m.b})
+	m.budget.begun = append(m.budget.begun, begun{e.at, t.whom})
 	if m.budget.crowded() {
 		m.failf(e, "more attempts than the budget of a client allows: %v", m.budget.begun)
 	}
@@ -89,11 +85,32 @@ func (m *model) begins(e entry, t *track) {
 
 // turnOf returns when an account has its turn that wants it at an instant.
 func (m *model) turnOf(t *track, wanted time.Time) time.Time {
-	other := &m.m
-	if t == &m.m {
-		other = &m.b
+	var booked []time.Time
+	for _, other := range m.everyone() {
+		if other != t && !other.due.IsZero() {
+			booked = append(booked, other.due)
+		}
 	}
-	return m.budget.turn(wanted, other.due)
+	return m.budget.turn(wanted, booked)
+}
+
+// book lets an account wait for its turn, from an instant on.
+func (m *model) book(t *track, wanted time.Time) {
+	t.begun, t.wanted = true, wanted
+	t.due = m.turnOf(t, wanted)
+}
+
+// closeRanks moves the accounts forward that wait for a turn, in order, when a
+// registration has made room.
+func (m *model) closeRanks(e entry) {
+	waiting := slices.DeleteFunc(m.everyone(), func(t *track) bool { return t.due.IsZero() || !t.due.After(t.wanted) })
+	slices.SortStableFunc(waiting, func(a, b *track) int { return a.due.Compare(b.due) })
+	for _, t := range waiting {
+		t.due = time.Time{}
+	}
+	for _, t := range waiting {
+		t.due = m.turnOf(t, later(e.at, t.wanted))
+	}
 }
 
 // The judge condemns a client that exceeds its budget, or says nothing of it.
@@ -111,19 +128,19 @@ func TestScheduleModelCondemnsTheBudget(t *testing.T) {
 	entries := []entry{{at: at(0), kind: entryStart}, {at: at(0), kind: entryLoaded}}
 	ms := 0
 	for n := range 9 {
-		entries = append(entries, entry{at: at(ms), kind: entryDial}, failure(ms, n+1, 1<<n, false))
+		entries = append(entries, entry{at: at(ms), kind: entryBegin}, failure(ms, n+1, 1<<n, false))
 		ms += 1 << n
 	}
-	entries = append(entries, entry{at: at(ms), kind: entryDial})
+	entries = append(entries, entry{at: at(ms), kind: entryBegin})
 	for name, tt := range map[string]struct {
 		want  string
 		after []entry
 	}{
-		"sound":    {"", []entry{failure(ms, 10, 10_000-ms, true), {at: at(10_000), kind: entryDial}}},
+		"sound":    {"", []entry{failure(ms, 10, 10_000-ms, true), {at: at(10_000), kind: entryBegin}}},
 		"silent":   {"it waits for its turn: true", []entry{failure(ms, 10, 10_000-ms, false)}},
 		"boastful": {"delay should be", []entry{failure(ms, 10, 512, false)}},
 		"early": {"more attempts than the budget", []entry{
-			failure(ms, 10, 512, false), {at: at(ms + 512), kind: entryDial},
+			failure(ms, 10, 512, false), {at: at(ms + 512), kind: entryBegin},
 		}},
 	} {
 		m := newModel(schedule{Setup: plainServer, R0: time.Millisecond})

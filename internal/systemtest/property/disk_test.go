@@ -198,7 +198,7 @@ func (l *lab) callBootstrap() {
 	if l.client == nil {
 		return
 	}
-	l.life().note(entryBootstrap, true, "")
+	l.life().note(entryBootstrap, boot, "")
 	if err := l.client.Bootstrap(context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 		l.out.failf("Bootstrap: %v", err)
 	}

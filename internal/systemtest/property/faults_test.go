@@ -15,13 +15,16 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
+// history is a schedule with a name.
+type history struct {
+	name string
+	plan schedule
+}
+
 // Histories that random schedules have come across and that are worth keeping:
 // each is carried out and judged as those are (TestFaultSchedules).
 func TestFaultHistories(t *testing.T) {
-	histories := []struct {
-		name string
-		plan schedule
-	}{
+	histories := []history{
 		{"an Update is refused, repeated, and then falls silent", schedule{
 			Setup: securedServer, R0: 2 * time.Second, Lifetime: 2 * time.Hour, Span: 2 * time.Hour,
 			Faults: []fault{
@@ -113,12 +116,37 @@ func TestFaultHistories(t *testing.T) {
 			},
 		}},
 	}
+	histories = append(histories, twoServerHistories()...)
 	for _, tt := range histories {
 		t.Run(tt.name, func(t *testing.T) {
 			if out := run(t, tt.plan); len(out.faults) > 0 {
 				t.Errorf("%s\n%s\n%s", tt.plan, strings.Join(out.faults, "\n"), out.story())
 			}
 		})
+	}
+}
+
+// twoServerHistories are those of clients with two management servers.
+func twoServerHistories() []history {
+	all := schedule{Setup: twoServers, Secured: true, R0: 3 * time.Second, Lifetime: time.Hour, Span: 10 * time.Hour}
+	refused := all
+	refused.Faults = []fault{ // both wait for a bootstrap, at the same instants each time
+		{Kind: faultBootstrapAbort, At: 30 * time.Minute, For: 5 * time.Hour},
+		{Kind: faultExpelled, At: time.Hour, Where: 2, N: 1, P: 0.9},
+	}
+	one := all
+	one.Faults = []fault{
+		{Kind: faultBlackHole, At: time.Hour, For: 4 * time.Hour, Where: 5},
+		{Kind: faultRotateKey, At: 3 * time.Hour, Where: 1, N: 5},
+		{Kind: faultAbort, At: 6 * time.Hour, For: time.Hour, Where: 0},
+	}
+	gone := all // bootstraps at once, again and again, while the accounts begin in order
+	gone.OMA, gone.Order, gone.Block = true, secondFirst, true
+	gone.Faults = []fault{{Kind: faultAbort, At: 0, For: 5 * time.Hour, Where: 2}}
+	return []history{
+		{"two servers refuse the client, and the bootstrap server is gone", refused},
+		{"each of two servers has an outage of its own", one},
+		{"two servers are gone, and OMA's series ends in bootstraps", gone},
 	}
 }
 
@@ -153,7 +181,7 @@ func TestScheduleModelCondemns(t *testing.T) {
 		e.event.Code = holdfast.CodeStoreCredentials // nothing is stored by a Register
 		return e
 	}
-	dial := func(second int) entry { return entry{at: at(second), kind: entryDial} }
+	dial := func(second int) entry { return entry{at: at(second), kind: entryBegin} }
 	tests := []struct {
 		name, want string
 		entries    []entry
@@ -201,11 +229,11 @@ func TestScheduleModelCondemnsStore(t *testing.T) {
 		e.event.Time, e.event.NextAttempt = e.at, e.at.Add(retry)
 		return e
 	}
-	dial := func(second int) entry { return entry{at: at(second), kind: entryDial, bootstrap: true} }
+	dial := func(second int) entry { return entry{at: at(second), kind: entryBegin, whom: boot} }
 	damaged := messages.AccountsLoaded{StoredErr: store.DamageChecksum, Factory: lwm2m.NewTree()}
 	plain := said(0, 1, 1, 0)
 	plain.event.NextAttempt = time.Time{}
-	ended := entry{at: at(0), kind: entryEvent, event: holdfast.Event{Type: holdfast.EventBootstrapped, Seq: 1}}
+	ended := entry{at: at(0), kind: entryEvent, event: holdfast.Event{Type: holdfast.EventBootstrapped, Seq: 1}, whom: boot}
 	kept := memory{delivered: true, record: []byte("newest")}
 	tests := []struct {
 		name, want string

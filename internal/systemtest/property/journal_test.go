@@ -39,28 +39,44 @@ const (
 	entryWoke      // the client was told that the machine had slept
 	entryKept      // the state of a registration was stored
 	entryLost      // the store could not keep that
+	entryAsked     // the store was told to read
+	entryBegin     // an attempt begins
+	entryNext      // it goes on with another address
 )
 
 func (k entryKind) String() string {
-	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke", "kept", "not kept"}[k]
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke", "kept", "not kept", "asked", "begin", "next address"}[k]
 }
+
+// whom is the account that something is about: a management account, from 0, or
+// the bootstrap account.
+type whom int
+
+const (
+	boot whom = iota - 1
+	first
+	second
+)
+
+// String implements fmt.Stringer.
+func (w whom) String() string { return [...]string{"bootstrap", "first", "second"}[w+1] }
 
 // entry is one thing that a client did, said, or was told.
 type entry struct {
-	at        time.Time
-	after     uint64 // how many events the client had emitted by then
-	kind      entryKind
-	bootstrap bool           // it concerns the bootstrap server
-	event     holdfast.Event // of entryEvent
-	what      string         // of entryRequest: register, update, deregister, bootstrap
-	loaded    messages.AccountsLoaded
-	record    []byte        // of entrySaved
-	faulty    bool          // an operation of the disk failed at this instant
-	slept     time.Duration // of entryWoke
+	at     time.Time
+	after  uint64 // how many events the client had emitted by then
+	kind   entryKind
+	whom   whom
+	event  holdfast.Event // of entryEvent
+	what   string         // of entryRequest: register, update, deregister, bootstrap
+	loaded messages.AccountsLoaded
+	record []byte        // of entrySaved
+	faulty bool          // an operation of the disk failed at this instant
+	slept  time.Duration // of entryWoke
 }
 
-// journal records one life of a client, from Start to Close: its connects as
-// the network sees them, its requests, its events, and the calls. It is the
+// journal records one life of a client, from Start to Close: its attempts, its
+// connects as the network sees them, its requests, its events, and the calls. It is the
 // client's transport and its tap.
 type journal struct {
 	*lwm2mtest.Host       // the network below
@@ -89,19 +105,33 @@ func (j *journal) attach(c *holdfast.Client) {
 		defer close(j.drained)
 		for e := range events {
 			j.mu.Lock()
-			j.entries = append(j.entries, entry{at: e.Time, after: e.Seq, kind: entryEvent, event: e, bootstrap: ofBootstrap(e.Server)})
+			j.entries = append(j.entries, entry{at: e.Time, after: e.Seq, kind: entryEvent, event: e, whom: whomOf(e.Server)})
 			j.mu.Unlock()
 		}
 	}()
 }
 
-// ofBootstrap reports whether a server URI is the bootstrap server's.
-func ofBootstrap(uri string) bool {
-	return strings.Contains(uri, bootstrapName) || strings.Contains(uri, systemtest.BootstrapAddr.String())
+// whomOf returns whose URI, host name or address that is.
+func whomOf(server string) whom {
+	switch {
+	case strings.Contains(server, bootstrapName), strings.Contains(server, systemtest.BootstrapAddr.String()):
+		return boot
+	case strings.Contains(server, secondName), strings.Contains(server, secondAddr.String()):
+		return second
+	}
+	return first
 }
 
-func (j *journal) note(kind entryKind, bootstrap bool, what string) {
-	j.add(entry{kind: kind, bootstrap: bootstrap, what: what})
+// whomAt returns whose address that is.
+func whomAt(addr netip.Addr) whom {
+	if slices.Contains(decoys[second], addr) {
+		return second
+	}
+	return whomOf(addr.String())
+}
+
+func (j *journal) note(kind entryKind, about whom, what string) {
+	j.add(entry{kind: kind, whom: about, what: what})
 }
 
 func (j *journal) add(e entry) {
@@ -113,13 +143,13 @@ func (j *journal) add(e entry) {
 
 // Lookup implements lwm2mtest.Transport.
 func (j *journal) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
-	j.note(entryLookup, name == bootstrapName, "")
+	j.note(entryLookup, whomOf(name), "")
 	return j.Host.Lookup(ctx, name)
 }
 
 // Dial implements lwm2mtest.Transport.
 func (j *journal) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
-	j.note(entryDial, remote.Addr() == systemtest.BootstrapAddr, "")
+	j.note(entryDial, whomAt(remote.Addr()), "")
 	return j.Host.Dial(ctx, remote)
 }
 
@@ -138,6 +168,9 @@ func (j *journal) Message(actor string, stage lwm2mtest.Stage, message any) {
 
 // order remembers what the store was told to do.
 func (j *journal) order(message any) {
+	if _, asked := message.(messages.LoadAccounts); asked {
+		j.note(entryAsked, first, "")
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch m := message.(type) {
@@ -171,18 +204,39 @@ func (j *journal) wrote(save uint64, credentials, state entryKind) {
 	saved := j.saving[save]
 	j.mu.Unlock()
 	if saved.Record == messages.RecordCredentials {
-		j.add(entry{kind: credentials, bootstrap: true, record: saved.Data})
+		j.add(entry{kind: credentials, whom: boot, record: saved.Data})
 		return
 	}
 	j.add(entry{kind: state})
 }
 
+// requested notes what is to be sent, and the orders to connect: the supervisor gives
+// them in order, while what is seen of them on the network may come after an event
+// of the same instant.
 func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
-	r, ok := message.(messages.Request)
-	if !ok || stage != lwm2mtest.StagePosted || !strings.Contains(actor, "/coapresend/") {
+	if stage != lwm2mtest.StagePosted {
 		return
 	}
-	j.note(entryRequest, strings.HasSuffix(actor, "/0"), requestName(r))
+	switch m := message.(type) {
+	case messages.Connect:
+		kind := entryBegin
+		if len(m.Addresses) > 0 {
+			kind = entryNext
+		}
+		j.note(kind, whomIs(m.Peer), "")
+	case messages.Request:
+		if i := strings.Index(actor, "/coapresend/"); i >= 0 {
+			j.note(entryRequest, whom(actor[len(actor)-1]-'0')-1, requestName(m)) // the bootstrap account's number is 0
+		}
+	}
+}
+
+// whomIs returns the account of a peer.
+func whomIs(p messages.Peer) whom {
+	if p == messages.BootstrapPeer() {
+		return boot
+	}
+	return whom(p.ID) - 1
 }
 
 func requestName(r messages.Request) string {
@@ -211,15 +265,11 @@ func (j *journal) ordered() []entry {
 }
 
 func (e entry) String() string {
-	whom := "management"
-	if e.bootstrap {
-		whom = "bootstrap"
-	}
 	if e.kind == entryLoaded {
 		return fmt.Sprintf("loaded %d bytes, fell back %v, %v; factory %v", len(e.loaded.Stored), e.loaded.FellBack, e.loaded.StoredErr, e.loaded.FactoryErr)
 	}
 	if e.kind != entryEvent {
-		return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.kind, whom, e.what))
+		return strings.TrimSpace(fmt.Sprintf("%s %s %s", e.kind, e.whom, e.what))
 	}
 	v := e.event
 	text := fmt.Sprintf("event %d %s %s%s %s attempt %d %s %s", v.Seq, v.Type, v.State, v.Name, v.Phase, v.Attempt, v.CoAP, v.Action)

@@ -20,14 +20,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-const (
-	serverName    = "server.test"
-	bootstrapName = "boot.test"
-)
-
-// decoys are addresses that nobody has.
-var decoys = []netip.Addr{netip.MustParseAddr("192.0.2.98"), netip.MustParseAddr("192.0.2.99")}
-
 // outcome is what one schedule came to.
 type outcome struct {
 	lives    []*journal
@@ -46,20 +38,19 @@ func (o *outcome) failf(format string, args ...any) {
 // lab carries one schedule out, in a bubble.
 type lab struct {
 	*systemtest.World
-	plan       schedule
-	began      time.Time
-	rand       func() float64
-	management *lwm2mtest.Service // nil while it is down
-	bootstrap  *lwm2mtest.Service // the same
-	key        []byte             // the management server's present key
-	rotated    bool
-	active     map[faultKind]int // how many faults of a kind are in force
-	client     *holdfast.Client  // nil while it is closed
-	config     holdfast.Config
-	disk       *disk
-	damaged    [][]byte                  // records as they were after they were damaged
-	wake       func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
-	out        outcome
+	plan      schedule
+	began     time.Time
+	rand      func() float64
+	managers  []*manager
+	bootstrap *lwm2mtest.Service // nil while it is down
+	rotated   int                // keys that are not the first ones
+	active    map[faultKind]int  // how many faults of a kind are in force
+	client    *holdfast.Client   // nil while it is closed
+	config    holdfast.Config
+	disk      *disk
+	damaged   [][]byte                  // records as they were after they were damaged
+	wake      func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
+	out       outcome
 }
 
 // firstStart is when the client starts: faults may have begun before.
@@ -76,9 +67,11 @@ type action struct {
 func carryOut(t *testing.T, p schedule) *outcome {
 	l := &lab{
 		World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{Seed: p.Seed}), plan: p, began: time.Now(), rand: seeded(p.Seed),
-		key: systemtest.Key, active: map[faultKind]int{}, disk: &disk{FS: store.OS()},
+		active: map[faultKind]int{}, disk: &disk{FS: store.OS()},
 	}
+	l.populate()
 	defer l.Close()
+	defer l.depopulate()
 	l.prepare()
 	for _, a := range l.actions() {
 		time.Sleep(time.Until(l.began.Add(a.at)))
@@ -116,18 +109,19 @@ func (l *lab) prepare() {
 	if l.plan.OMA {
 		l.config.Reconnect.Policy = holdfast.PolicyLwM2M
 	}
-	l.config.Server.URI = "coap://" + l.host1()
+	uri := l.uri(l.managers[0])
+	l.config.Server.URI = uri
 	switch l.plan.Setup {
 	case plainServer:
 		return
 	case certifiedServer:
-		l.config.Server = l.papers().account("coaps://" + l.host1())
+		l.config.Server = l.papers().account(uri)
 		return
 	}
 	l.config.Server = &holdfast.Account{
-		URI: "coaps://" + l.host1(), Security: holdfast.SecurityPSK, PSKIdentity: systemtest.Endpoint, PSKKey: systemtest.Key,
+		URI: uri, Security: holdfast.SecurityPSK, PSKIdentity: systemtest.Endpoint, PSKKey: systemtest.Key,
 	}
-	if l.plan.Setup == bootstrapServer {
+	if l.plan.Setup.boots() {
 		l.config.Server = nil
 		l.config.Bootstrap = l.Factory().Bootstrap
 		if l.plan.Named {
@@ -141,49 +135,13 @@ func (l *lab) prepare() {
 	}
 }
 
-// host1 is the host of the management server's URI.
-func (l *lab) host1() string {
-	if l.plan.Named {
-		return serverName
-	}
-	return systemtest.ServerAddr.String()
-}
-
-func (l *lab) setDNS() {
-	addrs := []netip.Addr{systemtest.ServerAddr}
-	if l.plan.Last {
-		addrs = append(slices.Clone(decoys[:l.plan.Decoys]), systemtest.ServerAddr)
-	} else {
-		addrs = append(addrs, decoys[:l.plan.Decoys]...)
-	}
-	l.Network.SetDNS(serverName, addrs...)
-	l.Network.SetDNS(bootstrapName, systemtest.BootstrapAddr)
-}
-
-func (l *lab) raiseManagement() {
-	port, security := uint16(systemtest.DTLSPort), lwm2mtest.PSK(systemtest.Endpoint, l.key)
-	switch l.plan.Setup {
-	case plainServer:
-		port, security = systemtest.CoAPPort, lwm2mtest.NoSec()
-	case certifiedServer:
-		security = l.papers().security()
-	}
-	l.management = l.Serve(port, security)
-}
-
 func (l *lab) raiseBootstrap() {
 	l.bootstrap = l.ServeBootstrap()
 }
 
-// deliverAccount makes the bootstrap server write the present account.
+// deliverAccount makes the bootstrap server write the present accounts.
 func (l *lab) deliverAccount() {
-	l.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.account(l.key).Writes()})
-}
-
-func (l *lab) account(key []byte) lwm2mtest.AccountConfig {
-	return lwm2mtest.AccountConfig{
-		URI: "coaps://" + l.host1(), PSKIdentity: systemtest.Endpoint, PSKKey: key, Lifetime: l.plan.Lifetime,
-	}
+	l.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.allWrites()})
 }
 
 // open starts a life of the client.
@@ -204,7 +162,7 @@ func (l *lab) open() {
 		return
 	}
 	j.attach(client)
-	j.note(entryStart, false, "")
+	j.note(entryStart, first, "")
 	if err := client.Start(context.Background()); err != nil {
 		l.out.failf("Start: %v", err)
 	}
@@ -218,7 +176,7 @@ func (l *lab) shut() {
 		return
 	}
 	j := l.life()
-	j.note(entryClose, false, "")
+	j.note(entryClose, first, "")
 	began := time.Now()
 	j.closed = l.client.Close(context.Background())
 	<-j.drained
@@ -267,15 +225,15 @@ func (l *lab) parts(f fault) (begin, end func()) {
 	case faultDNS:
 		return l.counted(f.Kind, func() { l.failDNS(f) }, l.setDNS)
 	case faultRegister:
-		return func() { l.misbehave(lwm2mtest.Register, f) }, nil
+		return func() { l.misbehaveAll(lwm2mtest.Register, f) }, nil
 	case faultUpdate:
-		return func() { l.misbehave(lwm2mtest.Update, f) }, nil
+		return func() { l.misbehaveAll(lwm2mtest.Update, f) }, nil
 	case faultForget:
-		return l.Server.Forget, nil
+		return func() { l.each(f, (*lwm2mtest.Server).Forget) }, nil
 	case faultExpelled:
 		return func() { l.expel(f) }, nil
 	case faultAbort:
-		return l.counted(f.Kind, l.abortManagement, l.raiseManagement)
+		return l.counted(f.Kind, func() { l.abortManagement(f) }, l.raiseManagement)
 	case faultGarbage:
 		return func() { l.garbage(f) }, nil
 	case callUpdate:
@@ -298,19 +256,19 @@ func (l *lab) parts(f fault) (begin, end func()) {
 func (l *lab) secured(f fault) (begin, end func()) {
 	switch f.Kind {
 	case faultForgetSessions:
-		return l.Server.ForgetSessions, nil
+		return func() { l.each(f, (*lwm2mtest.Server).ForgetSessions) }, nil
 	case faultRefuseHandshakes:
 		alert := []uint8{0, 40, 42, 45, 49, 71, 80, 86, 115}[f.N%9]
-		return l.counted(faultRefuseHandshakes, func() { l.Server.RefuseHandshakes(alert) }, l.Server.AcceptHandshakes)
+		return l.counted(faultRefuseHandshakes, func() { l.refuse(f, alert) }, l.accept)
 	case faultIgnoreHandshakes:
-		return l.counted(faultRefuseHandshakes, l.Server.IgnoreHandshakes, l.Server.AcceptHandshakes)
+		return l.counted(faultRefuseHandshakes, func() { l.ignore(f) }, l.accept)
 	case faultCertificate:
 		if l.plan.Setup != certifiedServer {
-			return l.counted(faultRefuseHandshakes, func() { l.Server.RefuseHandshakes(46) }, l.Server.AcceptHandshakes)
+			return l.counted(faultRefuseHandshakes, func() { l.refuse(f, 46) }, l.accept)
 		}
 		return l.counted(f.Kind, func() { l.forge(f) }, l.certify)
 	case faultBootstrapRequest:
-		return func() { l.misbehave(lwm2mtest.BootstrapRequest, f) }, nil
+		return func() { l.misbehave(l.Server, lwm2mtest.BootstrapRequest, f) }, nil
 	case faultBootstrapBroken:
 		return l.counted(f.Kind, func() { l.Server.SetBootstrap(systemtest.Endpoint, l.broken(f)) }, l.deliverAccount)
 	case faultBootstrapAbort:
@@ -354,10 +312,14 @@ func (l *lab) impairment(f fault) (begin, end func()) {
 	default:
 		c.Unreachable = []syscall.Errno{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EPERM, syscall.ENETDOWN, syscall.EACCES, syscall.ENOBUFS}[f.N%6]
 	}
+	at := func(a netip.Addr) lwm2mtest.Scope {
+		return lwm2mtest.Either(lwm2mtest.FromAddr(a), lwm2mtest.ToAddr(a))
+	}
 	scope := []lwm2mtest.Scope{
 		lwm2mtest.Everywhere(), lwm2mtest.FromHost(l.Gateway), lwm2mtest.ToHost(l.Gateway),
-		lwm2mtest.Either(lwm2mtest.FromHost(l.Host), lwm2mtest.ToHost(l.Host)),
-		lwm2mtest.Either(lwm2mtest.FromAddr(systemtest.BootstrapAddr), lwm2mtest.ToAddr(systemtest.BootstrapAddr)),
+		at(systemtest.ServerAddr), at(systemtest.BootstrapAddr), at(secondAddr),
+		lwm2mtest.Either(at(systemtest.ServerAddr), at(secondAddr)),
+		lwm2mtest.Either(at(systemtest.BootstrapAddr), at(secondAddr)),
 	}[f.Where]
 	var made *lwm2mtest.Impairment
 	return func() { made = l.Network.Impair(scope, c) }, func() { made.Lift() }
@@ -366,15 +328,28 @@ func (l *lab) impairment(f fault) (begin, end func()) {
 func (l *lab) failDNS(f fault) {
 	failure := []lwm2mtest.DNSFailure{lwm2mtest.NameNotFound, lwm2mtest.ServerFailure, lwm2mtest.NoAnswerFromDNS}[f.N%3]
 	if f.Where != 1 {
-		l.Network.FailDNS(serverName, failure)
+		for _, g := range l.struck(f) {
+			l.Network.FailDNS(g.name, failure)
+		}
 	}
 	if f.Where != 2 {
 		l.Network.FailDNS(bootstrapName, failure)
 	}
 }
 
-// misbehave queues one of the server's misbehaviours for a few requests.
-func (l *lab) misbehave(kind lwm2mtest.Kind, f fault) {
+// each does something to the servers that a fault strikes.
+func (l *lab) each(f fault, do func(*lwm2mtest.Server)) {
+	for _, g := range l.struck(f) {
+		do(g.server)
+	}
+}
+
+func (l *lab) misbehaveAll(kind lwm2mtest.Kind, f fault) {
+	l.each(f, func(s *lwm2mtest.Server) { l.misbehave(s, kind, f) })
+}
+
+// misbehave queues one of a server's misbehaviours for a few requests.
+func (l *lab) misbehave(server *lwm2mtest.Server, kind lwm2mtest.Kind, f fault) {
 	b := behaviours()[f.N%len(behaviours())]
 	if overloadedAnswer(b.Answer) && l.plan.tellsMaxAge() {
 		b.MaxAge = &l.plan.MaxAge
@@ -382,7 +357,7 @@ func (l *lab) misbehave(kind lwm2mtest.Kind, f fault) {
 	if b.Delay != 0 {
 		b.Delay = min(2*f.D, maxDelay)
 	}
-	l.Server.Misbehave(systemtest.Endpoint, kind, 1+int(f.P*maxMisbehaves), b)
+	server.Misbehave(systemtest.Endpoint, kind, 1+int(f.P*maxMisbehaves), b)
 }
 
 func overloadedAnswer(c messages.CoAPCode) bool {
@@ -409,16 +384,11 @@ func behaviours() []lwm2mtest.Behaviour {
 // expel makes the server refuse the client, and the client notice.
 func (l *lab) expel(f fault) {
 	answer := []messages.CoAPCode{messages.BadRequest, messages.Forbidden, messages.PreconditionFailed}[f.N%3]
-	l.Server.Forget()
-	l.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1+int(f.P*maxMisbehaves), lwm2mtest.Behaviour{Answer: answer})
+	l.each(f, func(s *lwm2mtest.Server) {
+		s.Forget()
+		s.Misbehave(systemtest.Endpoint, lwm2mtest.Register, 1+int(f.P*maxMisbehaves), lwm2mtest.Behaviour{Answer: answer})
+	})
 	l.callUpdate()
-}
-
-func (l *lab) abortManagement() {
-	if l.active[faultAbort] == 1 {
-		l.management.Abort()
-		l.management = nil
-	}
 }
 
 func (l *lab) abortBootstrap() {
@@ -435,7 +405,9 @@ func (l *lab) garbage(f fault) {
 		{0x40, 0x20, 0, 1}, {0x60, 0, 0, 1}, {0x70, 0, 0, 1}, {0x60, 0x44, 0, 1}, {0x50, 0x44, 0, 1}, {0x40, 0x44, 0, 1}, {0x40, 0, 0, 9},
 	}
 	for i := range 1 + f.N%5 {
-		_ = l.Server.SendRaw(systemtest.Endpoint, all[(f.N+i)%len(all)]) // nobody may be registered
+		l.each(f, func(s *lwm2mtest.Server) {
+			_ = s.SendRaw(systemtest.Endpoint, all[(f.N+i)%len(all)]) // nobody may be registered
+		})
 	}
 }
 
@@ -443,7 +415,7 @@ func (l *lab) callUpdate() {
 	if l.client == nil {
 		return
 	}
-	l.life().note(entryUpdate, false, "")
+	l.life().note(entryUpdate, first, "")
 	if err := l.client.RegisterUpdate(context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 		l.out.failf("RegisterUpdate: %v", err)
 	}
@@ -453,7 +425,7 @@ func (l *lab) callNetworkUp() {
 	if l.client == nil {
 		return
 	}
-	l.life().note(entryHint, false, "")
+	l.life().note(entryHint, first, "")
 	l.client.NetworkUp()
 }
 
@@ -469,7 +441,7 @@ func (l *lab) call(kind entryKind, call func(*holdfast.Client, context.Context) 
 	if l.client == nil {
 		return
 	}
-	l.life().note(kind, false, "")
+	l.life().note(kind, first, "")
 	if err := call(l.client, context.Background()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
 		l.out.failf("%s: %v", kind, err)
 	}
@@ -482,21 +454,25 @@ func (l *lab) sleep(f fault) {
 		return
 	}
 	if f.For >= l.plan.Lifetime {
-		l.Server.Forget()
+		for _, g := range l.managers {
+			g.server.Forget()
+		}
 	}
 	l.life().add(entry{kind: entryWoke, slept: f.For})
 	l.wake(f.For)
 }
 
-// rotate gives the management server another key, of which the bootstrap
-// server knows.
+// rotate gives a management server another key, of which the bootstrap server
+// knows.
 func (l *lab) rotate(f fault) {
-	l.rotated = true
-	l.key = fmt.Appendf(nil, "rotated-%08d", f.N)
-	if l.management != nil {
-		l.management.SetPSK(systemtest.Endpoint, l.key)
+	for _, g := range l.struck(f) {
+		l.rotated++
+		g.key = fmt.Appendf(nil, "rotated%d-%08d", g.whom, f.N)
+		if g.service != nil && g.secured {
+			g.service.SetPSK(systemtest.Endpoint, g.key)
+		}
+		g.server.ForgetSessions()
 	}
-	l.Server.ForgetSessions()
 	if l.active[faultBootstrapBroken] == 0 {
 		l.deliverAccount()
 	}
@@ -504,7 +480,7 @@ func (l *lab) rotate(f fault) {
 
 // broken returns a bootstrap that cannot succeed.
 func (l *lab) broken(f fault) lwm2mtest.BootstrapConfig {
-	good := lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.account(l.key).Writes()}
+	good := lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: l.allWrites()}
 	switch f.N % 7 {
 	case 0: // falls silent instead of finishing
 		good.NoFinish = true
@@ -515,10 +491,12 @@ func (l *lab) broken(f fault) lwm2mtest.BootstrapConfig {
 	case 3: // a Security instance without its Server instance
 		good.Delete, good.Writes = []string{"/"}, good.Writes[:1]
 	case 4: // what is no TLV and no SenML
-		good.Writes[0].Payload = []byte{0xff, 0xff, 0xff}
+		for i := range good.Writes {
+			good.Writes[i].Payload = []byte{0xff, 0xff, 0xff}
+		}
 		good.KeepGoing = f.Where > 2
 	case 5: // a key that is none
-		good.Writes = l.account(nil).Writes()
+		good.Writes = l.keyless(f)
 		good.KeepGoing = true
 	default: // says everything twice, and then nothing
 		good.Twice, good.NoFinish = true, true

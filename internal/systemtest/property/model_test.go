@@ -2,6 +2,7 @@ package property_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -13,49 +14,57 @@ import (
 // one life, in order, and notes what breaks the rules.
 //
 // It judges by what the client says and sends, and keeps no copy of its state. What
-// it knows of the policy: the
-// first attempt is made at once; after a failure the next one comes exactly
-// when the event said; a hint ends the wait, at most once in 5 s, and never a
-// wait that a server asked for; a Register follows a bootstrap at once; an
-// account whose time comes while a bootstrap is under way waits for that, and
-// begins at once when that fails; the account that asked for the bootstrap
-// waits for its own delay once more. All attempts together keep within the
-// budget of a client.
+// it knows of the policy, for each account by itself: the first attempt is made at
+// once; after a failure the next one comes exactly when the event said; a hint ends
+// the wait, at most once in 5 s, and never a wait that a server asked for.
+//
+// What the accounts share: a Register follows a bootstrap at once, on every
+// management account, which all count on from the worst of them; an account whose
+// time comes while a bootstrap is under way waits for that, and begins at once when
+// that fails; the account that asked for the bootstrap waits for its own delay once
+// more; waits that end at one instant end in order, the bootstrap account's first. A
+// bootstrap that waits is called off when all management accounts are registered.
+// Those that have a priority begin one after the other (order_test.go), and all
+// attempts together keep within the budget of a client (budget_test.go).
 type model struct {
-	plan        schedule
-	m, b        track // the management account and the bootstrap account
-	off         track // the bootstrap account's as it was before a bootstrap was called off
-	shelf       shelf // the store
-	budget      budget
-	hinted      time.Time
-	updateAt    time.Time // of the latest RegisterUpdate
-	bootstrapAt time.Time // of the latest call of Bootstrap
-	paused      bool
-	resumedAt   time.Time // when the latest pause ended
-	seq         uint64
-	attempts    int
-	faults      []string
+	plan      schedule
+	servers   []*track // the management accounts
+	b         track    // the bootstrap account
+	wires     map[whom]*wire
+	order     order
+	shelf     shelf // the store
+	budget    budget
+	hinted    time.Time
+	paused    bool
+	resumedAt time.Time // when the latest pause ended
+	seq       uint64
+	attempts  int
+	faults    []string
 }
 
 // track is what the model knows of one account.
 type track struct {
-	name       string
+	whom       whom
+	begun      bool      // since the start, the latest pause or the latest bootstrap
 	open       bool      // an attempt is under way
 	opened     time.Time // when the latest attempt began
-	dials      int       // of this attempt
+	own        bool      // it began by the account's own wait
+	tried      int       // addresses in this attempt
 	requests   int       // since the latest answer
 	failures   uint64    // consecutive
-	registered bool
+	registered bool      // the latest news is that its server knows the client
+	up         bool      // the same, or an Update that was refused is to be repeated
 	usable     bool      // the latest failure left the link in use
 	due        time.Time // when the next attempt has to begin; zero when it depends on something else
+	wanted     time.Time // the same, by the policy alone
 	floor      time.Time // a server asked for quiet until then
 	forBoot    bool      // the next attempt is a bootstrap
+	yields     bool      // the next attempt waits for a bootstrap that is under way by then
+	reads      time.Time // when the store was read before its attempt
 	ladder     bool      // the latest failure led to an attempt at once
 	updated    uint64    // number of the latest event of an accepted Update
 	before     uint64    // how many failures that one ended
 	parked     bool      // its time came while a bootstrap was under way
-	tied       time.Time // its time came when a bootstrap began: until then it waits, or for that
-	later      time.Time // when its attempt has to begin unless it does when it is due
 }
 
 // Limits of one attempt: the addresses of a name, and the requests within the
@@ -65,25 +74,37 @@ type track struct {
 const maxRequests = 8
 
 func newModel(p schedule) *model {
-	return &model{plan: p, m: track{name: "management"}, b: track{name: "bootstrap"}}
+	m := &model{plan: p, b: track{whom: boot}, wires: map[whom]*wire{boot: {}, first: {}, second: {}}}
+	for i := range p.Setup.servers() {
+		m.servers = append(m.servers, &track{whom: whom(i)})
+	}
+	return m
 }
 
 func (m *model) failf(e entry, format string, args ...any) {
-	m.faults = append(m.faults, fmt.Sprintf("at %v, %s: ", e.at.Format("2006-01-02 15:04:05.000000"), e)+fmt.Sprintf(format, args...))
+	m.faults = append(m.faults, fmt.Sprintf("at %v, %s: ", e.at.Format(instant), e)+fmt.Sprintf(format, args...))
 }
 
 func (m *model) of(e entry) *track {
-	if e.bootstrap {
+	switch {
+	case e.whom == boot:
 		return &m.b
+	case int(e.whom) < len(m.servers):
+		return m.servers[e.whom]
 	}
-	return &m.m
+	m.failf(e, "there is no such account")
+	return &track{}
 }
+
+// everyone returns all accounts, in the order in which waits of one instant end.
+func (m *model) everyone() []*track { return slices.Insert(slices.Clone(m.servers), 0, &m.b) }
 
 // check judges one life, which finds the store as the former one left it.
 func (m *model) check(entries []entry, found memory) {
 	m.shelf.memory = found
 	for _, e := range entries {
 		m.advance(e)
+		m.watch(e)
 		m.step(e)
 		if e.kind == entryClose {
 			break
@@ -98,6 +119,8 @@ func (m *model) step(e entry) {
 	switch e.kind {
 	case entryStart:
 		m.shelf.due = e.at
+	case entryAsked:
+		m.asked(e)
 	case entryLoaded:
 		m.loaded(e)
 	case entrySaved:
@@ -109,13 +132,23 @@ func (m *model) step(e entry) {
 	case entryLost:
 		m.lost(e)
 	case entryBootstrap:
-		m.bootstrapAt = e.at
-	case entryLookup:
+		m.bootstrap(e)
+	case entryBegin:
 		m.attempt(e)
-	case entryDial:
-		m.dial(e)
+	case entryNext:
+		m.nextAddress(e)
+	case entryLookup, entryDial:
+		m.seen(e)
 	case entryRequest:
 		m.request(e)
+	default:
+		m.told(e)
+	}
+}
+
+// told takes what the client was told, and what it says.
+func (m *model) told(e entry) {
+	switch e.kind {
 	case entryHint:
 		m.hint(e)
 	case entryPause:
@@ -125,7 +158,7 @@ func (m *model) step(e entry) {
 	case entryWoke:
 		m.woke(e)
 	case entryUpdate:
-		m.updateAt = e.at
+		m.update(e)
 	case entryEvent:
 		m.event(e)
 	}
@@ -135,69 +168,83 @@ func (m *model) step(e entry) {
 // happened.
 func (m *model) advance(e entry) {
 	m.overdue(e)
-	if t := &m.b; !t.due.IsZero() && t.due.Before(e.at) && !m.putOff(t) {
-		m.failf(e, "no bootstrap began at %v", m.b.due)
-		m.b.due = time.Time{}
-	}
-	for !m.m.due.IsZero() && m.m.due.Before(e.at) {
-		m.missed(e)
+	m.tooEarly(e)
+	for t := m.next(e.at); t != nil; t = m.next(e.at) {
+		at := t.due
+		if m.expire(t); t.due.Equal(at) {
+			m.failf(e, "no attempt began at %v of the %s account", at, t.whom)
+			t.due = time.Time{}
+		}
 	}
 }
 
-// missed excuses an attempt of the management account that did not come.
-func (m *model) missed(e entry) {
-	t := &m.m
+// next returns the account whose wait ended first before an instant.
+func (m *model) next(before time.Time) (first *track) {
+	for _, t := range m.everyone() {
+		if !t.due.IsZero() && t.due.Before(before) && (first == nil || t.due.Before(first.due)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// expire ends the wait of a management account that does not begin itself: it
+// waits for a bootstrap, or begins one.
+func (m *model) expire(t *track) {
+	at := t.due
 	switch {
-	case m.putOff(t):
-	case !t.later.IsZero():
-		t.due, t.later = t.later, time.Time{}
-	case m.b.open:
-		t.parked, t.due = true, time.Time{}
-	case t.forBoot && !m.b.due.IsZero():
-		// The bootstrap waits for its own delay: the account tries itself.
-		t.due, t.forBoot = t.due.Add(m.delayOf(t)), false
-	default:
-		m.failf(e, "no attempt began at %v", t.due)
+	case t == &m.b:
+	case t.forBoot:
 		t.due = time.Time{}
+		if !m.b.open && m.b.due.IsZero() {
+			m.book(&m.b, later(at, m.b.floor))
+		}
+		if t.parked = m.bootstrapping(at); !t.parked { // the bootstrap waits for its own delay
+			m.again(t, at)
+		}
+	case t.yields && m.bootstrapping(at):
+		t.parked, t.due = true, time.Time{}
 	}
 }
 
-// putOff lets an account wait that has no turn when it is due: what was to
-// follow at once, such as a Register after a bootstrap.
-func (m *model) putOff(t *track) bool {
-	at := m.turnOf(t, t.due)
-	later := at.After(t.due)
-	t.due = at
-	return later
+// bootstrapping reports whether a bootstrap is under way when the wait of a
+// management account ends. One that reads its credentials anew is not yet.
+func (m *model) bootstrapping(at time.Time) bool {
+	return m.b.open || m.b.due.Equal(at) && !m.b.reads.Equal(at)
 }
 
-// delayOf is how long an account waits that was to bootstrap and has to try itself:
-// the doubling delay after its latest failure, whatever its policy.
-func (m *model) delayOf(t *track) time.Duration {
-	return systemtest.Delay(m.plan.R0, max(t.failures, 1)-1)
+// again lets an account that was to bootstrap wait once more, to try itself.
+func (m *model) again(t *track, now time.Time) {
+	t.forBoot, t.parked = false, false
+	m.book(t, now.Add(m.policy(t, max(t.failures, 1), false)))
+	t.yields = true
 }
 
 // policy is the delay after the n-th consecutive failure of an account, n from 1.
-func (m *model) policy(t *track, n uint64) time.Duration {
+func (m *model) policy(t *track, n uint64, bootstraps bool) time.Duration {
 	if !m.plan.OMA {
 		return systemtest.Delay(m.plan.R0, n-1)
 	}
-	return series(n, m.mayBootstrap(t))
+	delay := series(n, m.mayBootstrap(t))
+	if delay == 0 && !bootstraps {
+		return time.Minute // the first delay of the series
+	}
+	return delay
 }
 
 // mayBootstrap reports whether a bootstrap can be the remedy for an account.
-func (m *model) mayBootstrap(t *track) bool {
-	return t == &m.m && m.plan.Setup == bootstrapServer
-}
+func (m *model) mayBootstrap(t *track) bool { return t != &m.b && m.plan.Setup.boots() }
+
+// omaAttempts is how many attempts there are in OMA's series, by its defaults.
+const omaAttempts = 5
 
 // series is OMA's policy with its defaults (LwM2M Core section 6.2.1.2): five
 // attempts, a minute apart and then twice as long each time. After the fifth
 // comes a bootstrap at once, and then the series again; where there is none, the
 // longest delay for ever.
 func series(n uint64, bootstrap bool) time.Duration {
-	const attempts = 5
-	switch last := n % attempts; {
-	case !bootstrap && n >= attempts:
+	switch last := n % omaAttempts; {
+	case !bootstrap && n >= omaAttempts:
 		return systemtest.Week
 	case last == 0:
 		return 0
@@ -212,47 +259,98 @@ func (m *model) attempt(e entry) {
 	if t.open {
 		m.failf(e, "an attempt began within another")
 	}
-	if e.bootstrap && t.due.IsZero() && m.off.due.Equal(e.at) {
-		*t = m.off // it had begun at this very instant, and connects only now
+	own := t.due.Equal(e.at) && !t.reads.Equal(e.at)
+	if t == &m.b {
+		m.bootstrapBegins(e)
 	}
+	m.wires[t.whom].ordered(e)
 	switch {
-	case t.due.Equal(e.at):
-		m.tie(e)
-	case e.bootstrap && m.m.forBoot && m.m.due.Equal(e.at):
-		m.m.parked, m.m.due = true, time.Time{}
-	case e.bootstrap && m.bootstrapAt.Equal(e.at) && !e.at.Before(t.floor):
-	default:
+	case !t.due.Equal(e.at) && m.begunEarly(e, t):
+	case !t.due.Equal(e.at):
 		m.failf(e, "an attempt out of turn; due at %v", t.due)
+	case t.yields && m.barred(e.at):
+		m.failf(e, "an attempt although a bootstrap is under way")
 	}
 	m.attempts++
 	m.begins(e, t)
-	*t = track{name: t.name, open: true, opened: e.at, failures: t.failures, ladder: t.ladder}
+	*t = track{whom: t.whom, begun: true, open: true, opened: e.at, tried: 1, own: own, failures: t.failures, ladder: t.ladder}
 }
 
-// tie takes a bootstrap that begins by its own delay at the very instant when
-// the management account wants one. No order is promised between two timers of
-// one instant: either the account finds the bootstrap under way and waits for
-// it, or it finds it waiting, and tries itself after its own delay.
-func (m *model) tie(e entry) {
-	if t := &m.m; e.bootstrap && t.forBoot && t.due.Equal(e.at) {
-		t.tied, t.due = e.at.Add(m.delayOf(t)), time.Time{}
+// barred reports whether a bootstrap bars the attempt of a management account: one
+// that was under way before, or one that was due at the same instant.
+func (m *model) barred(at time.Time) bool {
+	if m.b.open {
+		return m.b.opened.Before(at) || m.b.own
+	}
+	return m.b.due.Equal(at) && !m.b.reads.Equal(at)
+}
+
+// bootstrapBegins lets the accounts wait that have asked for the bootstrap.
+func (m *model) bootstrapBegins(e entry) {
+	for _, t := range m.servers {
+		if t.forBoot && t.due.Equal(e.at) {
+			m.expire(t)
+		}
 	}
 }
 
-func (m *model) dial(e entry) {
+// nextAddress takes an attempt that goes on with another address.
+func (m *model) nextAddress(e entry) {
 	t := m.of(e)
 	addresses := 1
-	switch {
-	case !m.plan.Named:
-		m.attempt(e)
-	case !e.bootstrap:
+	if m.plan.Named && t != &m.b {
 		addresses += m.plan.Decoys
 	}
 	if !t.open {
 		m.failf(e, "a connect outside an attempt")
 	}
-	if t.dials++; t.dials > addresses {
-		m.failf(e, "%d connects in one attempt", t.dials)
+	if t.tried++; t.tried > addresses {
+		m.failf(e, "%d connects in one attempt", t.tried)
+	}
+	m.wires[t.whom].ordered(e)
+}
+
+// wire is what the network has seen of an account. It may see the last of an
+// attempt after the event that ended it, but at the same instant.
+type wire struct {
+	connects int       // that were ordered
+	dials    int       // that were seen
+	silent   time.Time // when a connect was ordered of which nothing has been seen; else zero
+	active   time.Time // the latest instant within an attempt, or with a link in use
+}
+
+func (w *wire) ordered(e entry) {
+	w.connects++
+	w.silent, w.active = e.at, e.at
+}
+
+// watch notes which accounts are active at the instant of an entry, and demands that
+// an attempt be seen on the network when it begins.
+func (m *model) watch(e entry) {
+	for _, t := range m.everyone() {
+		w := m.wires[t.whom]
+		if t.open && !w.silent.IsZero() && w.silent.Before(e.at) {
+			m.failf(e, "nothing was seen on the network of the attempt of the %s account at %v", t.whom, w.silent)
+			w.silent = time.Time{}
+		}
+		if t.open || t.registered || t.usable {
+			w.active = e.at
+		}
+	}
+}
+
+// seen takes a lookup or a connect.
+func (m *model) seen(e entry) {
+	w := m.wires[m.of(e).whom]
+	w.silent = time.Time{}
+	if !w.active.Equal(e.at) {
+		m.failf(e, "a connect outside an attempt")
+	}
+	if e.kind == entryLookup {
+		return
+	}
+	if w.dials++; w.dials > w.connects {
+		m.failf(e, "%d connects, and only %d attempts", w.dials, w.connects)
 	}
 }
 
@@ -262,18 +360,36 @@ func (m *model) request(e entry) {
 	if e.what == "deregister" {
 		return
 	}
-	onCall := m.updateAt.Equal(e.at) && !e.at.Before(t.floor)
 	switch {
 	case t.open:
-	case t.due.Equal(e.at) && t.usable, onCall && t.usable && !t.due.IsZero():
+	case t.due.Equal(e.at) && t.usable:
 		t.due, t.floor = time.Time{}, time.Time{}
 		m.begins(e, t)
 	case (t.registered || t.usable) && t.due.IsZero():
+	case m.wires[t.whom].active.Equal(e.at) && !t.usable: // on a link that has ended at this instant
 	default:
 		m.failf(e, "a request out of turn; due at %v", t.due)
 	}
+	t.up = t.up && e.what == "update"
 	if t.requests++; t.requests > maxRequests {
 		m.failf(e, "%d requests without an end", t.requests)
+	}
+}
+
+// update takes a call of RegisterUpdate: an Update that is to be repeated is sent
+// now, unless its server has asked for quiet.
+func (m *model) update(e entry) {
+	for _, t := range m.servers {
+		if t.up && !t.due.IsZero() && !e.at.Before(t.floor) && !m.paused {
+			m.book(t, e.at)
+		}
+	}
+}
+
+// bootstrap takes a call of Bootstrap: it begins one, or ends its wait.
+func (m *model) bootstrap(e entry) {
+	if m.shelf.boots && !m.paused && !m.b.open && !e.at.Before(m.b.floor) {
+		m.book(&m.b, e.at)
 	}
 }
 
@@ -283,19 +399,12 @@ func (m *model) hint(e entry) {
 		return
 	}
 	m.hinted = e.at
-	if m.m.tied.After(e.at) {
-		m.m.tied = e.at
-	}
 	if !m.shelf.due.IsZero() {
 		m.shelf.due = e.at
 	}
-	for _, t := range []*track{&m.b, &m.m} {
-		until := e.at
-		if t.floor.After(until) {
-			until = t.floor
-		}
-		if t.due.After(until) {
-			t.due = until
+	for _, t := range m.everyone() {
+		if until := later(e.at, t.floor); t.due.After(until) {
+			m.book(t, until)
 		}
 	}
 }
@@ -355,31 +464,33 @@ func (m *model) failed(e entry) {
 	if e.event.Attempt != t.failures+1 {
 		m.failf(e, "its attempt should be %d", t.failures+1)
 	}
+	bootstraps := e.event.Action == "bootstrap"
 	retry, _ := e.event.RetryIn()
-	climbs := retry == 0 && e.event.Action != "bootstrap"
-	if climbs && t.ladder {
-		m.failf(e, "a ladder after a ladder")
-	}
-	floor := m.floorOf(e)
-	if t.floor.After(floor) {
-		floor = t.floor // a server's wish outlives a failure of another kind
+	climbs := retry == 0 && !bootstraps
+	if climbs && (t.ladder || t == &m.b || e.event.Code != holdfast.CodeNetwork) {
+		m.failf(e, "no ladder leads from there")
 	}
 	usable := e.event.Phase == "update" && (e.event.CoAP != "" || e.event.Action == "register")
+	floor := later(m.floorOf(e), t.floor) // a server's wish outlives a failure of another kind
 	*t = track{
-		name: t.name, opened: t.opened, failures: e.event.Attempt, due: e.at.Add(retry), usable: usable,
-		forBoot: e.event.Action == "bootstrap", floor: floor,
-		ladder: climbs,
+		whom: t.whom, begun: true, opened: t.opened, failures: e.event.Attempt, floor: floor,
+		usable: usable, up: t.up && usable && e.event.Action != "register",
+		forBoot: bootstraps, ladder: climbs, yields: t != &m.b && !usable && !climbs,
 	}
-	if e.bootstrap {
-		m.resume(e)
-	}
-	wanted := max(m.policy(t, t.failures), t.floor.Sub(e.at))
-	want := m.turnOf(t, e.at.Add(wanted)).Sub(e.at)
+	delay := max(m.policy(t, t.failures, bootstraps), floor.Sub(e.at))
+	t.wanted = e.at.Add(delay)
+	want := m.turnOf(t, t.wanted).Sub(e.at)
+	t.due = e.at.Add(retry)
 	if retry != want && !climbs {
 		m.failf(e, "the delay should be %v", want)
 	}
-	if !climbs && e.event.WaitsForTurn != (want > wanted) {
-		m.failf(e, "it waits for its turn: %v", want > wanted)
+	if !climbs && e.event.WaitsForTurn != (want > delay) {
+		m.failf(e, "it waits for its turn: %v", want > delay)
+	}
+	if t == &m.b {
+		m.resume(e)
+	} else if !m.plan.OMA || t.failures%omaAttempts == 0 || t.failures > omaAttempts && !m.mayBootstrap(t) {
+		m.turnOver(e, t, false)
 	}
 }
 
@@ -394,46 +505,51 @@ func (m *model) floorOf(e entry) time.Time {
 	return e.at.Add(max(time.Duration(m.plan.MaxAge)*time.Second, time.Second))
 }
 
-// resume lets the management account go on after a bootstrap that failed.
+// resume lets the management accounts go on after a bootstrap that failed.
 func (m *model) resume(e entry) {
-	t := &m.m
-	again := e.at.Add(m.delayOf(t))
-	switch {
-	case !t.tied.IsZero():
-		t.due, t.later = e.at, again
-		if t.tied.After(e.at) {
-			t.due = t.tied
+	for _, t := range m.servers {
+		switch {
+		case t.forBoot && (t.parked || t.due.Equal(e.at)):
+			m.again(t, e.at)
+		case t.parked:
+			t.parked, t.yields = false, false
+			m.book(t, e.at)
+			t.yields = t.due.After(e.at)
 		}
-		t.tied, t.forBoot = time.Time{}, false
-	case t.forBoot && (t.parked || t.due.Equal(e.at)):
-		t.due, t.parked, t.forBoot = again, false, false
-	case t.parked:
-		t.due, t.parked = e.at, false
 	}
 }
 
+// bootstrapped takes what a bootstrap delivered: every management account is new,
+// but for the count, which is the worst of all.
 func (m *model) bootstrapped(e entry) {
 	if !m.b.open {
 		m.failf(e, "a bootstrap ended that never began")
 	}
 	m.delivered(e)
 	m.budget.unproven = true
-	m.b = track{name: m.b.name}
-	m.m = track{name: m.m.name, failures: m.m.failures, due: e.at}
+	m.b, m.order = track{whom: boot}, order{}
+	worst := uint64(0)
+	for _, t := range m.servers {
+		worst = max(worst, t.failures)
+	}
+	for _, t := range m.servers {
+		*t = track{whom: t.whom, failures: worst}
+	}
+	m.start(e)
 }
 
 // updated takes an Update that was accepted. On a new link the event that ends
 // the outage follows, and says how many attempts that took.
 func (m *model) updated(e entry) {
-	t := &m.m
+	t := m.of(e)
 	if !t.open && !t.registered && !t.usable {
 		m.failf(e, "an update without a registration")
 	}
-	*t = track{name: t.name, registered: true, updated: e.event.Seq, before: t.failures}
+	*t = track{whom: t.whom, begun: true, registered: true, up: t.up, updated: e.event.Seq, before: t.failures}
 }
 
 func (m *model) registered(e entry) {
-	t := &m.m
+	t := m.of(e)
 	if !t.open && !t.registered && !t.usable {
 		m.failf(e, "a registration without an attempt")
 	}
@@ -444,10 +560,22 @@ func (m *model) registered(e entry) {
 	if e.event.Attempts != failures+1 {
 		m.failf(e, "it took %d attempts", failures+1)
 	}
-	*t = track{name: t.name, registered: true}
-	m.budget.registered()
-	if !m.b.open { // a bootstrap that was to be a recovery is called off
-		m.off = m.b
-		m.b = track{name: m.b.name, floor: m.b.floor}
+	*t = track{whom: t.whom, begun: true, registered: true, up: true}
+	m.budget.registered(t.whom)
+	m.closeRanks(e)
+	m.turnOver(e, t, true)
+	m.callOff()
+}
+
+// callOff ends the wait of a bootstrap that was to be a recovery, once every
+// management account is registered.
+func (m *model) callOff() {
+	for _, t := range m.servers {
+		if !t.up {
+			return
+		}
+	}
+	if !m.b.open && !m.b.due.IsZero() {
+		m.b = track{whom: boot, floor: m.b.floor}
 	}
 }

@@ -79,15 +79,15 @@ func (p *papers) account(uri string) *holdfast.Account {
 
 // forge makes the server present a certificate that must not be trusted.
 func (l *lab) forge(f fault) {
-	if l.management != nil {
-		l.management.SetCertificate(l.papers().bad[f.N%len(l.papers().bad)])
+	if g := l.managers[0]; g.service != nil {
+		g.service.SetCertificate(l.papers().bad[f.N%len(l.papers().bad)])
 	}
 	l.Server.ForgetSessions() // so that it shows
 }
 
 // certify lets it present the good one again.
 func (l *lab) certify() {
-	if l.management != nil {
-		l.management.SetCertificate(l.papers().server.TLS())
+	if g := l.managers[0]; g.service != nil {
+		g.service.SetCertificate(l.papers().server.TLS())
 	}
 }

@@ -11,9 +11,9 @@ import (
 )
 
 // What the model knows of a pause: it ends every attempt, every registration and
-// every wait without a word. When it is over, the management account begins at
-// once, or the bootstrap account where there is no other; only what a server
-// asked for stays in force, and the counts of failures go on.
+// every wait without a word. When it is over, the management accounts begin at once,
+// in their order, or the bootstrap account where there is no other; only what a
+// server asked for stays in force, and the counts of failures go on.
 
 // pause takes an allowed call of Pause.
 func (m *model) pause() {
@@ -25,12 +25,15 @@ func (m *model) pause() {
 		m.shelf.unknown, m.shelf.record = true, nil // it may be stored yet
 	}
 	m.shelf.due, m.shelf.refused = time.Time{}, 0
-	m.m, m.b, m.off = m.m.rested(), m.b.rested(), track{}
+	for _, t := range m.everyone() {
+		*t = t.rested()
+	}
+	m.order, m.budget.unproven = order{}, false
 }
 
 // rested is an account of which only what it remembers is left.
 func (t *track) rested() track {
-	return track{name: t.name, failures: t.failures, floor: t.floor, ladder: t.ladder}
+	return track{whom: t.whom, failures: t.failures, floor: t.floor, ladder: t.ladder}
 }
 
 // resumed takes a call of Resume.
@@ -39,14 +42,17 @@ func (m *model) resumed(e entry) {
 		return
 	}
 	m.paused, m.resumedAt = false, e.at
+	for _, t := range m.everyone() {
+		if has := t == &m.b && m.shelf.boots || t != &m.b && m.shelf.manages; has && t.floor.After(e.at) {
+			m.book(t, t.floor) // it waits, as one that has failed does
+			t.yields = t != &m.b
+		}
+	}
 	switch {
 	case m.shelf.manages:
-		m.m.due = later(e.at, m.m.floor)
-		if m.b.floor.After(e.at) { // it waits, as one that has failed does
-			m.b.due = m.b.floor
-		}
-	case m.shelf.boots:
-		m.b.due = later(e.at, m.b.floor)
+		m.start(e)
+	case m.shelf.boots && !m.b.begun:
+		m.beginNow(e, &m.b)
 	}
 }
 
@@ -59,14 +65,12 @@ func (m *model) woke(e entry) {
 	for i := range m.budget.begun {
 		m.budget.begun[i].at = m.budget.begun[i].at.Add(-e.slept)
 	}
-	for _, t := range []*track{&m.b, &m.m} {
-		for _, at := range []*time.Time{&t.due, &t.tied, &t.later} {
-			if at.After(e.at) {
-				*at = later(e.at, at.Add(-e.slept))
-			}
-		}
+	for _, t := range m.everyone() {
 		if !t.floor.IsZero() {
 			t.floor = t.floor.Add(-e.slept)
+		}
+		if t.due.After(e.at) {
+			m.book(t, later(e.at, t.due.Add(-e.slept)))
 		}
 	}
 	if m.shelf.due.After(e.at) {
@@ -85,7 +89,7 @@ func later(a, b time.Time) time.Time {
 // The judge condemns what a pause, a sleep or OMA's delays forbid.
 func TestScheduleModelCondemnsPausesAndSleeps(t *testing.T) {
 	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
-	dial := func(second int) entry { return entry{at: at(second), kind: entryDial} }
+	dial := func(second int) entry { return entry{at: at(second), kind: entryBegin} }
 	call := func(second int, kind entryKind) entry { return entry{at: at(second), kind: kind} }
 	woke := func(second, slept int) entry {
 		return entry{at: at(second), kind: entryWoke, slept: time.Duration(slept) * time.Second}
@@ -109,7 +113,7 @@ func TestScheduleModelCondemnsPausesAndSleeps(t *testing.T) {
 			dial(0), failed(0, 1, 5), call(1, entryPause), call(100, entryResume), dial(100), failed(100, 2, 10), dial(110),
 		}},
 		"calls that change nothing": {"", false, []entry{
-			dial(0), failed(0, 1, 5), call(1, entryResume), dial(5), call(6, entryPause), call(7, entryPause), call(8, entryHint), call(9, entryResume), dial(9),
+			dial(0), failed(0, 1, 5), call(1, entryResume), dial(5), call(5, entryDial), call(6, entryPause), call(7, entryPause), call(8, entryHint), call(9, entryResume), dial(9),
 		}},
 		"an attempt within a pause":  {"out of turn", false, []entry{dial(0), failed(0, 1, 5), call(1, entryPause), dial(5)}},
 		"a hint within a pause":      {"out of turn", false, []entry{dial(0), failed(0, 1, 5), call(1, entryPause), call(2, entryHint), dial(2)}},

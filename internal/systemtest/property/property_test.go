@@ -95,16 +95,40 @@ func run(t *testing.T, p schedule) *outcome {
 	return out
 }
 
-// story returns the last entries of all lives, without the changes of state.
+// told is how many entries of a history are shown with a fault.
+const told = 300
+
+// story returns the entries that lead to the first fault, and some that follow it.
 func (o *outcome) story() string {
 	var lines []string
 	for i, life := range o.lives {
 		lines = append(lines, fmt.Sprintf("life %d", i+1))
 		for _, e := range life.ordered() {
-			lines = append(lines, e.at.Format("2006-01-02 15:04:05.000000 ")+e.String())
+			lines = append(lines, e.at.Format(instant)+" "+e.String())
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-300):], "\n")
+	end := len(lines)
+	if at := o.firstFault(); at != "" {
+		for end > 0 && !strings.HasPrefix(lines[end-1], at) {
+			end--
+		}
+	}
+	end = min(end+told/10, len(lines))
+	return strings.Join(lines[max(0, end-told):end], "\n")
+}
+
+// instant is how faults and entries show when they were.
+const instant = "2006-01-02 15:04:05.000000"
+
+// firstFault returns when the judge found the first fault; empty when it found
+// none.
+func (o *outcome) firstFault() string {
+	for _, fault := range o.faults {
+		if at, ok := strings.CutPrefix(fault, "at "); ok && len(at) > len(instant) {
+			return at[:len(instant)]
+		}
+	}
+	return ""
 }
 
 // tally counts what a run of the property did.

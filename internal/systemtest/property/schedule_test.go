@@ -17,11 +17,23 @@ const (
 	securedServer                // a management server over PSK
 	certifiedServer              // a management server over X.509
 	bootstrapServer              // a bootstrap server over PSK that delivers a management account over PSK
+	twoServers                   // the same with a second management server, over PSK or NoSec
 	setups                       // their number
 )
 
 func (s setup) String() string {
-	return [...]string{"NoSec", "PSK", "X.509", "PSK bootstrap"}[s]
+	return [...]string{"NoSec", "PSK", "X.509", "PSK bootstrap", "two servers"}[s]
+}
+
+// boots reports whether the accounts come from a bootstrap server.
+func (s setup) boots() bool { return s >= bootstrapServer }
+
+// servers is the number of management accounts.
+func (s setup) servers() int {
+	if s == twoServers {
+		return 2
+	}
+	return 1
 }
 
 // schedule is one random history: a client, what it and its servers suffer,
@@ -32,9 +44,12 @@ type schedule struct {
 	// Provisioned: the bootstrap account is in the state directory, not in the
 	// configuration.
 	Provisioned bool
-	Named       bool // the servers' URIs have host names
-	Decoys      int  // addresses of the management server's name that lead nowhere
-	Last        bool // the decoys come first
+	Secured     bool       // the second management server has PSK
+	Order       precedence // of two management accounts (/1/x/13)
+	Block       bool       // a failure keeps the account behind from being tried (/1/x/15)
+	Named       bool       // the servers' URIs have host names
+	Decoys      int        // addresses of the management server's name that lead nowhere
+	Last        bool       // the decoys come first
 	R0          time.Duration
 	OMA         bool // the delays are those of OMA's policy, and R0 is not used
 	Lifetime    time.Duration
@@ -47,13 +62,37 @@ type schedule struct {
 // quiet. They do so always or never, so that the judge knows what was said.
 func (p *schedule) tellsMaxAge() bool { return p.Seed%2 == 0 }
 
+// precedence is in which order two management accounts begin.
+type precedence uint8
+
+const (
+	together    precedence = iota // none of them has a priority
+	firstFirst                    // both have one
+	secondFirst                   // the same
+	firstFree                     // the second one has: what has none goes first
+	precedences
+)
+
+// priority returns /1/x/13 of a management account, where it has one.
+func (p *schedule) priority(w whom) (n uint64, has bool) {
+	switch p.Order {
+	case firstFirst:
+		return uint64(w) + 1, true
+	case secondFirst:
+		return 2 - uint64(w), true
+	case firstFree:
+		return 0, w == second
+	}
+	return 0, false
+}
+
 // fault is one thing that goes wrong, or a call of the application. What N, P
 // and D mean depends on the kind.
 type fault struct {
 	Kind  faultKind
 	At    time.Duration // since the beginning, a second before the client starts
 	For   time.Duration // how long it lasts, where it lasts
-	Where int           // index into scopes, for faults of the network
+	Where int           // index into scopes, for faults of the network; which servers are struck, for others
 	N     int
 	P     float64
 	D     time.Duration
@@ -118,7 +157,7 @@ func (k faultKind) String() string {
 // kinds returns how many of the fault kinds a set-up can suffer; the list is
 // sorted by that.
 func (s setup) kinds() faultKind {
-	return [...]faultKind{faultForgetSessions, faultBootstrapRequest, faultBootstrapRequest, faultKinds}[s]
+	return [...]faultKind{faultForgetSessions, faultBootstrapRequest, faultBootstrapRequest, faultKinds, faultKinds}[s]
 }
 
 // Ranges of what a schedule draws.
@@ -140,8 +179,13 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		R0:    time.Duration(rapid.IntRange(2000, 10000).Draw(t, "r0 ms")) * time.Millisecond,
 		Span:  time.Duration(rapid.SampledFrom([]int{1, 2, 10, 30, 100, 300, maxHours}).Draw(t, "hours")) * time.Hour,
 	}
-	if s == bootstrapServer {
+	if s.boots() {
 		p.Provisioned = rapid.Bool().Draw(t, "provisioned")
+	}
+	if s == twoServers {
+		p.Secured = rapid.Bool().Draw(t, "second secured")
+		p.Order = precedence(rapid.IntRange(0, int(precedences)-1).Draw(t, "order"))
+		p.Block = rapid.Bool().Draw(t, "block")
 	}
 	if p.Named {
 		p.Decoys = rapid.IntRange(0, 2).Draw(t, "decoys")
@@ -157,10 +201,14 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 }
 
 func drawFault(t *rapid.T, p schedule) fault {
+	scopes := 5
+	if p.Setup == twoServers {
+		scopes = 8
+	}
 	f := fault{
 		Kind:  faultKind(scattered(rapid.Uint32().Draw(t, "kind")) % int(p.Setup.kinds())),
 		At:    time.Duration(rapid.Int64Range(0, p.Span.Milliseconds()-1).Draw(t, "at ms")) * time.Millisecond,
-		Where: rapid.IntRange(0, 4).Draw(t, "where"),
+		Where: rapid.IntRange(0, scopes-1).Draw(t, "where"),
 		N:     scattered(rapid.Uint32().Draw(t, "n")),
 		P:     float64(rapid.IntRange(5, 95).Draw(t, "percent")) / 100,
 		D:     time.Duration(rapid.Int64Range(0, maxLatency.Milliseconds()).Draw(t, "d ms")) * time.Millisecond,
@@ -180,8 +228,8 @@ func scattered(n uint32) int { return int(rand.New(rand.NewPCG(uint64(n), 2)).Ui
 // String returns the schedule as the report of a failure shows it.
 func (p schedule) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, seed %d, provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetime %v, max-age %d, span %v",
-		p.Setup, p.Seed, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.MaxAge, p.Span)
+	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetime %v, max-age %d, span %v",
+		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.MaxAge, p.Span)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&text, "\n  %v + %v: %s where %d n %d p %.2f d %v", f.At, f.For, f.Kind, f.Where, f.N, f.P, f.D)
 	}

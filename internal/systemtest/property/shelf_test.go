@@ -2,6 +2,7 @@ package property_test
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -77,23 +78,33 @@ func (m *model) overdue(e entry) {
 	}
 }
 
+// asked takes the order to read the store. Where no reading is due by itself, an
+// account wants to know its credentials anew before it begins.
+func (m *model) asked(e entry) {
+	if m.b.due.Equal(e.at) && !m.shelf.due.Equal(e.at) {
+		m.b.reads = e.at
+	}
+}
+
 // loaded takes what the client has read. Accounts that are new begin at once.
 func (m *model) loaded(e entry) {
 	s, in := &m.shelf, e.loaded
-	if !s.due.Equal(e.at) && !m.m.due.Equal(e.at) && !m.b.due.Equal(e.at) && !m.resumedAt.Equal(e.at) {
+	awaited := slices.ContainsFunc(m.everyone(), func(t *track) bool { return t.due.Equal(e.at) })
+	if !s.due.Equal(e.at) && !awaited && !m.resumedAt.Equal(e.at) {
 		m.failf(e, "the store was read out of turn; due at %v", s.due)
 	}
 	s.due, s.at = time.Time{}, e.at
 	m.intact(e)
 	managed, booted := s.manages, s.boots
-	s.manages = managed || m.plan.Setup != bootstrapServer || in.Stored != nil
-	s.boots = booted || m.plan.Setup == bootstrapServer && (in.Stored != nil || in.Factory != nil)
+	s.manages = managed || !m.plan.Setup.boots() || in.Stored != nil
+	s.boots = booted || m.plan.Setup.boots() && (in.Stored != nil || in.Factory != nil)
 	m.announce(e, managed)
 	switch {
-	case s.manages && !managed:
-		m.m.due = e.at
-	case s.boots && !booted && !s.manages:
-		m.b.due = e.at
+	case m.paused:
+	case s.manages:
+		m.start(e)
+	case s.boots && !booted:
+		m.beginNow(e, &m.b)
 	}
 }
 
