@@ -166,8 +166,8 @@ func (l *lab) finish() {
 	}
 	asked := l.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)
 	l.shut()
-	if j := l.life(); j.closed != nil && len(l.out.faults) == 0 {
-		l.out.failf("Close: %v", j.closed)
+	if len(l.out.faults) == 0 {
+		l.left()
 	}
 	l.open()
 	ctx, cancel := context.WithTimeout(context.Background(), attemptBudget*time.Duration(len(l.managers))) // one may wait for the other
@@ -179,6 +179,18 @@ func (l *lab) finish() {
 		l.out.failf("a restart lost the account: %d bootstraps more", n-asked)
 	}
 	l.shut()
+}
+
+// left demands that the client has told every server that it leaves.
+func (l *lab) left() {
+	if err := l.life().closed; err != nil {
+		l.out.failf("Close: %v", err)
+	}
+	for _, g := range l.managers {
+		if g.server.Registered(systemtest.Endpoint) {
+			l.out.failf("%s was not told that the client leaves", g.name)
+		}
+	}
 }
 
 // readDevice reads through the present registrations.

@@ -128,7 +128,7 @@ func TestFaultHistories(t *testing.T) {
 
 // twoServerHistories are those of clients with two management servers.
 func twoServerHistories() []history {
-	all := schedule{Setup: twoServers, Secured: true, R0: 3 * time.Second, Lifetime: time.Hour, Span: 10 * time.Hour}
+	all := schedule{Setup: twoServers, Secured: true, R0: 3 * time.Second, Lifetime: time.Hour, Other: 20 * time.Minute, Span: 10 * time.Hour}
 	refused := all
 	refused.Faults = []fault{ // both wait for a bootstrap, at the same instants each time
 		{Kind: faultBootstrapAbort, At: 30 * time.Minute, For: 5 * time.Hour},

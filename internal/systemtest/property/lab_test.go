@@ -453,8 +453,8 @@ func (l *lab) sleep(f fault) {
 	if l.wake == nil {
 		return
 	}
-	if f.For >= l.plan.Lifetime {
-		for _, g := range l.managers {
+	for _, g := range l.managers {
+		if f.For >= l.plan.lifetime(g.whom) {
 			g.server.Forget()
 		}
 	}

@@ -135,7 +135,7 @@ func (l *lab) abortManagement(f fault) {
 func (l *lab) writes(g *manager, key []byte) []lwm2mtest.BootstrapWrite {
 	id := uint16(g.whom) + 1
 	account := lwm2mtest.AccountConfig{
-		SecurityInstance: id, ServerInstance: id - 1, ShortServerID: id, URI: l.uri(g), Lifetime: l.plan.Lifetime,
+		SecurityInstance: id, ServerInstance: id - 1, ShortServerID: id, URI: l.uri(g), Lifetime: l.plan.lifetime(g.whom),
 	}
 	if g.secured {
 		account.PSKIdentity, account.PSKKey = systemtest.Endpoint, key

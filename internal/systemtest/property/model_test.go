@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/actors/registration"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 )
 
@@ -16,7 +17,8 @@ import (
 // It judges by what the client says and sends, and keeps no copy of its state. What
 // it knows of the policy, for each account by itself: the first attempt is made at
 // once; after a failure the next one comes exactly when the event said; a hint ends
-// the wait, at most once in 5 s, and never a wait that a server asked for.
+// the wait, at most once in 5 s, and never a wait that a server asked for; an Update
+// is sent when the lifetime wants it, and not before unless somebody asks for it.
 //
 // What the accounts share: a Register follows a bootstrap at once, on every
 // management account, which all count on from the worst of them; an account whose
@@ -35,6 +37,7 @@ type model struct {
 	shelf     shelf // the store
 	budget    budget
 	hinted    time.Time
+	askedAt   time.Time // of the latest RegisterUpdate, or waking
 	paused    bool
 	resumedAt time.Time // when the latest pause ended
 	seq       uint64
@@ -65,6 +68,7 @@ type track struct {
 	updated    uint64    // number of the latest event of an accepted Update
 	before     uint64    // how many failures that one ended
 	parked     bool      // its time came while a bootstrap was under way
+	renewal    time.Time // when the next Update has to be sent; zero while one is under way, or there is no registration
 }
 
 // Limits of one attempt: the addresses of a name, and the requests within the
@@ -169,6 +173,7 @@ func (m *model) told(e entry) {
 func (m *model) advance(e entry) {
 	m.overdue(e)
 	m.tooEarly(e)
+	m.unrenewed(e)
 	for t := m.next(e.at); t != nil; t = m.next(e.at) {
 		at := t.due
 		if m.expire(t); t.due.Equal(at) {
@@ -365,7 +370,9 @@ func (m *model) request(e entry) {
 	case t.due.Equal(e.at) && t.usable:
 		t.due, t.floor = time.Time{}, time.Time{}
 		m.begins(e, t)
-	case (t.registered || t.usable) && t.due.IsZero():
+	case t.registered && t.due.IsZero():
+		m.renews(e, t)
+	case t.usable && t.due.IsZero():
 	case m.wires[t.whom].active.Equal(e.at) && !t.usable: // on a link that has ended at this instant
 	default:
 		m.failf(e, "a request out of turn; due at %v", t.due)
@@ -376,9 +383,39 @@ func (m *model) request(e entry) {
 	}
 }
 
+// renews takes a request of a registered account: an Update has a reason, and is
+// late for none.
+func (m *model) renews(e entry, t *track) {
+	asked := m.askedAt.Equal(e.at)
+	if e.what == "update" && !asked && !t.renewal.Equal(e.at) {
+		m.failf(e, "an Update that is not due until %v", t.renewal)
+	}
+	t.renewal = time.Time{}
+}
+
+// nextUpdate is when the Update has to be sent that follows an accepted request.
+func (m *model) nextUpdate(e entry, t *track) time.Time {
+	after, finite := registration.UpdateAfter(m.plan.lifetime(t.whom))
+	if !finite {
+		return time.Time{}
+	}
+	return e.at.Add(after)
+}
+
+// unrenewed finds Updates that should have been sent before an entry.
+func (m *model) unrenewed(e entry) {
+	for _, t := range m.servers {
+		if !t.renewal.IsZero() && t.renewal.Before(e.at) {
+			m.failf(e, "no Update to the %s server was sent at %v", t.whom, t.renewal)
+			t.renewal = time.Time{}
+		}
+	}
+}
+
 // update takes a call of RegisterUpdate: an Update that is to be repeated is sent
 // now, unless its server has asked for quiet.
 func (m *model) update(e entry) {
+	m.askedAt = e.at
 	for _, t := range m.servers {
 		if t.up && !t.due.IsZero() && !e.at.Before(t.floor) && !m.paused {
 			m.book(t, e.at)
@@ -546,6 +583,7 @@ func (m *model) updated(e entry) {
 		m.failf(e, "an update without a registration")
 	}
 	*t = track{whom: t.whom, begun: true, registered: true, up: t.up, updated: e.event.Seq, before: t.failures}
+	t.renewal = m.nextUpdate(e, t)
 }
 
 func (m *model) registered(e entry) {
@@ -561,6 +599,7 @@ func (m *model) registered(e entry) {
 		m.failf(e, "it took %d attempts", failures+1)
 	}
 	*t = track{whom: t.whom, begun: true, registered: true, up: true}
+	t.renewal = m.nextUpdate(e, t)
 	m.budget.registered(t.whom)
 	m.closeRanks(e)
 	m.turnOver(e, t, true)

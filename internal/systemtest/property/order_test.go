@@ -122,6 +122,9 @@ func TestScheduleModelCondemnsTwoServers(t *testing.T) {
 		entries []entry
 	}{
 		"sound":                          {"", together, false, slices.Concat(apart, []entry{begin(5, first), failed(5, 3, 2, first, "retry", 10), update(7, second)})},
+		"an Update too early":            {"not due until", together, false, slices.Concat(apart, []entry{begin(5, first), failed(5, 3, 2, first, "retry", 10), update(6, second)})},
+		"an Update that does not come":   {"no Update to the second", together, false, slices.Concat(apart, []entry{begin(5, first), failed(5, 3, 2, first, "retry", 10), begin(15, first)})},
+		"the other's lifetime":           {"no Update to the second", together, false, slices.Concat(apart, []entry{begin(5, first), sees(5, first), up(6, 3, 2, first), update(3507+6, first)})},
 		"the counts are mixed":           {"attempt should be 1", together, false, slices.Concat(both, []entry{failed(0, 1, 1, first, "retry", 5), failed(0, 2, 2, second, "retry", 10)})},
 		"the other's delay":              {"delay should be 5s", together, false, slices.Concat(both, []entry{failed(0, 1, 1, first, "retry", 5), failed(0, 2, 1, second, "retry", 10)})},
 		"the other's success":            {"attempt should be 2", together, false, slices.Concat(apart, []entry{begin(5, first), failed(5, 3, 1, first, "retry", 5)})},
@@ -136,7 +139,7 @@ func TestScheduleModelCondemnsTwoServers(t *testing.T) {
 		"held back, then both at once":   {"", together, false, slices.Concat(beside, []entry{failed(9, 3, 1, boot, "retry", 5), begin(9, first), begin(9, second)})},
 		"one of them is not let go":      {"no attempt began", together, false, slices.Concat(beside, []entry{failed(9, 3, 1, boot, "retry", 5), begin(9, first), failed(9, 4, 2, first, "retry", 10), begin(14, boot)})},
 		"beside the bootstrap":           {"a bootstrap is under way", together, false, slices.Concat(beside, []entry{begin(5, second)})},
-		"called off too early":           {"no attempt began", together, false, slices.Concat(both, []entry{call, begin(0, boot), failed(0, 1, 1, boot, "retry", 5), up(0, 2, 1, first), failed(0, 3, 1, second, "retry", 9), update(7, first)})},
+		"called off too early":           {"no attempt began", together, false, slices.Concat(both, []entry{call, begin(0, boot), failed(0, 1, 1, boot, "retry", 5), up(0, 2, 1, first), failed(0, 3, 1, second, "retry", 5), update(7, first)})},
 		"in order":                       {"", firstFirst, false, []entry{begin(0, first), failed(0, 1, 1, first, "retry", 5), begin(0, second), up(0, 2, 1, second), begin(5, first), up(5, 3, 2, first)}},
 		"together in spite of an order":  {"out of turn", firstFirst, false, slices.Concat(both, []entry{sees(0, first), sees(0, second), up(1, 1, 1, first)})},
 		"the wrong order":                {"out of turn", secondFirst, false, []entry{begin(0, first), up(0, 1, 1, first), update(1, first)}},
@@ -147,7 +150,7 @@ func TestScheduleModelCondemnsTwoServers(t *testing.T) {
 		"more connects than attempts":    {"only 1 attempts", together, false, slices.Concat(both, []entry{sees(0, second), sees(0, second)})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newModel(schedule{Setup: twoServers, R0: 5 * time.Second, Order: tt.order, Block: tt.block})
+			m := newModel(schedule{Setup: twoServers, Lifetime: time.Hour, Other: 14 * time.Second, R0: 5 * time.Second, Order: tt.order, Block: tt.block})
 			start := []entry{{at: at(0), kind: entryStart}, {at: at(0), kind: entryLoaded, loaded: messages.AccountsLoaded{Stored: []byte("both")}}}
 			m.check(slices.Concat(start, tt.entries), memory{delivered: true, record: []byte("both")})
 			if got := strings.Join(m.faults, "\n"); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {

@@ -44,12 +44,13 @@ type schedule struct {
 	// Provisioned: the bootstrap account is in the state directory, not in the
 	// configuration.
 	Provisioned bool
-	Secured     bool       // the second management server has PSK
-	Order       precedence // of two management accounts (/1/x/13)
-	Block       bool       // a failure keeps the account behind from being tried (/1/x/15)
-	Named       bool       // the servers' URIs have host names
-	Decoys      int        // addresses of the management server's name that lead nowhere
-	Last        bool       // the decoys come first
+	Other       time.Duration // lifetime at the second management server
+	Secured     bool          // the second management server has PSK
+	Order       precedence    // of two management accounts (/1/x/13)
+	Block       bool          // a failure keeps the account behind from being tried (/1/x/15)
+	Named       bool          // the servers' URIs have host names
+	Decoys      int           // addresses of the management server's name that lead nowhere
+	Last        bool          // the decoys come first
 	R0          time.Duration
 	OMA         bool // the delays are those of OMA's policy, and R0 is not used
 	Lifetime    time.Duration
@@ -84,6 +85,14 @@ func (p *schedule) priority(w whom) (n uint64, has bool) {
 		return 0, w == second
 	}
 	return 0, false
+}
+
+// lifetime is that of the registration with a management server.
+func (p *schedule) lifetime(w whom) time.Duration {
+	if w == second {
+		return p.Other
+	}
+	return p.Lifetime
 }
 
 // fault is one thing that goes wrong, or a call of the application. What N, P
@@ -183,6 +192,7 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		p.Provisioned = rapid.Bool().Draw(t, "provisioned")
 	}
 	if s == twoServers {
+		p.Other = time.Duration(rapid.IntRange(2, 600).Draw(t, "other lifetime min")) * time.Minute
 		p.Secured = rapid.Bool().Draw(t, "second secured")
 		p.Order = precedence(rapid.IntRange(0, int(precedences)-1).Draw(t, "order"))
 		p.Block = rapid.Bool().Draw(t, "block")
@@ -195,6 +205,11 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		24 * time.Hour, 2 * time.Hour, max(10*time.Minute, p.Span/100), max(2*time.Minute, p.Span/200).Truncate(time.Second),
 	}).Draw(t, "lifetime")
 	p.OMA = rapid.IntRange(0, 3).Draw(t, "oma") == 3
+	if p.OMA && s == twoServers {
+		// Where no server is to be reached there is a bootstrap and ten attempts every
+		// quarter of an hour, without end.
+		p.Span = min(p.Span, 100*time.Hour)
+	}
 	p.MaxAge = uint32(rapid.SampledFrom([]int{0, 1, 30, 600, 86400}).Draw(t, "max-age"))
 	p.Faults = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) fault { return drawFault(t, p) }), 1, maxFaults).Draw(t, "faults")
 	return p
@@ -228,8 +243,8 @@ func scattered(n uint32) int { return int(rand.New(rand.NewPCG(uint64(n), 2)).Ui
 // String returns the schedule as the report of a failure shows it.
 func (p schedule) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetime %v, max-age %d, span %v",
-		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.MaxAge, p.Span)
+	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetimes %v and %v, max-age %d, span %v",
+		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.Other, p.MaxAge, p.Span)
 	for _, f := range p.Faults {
 		fmt.Fprintf(&text, "\n  %v + %v: %s where %d n %d p %.2f d %v", f.At, f.For, f.Kind, f.Where, f.N, f.P, f.D)
 	}
