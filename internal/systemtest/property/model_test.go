@@ -273,6 +273,8 @@ func (m *model) attempt(e entry) {
 	case !t.due.Equal(e.at) && m.begunEarly(e, t):
 	case !t.due.Equal(e.at):
 		m.failf(e, "an attempt out of turn; due at %v", t.due)
+	case t.forBoot:
+		m.failf(e, "it was to be a bootstrap")
 	case t.yields && m.barred(e.at):
 		m.failf(e, "an attempt although a bootstrap is under way")
 	}

@@ -192,7 +192,6 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		p.Provisioned = rapid.Bool().Draw(t, "provisioned")
 	}
 	if s == twoServers {
-		p.Other = time.Duration(rapid.IntRange(2, 600).Draw(t, "other lifetime min")) * time.Minute
 		p.Secured = rapid.Bool().Draw(t, "second secured")
 		p.Order = precedence(rapid.IntRange(0, int(precedences)-1).Draw(t, "order"))
 		p.Block = rapid.Bool().Draw(t, "block")
@@ -201,9 +200,13 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 		p.Decoys = rapid.IntRange(0, 2).Draw(t, "decoys")
 		p.Last = rapid.Bool().Draw(t, "decoys first")
 	}
-	p.Lifetime = rapid.SampledFrom([]time.Duration{
+	lifetimes := rapid.SampledFrom([]time.Duration{
 		24 * time.Hour, 2 * time.Hour, max(10*time.Minute, p.Span/100), max(2*time.Minute, p.Span/200).Truncate(time.Second),
-	}).Draw(t, "lifetime")
+	})
+	p.Lifetime = lifetimes.Draw(t, "lifetime")
+	if s == twoServers {
+		p.Other = lifetimes.Draw(t, "other lifetime") + time.Duration(rapid.IntRange(0, 60).Draw(t, "and s"))*time.Second
+	}
 	p.OMA = rapid.IntRange(0, 3).Draw(t, "oma") == 3
 	if p.OMA && s == twoServers {
 		// Where no server is to be reached there is a bootstrap and ten attempts every
