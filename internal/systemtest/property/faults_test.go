@@ -134,6 +134,12 @@ func twoServerHistories() []history {
 		{Kind: faultBootstrapAbort, At: 30 * time.Minute, For: 5 * time.Hour},
 		{Kind: faultExpelled, At: time.Hour, Where: 2, N: 1, P: 0.9},
 	}
+	longer := all // one is back while the other waits, and so does the bootstrap
+	longer.Faults = []fault{
+		{Kind: faultBootstrapAbort, At: 30 * time.Minute, For: 5 * time.Hour},
+		{Kind: faultExpelled, At: time.Hour, Where: 0, N: 1, P: 0.05},
+		{Kind: faultExpelled, At: time.Hour, Where: 1, N: 1, P: 0.9},
+	}
 	one := all
 	one.Faults = []fault{
 		{Kind: faultBlackHole, At: time.Hour, For: 4 * time.Hour, Where: 5},
@@ -145,6 +151,7 @@ func twoServerHistories() []history {
 	gone.Faults = []fault{{Kind: faultAbort, At: 0, For: 5 * time.Hour, Where: 2}}
 	return []history{
 		{"two servers refuse the client, and the bootstrap server is gone", refused},
+		{"two servers refuse the client, and one of them for longer", longer},
 		{"each of two servers has an outage of its own", one},
 		{"two servers are gone, and OMA's series ends in bootstraps", gone},
 	}
