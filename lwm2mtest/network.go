@@ -112,7 +112,8 @@ func (n *Network) Trace(fn func(Event)) {
 
 // Packets returns the latest packets that sockets have sent, oldest first,
 // with the instants at which they were sent, whatever became of them. The
-// copies that duplication makes are not among them.
+// copies that duplication makes are not among them. The slice is shared, and must
+// not be written to.
 func (n *Network) Packets() []Packet {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -345,6 +345,31 @@ func TestNetworkPacketsAndTrace(t *testing.T) {
 	})
 }
 
+// What Packets has returned stays as it was, and to ask costs nothing, however long
+// the log is: tests ask after every datagram.
+func TestNetworkPacketsAreNotCopied(t *testing.T) {
+	bubble(t, NetworkOptions{PacketLog: 8}, func(t *testing.T, w *world) {
+		var kept [][]Packet
+		for range 40 {
+			w.write(t, "x")
+			kept = append(kept, w.Packets())
+		}
+		for i, packets := range kept {
+			if last := packets[len(packets)-1].Seq; last != uint64(i+1) || len(packets) != min(i+1, 8) {
+				t.Errorf("after %d packets there were %d, to number %d", i+1, len(packets), last)
+			}
+			for n, p := range packets {
+				if p.Seq != packets[0].Seq+uint64(n) {
+					t.Errorf("packet %d stands where %d was", p.Seq, packets[0].Seq+uint64(n))
+				}
+			}
+		}
+		if n := testing.AllocsPerRun(100, func() { _ = w.Packets() }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
 func TestNetworkDeadlines(t *testing.T) {
 	bubble(t, NetworkOptions{}, func(t *testing.T, w *world) {
 		assertSilent(t, w.conn)

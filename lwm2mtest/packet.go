@@ -2,6 +2,7 @@ package lwm2mtest
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -88,13 +89,14 @@ func (l *packetLog) add(p Packet) Packet {
 	l.last++
 	p.Seq = l.last
 	if len(l.list) >= 2*l.limit {
-		l.list = append(l.list[:0], l.list[len(l.list)-l.limit:]...)
+		l.list = append(make([]Packet, 0, 2*l.limit), l.list[len(l.list)-l.limit:]...)
 	}
 	l.list = append(l.list, p)
 	return p
 }
 
+// packets returns the packets that are remembered. What was handed out is never
+// written to again, hence it need not be copied: tests ask after every datagram.
 func (l *packetLog) packets() []Packet {
-	list := l.list[max(0, len(l.list)-l.limit):]
-	return append([]Packet(nil), list...)
+	return slices.Clip(l.list[max(0, len(l.list)-l.limit):])
 }
