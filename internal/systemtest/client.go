@@ -23,6 +23,31 @@ type Client struct {
 	api    *control.Server // once it was asked for
 }
 
+// eventRoom is how many events a test may leave unread. Room for each of them is
+// made at once: for tens of thousands it would be most of what a test costs.
+const eventRoom = 1 << 10
+
+// StartRecorded starts a client with a record of its events. A test in which one
+// of them had no room fails: it would judge by what was left.
+func StartRecorded(t *testing.T, client *holdfast.Client) *Client {
+	t.Helper()
+	c := startRecorded(t, client, eventRoom)
+	t.Cleanup(func() {
+		if len(c.Feed) == cap(c.Feed) || c.lost() {
+			t.Errorf("events had no room: take them as they come; %s", c.Story())
+		}
+	})
+	return c
+}
+
+// lost reports whether an event is missing before the latest one. Numbers have no
+// gaps.
+func (c *Client) lost() bool {
+	c.Story() // takes what is left
+	n := len(c.Seen)
+	return n > 0 && c.Seen[n-1].Seq != uint64(n)
+}
+
 // startRecorded starts a client with a record of so many events.
 func startRecorded(t *testing.T, client *holdfast.Client, room int) *Client {
 	t.Helper()
@@ -65,6 +90,26 @@ func (c *Client) Next(kind holdfast.EventType) holdfast.Event {
 			}
 		case <-timeout.C:
 			c.T.Fatalf("no %s event came; events: %s", kind, c.Story())
+		}
+	}
+}
+
+// Sleep lets virtual time pass, and takes the events that come meanwhile: after
+// years they are more than there is room for.
+func (c *Client) Sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	feed := c.Feed
+	for {
+		select {
+		case e, open := <-feed:
+			if !open {
+				feed = nil
+				continue
+			}
+			c.Seen = append(c.Seen, e)
+		case <-timer.C:
+			return
 		}
 	}
 }

@@ -114,5 +114,5 @@ func (w *World) Start(cfg holdfast.Config, options ...holdfast.Option) *Client {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	return startRecorded(w.T, client, 1<<16)
+	return StartRecorded(w.T, client)
 }

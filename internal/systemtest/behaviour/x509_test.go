@@ -72,7 +72,7 @@ func TestExpiredDeviceCertificateIsReplacedByABootstrap(t *testing.T) {
 		c := w.Start(w.Factory())
 		c.WaitFor(holdfast.Registered)
 
-		time.Sleep(testpki.DefaultLifetime + 48*time.Hour)
+		c.Sleep(testpki.DefaultLifetime + 48*time.Hour)
 		ca = systemtest.Authority(t)
 		w.DeliverCertificate(ca, server) // the server's own certificate is pinned (usage 3)
 		service.Abort()

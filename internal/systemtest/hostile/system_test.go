@@ -61,12 +61,7 @@ func startRandom(w *systemtest.World, cfg holdfast.Config) *systemtest.Client {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	r := &systemtest.Client{Client: client, T: w.T}
-	r.Feed, _ = client.Events(1 << 16)
-	if err := client.Start(w.T.Context()); err != nil {
-		w.T.Fatal(err)
-	}
-	return r
+	return systemtest.StartRecorded(w.T, client)
 }
 
 // Row 44: addresses to which nothing can be sent are skipped, and of a thousand

@@ -90,6 +90,9 @@ func (s *stage) certify(c *command, v *server, a *holdfast.Account) {
 	v.present(v.issue(s.ca))
 }
 
+// eventRoom is how many events may come within a command.
+const eventRoom = 1 << 10
+
 // start starts a process of the client, on a host of its own: of the one that
 // was killed before nothing must be seen any more.
 func (s *stage) start(c *command) {
@@ -110,7 +113,12 @@ func (s *stage) start(c *command) {
 		return
 	}
 	s.client = &client{Client: made, host: host, stage: s, dir: s.settings.config.StateDir}
-	s.client.events, _ = made.Events(1 << 16)
+	s.client.events, _ = made.Events(eventRoom)
+	s.t.Cleanup(func() {
+		if n := made.Status().Dropped; n > 0 {
+			s.t.Errorf("%d events had no room", n)
+		}
+	})
 	if err := made.Start(context.Background()); err != nil {
 		c.fatalf("%v", err)
 	}
