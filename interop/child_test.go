@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -15,13 +17,22 @@ import (
 	"github.com/holdfast-iot/holdfast"
 )
 
-// buildCommand makes the holdfast binary.
+// command makes the holdfast binary, once.
+var command = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(commandDir, "holdfast")
+	output, err := exec.Command("go", "build", "-o", binary, "../cmd/holdfast").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build of cmd/holdfast: %w\n%s", err, output)
+	}
+	return binary, nil
+})
+
+// buildCommand returns the holdfast binary.
 func buildCommand(t *testing.T) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "holdfast")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/holdfast")
-	if output, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build of cmd/holdfast: %v\n%s", err, output)
+	binary, err := command()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return binary
 }
