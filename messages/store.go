@@ -91,7 +91,7 @@ type CredentialsForgotten struct {
 type Save struct {
 	Token  uint64 // chosen by the shell; no two in a process are the same
 	Record string
-	Data   []byte // nil removes the record, which a power loss may bring back
+	Data   []byte // nil removes the record; one of state may come back after a power loss
 }
 
 // SetAside keeps a record from being read again, without destroying it: for a

@@ -175,7 +175,7 @@ func TestRecordsDoNotWaitForEachOther(t *testing.T) {
 		if took := time.Since(began); took != 4*time.Second { // two of them the end of the bubble
 			t.Errorf("took %v", took)
 		}
-		if i := slices.Index(disk.log, "save a 1"); i > 2 || !slices.Contains(disk.log[i+1:], "drop a") {
+		if i := slices.Index(disk.log, "save a 1"); i > 2 || !slices.Contains(disk.log[i+1:], "delete a") {
 			t.Errorf("%q", disk.log)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -26,6 +27,11 @@ func (s *shelf) Load(name string) (store.Record, error) {
 		return store.Record{Data: []byte("older"), FellBack: true, Cause: err}, nil
 	}
 	return store.Record{Data: []byte(name)}, err
+}
+
+func (s *shelf) Drop(name string) error {
+	s.log = append(s.log, "drop "+name)
+	return s.found[name]
 }
 
 func (s *shelf) Delete(name string) error {
@@ -81,5 +87,18 @@ func TestForgettingTakesTheStatesFirst(t *testing.T) {
 	s = &shelf{names: []string{"state-1", "state-2"}, found: map[string]error{"state-1": errUnread}}
 	if err := (Sources{Records: s}).forget(); !errors.Is(err, errUnread) || slices.Contains(s.log, "credentials") {
 		t.Errorf("%v, %v", s.log, err)
+	}
+}
+
+// What may come back after a power loss is a state, and nothing else.
+func TestOnlyStatesAreDropped(t *testing.T) {
+	s := &shelf{}
+	for _, record := range []string{"state-1", messages.RecordServer, messages.RecordCredentials} {
+		if answer := (Sources{Records: s}).perform(messages.Save{Token: 1, Record: record}); answer != (core.Persisted{Token: 1}) {
+			t.Errorf("%s: %v", record, answer)
+		}
+	}
+	if !slices.Equal(s.log, []string{"drop state-1", "server", "credentials"}) {
+		t.Errorf("%q", s.log)
 	}
 }

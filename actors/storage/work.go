@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -52,10 +53,19 @@ func (s Sources) perform(request any) any {
 
 func (s Sources) save(request messages.Save) error {
 	if request.Data == nil {
-		return s.Records.Drop(request.Record)
+		return s.remove(request.Record)
 	}
 	_, err := s.Records.Save(request.Record, request.Data)
 	return err
+}
+
+// remove does not wait for the medium where a record of state is removed: that one
+// may come back, and costs an Update and a Register then.
+func (s Sources) remove(record string) error {
+	if strings.HasPrefix(record, messages.RecordStates) {
+		return s.Records.Drop(record)
+	}
+	return s.Records.Delete(record)
 }
 
 // forget goes back to the factory's accounts.

@@ -138,7 +138,7 @@ type Persist struct {
 	Marker
 	Token  uint64 // chosen by the machine; returned in the answer
 	Record string // the record's name in the store
-	Data   []byte // the whole new content; nil removes the record, which a power loss may bring back
+	Data   []byte // the whole new content; nil removes the record
 }
 
 // After holds up the effects that follow it in the same batch while a [Persist]
