@@ -26,20 +26,15 @@ const (
 
 // acquire takes the lock of dir, trying again until timeout or ctx ends.
 func acquire(ctx context.Context, fsys FS, dir string, timeout time.Duration) (Lock, error) {
-	path := filepath.Join(dir, lockFile)
+	lock, err := tryAcquire(fsys, dir)
+	if lock != nil || err != nil {
+		return lock, err // the rule: nobody else has it, and no timer is needed
+	}
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	poll := time.NewTicker(lockPollInterval)
 	defer poll.Stop()
 	for {
-		lock, taken, err := takeLock(fsys, path)
-		if err != nil {
-			return nil, &IOError{Op: "lock", Path: path, Err: cause(err)}
-		}
-		if taken {
-			writeOwner(fsys, path)
-			return lock, nil
-		}
 		select {
 		case <-poll.C:
 		case <-deadline.C:
@@ -47,7 +42,24 @@ func acquire(ctx context.Context, fsys FS, dir string, timeout time.Duration) (L
 		case <-ctx.Done():
 			return nil, lockedError(fsys, dir, ctx.Err())
 		}
+		if lock, err := tryAcquire(fsys, dir); lock != nil || err != nil {
+			return lock, err
+		}
 	}
+}
+
+// tryAcquire takes the lock of dir if nobody has it; nil when somebody has.
+func tryAcquire(fsys FS, dir string) (Lock, error) {
+	path := filepath.Join(dir, lockFile)
+	lock, taken, err := takeLock(fsys, path)
+	if err != nil {
+		return nil, &IOError{Op: "lock", Path: path, Err: cause(err)}
+	}
+	if !taken {
+		return nil, nil
+	}
+	writeOwner(fsys, path)
+	return lock, nil
 }
 
 // takeLock is TryLock, but releases a lock file that somebody else has made and
