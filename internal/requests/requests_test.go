@@ -3,6 +3,8 @@ package requests
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +89,30 @@ func TestRoom(t *testing.T) {
 	}
 	if CheckLocation(make([]string, 59)) != nil || CheckLocation(make([]string, 60)) == nil {
 		t.Error("an Update itself does not take 5 options")
+	}
+}
+
+// TestRoomyIsRoom: the longest of what passes without being composed can be sent.
+func TestRoomyIsRoom(t *testing.T) {
+	lifetime := time.Duration(math.MaxInt64)
+	preferred := messages.Format(math.MaxUint16)
+	for inPath := range roomyParts + 1 {
+		parts := slices.Repeat([]string{strings.Repeat("a", roomyLength)}, roomyParts)
+		server := uri.URI{Path: parts[:inPath], Query: parts[inPath:]}
+		if !roomy(server.Path, server.Query) || roomy(append(parts, "")) || roomy([]string{strings.Repeat("a", roomyLength+1)}) {
+			t.Fatal("these are not the bounds")
+		}
+		for _, r := range []messages.Request{
+			Register(server, longestName, "1.1", lifetime, longestBody), Bootstrap(server, longestName, &preferred),
+			Update(parts, &lifetime, longestBody),
+		} {
+			if err := check("", r, roomyParts); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { _ = CheckManagement(uri.URI{Path: []string{"a"}}) }); n > 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

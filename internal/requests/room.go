@@ -38,11 +38,17 @@ func (e *RoomError) Unwrap() error { return e.Cause }
 // whatever endpoint name, lifetime and object list it has: the error is a
 // [*RoomError].
 func CheckManagement(server uri.URI) error {
+	if roomy(server.Path, server.Query) {
+		return nil
+	}
 	return check("Register", Register(server, longestName, "1.1", math.MaxInt64, longestBody), len(server.Path)+len(server.Query))
 }
 
 // CheckBootstrap is the same for a bootstrap server and its Bootstrap-Request.
 func CheckBootstrap(server uri.URI) error {
+	if roomy(server.Path, server.Query) {
+		return nil
+	}
 	preferred := messages.Format(math.MaxUint16)
 	return check("Bootstrap-Request", Bootstrap(server, longestName, &preferred), len(server.Path)+len(server.Query))
 }
@@ -50,8 +56,33 @@ func CheckBootstrap(server uri.URI) error {
 // CheckLocation is the same for a Location and the Update that follows; a
 // De-register is shorter.
 func CheckLocation(location []string) error {
+	if roomy(location) {
+		return nil
+	}
 	lifetime := time.Duration(math.MaxInt64)
 	return check("Update", Update(location, &lifetime, longestBody), len(location))
+}
+
+// What is roomy: so few parts, none longer than that, in bytes.
+const (
+	roomyParts  = 8
+	roomyLength = 64
+)
+
+// roomy reports whether what a server adds to a request is so little that every
+// request has room for it. Almost always it is, and nothing need be composed: an
+// account is checked several times before it is used.
+func roomy(lists ...[]string) bool {
+	parts := 0
+	for _, list := range lists {
+		for _, part := range list {
+			if len(part) > roomyLength {
+				return false
+			}
+		}
+		parts += len(list)
+	}
+	return parts <= roomyParts
 }
 
 // longestName is an endpoint name of the greatest length.
