@@ -72,8 +72,8 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	m.linger(b)
 	b.stage, b.pending.due = stageIdle, time.Time{}
 	b.succeed()
-	failures, lost := m.worstOutage()
-	for _, a := range m.servers() {
+	before := m.servers()
+	for _, a := range before {
 		m.forget(a)
 	}
 	m.kept, m.order = nil, order{unproven: true}
@@ -83,7 +83,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	m.voidWritten()
 	m.do(Emit{Event: messages.Event{Type: messages.EventBootstrapped, Server: b.server(), Accounts: len(m.servers())}})
 	for _, a := range m.servers() {
-		a.outage.failures, a.outage.since = failures, lost
+		a.outage.failures, a.outage.since = inherited(before, a)
 	}
 	m.startIdle(now)
 }
@@ -102,10 +102,23 @@ func (m *Machine) endLinger() {
 	}
 }
 
-// worstOutage returns the highest failure count of the management accounts, and
-// when the first of them lost its link.
-func (m *Machine) worstOutage() (failures uint64, lost time.Time) {
-	for _, a := range m.servers() {
+// inherited returns from which count a delivered account goes on, and since when it
+// has been offline: its own where the same server had its number before, so that an
+// outage of one server does not slow down another, else the worst of all, so that no
+// bootstrap resets a count by giving servers other numbers or URIs.
+func inherited(before []*account, a *account) (failures uint64, lost time.Time) {
+	for _, b := range before {
+		if b.Peer == a.Peer && b.URI.String() == a.URI.String() {
+			return b.outage.failures, b.outage.since
+		}
+	}
+	return worstOutage(before)
+}
+
+// worstOutage returns the highest failure count of accounts, and when the first of
+// them lost its link.
+func worstOutage(all []*account) (failures uint64, lost time.Time) {
+	for _, a := range all {
 		failures = max(failures, a.outage.failures)
 		if lost.IsZero() || !a.outage.since.IsZero() && a.outage.since.Before(lost) {
 			lost = a.outage.since

@@ -191,3 +191,37 @@ func TestDelayAfterAFailedBootstrapIsTheAccountsOwn(t *testing.T) {
 		})
 	}
 }
+
+// A bootstrap resets no count of a management account, and does not mix them: a
+// server that was well is not to wait as long as one that was gone for a week.
+func TestBootstrapLeavesEveryAccountItsCount(t *testing.T) {
+	same := []messages.Account{bootstrapAccount(t), serverAccount(t, server(1), 1), serverAccount(t, server(2), 2)}
+	swapped := slices.Clone(same)
+	swapped[1].URI, swapped[2].URI = same[2].URI, same[1].URI
+	other := append(slices.Clone(same[:2]), serverAccount(t, server(3), 2))
+	for name, tt := range map[string]struct {
+		delivered     []messages.Account
+		first, second uint64 // attempts of the registrations, by short server ID
+	}{
+		"the same servers":          {same, 4, 1},
+		"the servers change places": {swapped, 4, 4},
+		"another server":            {other, 4, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := running(t, same...)
+			d.register(server(2))
+			for range 3 {
+				d.fail(server(1), refused)
+				d.wait(server(1))
+			}
+			d.call(messages.CallBootstrap)
+			d.bootstrap(accounts.ToTree(tt.delivered))
+			for i, want := range []uint64{tt.first, tt.second} {
+				d.register(tt.delivered[i+1].Peer)
+				if e := d.newest(messages.EventRegistered); e.Attempts != want {
+					t.Errorf("%s registered with attempt %d, want %d", tt.delivered[i+1].Peer, e.Attempts, want)
+				}
+			}
+		})
+	}
+}

@@ -21,7 +21,7 @@ import (
 // is sent when the lifetime wants it, and not before unless somebody asks for it.
 //
 // What the accounts share: a Register follows a bootstrap at once, on every
-// management account, which all count on from the worst of them; an account whose
+// management account, and none of them begins to count anew; an account whose
 // time comes while a bootstrap is under way waits for that, and begins at once when
 // that fails; the account that asked for the bootstrap waits for its own delay once
 // more; waits that end at one instant end in order, the bootstrap account's first. A
@@ -559,7 +559,7 @@ func (m *model) resume(e entry) {
 }
 
 // bootstrapped takes what a bootstrap delivered: every management account is new,
-// but for the count, which is the worst of all.
+// but for its count.
 func (m *model) bootstrapped(e entry) {
 	if !m.b.open {
 		m.failf(e, "a bootstrap ended that never began")
@@ -567,12 +567,8 @@ func (m *model) bootstrapped(e entry) {
 	m.delivered(e)
 	m.budget.unproven = true
 	m.b, m.order = track{whom: boot}, order{}
-	worst := uint64(0)
 	for _, t := range m.servers {
-		worst = max(worst, t.failures)
-	}
-	for _, t := range m.servers {
-		*t = track{whom: t.whom, failures: worst}
+		*t = track{whom: t.whom, failures: t.failures}
 	}
 	m.start(e)
 }
