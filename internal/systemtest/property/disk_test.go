@@ -215,7 +215,7 @@ func (l *lab) damage(f fault) {
 	newest := slices.Max(files) // the numbers have a fixed width
 	data, err := os.ReadFile(newest)
 	if err == nil && !l.isDamaged(data) {
-		data[f.N%len(data)] ^= 1 << (f.Where + 1)
+		data[f.N%len(data)] ^= 1 << (f.Where%7 + 1)
 		l.damaged = append(l.damaged, data)
 		err = os.WriteFile(newest, data, 0o600)
 	}
