@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/control"
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 )
 
 // Client is a started client with a record of its events.
@@ -97,8 +98,8 @@ func (c *Client) Next(kind holdfast.EventType) holdfast.Event {
 // Sleep lets virtual time pass, and takes the events that come meanwhile: after
 // years they are more than there is room for.
 func (c *Client) Sleep(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
+	passed := make(chan struct{})
+	alarm.After(d, func() { close(passed) })
 	feed := c.Feed
 	for {
 		select {
@@ -108,7 +109,7 @@ func (c *Client) Sleep(d time.Duration) {
 				continue
 			}
 			c.Seen = append(c.Seen, e)
-		case <-timer.C:
+		case <-passed:
 			return
 		}
 	}
