@@ -11,23 +11,24 @@ import (
 // every system, however few actors it has.
 const registryBuckets = 32
 
+// systemNames are the names under which a new system registers processes of its
+// own. They are looked up, since asking 1,024 maps what they hold takes longer than
+// all the rest of making a system.
+var systemNames = []string{"deadletter", "eventstream"}
+
 // shrinkRegistry leaves a new system registryBuckets maps. Nobody uses the system
 // yet. What it has registered for itself is kept: the bucket of a name depends on
 // how many there are.
 func shrinkRegistry(system *actor.ActorSystem) {
 	registry := system.ProcessRegistry
-	own := map[string]any{}
-	for _, bucket := range registry.LocalPIDs.LocalPIDs {
-		if bucket.IsEmpty() {
-			continue // Items would start a goroutine for each of its parts
-		}
-		for id, process := range bucket.Items() {
-			own[id] = process
-			bucket.Remove(id)
+	own := map[string]actor.Process{}
+	for _, id := range systemNames {
+		if process, found := registry.LocalPIDs.GetBucket(id).Pop(id); found {
+			own[id] = process.(actor.Process)
 		}
 	}
 	registry.LocalPIDs.LocalPIDs = slices.Clone(registry.LocalPIDs.LocalPIDs[:registryBuckets])
 	for id, process := range own {
-		registry.Add(process.(actor.Process), id)
+		registry.Add(process, id)
 	}
 }

@@ -2,8 +2,10 @@ package actorkit
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 // every actor, until it has stopped.
 func TestRegistryFindsEveryone(t *testing.T) {
 	bubble(t, func(t *testing.T, system *actor.ActorSystem) {
-		for _, id := range []string{"deadletter", "eventstream"} {
+		for _, id := range systemNames {
 			if _, found := system.ProcessRegistry.GetLocal(id); !found {
 				t.Errorf("%s is not found", id)
 			}
@@ -44,6 +46,23 @@ func TestRegistryFindsEveryone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The registry is made smaller by the names that a new system has in it: all of
+// them, also after an update of protoactor.
+func TestRegistryKnowsWhatASystemRegisters(t *testing.T) {
+	system := actor.NewActorSystemWithConfig(actor.Configure(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+		return slog.New(slog.DiscardHandler)
+	})))
+	defer system.Shutdown()
+	var names []string
+	for _, bucket := range system.ProcessRegistry.LocalPIDs.LocalPIDs {
+		bucket.IterCb(func(name string, _ any) { names = append(names, name) })
+	}
+	slices.Sort(names)
+	if !slices.Equal(names, systemNames) {
+		t.Errorf("a new system registers %q, not %q", names, systemNames)
+	}
 }
 
 // A system of few actors is small: a program with one client pays for it alone.
