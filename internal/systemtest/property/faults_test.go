@@ -241,6 +241,9 @@ func TestScheduleModelCondemnsStore(t *testing.T) {
 	plain := said(0, 1, 1, 0)
 	plain.event.NextAttempt = time.Time{}
 	ended := entry{at: at(0), kind: entryEvent, event: holdfast.Event{Type: holdfast.EventBootstrapped, Seq: 1}, whom: boot}
+	beside := func(actor string) entry {
+		return entry{at: at(0), kind: entryEvent, event: holdfast.Event{Type: holdfast.EventDegraded, Seq: 1, Actor: actor}}
+	}
 	kept := memory{delivered: true, record: []byte("newest")}
 	tests := []struct {
 		name, want string
@@ -263,6 +266,9 @@ func TestScheduleModelCondemnsStore(t *testing.T) {
 		{"no falling back", "was not used", memory{delivered: true, damaged: true, intact: true}, []entry{load(0, damaged)}},
 		{"replaced", "has been replaced", kept, []entry{load(0, messages.AccountsLoaded{Stored: []byte("older")})}},
 		{"finished before it was stored", "is not stored", memory{}, []entry{load(0, good), dial(0), ended}},
+		{"a record beside the credentials", "", kept, []entry{{at: at(0), kind: entryLoaded, loaded: stored, faulty: true}, beside("store")}},
+		{"a record that can be read", "crashed", kept, []entry{load(0, stored), beside("store")}},
+		{"a crash on a bad disk", "crashed", kept, []entry{{at: at(0), kind: entryLoaded, loaded: stored, faulty: true}, beside("management")}},
 		{"refused in silence", "was not reported", memory{}, []entry{
 			load(0, good), dial(0), {at: at(0), kind: entryRefused, faulty: true}, dial(5),
 		}},

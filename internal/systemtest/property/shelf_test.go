@@ -35,6 +35,7 @@ type shelf struct {
 	due     time.Time // when the store is read next; zero when that is not planned
 	looks   uint64    // consecutive readings that failed and announced another one
 	at      time.Time // of the latest trouble
+	unread  time.Time // when something could not be read, last
 	expect  []say     // events about it that have to come at that instant
 	refused int       // bootstraps that could not be stored and are not reported yet
 	saved   bool      // the bootstrap under way is stored
@@ -94,6 +95,9 @@ func (m *model) loaded(e entry) {
 		m.failf(e, "the store was read out of turn; due at %v", s.due)
 	}
 	s.due, s.at = time.Time{}, e.at
+	if e.faulty {
+		s.unread = e.at
+	}
 	m.intact(e)
 	managed, booted := s.manages, s.boots
 	s.manages = managed || !m.plan.Setup.boots() || in.Stored != nil
