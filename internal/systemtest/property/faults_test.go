@@ -146,12 +146,24 @@ func twoServerHistories() []history {
 		{Kind: faultRotateKey, At: 3 * time.Hour, Where: 1, N: 5},
 		{Kind: faultAbort, At: 6 * time.Hour, For: time.Hour, Where: 0},
 	}
+	rests := all // one waits and the other is registered, when they are paused, woken, and asked for Updates
+	rests.Faults = []fault{
+		{Kind: faultAbort, At: time.Hour, For: 6 * time.Hour, Where: 0},
+		{Kind: faultAsleep, At: 3 * time.Hour, For: 10 * time.Minute},
+		{Kind: callPause, At: 4 * time.Hour, For: time.Hour},
+		{Kind: callUpdate, At: 6 * time.Hour},
+		{Kind: faultAbort, At: 8 * time.Hour, For: time.Hour, Where: 1},
+		{Kind: callPause, At: 8*time.Hour + 30*time.Minute, For: 10 * time.Minute},
+		{Kind: faultAsleep, At: 8*time.Hour + 50*time.Minute, For: time.Minute},
+		{Kind: callUpdate, At: 9*time.Hour + 30*time.Minute},
+	}
 	gone := all // bootstraps at once, again and again, while the accounts begin in order
 	gone.OMA, gone.Order, gone.Block = true, secondFirst, true
 	gone.Faults = []fault{{Kind: faultAbort, At: 0, For: 5 * time.Hour, Where: 2}}
 	return []history{
 		{"two servers refuse the client, and the bootstrap server is gone", refused},
 		{"two servers refuse the client, and one of them for longer", longer},
+		{"one of two servers is gone while the client pauses and the machine sleeps", rests},
 		{"each of two servers has an outage of its own", one},
 		{"two servers are gone, and OMA's series ends in bootstraps", gone},
 	}

@@ -414,10 +414,21 @@ func (m *model) unrenewed(e entry) {
 	}
 }
 
+// renewNow takes a wish for Updates: every registered account sends one now, unless
+// one is under way.
+func (m *model) renewNow(e entry) {
+	m.askedAt = e.at
+	for _, t := range m.servers {
+		if t.up && !t.renewal.IsZero() && !m.paused {
+			t.renewal = e.at
+		}
+	}
+}
+
 // update takes a call of RegisterUpdate: an Update that is to be repeated is sent
 // now, unless its server has asked for quiet.
 func (m *model) update(e entry) {
-	m.askedAt = e.at
+	m.renewNow(e)
 	for _, t := range m.servers {
 		if t.up && !t.due.IsZero() && !e.at.Before(t.floor) && !m.paused {
 			m.book(t, e.at)

@@ -62,7 +62,7 @@ func (m *model) woke(e entry) {
 	if m.paused {
 		return
 	}
-	m.askedAt = e.at
+	m.renewNow(e)
 	for i := range m.budget.begun {
 		m.budget.begun[i].at = m.budget.begun[i].at.Add(-e.slept)
 	}
