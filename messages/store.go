@@ -38,6 +38,8 @@ type StoredState struct {
 	// Err says why the newest generation cannot be used; Data is nil then. A
 	// record of state that a later version has written is no error: it is not there.
 	Err error
+	// Unread says that the cause may pass: reading again can find it gone.
+	Unread bool
 }
 
 // AccountsLoaded answers [LoadAccounts].

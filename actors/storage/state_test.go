@@ -40,7 +40,7 @@ func (s *shelf) Delete(name string) error {
 }
 
 var (
-	errOlder   = errors.New("wrong checksum")
+	errOlder   = error(store.DamageChecksum)
 	errUnread  = errors.New("input/output error")
 	errLater   = &accounts.StateError{Reason: accounts.StateNewer}
 	errMissing = store.ErrNotExist
@@ -67,11 +67,11 @@ func TestStatesAreReadWholeOrNotAtAll(t *testing.T) {
 // before the newest: servers have been told that the newest is durable.
 func TestWhatServersWroteIsReadWholeOrNotAtAll(t *testing.T) {
 	for found, want := range map[error]messages.StoredState{
-		nil: {Data: []byte("server")}, errOlder: {Err: errOlder}, errUnread: {Err: errUnread}, errMissing: {},
+		nil: {Data: []byte("server")}, errOlder: {Err: errOlder}, errUnread: {Err: errUnread, Unread: true}, errMissing: {},
 	} {
 		s := &shelf{found: map[string]error{"server": found}}
 		got := Sources{Records: s, Factory: noFactory}.load(messages.LoadAccounts{}).Written
-		if string(got.Data) != string(want.Data) || !errors.Is(got.Err, want.Err) {
+		if string(got.Data) != string(want.Data) || !errors.Is(got.Err, want.Err) || got.Unread != want.Unread {
 			t.Errorf("%v: %+v", found, got)
 		}
 	}

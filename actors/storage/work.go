@@ -112,9 +112,16 @@ func (s Sources) beside(name string) messages.StoredState {
 	case errors.Is(err, store.ErrNotExist):
 		return messages.StoredState{}
 	case err != nil:
-		return messages.StoredState{Err: err}
+		return messages.StoredState{Err: err, Unread: passing(err)}
 	}
 	return messages.StoredState{Data: record.Data}
+}
+
+// passing reports whether what is wrong with a record may pass: not what was read,
+// and is damaged.
+func passing(err error) bool {
+	var damage store.Damage
+	return !errors.As(err, &damage)
 }
 
 func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
@@ -126,8 +133,7 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	if !errors.Is(err, store.ErrNotExist) {
 		answer.Stored, answer.StoredErr = record.Data, err
 		answer.FellBack, answer.Cause = record.FellBack, record.Cause
-		var damage store.Damage
-		answer.Unread = record.FellBack && !errors.As(record.Cause, &damage)
+		answer.Unread = record.FellBack && passing(record.Cause)
 	}
 	var unusable *store.ReadError
 	if errors.As(err, &unusable) {

@@ -52,6 +52,7 @@ type finding struct {
 	tree     *lwm2m.Tree // objects 0 and 1 to use
 	origin   origin
 	troubles []trouble // what is reported, in order
+	unread   bool      // what servers have written could not be read, but may be another time
 }
 
 // trouble is something that cannot be read or used.
@@ -69,7 +70,7 @@ func (f *finding) again() bool {
 			return true
 		}
 	}
-	return false
+	return f.unread
 }
 
 // errNoAccount is why a client without any trouble does nothing.

@@ -32,6 +32,7 @@ type writes struct {
 
 	basis  accounts.Digest // of the factory's accounts in use, as configured
 	onDisk bool            // there may be a record of what servers have written to them
+	unread bool            // it could not be read, but may be another time
 	told   bool            // that it cannot be used
 }
 
@@ -56,7 +57,7 @@ var (
 	refusedLoading   = &refusal{messages.ServiceUnavailable, "the stored accounts are being read"}
 	refusedLate      = &refusal{messages.ServiceUnavailable, "the disk is busy"}
 	refusedOne       = &refusal{messages.ServiceUnavailable, "another Write of this server is under way"}
-	refusedMakeshift = &refusal{messages.ServiceUnavailable, "the stored accounts cannot be read at present"}
+	refusedMakeshift = &refusal{messages.ServiceUnavailable, "what is stored cannot be read at present"}
 	refusedOften     = &refusal{messages.ServiceUnavailable, "too many changes within a short time"}
 	refusedInstance  = &refusal{messages.Unauthorized, "not the server's own instance"}
 )
@@ -137,7 +138,7 @@ func (m *Machine) unready(now time.Time, in messages.WriteModel) *refusal {
 		return refusedReset
 	case m.loader.asked:
 		return refusedLoading
-	case m.origin == fromBefore: // to store would hide what may be read another time
+	case m.origin == fromBefore, m.origin.configured() && m.writes.unread: // to store would hide what may be read another time
 		return refusedMakeshift
 	}
 	return nil

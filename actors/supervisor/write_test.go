@@ -335,6 +335,66 @@ func TestDamagedRecordOfWhatServersWrote(t *testing.T) {
 	}
 }
 
+// What could not be read, and may be another time, is looked at again by the policy.
+// Until then no Write hides it.
+func TestUnreadRecordOfWhatServersWroteIsLookedAtAgain(t *testing.T) {
+	configured := serverAccount(t, server(1), 0)
+	before := running(t, configured)
+	before.register(server(1))
+	before.put(server(1), "/1/0/1", lwm2m.Integer(hour))
+	d := newDriver(t, configured)
+	d.records = before.records
+	d.step(messages.Start{})
+	unread := func() {
+		d.step(messages.AccountsLoaded{
+			Token: d.loads[len(d.loads)-1].Token, Factory: d.factory,
+			Written: messages.StoredState{Err: errors.New("input/output error"), Unread: true},
+		})
+	}
+	unread()
+	d.register(server(1))
+	epoch := d.epoch(server(1))
+	for n := range 3 {
+		d.expectWritten(d.put(server(1), "/1/0/2", lwm2m.Integer(1)), messages.ServiceUnavailable)
+		if got := d.fire(timerLoad); got != testR0<<n {
+			t.Fatalf("looked again after %v", got)
+		}
+		unread()
+	}
+	d.fire(timerLoad)
+	d.loaded(nil, nil)
+	if _, armed := d.timers[timerLoad]; armed || d.epoch(server(1)) != epoch || d.machine.accounts[server(1)].Lifetime != time.Hour {
+		t.Error("it is not in force, a look is planned, or the registration was disturbed")
+	}
+	if degraded := countOf(d.events, messages.EventDegraded); degraded != 1 || len(d.errors()) > 0 {
+		t.Errorf("reported %d times, %+v", degraded, d.errors())
+	}
+	d.expectWritten(d.put(server(1), "/1/0/2", lwm2m.Integer(1)), messages.Changed)
+}
+
+// A bootstrap takes the place of what could not be read.
+func TestBootstrapEndsTheWaitForWhatServersWrote(t *testing.T) {
+	d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.step(messages.Start{})
+	d.step(messages.AccountsLoaded{
+		Token: d.loads[0].Token, Factory: d.factory, Written: messages.StoredState{Err: errors.New("input/output error"), Unread: true},
+	})
+	d.register(server(1))
+	d.call(messages.CallBootstrap)
+	d.bootstrap()
+	d.register(server(1))
+	d.expectWritten(d.put(server(1), "/1/0/1", lwm2m.Integer(hour)), messages.Changed)
+}
+
+func countOf(events []messages.Event, kind messages.EventType) (n int) {
+	for _, e := range events {
+		if e.Type == kind {
+			n++
+		}
+	}
+	return n
+}
+
 // While the newest credentials may be read another time, nothing is stored over
 // them.
 func TestWriteHidesNoUnreadCredentials(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 // configured like that, or that a bootstrap has replaced.
 func (m *Machine) voidWritten() {
 	if m.writes.onDisk {
-		m.writes.onDisk = false
+		m.writes.onDisk, m.writes.unread = false, false
 		m.writes.effects = append(m.writes.effects, core.Persist{Token: tokenVoid, Record: messages.RecordServer})
 	}
 }
@@ -33,15 +33,18 @@ func (m *Machine) takeWritten(in messages.AccountsLoaded, found *finding) {
 	}
 	was := m.writes.basis
 	m.writes.basis = accounts.BasisOf(found.tree)
+	known := m.inUse() != nil && m.origin.configured() && was == m.writes.basis && !m.writes.unread
+	m.writes.unread = in.Written.Unread && !known
+	found.unread = m.writes.unread
 	tree, err := restored(in.Written, found.tree)
 	switch {
 	case err == nil:
-		found.tree = tree
+		found.tree, m.writes.told = tree, false
 	case errors.Is(err, accounts.ErrVoid):
 		if in.FactoryErr == nil && in.FactoryCause == nil {
 			m.voidWritten()
 		}
-	case m.inUse() != nil && m.origin.configured() && was == m.writes.basis: // it was read before
+	case known: // it was read before
 		found.tree = accounts.WrittenOn(m.tree, was).Apply(found.tree)
 	case in.StoredErr == nil: // else that is reported
 		m.writtenTrouble(err)
@@ -64,8 +67,11 @@ func (m *Machine) writtenTrouble(err error) {
 		return
 	}
 	m.writes.told = true
+	detail := "what servers have written cannot be used, so that the configuration counts: "
+	if m.writes.unread {
+		detail = "what servers have written cannot be read, so that the configuration counts until it can: "
+	}
 	m.do(Emit{Event: messages.Event{
-		Type: messages.EventDegraded, Actor: core.Store.String(), Cause: err,
-		Detail: "what servers have written cannot be used, so that the configuration counts: " + oneLine(err.Error()),
+		Type: messages.EventDegraded, Actor: core.Store.String(), Cause: err, Detail: detail + oneLine(err.Error()),
 	}})
 }
