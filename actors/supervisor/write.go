@@ -34,6 +34,7 @@ type writes struct {
 	onDisk bool            // there may be a record of what servers have written to them
 	unread bool            // it could not be read, but may be another time
 	told   bool            // that it cannot be used
+	unsure bool            // the last change has failed, and may have become durable all the same
 }
 
 // underWay reports whether a Write is at the disk.
@@ -106,7 +107,7 @@ func (m *Machine) carryOutWrite(now time.Time, in messages.WriteModel) (done boo
 		return true, refusedFor(err)
 	}
 	result := t.Tree()
-	if result.Equal(m.tree) {
+	if result.Equal(m.tree) && !m.writes.unsure {
 		return true, nil // it is stored already
 	}
 	if !m.live(in.Epoch).changes.take(now) {
@@ -172,7 +173,7 @@ func (m *Machine) written(now time.Time, err error) {
 		return
 	}
 	in, result := m.writes.queue[0], m.writes.result
-	m.writes.queue, m.writes.result = m.writes.queue[1:], nil
+	m.writes.queue, m.writes.result, m.writes.unsure = m.writes.queue[1:], nil, err != nil
 	if err != nil {
 		m.decide(in, &refusal{messages.InternalServerError, "the change could not be stored"})
 		m.storeFailed(in.Peer, err)

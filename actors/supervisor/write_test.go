@@ -161,6 +161,25 @@ func TestWriteThatChangesNothing(t *testing.T) {
 	}
 }
 
+// A change that has failed may be on the disk all the same, where the answer came
+// too late. A server that then writes what is in force finds it in force after a
+// restart, too.
+func TestWriteBackAfterOneThatCameLate(t *testing.T) {
+	configured := serverAccount(t, server(1), 0)
+	d := running(t, configured)
+	d.register(server(1))
+	d.hung = true
+	d.ask(server(1), "/1/0/1", lwm2m.Integer(hour))
+	d.step(core.PersistFailed{Token: tokenWrite, Err: errors.New("no answer from the store")})
+	d.store(d.saves[0])
+	d.saves, d.hung = nil, false
+	d.expectWritten(d.outcomes[0], messages.InternalServerError)
+	d.expectWritten(d.put(server(1), "/1/0/1", lwm2m.Integer(24*hour)), messages.Changed)
+	if next := d.again(configured); next.machine.accounts[server(1)].Lifetime != 24*time.Hour {
+		t.Error("what was answered 2.04 is lost after a restart")
+	}
+}
+
 // What cannot be used is refused, and what belongs to another server is not its to
 // write.
 func TestWriteThatIsRefused(t *testing.T) {
