@@ -43,6 +43,7 @@ type kept struct {
 	pending      pending
 	attempt      attempt // the address that was tried last
 	registration *messages.Registration
+	changes      changes
 	waiting      bool // for the end of a delay
 	registered   bool // on a link that has gone down with the machine
 }
@@ -108,8 +109,8 @@ func (mem *Memory) account(p messages.Peer) *kept {
 func (a *account) keep() kept {
 	return kept{
 		account: a.Account, outage: a.outage, pending: a.pending, attempt: a.attempt.next(time.Time{}),
-		registration: a.registration,
-		waiting:      a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
+		registration: a.registration, changes: a.changes,
+		waiting: a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
 	}
 }
 
@@ -158,7 +159,7 @@ func (m *Machine) newAccount(acct messages.Account) *account {
 	if a.URI.String() != k.account.URI.String() {
 		return a
 	}
-	a.pending, a.attempt = k.pending, k.attempt
+	a.pending, a.attempt, a.changes = k.pending, k.attempt, k.changes
 	a.pending.due, a.recalled = time.Time{}, k.waiting
 	if sameServer(acct, k.account) {
 		a.knows(k.registration)

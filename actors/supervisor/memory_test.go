@@ -2,10 +2,15 @@ package supervisor
 
 import (
 	"errors"
+	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -285,6 +290,65 @@ func TestCrashWhileTheStoreCannotBeRead(t *testing.T) {
 	d.loaded(stored, nil)
 	if n := d.failures(server(7)); n != 1 {
 		t.Fatalf("%d failures", n)
+	}
+}
+
+// What a server may still change is not given back.
+func TestCrashKeepsTheChangesOfAServer(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	change := func() messages.CoAPCode {
+		return d.put(server(1), "/1/0/1", lwm2m.Integer(d.inForce("/1/0/1").Int()%1000+60)).Code
+	}
+	for change() == messages.Changed {
+	}
+	d.crash()
+	d.register(server(1))
+	if code := change(); code != messages.ServiceUnavailable {
+		t.Errorf("one more is answered %v", code)
+	}
+}
+
+// A field that is added to Memory, or to what it keeps of an account, has to be
+// written by remember and read by recall.
+func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
+	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.register(server(1))
+	d.put(server(1), "/1/0/1", lwm2m.Integer(hour))
+	m, now := d.machine, d.now
+	m.paused, m.unused, m.loader.failures = true, []messages.Peer{server(9)}, 3
+	m.order = order{waiting: []messages.Peer{server(1)}, current: server(2), unproven: true}
+	m.rates = rates{hinted: now, triggered: now, triggers: 2, malformed: now}
+	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
+	m.budget.Begin(now, "coaps://x.example")
+	m.states.read, m.states.failed = true, true
+	a := m.accounts[server(1)]
+	a.outage = outage{failures: 2, last: &refused, since: now, crashes: decay.Decay{Min: time.Second}}
+	a.pending = pending{step: Bootstrap, wanted: now, due: now, floor: now}
+	a.attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
+	m.remember()
+	first := *m.memory
+	nothingMissing(t, first, "setAside") // which ends with the machine that was told of it
+	nothingMissing(t, *first.accounts[server(1)])
+	nothingMissing(t, first.order)
+	nothingMissing(t, first.rates)
+	nothingMissing(t, *first.states.peers[0], "restored", "crashes") // no record was
+	next := Resume(m.config, &first)
+	next.memory = &Memory{epoch: first.epoch}
+	next.remember()
+	if !reflect.DeepEqual(*next.memory, first) {
+		t.Errorf("recalled %+v of %+v", *next.memory, first)
+	}
+}
+
+// nothingMissing checks that no field of a struct is zero, but for those named.
+func nothingMissing(t *testing.T, of any, but ...string) {
+	t.Helper()
+	v := reflect.ValueOf(of)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(but, name) {
+			t.Errorf("%T.%s is forgotten", of, name)
+		}
 	}
 }
 
