@@ -99,6 +99,37 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+// slowDir is a file system on which directories are listed slowly.
+type slowDir struct{ *memFS }
+
+func (s slowDir) ReadDir(path string) ([]string, error) {
+	time.Sleep(20 * time.Second)
+	return s.memFS.ReadDir(path)
+}
+
+// Nor while it is still being listed, or locked for that.
+func TestCloseWaitsForNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(t.Context(), Options{Dir: memDir, FS: slowDir{newMemFS()}})
+		must(t, err)
+		listed := make(chan error, 1)
+		go func() {
+			_, err := s.Names("state-")
+			listed <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		must(t, s.Close())
+		if waited := time.Since(began); waited != 20*time.Second {
+			t.Errorf("closed after %v", waited)
+		}
+		must(t, <-listed)
+		if _, err := s.Names("state-"); !errors.Is(err, ErrClosed) {
+			t.Errorf("Names = %v", err)
+		}
+	})
+}
+
 // syncs counts the syncs of one directory.
 func syncs(m *memFS, dir string) *int {
 	n := new(int)

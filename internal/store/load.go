@@ -53,12 +53,10 @@ func (s *Store) Load(name string) (Record, error) {
 // that have a file that Load would look at. At most scanMax are returned. The error
 // is a *ReadError when the directory cannot be read, or ErrClosed.
 func (s *Store) Names(prefix string) ([]string, error) {
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
-		return nil, ErrClosed
+	if err := s.count(); err != nil {
+		return nil, err
 	}
+	defer s.calls.Done()
 	if err := s.readable(); err != nil {
 		return nil, &ReadError{Name: prefix, Path: s.dir, Err: err}
 	}

@@ -250,7 +250,7 @@ func requireDir(fsys FS, dir string) error {
 }
 
 // Close releases the directory, once the calls under way have ended. Every later
-// Load, Save and Delete fails with ErrClosed; a second Close does nothing.
+// call fails with ErrClosed; a second Close does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	was := s.closed
@@ -278,6 +278,18 @@ func (s *Store) enter(name string) (leave func(), err error) {
 	}
 	t.gate.Lock()
 	return func() { t.gate.Unlock(); s.left(t) }, nil
+}
+
+// count counts a call as under way that is on no record of its own. Whoever makes
+// it says when it has ended.
+func (s *Store) count() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.calls.Add(1)
+	return nil
 }
 
 // queue counts a call on the named record as under way.
