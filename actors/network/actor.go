@@ -139,10 +139,11 @@ func (s *shell) lookUp(waiting context.Context, report func(any), r resolve) {
 // the application's may take its time to close.
 func (s *shell) shut() {
 	s.config.Outlet.run.Store(nil)
-	s.begun()
-	if s.runner != nil {
-		go s.runner.close()
+	if run := s.runner; run != nil {
+		run.closed.Store(true) // before the context ends, which is no failure of the link then
+		guarded(run.report, shut{}, run.close)
 	}
+	s.begun()
 }
 
 // reporter returns a function that sends inputs to the actor itself, from any

@@ -2,6 +2,8 @@ package network
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -97,6 +99,45 @@ func TestAGoroutineDeliversOneDatagram(t *testing.T) {
 		synctest.Wait()
 		if len(on) != 3 || on[0] == on[1] || on[1] == on[2] {
 			t.Errorf("delivered on %q", on)
+		}
+	})
+}
+
+// What a link still says when its wait is called off is no failure: it is closed by
+// then.
+func TestShutIsNoFailure(t *testing.T) {
+	client, _ := newPipe(t)
+	var reports []any
+	s := newShell(Config{Peer: testPeer, Epoch: testEpoch, Outlet: &Outlet{}})
+	s.runner = newRunner(testEpoch, dialling(client), func(in any) { reports = append(reports, in) }, func(any) {})
+	s.cancel = func() { s.runner.fail(context.Canceled) }
+	if s.shut(); len(reports) > 0 {
+		t.Errorf("reported %v", reports)
+	}
+}
+
+// panicking is a connection of an application that panics when it is closed.
+type panicking struct{ *pipe }
+
+func (p panicking) Close() error {
+	p.pipe.Close()
+	panic("closed")
+}
+
+// A transport that panics when a link is closed does not end the process.
+func TestPanicInTheCloseOfATransport(t *testing.T) {
+	var client *pipe
+	transport := fakeTransport{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+		client, _ = newEnds()
+		return panicking{client}, nil
+	}}
+	inBubble(t, transport, func(r *rig) {
+		r.connect("coap://192.0.2.1", nosec())
+		r.wantStages(messages.StageConnecting, messages.StageUp)
+		r.stop(r.pid)
+		synctest.Wait()
+		if !client.isClosed() {
+			t.Error("the link is still open")
 		}
 	})
 }
