@@ -165,7 +165,12 @@ var dependencies = []dependency{
 	{module: "github.com/cockroachdb/datadriven", tests: []string{"internal/systemtest/scenario/*.go"}},
 	{module: "github.com/google/go-cmp", tests: everywhere},
 	{module: "go.uber.org/goleak", tests: everywhere},
-	{module: "pgregory.net/rapid", tests: everywhere},
+	{
+		// What tests of several packages draw is drawn in one place.
+		module: "pgregory.net/rapid",
+		files:  []string{"internal/valuetest/*.go"},
+		tests:  everywhere,
+	},
 }
 
 func checkDependencies(m *module) (faults []fault) {

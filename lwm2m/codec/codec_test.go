@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
@@ -50,28 +51,6 @@ func carries(f lwm2m.Format, k lwm2m.Kind) bool {
 	return false
 }
 
-func drawValue(t *rapid.T, kind lwm2m.Kind) lwm2m.Value {
-	switch kind {
-	case lwm2m.KindString:
-		return lwm2m.String(rapid.String().Draw(t, "string"))
-	case lwm2m.KindInteger:
-		return lwm2m.Integer(rapid.Int64().Draw(t, "integer"))
-	case lwm2m.KindUnsigned:
-		return lwm2m.Unsigned(rapid.Uint64().Draw(t, "unsigned"))
-	case lwm2m.KindFloat:
-		return lwm2m.Float(rapid.Float64().Draw(t, "float"))
-	case lwm2m.KindBoolean:
-		return lwm2m.Boolean(rapid.Bool().Draw(t, "boolean"))
-	case lwm2m.KindOpaque:
-		return lwm2m.Opaque(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "opaque"))
-	case lwm2m.KindTime:
-		return lwm2m.Time(time.Unix(rapid.Int64().Draw(t, "time"), 0))
-	case lwm2m.KindObjectLink:
-		return lwm2m.ObjectLink(rapid.Uint16().Draw(t, "object"), rapid.Uint16().Draw(t, "instance"))
-	}
-	return lwm2m.CoreLink(rapid.String().Draw(t, "link"))
-}
-
 // Every value of every type comes back from every format that has a form for it,
 // as a resource and as a resource instance; every other format refuses it.
 func TestEveryValueSurvivesEveryFormat(t *testing.T) {
@@ -82,7 +61,7 @@ func TestEveryValueSurvivesEveryFormat(t *testing.T) {
 		if rapid.Bool().Draw(t, "multiple") {
 			target = lwm2m.PathOf(object, 3, uint16(kind)+multiple, rapid.Uint16Max(lwm2m.MaxID-1).Draw(t, "instance"))
 		}
-		tree := single(target, drawValue(t, kind)).Tree()
+		tree := single(target, valuetest.Draw(t, kind)).Tree()
 		p, _ := tree.Payload(target)
 		data, err := Encode(format, target, p)
 		if !carries(format, kind) {
@@ -111,9 +90,9 @@ func TestInstancesSurvive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tree := lwm2m.NewTree()
 		for _, k := range kinds {
-			tree.PutResource(object, 3, lwm2m.Resource{ID: uint16(k), Value: drawValue(t, k)})
+			tree.PutResource(object, 3, lwm2m.Resource{ID: uint16(k), Value: valuetest.Draw(t, k)})
 			tree.PutResource(object, 3, lwm2m.Resource{ID: uint16(k) + multiple, Multiple: true, Instances: []lwm2m.ResourceInstance{
-				{ID: 1, Value: drawValue(t, k)}, {ID: 7, Value: drawValue(t, k)},
+				{ID: 1, Value: valuetest.Draw(t, k)}, {ID: 7, Value: valuetest.Draw(t, k)},
 			}})
 		}
 		target := lwm2m.PathOf(object, 3)

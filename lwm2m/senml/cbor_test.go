@@ -1,7 +1,6 @@
 package senml
 
 import (
-	"encoding/hex"
 	"errors"
 	"math"
 	"slices"
@@ -11,46 +10,17 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
-	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
-// typesObject has one resource of every kind, and one of each that is multiple.
-const typesObject = 1000
-
-// typesDef numbers single resources by their kind, multiple ones by their kind
-// plus 100.
-func typesDef() lwm2m.ObjectDef {
-	d := lwm2m.ObjectDef{ID: typesObject, Multiple: true}
-	for k := lwm2m.KindNone; k <= lwm2m.KindCoreLink; k++ {
-		d.Resources = append(d.Resources,
-			lwm2m.ResourceDef{ID: uint16(k), Kind: k},
-			lwm2m.ResourceDef{ID: uint16(k) + 100, Kind: k, Multiple: true})
-	}
-	return d
-}
-
-func testRegistry() *lwm2m.Registry {
-	return lwm2m.NewRegistry(typesDef(), objects.DeviceDef(), objects.SecurityDef(), objects.ServerDef())
-}
-
-func path(s string) lwm2m.Path {
-	p, err := lwm2m.ParsePath(s)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func node(p string, v lwm2m.Value) lwm2m.Node { return lwm2m.Node{Path: path(p), Value: v} }
-
-func unhex(t testing.TB, s string) []byte {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
+// Short names for what stands in every table.
+var (
+	path         = valuetest.Path
+	node         = valuetest.Node
+	unhex        = valuetest.Unhex
+	testRegistry = valuetest.Registry
+)
 
 // m is a record with CBOR labels.
 type m = map[any]any
@@ -215,7 +185,7 @@ func TestDecodeByDefinition(t *testing.T) {
 		{"vlo", "66:0", lwm2m.ObjectLink(66, 0)},
 		{"vlo", "65535:65535", lwm2m.ObjectLink(65535, 65535)},
 	} {
-		target := lwm2m.PathOf(typesObject, 0, uint16(tc.want.Kind()))
+		target := lwm2m.PathOf(valuetest.Object, 0, uint16(tc.want.Kind()))
 		got, err := DecodeCBOR(target, pack(t, m{0: target.String(), tc.label: tc.in}), testRegistry())
 		if err != nil || len(got.Nodes) != 1 || got.Nodes[0] != (lwm2m.Node{Path: target, Value: tc.want}) {
 			t.Errorf("%v as %v: %v, %v", tc.in, tc.want.Kind(), got.Nodes, err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
@@ -155,7 +156,7 @@ func TestDecodeJSONByDefinition(t *testing.T) {
 		{`"vlo":"66:0"`, lwm2m.ObjectLink(66, 0)},
 		{`"vlo":"65535:65535"`, lwm2m.ObjectLink(65535, 65535)},
 	} {
-		target := lwm2m.PathOf(typesObject, 0, uint16(tc.want.Kind()))
+		target := lwm2m.PathOf(valuetest.Object, 0, uint16(tc.want.Kind()))
 		in := `[{"n":` + strconv.Quote(target.String()) + `,` + tc.in + `}]`
 		got, err := DecodeJSON(target, []byte(in), testRegistry())
 		if err != nil || len(got.Nodes) != 1 || got.Nodes[0] != (lwm2m.Node{Path: target, Value: tc.want}) {

@@ -5,49 +5,25 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
-
-// drawValue draws a value of any kind that has content.
-func drawValue(t *rapid.T, kind lwm2m.Kind) lwm2m.Value {
-	switch kind {
-	case lwm2m.KindString:
-		return lwm2m.String(rapid.StringN(0, 40, 300).Draw(t, "string"))
-	case lwm2m.KindInteger:
-		return lwm2m.Integer(rapid.Int64().Draw(t, "integer"))
-	case lwm2m.KindUnsigned:
-		return lwm2m.Unsigned(rapid.Uint64().Draw(t, "unsigned"))
-	case lwm2m.KindFloat:
-		return lwm2m.Float(rapid.Float64().Draw(t, "float"))
-	case lwm2m.KindBoolean:
-		return lwm2m.Boolean(rapid.Bool().Draw(t, "boolean"))
-	case lwm2m.KindOpaque:
-		return lwm2m.Opaque(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "opaque"))
-	case lwm2m.KindTime:
-		return lwm2m.Time(time.Unix(rapid.Int64().Draw(t, "time"), 0))
-	case lwm2m.KindObjectLink:
-		return lwm2m.ObjectLink(rapid.Uint16().Draw(t, "object"), rapid.Uint16().Draw(t, "instance"))
-	default:
-		return lwm2m.CoreLink(rapid.String().Draw(t, "link"))
-	}
-}
 
 func drawTree(t *rapid.T) *lwm2m.Tree {
 	tree := lwm2m.NewTree()
 	for range rapid.IntRange(1, 8).Draw(t, "values") {
 		inst := rapid.Uint16Max(3).Draw(t, "instance")
 		kind := rapid.Uint16Range(uint16(lwm2m.KindString), uint16(lwm2m.KindCoreLink)).Draw(t, "kind")
-		v := drawValue(t, lwm2m.Kind(kind))
+		v := valuetest.Draw(t, lwm2m.Kind(kind))
 		r := lwm2m.Resource{ID: kind, Value: v}
 		if rapid.Bool().Draw(t, "multiple") {
 			ri := lwm2m.ResourceInstance{ID: rapid.Uint16Max(lwm2m.MaxID-1).Draw(t, "resource instance"), Value: v}
-			r = lwm2m.Resource{ID: kind + 100, Multiple: true, Instances: []lwm2m.ResourceInstance{ri}}
+			r = lwm2m.Resource{ID: kind + valuetest.Multiple, Multiple: true, Instances: []lwm2m.ResourceInstance{ri}}
 		}
-		tree.PutResource(typesObject, inst, r)
+		tree.PutResource(valuetest.Object, inst, r)
 	}
 	return tree
 }

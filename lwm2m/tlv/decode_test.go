@@ -1,7 +1,6 @@
 package tlv
 
 import (
-	"encoding/hex"
 	"errors"
 	"math"
 	"slices"
@@ -11,48 +10,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
-// typesObject has one resource of every kind, and one of each that is multiple.
-const typesObject = 1000
-
-// typesDef numbers single resources by their kind, multiple ones by their kind
-// plus 100.
-func typesDef() lwm2m.ObjectDef {
-	d := lwm2m.ObjectDef{ID: typesObject, Multiple: true}
-	for k := lwm2m.KindNone; k <= lwm2m.KindCoreLink; k++ {
-		d.Resources = append(d.Resources,
-			lwm2m.ResourceDef{ID: uint16(k), Kind: k},
-			lwm2m.ResourceDef{ID: uint16(k) + 100, Kind: k, Multiple: true})
-	}
-	return d
-}
-
-func testRegistry() *lwm2m.Registry {
-	return lwm2m.NewRegistry(typesDef(), objects.DeviceDef(), objects.SecurityDef(), objects.ServerDef())
-}
+// Short names for what stands in every table.
+var (
+	path         = valuetest.Path
+	node         = valuetest.Node
+	unhex        = valuetest.Unhex
+	testRegistry = valuetest.Registry
+)
 
 var comparePaths = cmp.Comparer(func(a, b lwm2m.Path) bool { return a == b })
-
-func unhex(t testing.TB, s string) []byte {
-	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func path(s string) lwm2m.Path {
-	p, err := lwm2m.ParsePath(s)
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func node(p string, v lwm2m.Value) lwm2m.Node { return lwm2m.Node{Path: path(p), Value: v} }
 
 // The examples that the specification gives for a device, read at each level.
 const (

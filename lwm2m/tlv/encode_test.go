@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
@@ -127,38 +128,14 @@ func TestEncodeRefuses(t *testing.T) {
 	}
 }
 
-// drawValue draws a value of any kind that has content.
-func drawValue(t *rapid.T, kind lwm2m.Kind) lwm2m.Value {
-	switch kind {
-	case lwm2m.KindString:
-		return lwm2m.String(rapid.StringN(0, 40, 300).Draw(t, "string"))
-	case lwm2m.KindInteger:
-		return lwm2m.Integer(rapid.Int64().Draw(t, "integer"))
-	case lwm2m.KindUnsigned:
-		return lwm2m.Unsigned(rapid.Uint64().Draw(t, "unsigned"))
-	case lwm2m.KindFloat:
-		return lwm2m.Float(rapid.Float64().Draw(t, "float"))
-	case lwm2m.KindBoolean:
-		return lwm2m.Boolean(rapid.Bool().Draw(t, "boolean"))
-	case lwm2m.KindOpaque:
-		return lwm2m.Opaque(rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "opaque"))
-	case lwm2m.KindTime:
-		return lwm2m.Time(time.Unix(rapid.Int64().Draw(t, "time"), 0))
-	case lwm2m.KindObjectLink:
-		return lwm2m.ObjectLink(rapid.Uint16().Draw(t, "object"), rapid.Uint16().Draw(t, "instance"))
-	default:
-		return lwm2m.CoreLink(rapid.String().Draw(t, "link"))
-	}
-}
-
 // drawTree draws instances of the object that has all types.
 func drawTree(t *rapid.T) *lwm2m.Tree {
 	tree := lwm2m.NewTree()
 	kinds := rapid.Uint16Range(uint16(lwm2m.KindString), uint16(lwm2m.KindCoreLink))
 	for _, inst := range rapid.SliceOfN(rapid.Uint16Max(400), 0, 3).Draw(t, "instances") {
-		tree.PutInstance(typesObject, lwm2m.Instance{ID: inst})
+		tree.PutInstance(valuetest.Object, lwm2m.Instance{ID: inst})
 		for _, kind := range rapid.SliceOfN(kinds, 0, 6).Draw(t, "resources") {
-			tree.PutResource(typesObject, inst, drawResource(t, kind))
+			tree.PutResource(valuetest.Object, inst, drawResource(t, kind))
 		}
 	}
 	return tree
@@ -166,11 +143,11 @@ func drawTree(t *rapid.T) *lwm2m.Tree {
 
 func drawResource(t *rapid.T, kind uint16) lwm2m.Resource {
 	if rapid.Bool().Draw(t, "single") {
-		return lwm2m.Resource{ID: kind, Value: drawValue(t, lwm2m.Kind(kind))}
+		return lwm2m.Resource{ID: kind, Value: valuetest.Draw(t, lwm2m.Kind(kind))}
 	}
-	r := lwm2m.Resource{ID: kind + 100, Multiple: true}
+	r := lwm2m.Resource{ID: kind + valuetest.Multiple, Multiple: true}
 	for _, id := range rapid.SliceOfN(rapid.Uint16Max(lwm2m.MaxID-1), 0, 4).Draw(t, "resource instances") {
-		r.Instances = append(r.Instances, lwm2m.ResourceInstance{ID: id, Value: drawValue(t, lwm2m.Kind(kind))})
+		r.Instances = append(r.Instances, lwm2m.ResourceInstance{ID: id, Value: valuetest.Draw(t, lwm2m.Kind(kind))})
 	}
 	return r
 }
@@ -179,7 +156,7 @@ func TestRoundTrip(t *testing.T) {
 	reg := testRegistry()
 	rapid.Check(t, func(t *rapid.T) {
 		tree := drawTree(t)
-		targets := []lwm2m.Path{lwm2m.PathOf(typesObject)}
+		targets := []lwm2m.Path{lwm2m.PathOf(valuetest.Object)}
 		if p, _ := tree.Payload(lwm2m.Path{}); len(p.Nodes)+len(p.Instances) > 0 {
 			targets = slices.Concat(targets, p.Instances, p.Multiples)
 			for _, n := range p.Nodes {
