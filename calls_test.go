@@ -19,8 +19,8 @@ import (
 func TestCallsShowWhenTheyReturn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		client, _ := s.registered()
-		s.network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: time.Millisecond}) // or it is registered again already
+		client := s.registered()
+		s.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: time.Millisecond}) // or it is registered again already
 		show := func(call string, err error, shows bool) {
 			t.Helper()
 			if err != nil || !shows {
@@ -29,6 +29,7 @@ func TestCallsShowWhenTheyReturn(t *testing.T) {
 		}
 		state := func() holdfast.State { return client.Status().State }
 		for range 200 {
+			_ = client.Story() // takes the events, of which more come than there is room for
 			err := client.Pause(t.Context())
 			show("Pause", err, state() == holdfast.Paused)
 			err = client.Resume(t.Context())
@@ -51,9 +52,9 @@ func TestCallsShowWhenTheyReturn(t *testing.T) {
 func TestAttemptsShowWhenTheCallReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		client, events := s.start(s.fromBootstrap()) // nobody answers
+		client := s.start(s.Factory()) // nobody answers
 		for range 50 {
-			if err := s.failure(events); !errors.Is(err, holdfast.ErrTimeout) {
+			if err := client.Next(holdfast.EventError).Err(); !errors.Is(err, holdfast.ErrTimeout) {
 				t.Fatal(err)
 			}
 			if err := client.Await(t.Context(), holdfast.Waiting); err != nil {
@@ -63,7 +64,7 @@ func TestAttemptsShowWhenTheCallReturns(t *testing.T) {
 			if got := client.Status(); err != nil || got.State == holdfast.Waiting || got.Connections[0].State == holdfast.Waiting {
 				t.Fatalf("Reconnect: %v, %+v", err, got)
 			}
-			s.failure(events)
+			client.Next(holdfast.EventError)
 			err = client.Bootstrap(t.Context())
 			if got := client.Status(); err != nil || got.State == holdfast.Waiting || got.Connections[0].State == holdfast.Waiting {
 				t.Fatalf("Bootstrap: %v, %+v", err, got)
@@ -122,10 +123,10 @@ func TestCallsEndWithTheirContext(t *testing.T) {
 				s := newSite(t)
 				h := &holder{}
 				s.taps = append(s.taps, lwm2mtest.WithTap(h))
-				client, _ := s.registered()
+				client := s.registered()
 				release := h.hold()
 				began := time.Now()
-				err := everyCall(client)[name](s.within(3 * time.Second))
+				err := everyCall(client.Client)[name](s.within(3 * time.Second))
 				if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 3*time.Second {
 					t.Errorf("after %v: %v", time.Since(began), err)
 				}
@@ -142,7 +143,7 @@ func TestCallsEndWhenTheAnswerIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
 		s.taps = append(s.taps, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.CallRequest]("supervisor")))
-		client, _ := s.registered()
+		client := s.registered()
 		began := time.Now()
 		if err := client.Pause(t.Context()); !errors.Is(err, holdfast.ErrUnknown) || time.Since(began) != 45*time.Second {
 			t.Errorf("after %v: %v", time.Since(began), err)
@@ -157,10 +158,10 @@ func TestCallsDoNotBeginAfterTheirContext(t *testing.T) {
 		s := newSite(t)
 		h := &holder{}
 		s.taps = append(s.taps, lwm2mtest.WithTap(h))
-		client, _ := s.registered()
+		client := s.registered()
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		for name, call := range everyCall(client) {
+		for name, call := range everyCall(client.Client) {
 			if err := call(ended); !errors.Is(err, context.Canceled) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -173,19 +174,20 @@ func TestCallsDoNotBeginAfterTheirContext(t *testing.T) {
 }
 
 // sane demands that a client pauses, resumes, registers and de-registers.
-func (s *site) sane(client *holdfast.Client) {
-	s.t.Helper()
-	if err := client.Pause(s.t.Context()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
-		s.t.Error(err)
+func (s *site) sane(client *systemtest.Client) {
+	s.T.Helper()
+	if err := client.Pause(s.T.Context()); err != nil && !errors.Is(err, holdfast.ErrNotAllowed) {
+		s.T.Error(err)
 	}
-	if err := client.Resume(s.t.Context()); err != nil {
-		s.t.Error(err)
+	if err := client.Resume(s.T.Context()); err != nil {
+		s.T.Error(err)
 	}
+	synctest.Wait() // a factory reset that was still at the disk begins anew
 	if err := client.Await(s.within(time.Hour), holdfast.Registered); err != nil {
-		s.t.Error(err)
+		s.T.Error(err)
 	}
-	if err := client.Close(s.t.Context()); err != nil || s.server.Deregisters(siteEndpoint) != 1 {
-		s.t.Errorf("Close: %v, %d de-registrations", err, s.server.Deregisters(siteEndpoint))
+	if err := client.Close(s.T.Context()); err != nil || s.Server.Deregisters(systemtest.Endpoint) != 1 {
+		s.T.Errorf("Close: %v, %d de-registrations", err, s.Server.Deregisters(systemtest.Endpoint))
 	}
 }
 
@@ -194,9 +196,9 @@ func (s *site) sane(client *holdfast.Client) {
 func TestNobodyWaitsForStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		cfg := s.plain()
+		cfg := s.NoSec()
 		s.start(cfg)
-		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.gateway))
+		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.Gateway))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,10 +228,10 @@ func TestNobodyWaitsForStart(t *testing.T) {
 func TestStartEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
-		cfg := s.plain()
-		first, _ := s.start(cfg)
-		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.gateway))
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		cfg := s.NoSec()
+		first := s.start(cfg)
+		second, err := holdfast.New(cfg, lwm2mtest.WithTransport(s.Gateway))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	"go/token"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +18,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
@@ -47,105 +45,102 @@ func TestEverySentinelIsReached(t *testing.T) {
 	}
 }
 
-var siteKey, siteBootstrapKey = []byte("0123456789abcdef"), []byte("bootstrap-key-16")
-
 // sentinels says how each error is reached: by a call or by an event.
 var sentinels = map[string]struct {
 	sentinel error
 	reach    func(*site) error
 }{
 	"ErrBootstrapFailed": {holdfast.ErrBootstrapFailed, func(s *site) error {
-		s.server.Misbehave(siteEndpoint, lwm2mtest.BootstrapRequest, -1, lwm2mtest.Behaviour{Answer: messages.BadRequest})
-		return s.failsToBootstrap(s.fromBootstrap())
+		s.Server.Misbehave(systemtest.Endpoint, lwm2mtest.BootstrapRequest, -1, lwm2mtest.Behaviour{Answer: messages.BadRequest})
+		return s.failsToBootstrap(s.Factory())
 	}},
 	"ErrInvalidParameters": {holdfast.ErrInvalidParameters, func(*site) error {
 		_, err := holdfast.New(holdfast.Config{})
 		return err
 	}},
 	"ErrInvalidCredentials": {holdfast.ErrInvalidCredentials, func(s *site) error {
-		cfg := s.certified(systemtest.Authority(s.t))
-		garbage := filepath.Join(s.t.TempDir(), "garbage")
+		cfg := s.Certified(systemtest.Authority(s.T))
+		garbage := filepath.Join(s.T.TempDir(), "garbage")
 		if err := os.WriteFile(garbage, []byte("no PEM"), 0o600); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		cfg.Server.Certificate = garbage
 		return s.fails(cfg)
 	}},
 	"ErrNotRegistered": {holdfast.ErrNotRegistered, func(s *site) error {
-		client, _ := s.start(s.plain())
-		return client.Close(s.t.Context())
+		client := s.start(s.NoSec())
+		return client.Close(s.T.Context())
 	}},
 	"ErrTimeout": {holdfast.ErrTimeout, func(s *site) error {
-		s.server.Misbehave(siteEndpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{Silent: true})
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
-		return s.fails(s.plain())
+		s.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{Silent: true})
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		return s.fails(s.NoSec())
 	}},
 	"ErrNetwork": {holdfast.ErrNetwork, func(s *site) error {
-		s.network.Host(siteServer, netip.MustParseAddr(siteServer))
-		return s.fails(s.plain())
+		return s.fails(s.NoSec()) // nobody listens
 	}},
 	"ErrResponseParse": {holdfast.ErrResponseParse, func(s *site) error {
-		s.server.Misbehave(siteEndpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{WithoutLocation: true})
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
-		return s.fails(s.plain())
+		s.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Register, -1, lwm2mtest.Behaviour{WithoutLocation: true})
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		return s.fails(s.NoSec())
 	}},
 	"ErrUnknown": {holdfast.ErrUnknown, func(s *site) error {
 		s.taps = append(s.taps, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
-		return s.fails(s.plain())
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		return s.fails(s.NoSec())
 	}},
 	"ErrMemory": {holdfast.ErrMemory, func(s *site) error {
-		cfg := s.fromBootstrap()
+		cfg := s.Factory()
 		cfg.Limits.BootstrapBytes = 256
-		account := lwm2mtest.AccountConfig{URI: "coaps://" + siteServer, PSKIdentity: siteEndpoint, PSKKey: make([]byte, 300)}
-		s.server.SetBootstrap(siteEndpoint, lwm2mtest.BootstrapConfig{Writes: account.Writes()})
+		account := lwm2mtest.AccountConfig{URI: "coaps://192.0.2.1", PSKIdentity: systemtest.Endpoint, PSKKey: make([]byte, 300)}
+		s.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Writes: account.Writes()})
 		return s.failsToBootstrap(cfg)
 	}},
 	"ErrNotAllowed": {holdfast.ErrNotAllowed, func(s *site) error {
-		client, _ := s.start(s.plain())
+		client := s.start(s.NoSec())
 		return client.Resume(context.Background())
 	}},
 	"ErrSecureConnection": {holdfast.ErrSecureConnection, func(s *site) error {
 		return s.untrusted(testpki.Request{Role: testpki.Server, IPs: []net.IP{net.ParseIP("192.0.2.77")}})
 	}},
 	"ErrDNS": {holdfast.ErrDNS, func(s *site) error {
-		return s.fails(s.with(&holdfast.Account{URI: "coap://nowhere.test", Security: holdfast.SecurityNoSec}, nil))
+		return s.fails(s.nowhere())
 	}},
 	"ErrUnregistration": {holdfast.ErrUnregistration, func(s *site) error {
-		client, _ := s.registered()
-		s.server.Misbehave(siteEndpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Answer: messages.InternalServerError})
-		return client.Close(s.t.Context())
+		client := s.registered()
+		s.Server.Misbehave(systemtest.Endpoint, lwm2mtest.Deregister, -1, lwm2mtest.Behaviour{Answer: messages.InternalServerError})
+		return client.Close(s.T.Context())
 	}},
 	"ErrStoreCredentials": {holdfast.ErrStoreCredentials, func(s *site) error {
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
-		cfg := s.plain()
-		client, _ := s.start(cfg)
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		cfg := s.NoSec()
+		client := s.start(cfg)
 		if err := errors.Join(os.RemoveAll(cfg.StateDir), os.WriteFile(cfg.StateDir, nil, 0o600)); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		return client.FactoryReset(context.Background())
 	}},
 	"ErrReadCredentials": {holdfast.ErrReadCredentials, func(s *site) error {
-		cfg := s.plain()
-		if err := holdfast.Provision(s.t.Context(), cfg); err != nil {
-			s.t.Fatal(err)
+		cfg := s.NoSec()
+		if err := holdfast.Provision(s.T.Context(), cfg); err != nil {
+			s.T.Fatal(err)
 		}
 		s.damage(cfg.StateDir)
 		cfg.Server = nil // what is provisioned counts
 		return s.fails(cfg)
 	}},
 	"ErrStore": {holdfast.ErrStore, func(s *site) error {
-		cfg := s.plain()
+		cfg := s.NoSec()
 		cfg.StateDir = filepath.Join(cfg.StateDir, "file")
 		if err := os.WriteFile(cfg.StateDir, nil, 0o600); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
-		return holdfast.Provision(s.t.Context(), cfg)
+		return holdfast.Provision(s.T.Context(), cfg)
 	}},
 	"ErrStoreInUse": {holdfast.ErrStoreInUse, func(s *site) error {
-		cfg := s.plain()
+		cfg := s.NoSec()
 		s.start(cfg)
-		return holdfast.FactoryReset(s.t.Context(), cfg.StateDir)
+		return holdfast.FactoryReset(s.T.Context(), cfg.StateDir)
 	}},
 }
 
@@ -178,58 +173,48 @@ func declaredSentinels(t *testing.T) (names []string) {
 
 // damage cuts every record in a state directory short.
 func (s *site) damage(dir string) {
-	s.t.Helper()
+	s.T.Helper()
 	records, err := filepath.Glob(filepath.Join(dir, "factory.*"))
 	if err != nil || len(records) == 0 {
-		s.t.Fatalf("%v, %v", records, err)
+		s.T.Fatalf("%v, %v", records, err)
 	}
 	for _, record := range records {
 		if err := os.Truncate(record, 10); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 	}
 }
 
 // fails starts a client and returns its first error.
 func (s *site) fails(cfg holdfast.Config) error {
-	s.t.Helper()
-	_, events := s.start(cfg)
-	return s.failure(events)
+	s.T.Helper()
+	return s.start(cfg).Next(holdfast.EventError).Err()
 }
 
-func (s *site) fromBootstrap() holdfast.Config {
-	return s.with(nil, &holdfast.Account{
-		URI: "coaps://" + siteBootstrap, Security: holdfast.SecurityPSK, PSKIdentity: "bs", PSKKey: siteBootstrapKey,
-	})
+// nowhere is a configuration whose server has a name that does not exist.
+func (s *site) nowhere() holdfast.Config {
+	cfg := s.NoSec()
+	cfg.Server.URI = "coap://nowhere.test"
+	return cfg
 }
 
 func (s *site) failsToBootstrap(cfg holdfast.Config) error {
-	s.t.Helper()
-	s.serve(siteBootstrap, 5684, lwm2mtest.PSK("bs", siteBootstrapKey))
+	s.T.Helper()
+	s.ServeBootstrap()
 	return s.fails(cfg)
-}
-
-// certified is a configuration with a management server over X.509.
-func (s *site) certified(ca *testpki.Authority) holdfast.Config {
-	s.t.Helper()
-	own := systemtest.Issue(s.t, ca, testpki.Request{Role: testpki.Client, CommonName: siteEndpoint}).WriteFiles(s.t)
-	return s.with(&holdfast.Account{
-		URI: "coaps://" + siteServer, Security: holdfast.SecurityX509,
-		Certificate: own.Cert, PrivateKey: own.Key, Trust: ca.WriteFile(s.t),
-	}, nil)
 }
 
 // untrusted returns what comes of a server with such a certificate.
 func (s *site) untrusted(r testpki.Request) error {
-	ca := systemtest.Authority(s.t)
-	s.serve(siteServer, 5684, lwm2mtest.X509(systemtest.Issue(s.t, ca, r).TLS(), ca.Pool()))
-	return s.fails(s.certified(ca))
+	ca := systemtest.Authority(s.T)
+	s.Serve(systemtest.DTLSPort, lwm2mtest.X509(systemtest.Issue(s.T, ca, r).TLS(), ca.Pool()))
+	return s.fails(s.Certified(ca))
 }
 
 // errors.As reaches the cause of an event, and the words of the event are those
 // of its error.
 func TestTheCauseOfAnEventIsReached(t *testing.T) {
-	server := []net.IP{net.ParseIP(siteServer)}
+	server := []net.IP{systemtest.ServerAddr.AsSlice()}
 	tests := map[string]struct {
 		reach func(*site) error
 		is    error
@@ -244,9 +229,9 @@ func TestTheCauseOfAnEventIsReached(t *testing.T) {
 			return ok && errno == syscall.ECONNREFUSED
 		}},
 		"another authority": {func(s *site) error {
-			ca := systemtest.Authority(s.t)
-			s.serve(siteServer, 5684, lwm2mtest.X509(systemtest.Issue(s.t, systemtest.Authority(s.t), testpki.Request{Role: testpki.Server, IPs: server}).TLS(), ca.Pool()))
-			return s.fails(s.certified(ca))
+			ca := systemtest.Authority(s.T)
+			s.Serve(systemtest.DTLSPort, lwm2mtest.X509(systemtest.Issue(s.T, systemtest.Authority(s.T), testpki.Request{Role: testpki.Server, IPs: server}).TLS(), ca.Pool()))
+			return s.fails(s.Certified(ca))
 		}, holdfast.ErrSecureConnection, reaches[x509.UnknownAuthorityError]},
 		"another name": {sentinels["ErrSecureConnection"].reach, holdfast.ErrSecureConnection, reaches[x509.HostnameError]},
 		"an expired certificate": {func(s *site) error {
@@ -256,20 +241,18 @@ func TestTheCauseOfAnEventIsReached(t *testing.T) {
 			return ok && invalid.Reason == x509.Expired
 		}},
 		"an alert": {func(s *site) error {
-			s.serve(siteServer, 5684, lwm2mtest.PSK(siteEndpoint, siteKey)).RefuseHandshakes(80)
-			return s.fails(s.withKey())
+			s.ServePSK().RefuseHandshakes(80)
+			return s.fails(s.PSK())
 		}, holdfast.ErrSecureConnection, func(err error) bool {
 			alert, ok := errors.AsType[*holdfast.AlertError](err)
 			return ok && *alert == holdfast.AlertError{Number: 80, Description: "internal_error"}
 		}},
 		"a session that the server closes": {func(s *site) error {
-			service := s.serve(siteServer, 5684, lwm2mtest.PSK(siteEndpoint, siteKey))
-			client, events := s.start(s.withKey())
-			if err := client.Await(s.within(time.Minute), holdfast.Registered); err != nil {
-				s.t.Fatal(err)
-			}
+			service := s.ServePSK()
+			client := s.start(s.PSK())
+			client.WaitFor(holdfast.Registered)
 			service.Close() // says close_notify
-			return s.failure(events)
+			return client.Next(holdfast.EventError).Err()
 		}, holdfast.ErrNetwork, func(err error) bool {
 			alert, ok := errors.AsType[*holdfast.AlertError](err)
 			return ok && *alert == holdfast.AlertError{Number: 0, Description: "close_notify"}
@@ -293,12 +276,6 @@ func TestTheCauseOfAnEventIsReached(t *testing.T) {
 	}
 }
 
-func (s *site) withKey() holdfast.Config {
-	return s.with(&holdfast.Account{
-		URI: "coaps://" + siteServer, Security: holdfast.SecurityPSK, PSKIdentity: siteEndpoint, PSKKey: siteKey,
-	}, nil)
-}
-
 func reaches[T error](err error) bool {
 	_, ok := errors.AsType[T](err)
 	return ok
@@ -310,7 +287,7 @@ func showsNoKey(t *testing.T, err error) {
 	t.Helper()
 	for _, format := range []string{"%v", "%+v", "%#v", "%q"} {
 		text := fmt.Sprintf(format, err)
-		for _, key := range [][]byte{siteKey, siteBootstrapKey} {
+		for _, key := range [][]byte{systemtest.Key, systemtest.BootstrapKey} {
 			if strings.Contains(text, string(key)) || strings.Contains(text, fmt.Sprintf("%x", key)) {
 				t.Errorf("%s of %T shows a key", format, err)
 			}
@@ -333,11 +310,11 @@ func showsNoKey(t *testing.T, err error) {
 func TestEventErr(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		client, events := s.start(s.with(&holdfast.Account{URI: "coap://nowhere.test", Security: holdfast.SecurityNoSec}, nil))
-		e := <-events
-		for ; e.Type != holdfast.EventError; e = <-events {
-			if err := e.Err(); err != nil {
-				t.Errorf("%s: %v", e.Type, err)
+		client := s.start(s.nowhere())
+		e := client.Next(holdfast.EventError)
+		for _, before := range client.Seen[:len(client.Seen)-1] {
+			if err := before.Err(); err != nil {
+				t.Errorf("%s: %v", before.Type, err)
 			}
 		}
 		coded, ok := errors.AsType[*holdfast.Error](e.Err())

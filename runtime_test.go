@@ -184,25 +184,22 @@ func (b *logBook) lines(t *testing.T) (lines []map[string]any) {
 func TestOptionsOfOneClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		s.serve(siteServer, 5683, lwm2mtest.NoSec())
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		var shared, own logBook
-		rt := holdfast.NewRuntime(lwm2mtest.WithTransport(s.gateway), holdfast.WithLogger(slog.New(slog.NewJSONHandler(&shared, nil))))
-		first, err := rt.New(s.plain())
+		rt := holdfast.NewRuntime(lwm2mtest.WithTransport(s.Gateway), holdfast.WithLogger(slog.New(slog.NewJSONHandler(&shared, nil))))
+		first, err := rt.New(s.NoSec())
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := rt.New(s.plain(), holdfast.WithLogger(slog.New(slog.NewJSONHandler(&own, nil))),
+		second, err := rt.New(s.NoSec(), holdfast.WithLogger(slog.New(slog.NewJSONHandler(&own, nil))),
 			lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		events, _ := second.Events(1 << 10)
-		for _, c := range []*holdfast.Client{first, second} {
-			if err := c.Start(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+		if err := first.Start(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		if err := s.failure(events); !errors.Is(err, holdfast.ErrUnknown) {
+		if err := systemtest.StartRecorded(t, second).Next(holdfast.EventError).Err(); !errors.Is(err, holdfast.ErrUnknown) {
 			t.Error(err)
 		}
 		if err := rt.Close(t.Context()); err != nil {
@@ -214,7 +211,7 @@ func TestOptionsOfOneClient(t *testing.T) {
 			}
 		}
 		lines := own.lines(t)
-		if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["endpoint"] != siteEndpoint ||
+		if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["endpoint"] != systemtest.Endpoint ||
 			lines[0]["actor"] != "owner of server 1" || lines[0]["stack"] == "" {
 			t.Errorf("the client's logger got %v", lines)
 		}
@@ -227,7 +224,7 @@ func TestNoLogger(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSite(t)
 			s.taps = append(options, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.LinkUp]("registration/1")))
-			client, _ := s.registered() // after the crash
+			client := s.registered() // after the crash
 			if err := client.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -254,12 +251,12 @@ func TestStoreFaults(t *testing.T) {
 			}
 			return nil
 		}))
-		client, events := s.registered()
+		client := s.registered()
 		full.Store(true)
 		if err := client.FactoryReset(t.Context()); !errors.Is(err, holdfast.ErrStoreCredentials) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("FactoryReset: %v", err)
 		}
-		if err := s.failure(events); !errors.Is(err, holdfast.ErrStoreCredentials) || !errors.Is(err, syscall.ENOSPC) {
+		if err := client.Next(holdfast.EventError).Err(); !errors.Is(err, holdfast.ErrStoreCredentials) || !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("the event says %v", err)
 		}
 		full.Store(false)
