@@ -207,7 +207,7 @@ func TestFloodsOfEveryKind(t *testing.T) {
 func (w *torrent) tenMinutes(name string, flood func(int, uint16) []byte) {
 	minutes := 10
 	if systemtest.RaceDetector {
-		minutes = 3
+		minutes = 5
 	}
 	const before, all = 10 * time.Millisecond, 120 * time.Millisecond // of the flood, about the 100 ms of the exchange
 	w.c.WaitFor(holdfast.Registered)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -243,10 +242,6 @@ func (s *spoofed) send(p lwm2mtest.Packet, data []byte) {
 	}
 }
 
-// spoofEvery thins the product of forgeries and packets out, for machines that
-// run the tests under the race detector.
-var spoofEvery = flag.Int("spoof.every", 3, "try every `n`-th forgery before each packet; 1 tries all")
-
 // No single spoofed datagram on a DTLS link changes anything durable:
 // credentials, accounts, Location. The forgeries are tried before every packet
 // of a client's life from the first ClientHello to the answer of an Update.
@@ -264,10 +259,7 @@ func TestHostile30NoSpoofedDatagramChangesAnythingDurable(t *testing.T) {
 			t.Logf("%d forgeries over %d packets; %d cost an attempt", worlds, at-1, failed)
 			return
 		}
-		for i, name := range names {
-			if (i+at)%*spoofEvery != 0 {
-				continue
-			}
+		for _, name := range names {
 			t.Run(fmt.Sprintf("packet %d %s", at, name), func(t *testing.T) {
 				s := timeline(t, state, at, func(s *spoofed, p lwm2mtest.Packet) lwm2mtest.Verdict {
 					s.send(p, forgeries(s.genuine)[name])
