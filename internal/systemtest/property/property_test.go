@@ -21,7 +21,7 @@ import (
 // otherwise; a fifth of it with -short.
 const (
 	schedules         = 400
-	schedulesWithRace = 40
+	schedulesWithRace = 80
 )
 
 // The property: whatever the network, the servers and the application do,
