@@ -14,7 +14,8 @@ const maxSigning = 8
 // calls under way as it is given.
 var errSignerBusy = errors.New("it has not answered the calls before")
 
-// BoundSigner returns a signer that refuses a call while too many are under way.
+// BoundSigner returns a signer that refuses a call while too many are under way, and
+// whose public key is nil where asking for it panics.
 func BoundSigner(s crypto.Signer) crypto.Signer {
 	return &boundSigner{Signer: s, slots: make(chan struct{}, maxSigning)}
 }
@@ -22,6 +23,17 @@ func BoundSigner(s crypto.Signer) crypto.Signer {
 type boundSigner struct {
 	crypto.Signer
 	slots chan struct{}
+}
+
+// Public implements crypto.Signer. A signer that panics, since its token is gone, has no
+// public key for now, and so holds no account's.
+func (s *boundSigner) Public() (public crypto.PublicKey) {
+	defer func() {
+		if recover() != nil {
+			public = nil
+		}
+	}()
+	return s.Signer.Public()
 }
 
 // Sign implements crypto.Signer.

@@ -31,7 +31,8 @@ func TestSignerIsFoundByItsPublicHalf(t *testing.T) {
 	if err != nil || s.own.signer != crypto.Signer(own) {
 		t.Errorf("%v", err)
 	}
-	for _, signers := range [][]crypto.Signer{nil, {other}} {
+	gone := BoundSigner((*ecdsa.PrivateKey)(nil)) // as a token is that nobody can ask
+	for _, signers := range [][]crypto.Signer{nil, {other}, {gone, other}} {
 		if _, err := newSecurity(target, c, time.Now(), signers...); credentialsReason(err) != NoSigner {
 			t.Errorf("%d signers: %v", len(signers), err)
 		}

@@ -308,3 +308,33 @@ func TestPolicyAutoTakesWrittenResources(t *testing.T) {
 	d.machine.accounts[server(1)].Retry = messages.Retry{Timer: seconds(7)}
 	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }
+
+// A call may overtake what begins the client's life.
+func TestCallsRightAfterTheStart(t *testing.T) {
+	for call, want := range map[messages.Call]messages.ErrorCode{
+		messages.CallPause: 0, messages.CallReconnect: 0, messages.CallUpdate: messages.ConnectNotAllowed,
+	} {
+		d := newDriver(t, serverAccount(t, server(1), 0))
+		answer := make(chan messages.Answered, 1)
+		effects := d.machine.Step(d.now, messages.CallRequest{Call: call, Answer: answer})
+		var answered *Answer
+		first := true
+		for _, effect := range effects {
+			switch effect := effect.(type) {
+			case Emit:
+				if first && (effect.Event.Type != messages.EventState || effect.Event.State != messages.StateStarting) {
+					t.Errorf("%v: the first event is %+v", call, effect.Event)
+				}
+				first = false
+			case Answer:
+				answered = &effect
+			}
+		}
+		if answered == nil || answered.Code != want {
+			t.Errorf("%v: answered %+v", call, answered)
+		}
+		if again := d.machine.Step(d.now, messages.Start{}); again != nil {
+			t.Errorf("%v: started twice: %v", call, again)
+		}
+	}
+}

@@ -20,7 +20,7 @@ import (
 // which are larger.
 const (
 	tokenWrite = iota + 1 // the Write under way
-	tokenVoid             // the removal of what servers have written
+	tokenVoid             // the removal, or replacement, of what servers have written
 )
 
 // writes are the Writes of management servers that have no answer yet.

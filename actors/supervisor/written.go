@@ -12,8 +12,23 @@ import (
 // What servers write to the factory's accounts is a record of its own, which is
 // applied to them at a start.
 
-// voidWritten removes what servers have written to accounts that are no longer
-// configured like that, or that a bootstrap has replaced.
+// replaceWritten puts what is configured now in the place of what servers have written
+// to accounts that were configured otherwise. One write does that at once: to remove
+// the record takes one for each generation, and a process that is killed in between
+// would leave an older one.
+func (m *Machine) replaceWritten(configured *lwm2m.Tree) {
+	data, err := accounts.EncodeWritten(accounts.WrittenOn(configured, m.writes.basis))
+	if err != nil {
+		m.voidWritten()
+		return
+	}
+	m.writes.unread = false
+	m.writes.effects = append(m.writes.effects, core.Persist{Token: tokenVoid, Record: messages.RecordServer, Data: data})
+}
+
+// voidWritten removes what servers have written to accounts that a bootstrap has
+// replaced. Where the record, or a part of it, comes back, it still has no say: the
+// credentials of the bootstrap do.
 func (m *Machine) voidWritten() {
 	if m.writes.onDisk {
 		m.writes.onDisk, m.writes.unread = false, false
@@ -42,7 +57,7 @@ func (m *Machine) takeWritten(in messages.AccountsLoaded, found *finding) {
 		found.tree, m.writes.told = tree, false
 	case errors.Is(err, accounts.ErrVoid):
 		if in.FactoryErr == nil && in.FactoryCause == nil {
-			m.voidWritten()
+			m.replaceWritten(found.tree)
 		}
 	case known: // it was read before
 		found.tree = accounts.WrittenOn(m.tree, was).Apply(found.tree)

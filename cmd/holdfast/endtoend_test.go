@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +63,28 @@ func TestRunAgainstServerPSK(t *testing.T) {
 		proved, _ := seen["identity"].(string)
 		if !strings.Contains(proved, "-") || proved == identity {
 			t.Errorf("%s: registered as %q, want an identity that the bootstrap has made", name, proved)
+		}
+	}
+}
+
+// A trial server that is restarted with the same keys has made the same accounts, and
+// each is another one.
+func TestAccountsOfTheTrialServerFollowFromItsKeys(t *testing.T) {
+	made := func(ks keys, endpoint string) string {
+		identity, key := accountMaker{secret: ks.secret()}.psk(endpoint)
+		if len(key) != 16 || len(identity) > maxIdentity {
+			t.Errorf("%s: %d bytes, identity %s", endpoint, len(key), identity)
+		}
+		return fmt.Sprintf("%s %x", identity, key)
+	}
+	ks := keys{"a": []byte("0123456789abcdef"), "b": []byte("another key 1234")}
+	if made(ks, "a") != made(maps.Clone(ks), "a") {
+		t.Error("a restart makes other accounts")
+	}
+	others := []string{made(ks, "a"), made(ks, "b"), made(ks, ""), made(keys{"a": ks["a"]}, "a"), made(ks, strings.Repeat("x", 300))}
+	for i, one := range others {
+		if slices.Contains(others[i+1:], one) {
+			t.Errorf("%s came twice", one)
 		}
 	}
 }

@@ -2,7 +2,8 @@ package main
 
 import (
 	"cmp"
-	"crypto/rand"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -132,7 +133,7 @@ func (p *program) serve(o serverOptions, management, bootstrap net.PacketConn) i
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
 	defer server.Close()
 	manage := server.ServeManagement(management, o.security())
-	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise}
+	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise, secret: o.keys.secret()}
 	if accounts.advertise == "" {
 		accounts.advertise = manage.Addr().String()
 	}
@@ -169,13 +170,14 @@ func (o serverOptions) scheme() string {
 }
 
 // accountMaker says what clients get from the bootstrap server: an account at
-// the management server beside it, with a key that is made anew whenever the
-// program starts.
+// the management server beside it, with a key that follows from the bootstrap keys: a
+// server that is restarted with the same ones knows the clients that it bootstrapped.
 type accountMaker struct {
 	server     *lwm2mtest.Server
 	management *lwm2mtest.Service
 	scheme     string
 	advertise  string
+	secret     []byte // of the keys that are made here
 }
 
 // setAll makes an account for every identity, for the endpoint of that name,
@@ -190,19 +192,29 @@ func (m accountMaker) setAll(ks keys) {
 func (m accountMaker) set(endpoint string) {
 	account := lwm2mtest.AccountConfig{URI: m.scheme + "://" + m.advertise}
 	if m.scheme == "coaps" {
-		account.PSKIdentity, account.PSKKey = freshPSK(endpoint)
+		account.PSKIdentity, account.PSKKey = m.psk(endpoint)
 		m.management.SetPSK(account.PSKIdentity, account.PSKKey)
 	}
 	m.server.SetBootstrap(endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/"}, Writes: account.Writes()})
 }
 
-// freshPSK returns a new key of 16 bytes and an identity that no other
+// psk returns the key of an endpoint's account, 16 bytes, and an identity that no other
 // account has.
-func freshPSK(endpoint string) (identity string, key []byte) {
-	random := make([]byte, 20)
-	_, _ = rand.Read(random) // it never fails
+func (m accountMaker) psk(endpoint string) (identity string, key []byte) {
+	mac := hmac.New(sha256.New, m.secret)
+	_, _ = mac.Write([]byte(endpoint)) // it never fails
+	made := mac.Sum(nil)
 	// The end is cut off an endpoint that fills an identity alone.
 	name := cmp.Or(endpoint, "client")
 	name = name[:min(len(name), maxIdentity-9)]
-	return name + "-" + hex.EncodeToString(random[:4]), random[4:]
+	return name + "-" + hex.EncodeToString(made[:4]), made[4:20]
+}
+
+// secret is one key made of all.
+func (ks keys) secret() []byte {
+	all := sha256.New()
+	for _, identity := range slices.Sorted(maps.Keys(ks)) {
+		fmt.Fprintf(all, "%q %x\n", identity, []byte(ks[identity])) // it never fails
+	}
+	return all.Sum(nil)
 }

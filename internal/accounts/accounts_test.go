@@ -83,7 +83,7 @@ func TestDurationsAreClamped(t *testing.T) {
 	if got[0].HoldOff != 7*24*time.Hour {
 		t.Errorf("hold-off %v", got[0].HoldOff)
 	}
-	if l := got[1].Lifetime; l != 9223372036*time.Second {
+	if l := got[1].Lifetime; l != (1<<32-1)*time.Second {
 		t.Errorf("lifetime %v", l)
 	}
 }

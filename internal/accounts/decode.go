@@ -17,8 +17,9 @@ const (
 	// maxHoldOff is a week: the longest that a server may put off a device
 	// (docs/design.md, The reconnection policy).
 	maxHoldOff = 7 * 24 * 60 * 60
-	// maxLifetime is what a time.Duration holds, 292 years.
-	maxLifetime = math.MaxInt64 / int64(time.Second)
+	// maxLifetime is the longest lifetime that a Register tells: servers read it as
+	// 32 bits. A longer one of a bootstrap counts as this one, 136 years.
+	maxLifetime = math.MaxUint32
 )
 
 // FromTree reads the accounts of objects 0 and 1: those that can be used, the

@@ -65,6 +65,8 @@ func (t *Transaction) set(tree *lwm2m.Tree, path lwm2m.Path, r lwm2m.Resource, r
 		return nil
 	case !def.Operations.Has(lwm2m.OpWrite):
 		return &RefusedError{Path: resource, Reason: RefusedReadOnly}
+	case r.ID == objects.ServerLifetime && !same(was, r) && r.Value.Int() > maxLifetime:
+		return &lwm2m.RangeError{Resource: def.ID, Name: def.Name, Kind: def.Kind, Got: r.Value.Kind(), Range: lwm2m.Range{Max: maxLifetime}}
 	case !same(was, r) && !transportable(r):
 		return &RefusedError{Path: resource, Reason: RefusedTransport}
 	case r.Multiple && (!replace || path.Len() == 4):

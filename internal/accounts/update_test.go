@@ -119,6 +119,7 @@ func TestUpdateRefused(t *testing.T) {
 		"the time of a bootstrap that never was":     {"/1/0", false, payload(single(12, lwm2m.Integer(1))), new(*lwm2m.RangeError)},
 		"an executable":                              {"/1/0", false, payload(single(8, lwm2m.Integer(1))), new(*lwm2m.RangeError)},
 		"out of range":                               {"/1/0", false, payload(single(2, lwm2m.Integer(1)), single(1, lwm2m.Integer(-1))), new(*lwm2m.RangeError)},
+		"a lifetime that no Register tells":          {"/1/0/1", true, payload(single(1, lwm2m.Integer(1<<32))), new(*lwm2m.RangeError)},
 		"another type":                               {"/1/0/1", true, payload(single(1, lwm2m.String("60"))), new(*lwm2m.RangeError)},
 		"queue mode":                                 {"/1/0/7", true, payload(single(7, lwm2m.String("UQ"))), new(*RefusedError)},
 		"no binding":                                 {"/1/0/7", true, payload(single(7, lwm2m.String(""))), new(*RefusedError)},

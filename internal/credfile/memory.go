@@ -1,6 +1,7 @@
 package credfile
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"fmt"
@@ -56,9 +57,14 @@ func (r *reader) key(s Source) messages.Secret {
 	if s.Signer == nil {
 		return r.privateKey(s.PrivateKey)
 	}
-	public, ok := s.Signer.Public().(*ecdsa.PublicKey)
-	if !ok {
-		r.fault("private_key", fmt.Sprintf("is a signer with a %T: ECDSA is needed", s.Signer.Public()), nil)
+	given, err := publicOf(s.Signer)
+	public, ok := given.(*ecdsa.PublicKey)
+	switch {
+	case err != nil:
+		r.fault("private_key", "is a signer that cannot be used", err)
+		return nil
+	case !ok || public == nil:
+		r.fault("private_key", fmt.Sprintf("is a signer with a %T: ECDSA is needed", given), nil)
 		return nil
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
@@ -66,4 +72,15 @@ func (r *reader) key(s Source) messages.Secret {
 		r.fault("private_key", "is a signer with a public key on an unknown curve", err)
 	}
 	return der
+}
+
+// publicOf asks a signer for its public key. It is the application's: one that panics,
+// as a nil pointer does, or a driver whose token is gone, is a fault like another.
+func publicOf(s crypto.Signer) (public crypto.PublicKey, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("its method Public panics: %v", reason)
+		}
+	}()
+	return s.Public(), nil
 }

@@ -65,6 +65,9 @@ func TestCredentialsFromMemoryAreHeldToTheRulesOfFiles(t *testing.T) {
 		"too long a chain":             {func(c, _ *Source) { c.Chain = slices.Repeat(c.Chain, maxCertificates+1) }, "certificate"},
 		"too many anchors":             {func(c, _ *Source) { c.Anchors = slices.Repeat(c.Anchors, maxCertificates+1) }, "trust"},
 		"a signer of another kind":     {func(c, _ *Source) { c.Signer = edwards }, "private_key"},
+		"a nil pointer for a signer":   {func(c, _ *Source) { c.Signer = (*ecdsa.PrivateKey)(nil) }, "private_key"},
+		"a raw nil pointer":            {func(_, r *Source) { r.Signer = (*ecdsa.PrivateKey)(nil) }, "private_key"},
+		"a signer that panics":         {func(c, _ *Source) { c.Signer = gone{} }, "private_key"},
 		"a raw key on P-224":           {func(_, r *Source) { r.Signer = p224 }, "private_key"},
 		"two raw keys of the server":   {func(_, r *Source) { r.Anchors = slices.Repeat(r.Anchors, 2) }, "trust"},
 		"a raw signer of another kind": {func(_, r *Source) { r.Signer = crypto.Signer(edwards) }, "private_key"},
@@ -83,6 +86,9 @@ func TestCredentialsFromMemoryAreHeldToTheRulesOfFiles(t *testing.T) {
 		}
 	}
 }
+
+// gone is the signer of a token that is not there.
+type gone struct{ crypto.Signer }
 
 func TestAnchorsFromMemoryExpire(t *testing.T) {
 	certified, _ := inMemory(t)

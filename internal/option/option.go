@@ -65,7 +65,9 @@ type Watcher struct {
 // With returns the settings as the options change them.
 func (s Settings) With(options []Option) Settings {
 	for _, option := range options {
-		option(&s)
+		if option != nil {
+			option(&s)
+		}
 	}
 	return s
 }
