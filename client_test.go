@@ -64,6 +64,21 @@ func TestRegistrationIsKeptForAYear(t *testing.T) {
 	})
 }
 
+// A program may leave an option out where it has none.
+func TestANilOptionIsNone(t *testing.T) {
+	cfg := holdfast.Config{
+		Endpoint: "gw-0001", StateDir: t.TempDir(),
+		Server: &holdfast.Account{URI: "coap://192.0.2.1", Security: holdfast.SecurityNoSec},
+	}
+	client, err := holdfast.New(cfg, nil, holdfast.WithLogger(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Close(t.Context()); !errors.Is(err, holdfast.ErrNotRegistered) {
+		t.Error(err)
+	}
+}
+
 func TestCallsBeforeStartAndAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})

@@ -28,7 +28,7 @@ func (m *Machine) called(now time.Time, in messages.CallRequest) {
 	if m.state == "" && m.stop == nil { // the call has overtaken what begins the client's life
 		m.start(now)
 	}
-	if m.stop == nil && m.state != "" && m.allowed(now, in.Call) {
+	if m.stop == nil && m.allowed(now, in.Call) {
 		m.answer(in.Answer, 0, nil)
 		return
 	}

@@ -120,11 +120,7 @@ func TestAServerThatHasForgottenGetsARegisterAtOnce(t *testing.T) {
 func TestARegistrationThatHasRunOutIsMadeAnew(t *testing.T) {
 	onRestart(t, func(w *systemtest.World, cfg holdfast.Config) {
 		time.Sleep(24 * time.Hour)
-		began := time.Now()
-		c := w.Start(cfg)
-		c.WaitFor(holdfast.Registered)
-		expectRequests(w, began, "register "+location(w)+" 2.01")
-		c.ExpectClose(nil)
+		expectARegister(w, cfg)
 	})
 }
 
@@ -141,6 +137,17 @@ func TestAClientThatIsKilledAgainAndAgain(t *testing.T) {
 			cfg = w.Kill(c, cfg)
 		}
 	})
+}
+
+// expectARegister starts a client, demands a Register and nothing else until it is
+// registered, and ends it.
+func expectARegister(w *systemtest.World, cfg holdfast.Config) {
+	w.T.Helper()
+	began := time.Now()
+	c := w.Start(cfg)
+	c.WaitFor(holdfast.Registered)
+	expectRequests(w, began, "register "+location(w)+" 2.01")
+	c.ExpectClose(nil)
 }
 
 // onNoSec is onRestart without security, where a test changes what was stored.
@@ -231,11 +238,7 @@ func TestAFactoryResetForgetsRegistrations(t *testing.T) {
 		if files, err := filepath.Glob(filepath.Join(cfg.StateDir, "state-*")); err != nil || len(files) != 0 {
 			t.Errorf("%v, %v", files, err)
 		}
-		began := time.Now()
-		c = w.Start(cfg)
-		c.WaitFor(holdfast.Registered)
-		expectRequests(w, began, "register "+location(w)+" 2.01")
-		c.ExpectClose(nil)
+		expectARegister(w, cfg)
 		w.Close()
 	})
 }
@@ -248,11 +251,7 @@ func TestAClientThatWasClosedRegisters(t *testing.T) {
 		c := w.Start(cfg)
 		c.WaitFor(holdfast.Registered)
 		c.ExpectClose(nil)
-		began := time.Now()
-		c = w.Start(cfg)
-		c.WaitFor(holdfast.Registered)
-		expectRequests(w, began, "register "+location(w)+" 2.01")
-		c.ExpectClose(nil)
+		expectARegister(w, cfg)
 		w.Close()
 	})
 }
