@@ -10,6 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/holdfast-iot/holdfast/actors/network"
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -53,6 +54,7 @@ type Client struct {
 	done       chan struct{}          // closed when Close has torn everything down
 	result     error                  // of the Close that did it
 	companions []clientview.Companion // in the order in which they were attached
+	network    *network.System        // nil where a test has another one
 	unwatch    func()                 // ends what the runtime's watch for sleep tells this client; may be nil
 }
 
@@ -324,6 +326,9 @@ func (c *Client) endClose() {
 		c.unwatch() // it waits for the watch, which may wait for mu
 	}
 	c.mu.Lock()
+	if c.network != nil {
+		c.network.Close()
+	}
 	if c.store != nil {
 		if err := c.store.Close(); err != nil {
 			c.logger.Error("the state directory could not be unlocked", "error", err)

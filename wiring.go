@@ -71,11 +71,13 @@ func (c Config) signers() []crypto.Signer {
 	return signers
 }
 
+// transport returns the network below the client's links. Callers hold c.mu.
 func (c *Client) transport() network.Transport {
 	if c.settings.Transport != nil {
 		return c.settings.Transport
 	}
-	return network.System{DNSServer: c.config.DNS.Server}
+	c.network = network.NewSystem(c.config.DNS.Server)
+	return c.network
 }
 
 func (c *Client) device() management.Device {

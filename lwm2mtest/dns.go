@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 )
 
 // DNSFailure is a way in which a lookup fails.
@@ -21,6 +23,9 @@ const (
 // record is what the name service knows about a name.
 type record struct {
 	addrs   []netip.Addr
+	late    []netip.Addr
+	after   time.Duration
+	came    bool // late has
 	failure DNSFailure
 }
 
@@ -37,6 +42,18 @@ func (n *Network) SetDNS(name string, addrs ...netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.names[name] = record{addrs: slices.Clone(addrs)}
+}
+
+// SetLateDNS adds addresses to those of SetDNS that come only some time after these,
+// as those of one family do where a server is slow to answer for it. It counts for
+// LookupLate; Lookup does not see them. Once they have come, they are among what
+// the next LookupLate returns.
+func (n *Network) SetLateDNS(name string, after time.Duration, addrs ...netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.names[name]
+	r.late, r.after, r.came = slices.Clone(addrs), after, false
+	n.names[name] = r
 }
 
 // FailDNS makes lookups of the name fail until SetDNS says otherwise.
@@ -73,6 +90,32 @@ func (h *Host) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
 	}
 	return slices.Clone(r.addrs), nil
+}
+
+// LookupLate is Lookup, and hands over what SetLateDNS says when it comes, unless
+// ctx has ended by then.
+func (h *Host) LookupLate(ctx context.Context, name string, late func([]netip.Addr)) ([]netip.Addr, error) {
+	addrs, err := h.Lookup(ctx, name)
+	n := h.network
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.names[name]
+	switch {
+	case err != nil || len(r.late) == 0:
+	case r.came:
+		addrs = append(addrs, r.late...)
+	default:
+		waiting := alarm.After(r.after, func() {
+			n.mu.Lock()
+			came := n.names[name]
+			came.came = true
+			n.names[name] = came
+			n.mu.Unlock()
+			late(slices.Clone(r.late))
+		})
+		context.AfterFunc(ctx, func() { waiting.Stop() })
+	}
+	return addrs, err
 }
 
 // awaitSilence waits until the asker loses patience or the network closes.

@@ -64,6 +64,13 @@ type Progress struct {
 	Chosen    netip.AddrPort
 }
 
+// Joined brings addresses of the server that were resolved late, when others were
+// being tried already: they come after those. Network to supervisor.
+type Joined struct {
+	Epoch     Epoch
+	Addresses []netip.AddrPort
+}
+
 // LinkUp says that datagrams can be exchanged. Network to coapresend and
 // owner.
 type LinkUp struct {

@@ -3,6 +3,8 @@ package network
 import (
 	"context"
 	"crypto"
+	"errors"
+	"net/netip"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -36,8 +38,10 @@ func Props(config Config, options actorkit.PropsOptions) *actor.Props {
 type shell struct {
 	*actorkit.Shell
 	config Config
-	cancel context.CancelFunc // ends the lookups and the dialling; nil while there is none
+	cancel context.CancelFunc // ends the dialling; nil while there is none
 	runner *runner            // nil before the first dialling
+
+	endLookup context.CancelFunc // nil when there was none
 }
 
 func newShell(config Config) *shell {
@@ -90,7 +94,7 @@ func listen(run *runner) {
 func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	switch effect := effect.(type) {
 	case resolve:
-		report, waiting := reporter(ctx), s.begin()
+		report, waiting := reporter(ctx), s.beginLookup(effect)
 		guarded(report, effect, func() { s.lookUp(waiting, report, effect) })
 	case open:
 		report, waiting := reporter(ctx), s.begin()
@@ -109,8 +113,8 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	return true
 }
 
-// begin returns the context of the next lookup or dialling, and ends that of the
-// one before, which has answered.
+// begin returns the context of the next dialling, and ends that of the one before,
+// which has answered.
 func (s *shell) begin() context.Context {
 	s.begun()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -126,11 +130,26 @@ func (s *shell) begun() {
 	}
 }
 
-func (s *shell) lookUp(waiting context.Context, report func(any), r resolve) {
-	ctx, cancel := context.WithDeadline(waiting, r.deadline)
-	defer cancel()
-	addrs, err := s.config.Transport.Lookup(ctx, r.host)
-	if waiting.Err() == nil {
+// beginLookup returns the context of the lookup. It outlives the dialling: what comes
+// late is waited for until the lookup's deadline, or the end of the link.
+func (s *shell) beginLookup(r resolve) context.Context {
+	ctx, cancel := context.WithDeadline(context.Background(), r.deadline)
+	s.endLookup = cancel
+	return ctx
+}
+
+// lookUp reports the addresses of a host, and those that come late.
+func (s *shell) lookUp(ctx context.Context, report func(any), r resolve) {
+	var addrs []netip.Addr
+	var err error
+	if transport, is := s.config.Transport.(LateTransport); is {
+		addrs, err = transport.LookupLate(ctx, r.host, func(addrs []netip.Addr) {
+			report(joined{epoch: s.config.Epoch, addrs: addrs})
+		})
+	} else {
+		addrs, err = s.config.Transport.Lookup(ctx, r.host)
+	}
+	if !errors.Is(ctx.Err(), context.Canceled) {
 		report(resolved{epoch: s.config.Epoch, addrs: addrs, err: err})
 	}
 }
@@ -144,6 +163,9 @@ func (s *shell) shut() {
 		guarded(run.report, shut{}, run.close)
 	}
 	s.begun()
+	if s.endLookup != nil {
+		s.endLookup()
+	}
 }
 
 // reporter returns a function that sends inputs to the actor itself, from any

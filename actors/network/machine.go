@@ -3,6 +3,7 @@ package network
 import (
 	"crypto"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -61,6 +62,11 @@ type (
 		addrs []netip.Addr
 		err   error
 	}
+	// joined brings the addresses of a lookup that came late.
+	joined struct {
+		epoch messages.Epoch
+		addrs []netip.Addr
+	}
 	// connected says that socket and session are ready.
 	connected struct{ epoch messages.Epoch }
 	// broken says that dialling, the handshake, a read or a write failed.
@@ -104,6 +110,7 @@ type Machine struct {
 	request   *messages.Connect // without its credentials; nil once the link is up
 	security  *security
 	addresses []netip.AddrPort
+	late      []netip.AddrPort // joined before the rest of the lookup was there
 	chosen    netip.AddrPort
 }
 
@@ -127,6 +134,8 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return m.connect(now, in)
 	case resolved:
 		return m.resolved(now, in)
+	case joined:
+		return m.join(in)
 	case connected:
 		return m.connected()
 	case broken:
@@ -143,6 +152,8 @@ func (m *Machine) current(in any) bool {
 	case messages.Connect:
 		return in.Epoch == m.epoch && in.Peer == m.peer
 	case resolved:
+		return in.epoch == m.epoch
+	case joined:
 		return in.epoch == m.epoch
 	case connected:
 		return in.epoch == m.epoch
@@ -194,7 +205,24 @@ func (m *Machine) resolved(now time.Time, in resolved) []core.Effect {
 	if in.err != nil {
 		return m.lose(classify(newResolveError(m.request.URI.Host, in.err)))
 	}
-	return m.choose(now, withPort(in.addrs, m.request.URI.Port))
+	return m.choose(now, append(withPort(in.addrs, m.request.URI.Port), m.late...))
+}
+
+// join adds addresses to those of the attempt, also when the rest of the lookup is
+// not there yet. The one that is being tried keeps its share; they come after it.
+func (m *Machine) join(in joined) []core.Effect {
+	if m.state == Resolving {
+		m.late = append(m.late, withPort(in.addrs, m.request.URI.Port)...)
+		return nil
+	}
+	known := len(m.addresses)
+	m.addresses = tidy(append(slices.Clone(m.addresses), withPort(in.addrs, m.chosen.Port())...))
+	if len(m.addresses) == known {
+		return nil
+	}
+	return []core.Effect{core.Tell{To: core.Supervisor, Message: messages.Joined{
+		Epoch: m.epoch, Addresses: slices.Clone(m.addresses[known:]),
+	}}}
 }
 
 // choose takes the address that follows the last one tried and opens a socket

@@ -10,6 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -430,5 +433,33 @@ func TestALinkThatIsUpKeepsNoCredentials(t *testing.T) {
 	wantState(t, m, Up)
 	if m.security != nil || m.request != nil {
 		t.Errorf("kept: %+v, %+v", m.security, m.request)
+	}
+}
+
+// What comes late joins the addresses of the attempt, behind those that were there,
+// and is told once.
+func TestLateAddressesJoin(t *testing.T) {
+	m := New(testPeer, testEpoch)
+	m.Step(now, connect(t, "coap://lwm2m.test"))
+	if effects := m.Step(now, joined{epoch: testEpoch, addrs: []netip.Addr{addr("192.0.2.9")}}); effects != nil {
+		t.Errorf("before the lookup has ended: %v", effects)
+	}
+	effects := m.Step(now, resolved{epoch: testEpoch, addrs: []netip.Addr{addr("2001:db8::1")}})
+	if got := found[open](t, effects).deadline; got != now.Add(time.Minute/2) {
+		t.Errorf("the first of two addresses has until %v", got)
+	}
+	late := joined{epoch: testEpoch, addrs: []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1"), addr("0.0.0.0")}}
+	effects = m.Step(now, late)
+	want := core.Tell{To: core.Supervisor, Message: messages.Joined{
+		Epoch: testEpoch, Addresses: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:5683")},
+	}}
+	if diff := cmp.Diff([]core.Effect{want}, effects, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
+		t.Error(diff)
+	}
+	wantState(t, m, Connecting)
+	for _, again := range []joined{late, {epoch: testEpoch + 1, addrs: []netip.Addr{addr("192.0.2.2")}}} {
+		if effects := m.Step(now, again); effects != nil {
+			t.Errorf("again: %v", effects)
+		}
 	}
 }

@@ -2,9 +2,10 @@ package network
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
+
+	"github.com/holdfast-iot/holdfast/internal/dns"
 )
 
 // Transport is the network below a link. [System] is the real one.
@@ -21,55 +22,39 @@ type Transport interface {
 	Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
 }
 
-// System is the operating system's network.
-type System struct {
-	// DNSServer is the host:port of the one name server to ask; empty means
-	// the system's resolver.
-	DNSServer string
+// LateTransport is a [Transport] whose lookups do not wait for what is late.
+type LateTransport interface {
+	Transport
+	// LookupLate is Lookup, and hands over what comes after it has returned, at most
+	// once, on any goroutine, as long as ctx lasts. The next lookup knows it.
+	LookupLate(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error)
 }
 
-// Lookup resolves host by DNS and the hosts file (RFC 1035, RFC 3596).
-func (s System) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	addrs, err := s.resolver().LookupNetIP(ctx, "ip", host)
-	var failed *net.DNSError
-	if s.DNSServer != "" && errors.As(err, &failed) {
-		failed.Server = s.DNSServer // Go names the first one of resolv.conf
-	}
-	return addrs, err
+// System is the operating system's network. Close it.
+type System struct{ names dns.Resolver }
+
+// NewSystem returns a System that asks the name server at a host:port, or, where
+// that is empty, those that the system uses.
+func NewSystem(nameServer string) *System {
+	return &System{names: dns.Resolver{Server: nameServer}}
+}
+
+// Close ends the lookups that still wait for what is late.
+func (s *System) Close() { s.names.Close() }
+
+// Lookup resolves host as package dns says: both families at once, of a family
+// that is late only what comes within a short grace.
+func (s *System) Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	return s.LookupLate(ctx, host, nil)
+}
+
+// LookupLate implements LateTransport.
+func (s *System) LookupLate(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
+	return s.names.Lookup(ctx, host, late)
 }
 
 // Dial opens a connected UDP socket on an ephemeral port.
-func (s System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+func (s *System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	var d net.Dialer
 	return d.DialContext(ctx, "udp", remote.String())
-}
-
-// resolver asks DNSServer alone where one is set, and leaves the choice of the
-// resolver to the system otherwise.
-func (s System) resolver() *net.Resolver {
-	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if s.DNSServer != "" {
-			address = s.DNSServer
-		}
-		return dialCancelled(ctx, network, address)
-	}
-	return &net.Resolver{PreferGo: s.DNSServer != "", Dial: dial}
-}
-
-// dialCancelled dials, and closes the connection when ctx is cancelled. Go's
-// resolver returns at once then, but leaves its goroutine reading until the
-// read deadline, seconds later. A ctx that times out needs no help: the read
-// deadline is the same instant, and must stay what ends the read.
-func dialCancelled(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() {
-		if errors.Is(ctx.Err(), context.Canceled) {
-			_ = conn.Close()
-		}
-	})
-	return conn, nil
 }

@@ -34,6 +34,15 @@ func (t *attempt) connecting(addresses []netip.AddrPort, chosen netip.AddrPort) 
 	t.tried++
 }
 
+// join adds addresses that were resolved late, when others were being tried.
+func (t *attempt) join(addresses []netip.AddrPort) {
+	for _, a := range addresses {
+		if len(t.addresses) > 0 && !slices.Contains(t.addresses, a) {
+			t.addresses = append(t.addresses, a)
+		}
+	}
+}
+
 // share returns the end of the next address's part of the attempt.
 func (t *attempt) share(now time.Time) time.Time {
 	return messages.AddressShare(now, t.deadline, len(t.addresses)-t.tried)

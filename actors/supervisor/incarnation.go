@@ -97,6 +97,12 @@ func (m *Machine) progress(in messages.Progress) {
 	}
 }
 
+func (m *Machine) joined(in messages.Joined) {
+	if a := m.live(in.Epoch); a != nil {
+		a.attempt.join(in.Addresses)
+	}
+}
+
 // failed takes the one report of an incarnation's owner. While the attempt has
 // another address to try, it goes on there; else it has failed. The next one
 // begins no sooner than after least.

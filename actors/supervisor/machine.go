@@ -135,6 +135,8 @@ func (m *Machine) dispatch(now time.Time, in any) {
 		m.forgotten(now, in)
 	case messages.Progress:
 		m.progress(in)
+	case messages.Joined:
+		m.joined(in)
 	case messages.Failed:
 		m.failed(now, in, 0)
 	case messages.Registered:

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -712,4 +713,23 @@ func TestTableIsComplete(t *testing.T) {
 			t.Errorf("no row without conditions for %s", class)
 		}
 	}
+}
+
+// An address that was resolved late is tried after those that were there.
+func TestAttemptTriesLateAddresses(t *testing.T) {
+	six, late := netip.MustParseAddrPort("[2001:db8::1]:5684"), netip.MustParseAddrPort("192.0.2.1:5684")
+	d := running(t, serverAccount(t, server(1), 0))
+	try := func(chosen netip.AddrPort, addresses ...netip.AddrPort) {
+		t.Helper()
+		d.step(messages.Progress{Epoch: d.epoch(server(1)), Stage: messages.StageConnecting, Addresses: addresses, Chosen: chosen})
+	}
+	try(six, six)
+	d.step(messages.Joined{Epoch: d.epoch(server(1)), Addresses: []netip.AddrPort{late, six}})
+	d.step(messages.Joined{Epoch: d.epoch(server(1)) + 1, Addresses: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:5684")}})
+	d.step(messages.Failed{Failure: messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegister, Peer: server(1), Epoch: d.epoch(server(1))}})
+	if c := lastOrder[messages.Connect](d); c.After != six || !slices.Equal(c.Addresses, []netip.AddrPort{six, late}) {
+		t.Fatalf("%+v", c)
+	}
+	try(late, six, late)
+	checkEvent(t, d.fail(server(1), timedOut), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }

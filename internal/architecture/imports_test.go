@@ -160,7 +160,11 @@ var dependencies = []dependency{
 	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}},
 	// The clock that goes on while the machine is suspended.
 	{module: "golang.org/x/sys", files: []string{"internal/bootclock/clock_*.go"}, tests: []string{"internal/store/*.go"}},
-	{module: "golang.org/x/net/dns/dnsmessage", tests: []string{"actors/network/*.go"}},
+	// Questions to name servers, and the name server of tests.
+	{
+		module: "golang.org/x/net/dns/dnsmessage",
+		files:  []string{"internal/dns/*.go", "lwm2mtest/nameserver.go"}, tests: []string{"internal/dns/*.go", "lwm2mtest/nameserver_test.go"},
+	},
 	// Reads and rewrites the scenarios; it brings go-difflib along, for diffs.
 	{module: "github.com/cockroachdb/datadriven", tests: []string{"internal/systemtest/scenario/*.go"}},
 	{module: "github.com/google/go-cmp", tests: everywhere},

@@ -35,7 +35,7 @@ func (l *lab) newDevice(endpoint, dir string, bootstrap *holdfast.Account) (*dev
 func (l *lab) settings(endpoint, dir string, bootstrap *holdfast.Account) holdfast.Config {
 	cfg := settings()
 	cfg.Endpoint, cfg.StateDir, cfg.Bootstrap = endpoint, dir, bootstrap
-	cfg.DNS.Server = l.names.address()
+	cfg.DNS.Server = l.names.address
 	return cfg
 }
 

@@ -81,7 +81,7 @@ func (l *lab) close() {
 	}
 	_ = l.server.Close() // always nil
 	if l.names != nil {
-		l.names.close()
+		l.names.Close()
 	}
 	if l.root != "" {
 		_ = os.RemoveAll(l.root) // what is left is in the system's temporary directory

@@ -53,7 +53,7 @@ func (m *modem) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, erro
 
 // castUnplugged makes a device whose datagrams go through a modem.
 func castUnplugged(_ context.Context, l *lab) (*device, error) {
-	l.modem = newModem(l.names.address())
+	l.modem = newModem(l.names.address)
 	client, err := holdfast.New(l.settings(unpluggedName, l.dir(unpluggedName), l.factory), lwm2mtest.WithTransport(l.modem))
 	if err != nil {
 		return nil, err

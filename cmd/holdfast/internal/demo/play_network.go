@@ -92,7 +92,7 @@ func playKeyChanged(ctx context.Context, t *take) error {
 // that the gateway has to look it up.
 func playNameGone(ctx context.Context, t *take) error {
 	t.say("the server restarts in good order, and its name is gone: NXDOMAIN for %s", managementHost)
-	t.names.hide(managementHost)
+	t.names.Remove(managementHost)
 	t.closeManagement()
 	if err := t.openManagement(); err != nil {
 		return err

@@ -1,0 +1,150 @@
+package dns
+
+import (
+	"io"
+	"io/fs"
+	"iter"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxFile    = 1 << 20
+	maxServers = 8  // resolv.conf(5) has 3
+	maxSearch  = 16 // domains of the search list
+	maxDots    = 15 // resolv.conf(5)
+)
+
+// conf is what resolv.conf says.
+type conf struct {
+	servers []string // host:port
+	search  []string
+	ndots   int
+}
+
+// conf reads resolv.conf. Without a name server it means the one on this machine.
+func (r *Resolver) conf() conf {
+	c := parseConf(r.read("resolv.conf"))
+	if r.Server != "" {
+		c.servers = []string{r.Server}
+	}
+	if len(c.servers) == 0 {
+		c.servers = []string{"127.0.0.1:53", "[::1]:53"}
+	}
+	return c
+}
+
+func parseConf(text string) conf {
+	c := conf{ndots: 1}
+	for fields := range lines(text, ";#") {
+		switch values := fields[1:]; fields[0] {
+		case "nameserver":
+			c.addServer(values)
+		case "domain", "search": // the last one counts
+			c.search = nil
+			for _, domain := range values[:min(len(values), maxSearch)] {
+				if domain = strings.Trim(domain, "."); isDomainName(domain) {
+					c.search = append(c.search, domain)
+				}
+			}
+		case "options":
+			c.options(values)
+		}
+	}
+	return c
+}
+
+func (c *conf) addServer(values []string) {
+	if len(values) == 0 || len(c.servers) == maxServers {
+		return
+	}
+	if addr, err := netip.ParseAddr(values[0]); err == nil { // with a zone, where it has one
+		c.servers = append(c.servers, net.JoinHostPort(addr.String(), "53"))
+	}
+}
+
+func (c *conf) options(values []string) {
+	for _, option := range values {
+		if number, is := strings.CutPrefix(option, "ndots:"); is {
+			if n, err := strconv.Atoi(number); err == nil && n >= 0 {
+				c.ndots = min(n, maxDots)
+			}
+		}
+	}
+}
+
+// names returns the names to ask for, in order: a host with enough dots as it is
+// first, another one below the domains of the search list first; one that ends
+// with a dot only as it is (resolv.conf(5)).
+func (c conf) names(host string) []string {
+	name, qualified := strings.CutSuffix(host, ".")
+	if qualified {
+		return []string{name}
+	}
+	var names []string
+	for _, domain := range c.search {
+		if below := name + "." + domain; isDomainName(below) {
+			names = append(names, below)
+		}
+	}
+	if strings.Count(name, ".") >= c.ndots {
+		return slices.Insert(names, 0, name)
+	}
+	return append(names, name)
+}
+
+// hosts returns the addresses of a name in the hosts file.
+func (r *Resolver) hosts(name string) (addrs []netip.Addr) {
+	for fields := range lines(r.read("hosts"), "#") {
+		addr, err := netip.ParseAddr(fields[0])
+		is := func(alias string) bool { return strings.EqualFold(strings.TrimSuffix(alias, "."), name) }
+		if err == nil && slices.ContainsFunc(fields[1:], is) && !slices.Contains(addrs, addr) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
+// otherSources reports whether nsswitch.conf has hosts looked up elsewhere than in
+// the hosts file and by DNS (nsswitch.conf(5)).
+func (r *Resolver) otherSources() bool {
+	for fields := range lines(r.read("nsswitch.conf"), "#") {
+		if fields[0] != "hosts:" {
+			continue
+		}
+		return slices.ContainsFunc(fields[1:], func(s string) bool {
+			return s != "files" && s != "dns" && !strings.HasPrefix(s, "[")
+		})
+	}
+	return false
+}
+
+// lines returns the fields of each line that has any, without its comment.
+func lines(text, comment string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for line := range strings.Lines(text) {
+			if i := strings.IndexAny(line, comment); i >= 0 {
+				line = line[:i]
+			}
+			if fields := strings.Fields(line); len(fields) > 0 && !yield(fields) {
+				return
+			}
+		}
+	}
+}
+
+func readFile(dir fs.FS, name string) string {
+	f, err := dir.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

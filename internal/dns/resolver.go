@@ -1,0 +1,238 @@
+package dns
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// grace is how long the addresses of one family wait for those of the other
+// (RFC 8305 section 3, Resolution Delay).
+const grace = 50 * time.Millisecond
+
+// Resolver looks up host names. The zero value works as the package comment says.
+// It is safe for concurrent use. Close it.
+type Resolver struct {
+	// Server is the host:port of the one name server to ask, in the place of
+	// those of resolv.conf.
+	Server string
+	// Dial opens a connection to a name server, network being "udp" or "tcp". Nil
+	// means the operating system's sockets.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// System asks the system's resolver for one family, "ip4" or "ip6". Nil means
+	// net.DefaultResolver.
+	System func(ctx context.Context, family, host string) ([]netip.Addr, error)
+	// Etc is the directory of the hosts file, resolv.conf and nsswitch.conf. Empty
+	// means /etc.
+	Etc string
+
+	memory memory
+}
+
+// Lookup returns the addresses of a host, those of the two families in turn, in
+// the order in which they should be tried; an address stands for itself. What
+// comes after the grace is handed to late, at most once, as long as ctx lasts.
+// The error is a *net.DNSError.
+func (r *Resolver) Lookup(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{addr}, nil
+	}
+	name := strings.TrimSuffix(host, ".")
+	if !isDomainName(name) {
+		return nil, &net.DNSError{Err: "not a domain name", Name: host, IsNotFound: true}
+	}
+	if known := r.hosts(name); len(known) > 0 {
+		return arrange(known), nil
+	}
+	others := r.otherSources()
+	if others && isLocal(name) {
+		if addrs, err := r.both(ctx, name, r.askSystem(name), late); err == nil {
+			return addrs, nil
+		}
+	}
+	addrs, err := r.search(ctx, host, late)
+	if err != nil && others && ctx.Err() == nil {
+		if found, _ := r.both(ctx, name, r.askSystem(name), late); len(found) > 0 {
+			return found, nil
+		}
+	}
+	return addrs, err
+}
+
+// isLocal reports whether a name is one of multicast DNS (RFC 6762 section 3).
+func isLocal(name string) bool {
+	return len(name) > len(".local") && strings.EqualFold(name[len(name)-len(".local"):], ".local")
+}
+
+// search tries the names that the search list makes of host. A name that does not
+// exist leads to the next.
+func (r *Resolver) search(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
+	conf := r.conf()
+	var failed error
+	for _, name := range conf.names(host) {
+		addrs, err := r.both(ctx, name, r.askServers(conf.servers, name), late)
+		if err == nil {
+			return addrs, nil
+		}
+		if failed == nil || isNotFound(failed) {
+			failed = err
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, failed
+}
+
+func isNotFound(err error) bool {
+	var failed *net.DNSError
+	return errors.As(err, &failed) && failed.IsNotFound
+}
+
+// source finds the addresses of one family.
+type source func(ctx context.Context, family dnsmessage.Type) ([]netip.Addr, error)
+
+func (r *Resolver) askServers(servers []string, name string) source {
+	return func(ctx context.Context, family dnsmessage.Type) ([]netip.Addr, error) {
+		q, err := newQuestion(name, family)
+		if err != nil {
+			return nil, &net.DNSError{Err: err.Error(), Name: name, IsNotFound: true}
+		}
+		return r.query(ctx, servers, q)
+	}
+}
+
+func (r *Resolver) askSystem(name string) source {
+	ask := r.System
+	if ask == nil {
+		ask = net.DefaultResolver.LookupNetIP
+	}
+	return func(ctx context.Context, family dnsmessage.Type) ([]netip.Addr, error) {
+		if family == dnsmessage.TypeA {
+			return ask(ctx, "ip4", name)
+		}
+		return ask(ctx, "ip6", name)
+	}
+}
+
+type found struct {
+	family dnsmessage.Type
+	addrs  []netip.Addr
+	err    error
+}
+
+// both asks for both families of a name at once. Once there are addresses of one,
+// the other one is on its own: its lookup goes on when ctx is cancelled, as it is
+// when the first address is refused, so that the next lookup knows the result.
+func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr)) ([]netip.Addr, error) {
+	asking, stop := detached(ctx)
+	attached := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) { // the deadline they share
+			stop()
+		}
+	})
+	results := make(chan found, 2)
+	for _, family := range []dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA} {
+		go func() {
+			addrs, err := ask(asking, family)
+			results <- found{family, addrs, err}
+		}()
+	}
+	first := <-results
+	if len(first.addrs) == 0 {
+		defer stop()
+		return (<-results).or(first)
+	}
+	wait := time.NewTimer(grace)
+	defer wait.Stop()
+	select {
+	case second := <-results:
+		defer stop()
+		r.memory.forget(name)
+		return arrange(append(first.addrs, second.addrs...)), nil
+	case <-wait.C:
+	}
+	attached()
+	known := r.memory.recall(name, first.family)
+	if !r.memory.keep(stop, func() { r.rest(ctx, name, <-results, late) }) {
+		stop() // closed
+	}
+	return arrange(append(first.addrs, known...)), nil
+}
+
+// rest remembers what came late, and hands it on while somebody waits.
+func (r *Resolver) rest(ctx context.Context, name string, second found, late func([]netip.Addr)) {
+	if len(second.addrs) == 0 {
+		return
+	}
+	r.memory.remember(name, second)
+	if ctx.Err() == nil && late != nil {
+		late(arrange(second.addrs))
+	}
+}
+
+// or returns the addresses, or that error of the two which says more: that a name
+// has no address in one family is no news when the other could not be asked.
+func (f found) or(other found) ([]netip.Addr, error) {
+	switch {
+	case len(f.addrs) > 0:
+		return arrange(f.addrs), nil
+	case f.err == nil || isNotFound(f.err) && other.err != nil:
+		return nil, other.err
+	}
+	return nil, f.err
+}
+
+// arrange puts the families in turn, IPv6 first (RFC 8305 section 4), those to
+// which there is no route last (RFC 6724, rule 1).
+func arrange(addrs []netip.Addr) []netip.Addr {
+	var six, four []netip.Addr
+	for _, a := range addrs {
+		if a = a.Unmap(); a.Is4() {
+			four = append(four, a)
+		} else {
+			six = append(six, a)
+		}
+	}
+	var all []netip.Addr
+	for i := range max(len(six), len(four)) {
+		all = append(append(all, six[min(i, len(six)):min(i+1, len(six))]...), four[min(i, len(four)):min(i+1, len(four))]...)
+	}
+	slices.SortStableFunc(all, func(a, b netip.Addr) int { return distance(a) - distance(b) })
+	return all
+}
+
+// distance is 1 for an address that no interface leads to. Connecting a datagram
+// socket looks for a route, and sends nothing.
+func distance(a netip.Addr) int {
+	conn, err := net.Dial("udp", netip.AddrPortFrom(a, 9).String())
+	if err != nil {
+		return 1
+	}
+	_ = conn.Close()
+	return 0
+}
+
+func (r *Resolver) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if r.Dial != nil {
+		return r.Dial(ctx, network, address)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, address)
+}
+
+// read returns a file of Etc, at most 1 MiB of it; nothing where it cannot be read.
+func (r *Resolver) read(name string) string {
+	dir := r.Etc
+	if dir == "" {
+		dir = "/etc"
+	}
+	return readFile(os.DirFS(dir), name)
+}
