@@ -76,6 +76,7 @@ type BootstrapStep struct {
 
 // BootstrapResult is how a bootstrap went.
 type BootstrapResult struct {
+	Endpoint       string
 	Started, Ended time.Time
 	Steps          []BootstrapStep // those that were carried out
 	// Err is nil when all steps were answered with success and, unless
@@ -114,6 +115,14 @@ func (s *Server) Bootstraps(endpoint string) []BootstrapResult {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.results[endpoint])
+}
+
+// BootstrapsAfter returns the bootstraps of all endpoints that have ended after the
+// first n, oldest first, and what to pass for n the next time.
+func (s *Server) BootstrapsAfter(n int) (results []BootstrapResult, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended.after(n)
 }
 
 // WaitBootstraps waits until n bootstraps of the endpoint have ended and
@@ -203,10 +212,11 @@ func (r *bootstrapRun) do() {
 			err = r.step(step)
 		}
 	}
-	r.result.Err, r.result.Ended = err, time.Now()
+	r.result.Endpoint, r.result.Err, r.result.Ended = r.endpoint, err, time.Now()
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
 	r.server.results[r.endpoint] = append(r.server.results[r.endpoint], r.result)
+	r.server.ended.add(r.result, r.server.opts.MaxHistory)
 	r.server.notify()
 }
 

@@ -140,7 +140,13 @@ func serverBubble(t *testing.T, opts ServerOptions, security Security, test func
 // dial returns a client without security at a port of the server.
 func (r *rig) dial(port uint16) *client {
 	r.t.Helper()
-	conn := must(r.terminal.Dial(r.t.Context(), netip.AddrPortFrom(serverAddr, port)))(r.t)
+	return r.dialFrom(r.terminal, port)
+}
+
+// dialFrom does the same on another host.
+func (r *rig) dialFrom(host *Host, port uint16) *client {
+	r.t.Helper()
+	conn := must(host.Dial(r.t.Context(), netip.AddrPortFrom(serverAddr, port)))(r.t)
 	return &client{t: r.t, conn: conn, mid: 100}
 }
 

@@ -46,8 +46,8 @@ func (n *Network) SetDNS(name string, addrs ...netip.Addr) {
 
 // SetLateDNS adds addresses to those of SetDNS that come only some time after these,
 // as those of one family do where a server is slow to answer for it. It counts for
-// LookupLate; Lookup does not see them. Once they have come, they are among what
-// the next LookupLate returns.
+// a [LateHost]; Lookup does not see them. Once they have come, they are among what
+// its next lookup returns.
 func (n *Network) SetLateDNS(name string, after time.Duration, addrs ...netip.Addr) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -92,9 +92,12 @@ func (h *Host) Lookup(ctx context.Context, name string) ([]netip.Addr, error) {
 	return slices.Clone(r.addrs), nil
 }
 
+// LateHost is a [Host] whose lookups do not wait for what SetLateDNS says.
+type LateHost struct{ *Host }
+
 // LookupLate is Lookup, and hands over what SetLateDNS says when it comes, unless
 // ctx has ended by then.
-func (h *Host) LookupLate(ctx context.Context, name string, late func([]netip.Addr)) ([]netip.Addr, error) {
+func (h LateHost) LookupLate(ctx context.Context, name string, late func([]netip.Addr)) ([]netip.Addr, error) {
 	addrs, err := h.Lookup(ctx, name)
 	n := h.network
 	n.mu.Lock()

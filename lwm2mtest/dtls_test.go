@@ -328,7 +328,9 @@ func TestDTLSUpdateFromAnotherIdentity(t *testing.T) {
 	serverBubble(t, ServerOptions{}, security, func(t *testing.T, r *rig) {
 		a, b := r.mustHandshake(5683, pskClient("a", pskKey)), r.mustHandshake(5683, pskClient("b", pskKey))
 		location := a.register("gw")
-		assertCode(t, b.ask(b.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeBadRequest)
+		assertCode(t, b.ask(b.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeNotFound)
+		assertCode(t, b.ask(b.message(lwm2m.CodeDELETE, location, nil, "")), lwm2m.CodeNotFound)
+		assertCode(t, a.ask(a.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
 		_, _ = a.conn.Close(), b.conn.Close()
 	})
 }

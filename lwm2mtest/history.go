@@ -25,7 +25,7 @@ type Record struct {
 // record appends to the history. The lock is held.
 func (s *Server) record(r Record) {
 	r.Time = time.Now()
-	s.history = append(s.history, r)
+	s.history.add(r, s.opts.MaxHistory)
 	s.counts.add(r)
 	s.notify()
 }
@@ -64,6 +64,36 @@ func (h historyCounts) addFor(endpoint string, r Record) {
 // all, and what belongs to none, when the endpoint is empty.
 func (s *Server) History(endpoint string) []Record {
 	return s.filter(func(r Record) bool { return endpoint == "" || r.Endpoint == endpoint })
+}
+
+// HistoryAfter returns what the server has seen after the first n records, oldest
+// first, and what to pass for n the next time. It costs what is new, and is for
+// whoever follows a server that serves many.
+func (s *Server) HistoryAfter(n int) (records []Record, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history.after(n)
+}
+
+// sequence is the newest of what has happened.
+type sequence[T any] struct {
+	kept []T
+	gone int // older ones
+}
+
+// add appends, and keeps at most limit, unless that is 0.
+func (s *sequence[T]) add(v T, limit int) {
+	if limit > 0 && len(s.kept) >= 2*limit { // seldom, so that adding costs little
+		s.gone += len(s.kept) - limit
+		s.kept = slices.Clone(s.kept[len(s.kept)-limit:])
+	}
+	s.kept = append(s.kept, v)
+}
+
+// after returns what came after the first n, as far as it is kept.
+func (s *sequence[T]) after(n int) (newer []T, next int) {
+	from := min(max(n-s.gone, 0), len(s.kept))
+	return slices.Clone(s.kept[from:]), s.gone + len(s.kept)
 }
 
 // Requests returns the requests of one kind of an endpoint, whatever their
@@ -108,7 +138,7 @@ func (s *Server) filter(keep func(Record) bool) []Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(func(yield func(Record) bool) {
-		for _, r := range s.history {
+		for _, r := range s.history.kept {
 			if keep(r) && !yield(r) {
 				return
 			}

@@ -136,14 +136,23 @@ func (s *Server) register(c *call) answer {
 	return answer{code: lwm2m.CodeCreated, location: location}
 }
 
+// isOf reports whether a peer is who registered: by what DTLS proved, without DTLS
+// by its IP address.
+func (r *registration) isOf(p *peer) bool {
+	if r.Identity != "" || p.identity != "" {
+		return r.Identity == p.identity
+	}
+	return p.server.opts.Roaming || r.Remote.Addr() == p.remote.Addr()
+}
+
 // update processes an Update. The lock is held.
 func (s *Server) update(c *call) answer {
 	r := s.registrations[c.key]
-	if r == nil {
+	if r == nil || !r.isOf(c.peer) {
 		return answer{code: lwm2m.CodeNotFound}
 	}
 	lifetime, ok := parseLifetime(c.request, r.Lifetime)
-	if !ok || r.Identity != c.peer.identity || (len(c.body) > 0 && !c.validObjects()) {
+	if !ok || (len(c.body) > 0 && !c.validObjects()) {
 		return answer{code: lwm2m.CodeBadRequest}
 	}
 	r.Lifetime, r.peer, r.Remote = lifetime, c.peer, c.peer.remote
@@ -158,7 +167,7 @@ func (s *Server) update(c *call) answer {
 // deregister processes a de-registration. The lock is held.
 func (s *Server) deregister(c *call) answer {
 	r := s.registrations[c.key]
-	if r == nil {
+	if r == nil || !r.isOf(c.peer) {
 		return answer{code: lwm2m.CodeNotFound}
 	}
 	s.remove(r)

@@ -2,7 +2,8 @@ package lwm2mtest
 
 import (
 	"context"
-	"math/rand/v2"
+	"crypto/rand"
+	mathrand "math/rand/v2"
 	"net"
 	"strconv"
 	"sync"
@@ -17,8 +18,13 @@ type ServerOptions struct {
 	// answered 4.12. Nil means 1.0, 1.1 and 1.2.
 	Versions []string
 	// Location makes the Location-Path of the n-th registration, n from 1, one
-	// element for each option. Nil means "rd" and the number.
+	// element for each option. Nil means "rd" and 13 characters that nobody can
+	// guess, also after a restart; see [NumberedLocation].
 	Location func(endpoint string, n int) []string
+	// Roaming accepts an Update without DTLS from any address, and so from anybody
+	// who knows the Location. Otherwise it has to come from the IP address that
+	// registered, on whatever port, or is answered 4.04.
+	Roaming bool
 	// BlockSize is the size of the server's blocks in bytes, a power of two
 	// from 16 to 1024. 0 means 1024.
 	BlockSize int
@@ -32,6 +38,9 @@ type ServerOptions struct {
 	AckTimeout time.Duration
 	// MaxRetransmit is CoAP's MAX_RETRANSMIT. 0 means 4, negative means none.
 	MaxRetransmit int
+	// MaxHistory bounds the history, and the bootstraps that are remembered: at
+	// least so many of the newest are kept, at most twice as many, and all are counted. 0 means all, as a test wants it.
+	MaxHistory int
 	// HandshakeTimeout bounds a DTLS handshake. 0 means 60 s.
 	HandshakeTimeout time.Duration
 }
@@ -41,7 +50,7 @@ func (o ServerOptions) withDefaults() ServerOptions {
 		o.Versions = []string{"1.0", "1.1", "1.2"}
 	}
 	if o.Location == nil {
-		o.Location = func(_ string, n int) []string { return []string{"rd", strconv.Itoa(n)} }
+		o.Location = func(string, int) []string { return []string{"rd", rand.Text()[:13]} }
 	}
 	setDefault(&o.BlockSize, 1024)
 	setDefault(&o.MaxBody, 1<<20)
@@ -51,6 +60,11 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	o.MaxRetransmit = max(0, o.MaxRetransmit)
 	return o
 }
+
+// NumberedLocation, as ServerOptions.Location, makes Locations that a test can
+// foretell: "rd/1", "rd/2" and so on. A server that numbers them from 1 again after
+// a restart gives one client the Location of another.
+func NumberedLocation(_ string, n int) []string { return []string{"rd", strconv.Itoa(n)} }
 
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -72,7 +86,7 @@ type Server struct {
 
 	mu            sync.Mutex
 	closed        bool
-	rng           *rand.Rand
+	rng           *mathrand.Rand
 	changed       chan struct{} // closed and replaced whenever something that can be awaited changes
 	services      map[*Service]struct{}
 	timers        map[*timer]struct{}
@@ -80,12 +94,13 @@ type Server struct {
 	endpoints     map[string]*registration // by endpoint
 	former        map[string]string        // endpoints of locations that are gone
 	located       int                      // registrations so far
-	history       []Record
+	history       sequence[Record]
 	counts        historyCounts
 	faults        []*fault
 	policy        handshakePolicy // of services that begin
 	bootstraps    map[string]BootstrapConfig
 	results       map[string][]BootstrapResult
+	ended         sequence[BootstrapResult]
 }
 
 // NewServer returns a server that serves nothing yet. Close it when done.
@@ -95,7 +110,7 @@ func NewServer(opts ServerOptions) *Server {
 		opts:          opts.withDefaults(),
 		ctx:           ctx,
 		cancel:        cancel,
-		rng:           rand.New(rand.NewPCG(uint64(opts.Seed), 0x5e7fe7)),
+		rng:           mathrand.New(mathrand.NewPCG(uint64(opts.Seed), 0x5e7fe7)),
 		changed:       make(chan struct{}),
 		services:      make(map[*Service]struct{}),
 		timers:        make(map[*timer]struct{}),

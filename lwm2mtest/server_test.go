@@ -3,9 +3,13 @@ package lwm2mtest
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +19,7 @@ import (
 )
 
 func TestServerRegisterUpdateDeregister(t *testing.T) {
-	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+	serverBubble(t, ServerOptions{Location: NumberedLocation}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		location := c.register("gw", "lt=300")
 		if diff := cmp.Diff([]string{"rd", "1"}, location); diff != "" {
@@ -47,7 +51,7 @@ func assertKinds(t *testing.T, records []Record, want ...Kind) {
 }
 
 func TestServerHistoryHasWhatWasSent(t *testing.T) {
-	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+	serverBubble(t, ServerOptions{Location: NumberedLocation}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
 		time.Sleep(3 * time.Second)
 		c.register("gw", "lt=60", "b=U")
@@ -286,5 +290,105 @@ func TestServerForgetsIdlePeers(t *testing.T) {
 		if _, err := r.server.Read(t.Context(), "first", "/3", lwm2m.FormatTLV); err != nil {
 			t.Errorf("a registered peer was forgotten: %v", err)
 		}
+	})
+}
+
+// Nobody can guess a Location, nor use one that he has seen from another address;
+// the port may be another one.
+func TestUpdateOnlyFromWhoRegistered(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw")
+		if other := c.register("gw-2"); len(location) != 2 || len(location[1]) < 13 || location[1] == other[1] {
+			t.Errorf("locations %v, %v", location, other)
+		}
+		again := r.dial(5683)
+		assertCode(t, again.ask(again.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
+		stranger := r.dialFrom(r.Host("stranger", netip.MustParseAddr("192.0.2.66")), 5683)
+		for _, code := range []lwm2m.Code{lwm2m.CodePOST, lwm2m.CodeDELETE} {
+			assertCode(t, stranger.ask(stranger.message(code, location, nil, "")), lwm2m.CodeNotFound)
+		}
+		if !r.server.Registered("gw") {
+			t.Error("a stranger has de-registered the client")
+		}
+	})
+}
+
+func TestRoaming(t *testing.T) {
+	serverBubble(t, ServerOptions{Roaming: true}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw")
+		moved := r.dialFrom(r.Host("elsewhere", netip.MustParseAddr("192.0.2.66")), 5683)
+		assertCode(t, moved.ask(moved.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
+	})
+}
+
+// Whoever follows the history gets each record once, as long as it is kept.
+func TestHistoryAfter(t *testing.T) {
+	serverBubble(t, ServerOptions{MaxHistory: 3}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		location := c.register("gw")
+		records, next := r.server.HistoryAfter(0)
+		assertKinds(t, records, Register)
+		for range 20 {
+			assertCode(t, c.ask(c.message(lwm2m.CodePOST, location, nil, "")), lwm2m.CodeChanged)
+		}
+		if records, next = r.server.HistoryAfter(next); len(records) < 3 || len(records) > 6 || next != 21 {
+			t.Errorf("%d records, next %d", len(records), next)
+		}
+		if records, next = r.server.HistoryAfter(next); len(records) != 0 || next != 21 {
+			t.Errorf("%d records again, next %d", len(records), next)
+		}
+		if n := r.server.Updates("gw"); n != 20 {
+			t.Errorf("%d updates counted", n)
+		}
+	})
+}
+
+// floodConn is a socket to which many pings have come at once.
+type floodConn struct {
+	net.PacketConn // not used
+	pings          int
+	read           chan struct{} // closed when all have been read
+	closed         chan struct{}
+	answers        atomic.Int32
+	answered       chan struct{} // closed when all have been answered
+}
+
+func (f *floodConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	if f.pings == 0 {
+		close(f.read)
+		<-f.closed
+		return 0, nil, net.ErrClosed
+	}
+	f.pings--
+	ping, err := coap.Encode(coap.Message{Type: coap.CON, MID: uint16(f.pings)})
+	return copy(b, ping), net.UDPAddrFromAddrPort(netip.AddrPortFrom(clientAddr, 1)), err
+}
+
+func (f *floodConn) WriteTo(b []byte, _ net.Addr) (int, error) {
+	if f.answers.Add(1) == burst {
+		close(f.answered)
+	}
+	return len(b), nil
+}
+
+func (f *floodConn) Close() error { close(f.closed); return nil }
+
+const burst = 2000
+
+// A server that is busy loses nothing that a socket's own queue has no room for.
+func TestABurstIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pc := &floodConn{pings: burst, read: make(chan struct{}), closed: make(chan struct{}), answered: make(chan struct{})}
+		s := NewServer(ServerOptions{})
+		s.mu.Lock()
+		v := newService(s, pc, NoSec(), false)
+		s.services[v] = struct{}{}
+		s.wg.Go(v.run)
+		<-pc.read
+		s.mu.Unlock()
+		<-pc.answered
+		_ = s.Close()
 	})
 }

@@ -116,8 +116,28 @@ func (v *Service) detach() []*session {
 	return sessions
 }
 
-// run reads datagrams until the socket is closed.
+// receiveQueue is how many datagrams wait for the server. A socket's own queue has
+// room for some ninety, less than a fleet sends when it starts.
+const receiveQueue = 1 << 13
+
+// incoming is a datagram with its sender.
+type incoming struct {
+	from netip.AddrPort
+	data []byte
+}
+
+// run handles datagrams until the socket is closed.
 func (v *Service) run() {
+	queue := make(chan incoming, receiveQueue)
+	v.server.wg.Go(func() { v.read(queue) })
+	for in := range queue {
+		v.server.locked(func(b *batch) { v.dispatch(b, in.from, in.data) })
+	}
+}
+
+// read empties the socket. What finds the queue full is lost, as on any UDP socket.
+func (v *Service) read(queue chan<- incoming) {
+	defer close(queue)
 	buf := make([]byte, maxDatagram)
 	for {
 		n, addr, err := v.pc.ReadFrom(buf)
@@ -128,8 +148,10 @@ func (v *Service) run() {
 		if err != nil {
 			return
 		}
-		data := bytes.Clone(buf[:n])
-		v.server.locked(func(b *batch) { v.dispatch(b, from, data) })
+		select {
+		case queue <- incoming{from, bytes.Clone(buf[:n])}:
+		default:
+		}
 	}
 }
 

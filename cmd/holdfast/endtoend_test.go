@@ -38,7 +38,7 @@ func runPair(t *testing.T, account string, serverArgs ...string) (registered, se
 func TestRunAgainstServerNoSec(t *testing.T) {
 	t.Parallel()
 	registered, seen := runPair(t, "security: nosec", "--nosec")
-	if registered["location"] != "/rd/1" || registered["attempts"] != 1.0 {
+	if !strings.HasPrefix(registered["location"].(string), "/rd/") || registered["attempts"] != 1.0 {
 		t.Errorf("registered: %v", registered)
 	}
 	if seen["endpoint"] != "gw-0001" || seen["answer"] != "2.01" || seen["identity"] != nil {

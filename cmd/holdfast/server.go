@@ -32,6 +32,9 @@ const (
 	defaultBootstrapListenNoSec = "127.0.0.1:5783"
 )
 
+// maxHistory is what the server remembers of what it has printed.
+const maxHistory = 1 << 12
+
 // runServer is the command server.
 func (p *program) runServer(args []string) int {
 	o, exit, ok := p.serverOptions(args)
@@ -130,7 +133,7 @@ func (o serverOptions) readKeys() []error {
 
 // serve runs the servers until the program's context ends.
 func (p *program) serve(o serverOptions, management, bootstrap net.PacketConn) int {
-	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
+	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{MaxHistory: maxHistory})
 	defer server.Close()
 	manage := server.ServeManagement(management, o.security())
 	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise, secret: o.keys.secret()}

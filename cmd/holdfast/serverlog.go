@@ -28,13 +28,12 @@ type serverLog struct {
 	server *lwm2mtest.Server
 	print  func(serverRecord)
 
-	seen       int            // records of the history
-	endpoints  []string       // that have asked for a bootstrap
-	bootstraps map[string]int // seen of each
+	seen       int // records of the history
+	bootstraps int // ended, and seen
 }
 
 func (p *program) serverLog(server *lwm2mtest.Server, asJSON bool) *serverLog {
-	l := &serverLog{server: server, bootstraps: map[string]int{}}
+	l := &serverLog{server: server}
 	if asJSON {
 		encode := jsonLines(p.stdout)
 		l.print = func(r serverRecord) { encode(r) }
@@ -58,23 +57,15 @@ func (l *serverLog) follow(ctx context.Context) {
 }
 
 func (l *serverLog) news() bool {
-	if len(l.server.History("")) > l.seen {
-		return true
-	}
-	for _, endpoint := range l.endpoints {
-		if len(l.server.Bootstraps(endpoint)) > l.bootstraps[endpoint] {
-			return true
-		}
-	}
-	return false
+	_, seen := l.server.HistoryAfter(l.seen)
+	_, bootstraps := l.server.BootstrapsAfter(l.bootstraps)
+	return seen > l.seen || bootstraps > l.bootstraps
 }
 
 func (l *serverLog) printRequests() {
-	for _, r := range l.server.History("")[l.seen:] {
-		l.seen++
-		if r.Kind == lwm2mtest.BootstrapRequest {
-			l.noteEndpoint(r.Endpoint)
-		}
+	records, seen := l.server.HistoryAfter(l.seen)
+	l.seen = seen
+	for _, r := range records {
 		record := serverRecord{
 			Time: r.Time, Type: r.Kind.String(), Endpoint: r.Endpoint, Location: r.Location,
 			Remote: r.Remote.String(), Identity: r.Identity,
@@ -86,23 +77,15 @@ func (l *serverLog) printRequests() {
 	}
 }
 
-func (l *serverLog) noteEndpoint(endpoint string) {
-	if _, known := l.bootstraps[endpoint]; !known {
-		l.endpoints = append(l.endpoints, endpoint)
-		l.bootstraps[endpoint] = 0
-	}
-}
-
 func (l *serverLog) printBootstraps() {
-	for _, endpoint := range l.endpoints {
-		for _, b := range l.server.Bootstraps(endpoint)[l.bootstraps[endpoint]:] {
-			l.bootstraps[endpoint]++
-			record := serverRecord{Time: b.Ended, Type: "bootstrapped", Endpoint: endpoint, Steps: len(b.Steps)}
-			if b.Err != nil {
-				record.Error = b.Err.Error()
-			}
-			l.print(record)
+	results, seen := l.server.BootstrapsAfter(l.bootstraps)
+	l.bootstraps = seen
+	for _, b := range results {
+		record := serverRecord{Time: b.Ended, Type: "bootstrapped", Endpoint: b.Endpoint, Steps: len(b.Steps)}
+		if b.Err != nil {
+			record.Error = b.Err.Error()
 		}
+		l.print(record)
 	}
 }
 

@@ -42,6 +42,9 @@ type World struct {
 // bubble.
 func NewWorld(t *testing.T, opts lwm2mtest.ServerOptions) *World {
 	t.Helper()
+	if opts.Location == nil {
+		opts.Location = lwm2mtest.NumberedLocation
+	}
 	n := lwm2mtest.NewNetwork(lwm2mtest.NetworkOptions{Seed: 1})
 	w := &World{
 		T: t, Network: n, Gateway: n.Host("gateway", GatewayAddr), Host: n.Host("server", ServerAddr),

@@ -24,7 +24,7 @@ func TestAnAddressThatIsResolvedLateIsTried(t *testing.T) {
 		cfg.Server.URI = "coap://server.test"
 		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		began := time.Now()
-		client := w.Start(cfg)
+		client := w.Start(cfg, lwm2mtest.WithTransport(lwm2mtest.LateHost{Host: w.Gateway}))
 		if e := client.Next(holdfast.EventRegistered); e.Attempts != 2 || e.Time.Sub(began) > 4*time.Minute {
 			t.Errorf("registered after %v in %d attempts: %s", e.Time.Sub(began), e.Attempts, client.Story())
 		}

@@ -40,7 +40,10 @@ type server struct {
 
 func (s *stage) addServer(name string, addr netip.Addr, domain string) {
 	v := &server{
-		Server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{}), stage: s, name: name,
+		Server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{
+			Location: lwm2mtest.NumberedLocation,
+			Roaming:  true, // each process of the client is a host of its own
+		}), stage: s, name: name,
 		host: s.network.Host(name, addr), key: keys[name],
 	}
 	if more := farther[name]; more > 0 {
