@@ -187,7 +187,8 @@ func checkAccount(tree *lwm2m.Tree, mode messages.SecurityMode, now time.Time) (
 	}
 	for _, err := range errs {
 		var fault *accounts.Fault
-		if errors.As(err, &fault) {
+		// What is in object 1 comes from keys that Validate checks.
+		if errors.As(err, &fault) && fault.Path.Object() == objects.Security {
 			key := configKeyOf(fault.Path, mode)
 			faults = append(faults, credfile.Fault{Key: key, Problem: string(fault.Reason), Err: err})
 		}

@@ -301,6 +301,23 @@ func TestCredentialsErrorCode(t *testing.T) {
 }
 
 // A configuration that is wrong in itself is looked at as far as it is right.
+// A mistake accuses the key that it is in, and no other, whatever has its number.
+func TestAMistakeAccusesOneKey(t *testing.T) {
+	for _, lifetime := range []time.Duration{-time.Second, time.Second / 2, 1 << 62} {
+		cfg := Config{
+			Endpoint: "gw-0001", StateDir: t.TempDir(), Lifetime: lifetime,
+			Server:    &Account{URI: "coap://127.0.0.1", Security: SecurityNoSec},
+			Bootstrap: &Account{URI: "coap://127.0.0.2", Security: SecurityNoSec},
+		}
+		err := cfg.CheckFiles()
+		var faults *ConfigError
+		var credentials *CredentialsError
+		if !errors.As(err, &faults) || len(faults.Faults) != 1 || faults.Faults[0].Key != "lifetime" || errors.As(err, &credentials) {
+			t.Errorf("%v: %v", lifetime, err)
+		}
+	}
+}
+
 func TestCheckFilesValidatesFirst(t *testing.T) {
 	t.Parallel()
 	if err := (Config{}).CheckFiles(); !errors.Is(err, ErrInvalidParameters) || errors.Is(err, ErrInvalidCredentials) {

@@ -26,11 +26,21 @@ func Register(server uri.URI, endpoint, version string, lifetime time.Duration, 
 	}
 	return messages.Request{
 		Code:          messages.POST,
-		Path:          append(slices.Clone(server.Path), "rd"),
+		Path:          below(server, "rd"),
 		Query:         query,
 		ContentFormat: new(messages.FormatLinkFormat),
 		Payload:       objects,
 	}
+}
+
+// below returns the path of a resource of the server. A slash at the end of the
+// server's URI is the border to it, not an empty segment (RFC 3986 section 5.2.3).
+func below(server uri.URI, resource string) []string {
+	base := server.Path
+	if n := len(base); n > 0 && base[n-1] == "" {
+		base = base[:n-1]
+	}
+	return append(slices.Clone(base), resource)
 }
 
 // Update returns an Update (section 6.2.2) of a Location, with what has
@@ -58,7 +68,7 @@ func Bootstrap(server uri.URI, endpoint string, preferred *messages.Format) mess
 	if preferred != nil {
 		query = append(query, "pct="+strconv.Itoa(int(*preferred)))
 	}
-	return messages.Request{Code: messages.POST, Path: append(slices.Clone(server.Path), "bs"), Query: query}
+	return messages.Request{Code: messages.POST, Path: below(server, "bs"), Query: query}
 }
 
 // WithEcho returns a request that answers a freshness challenge (RFC 9175 section

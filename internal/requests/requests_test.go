@@ -59,6 +59,22 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// A slash at the end of the server's URI is no segment of its own.
+func TestPathsAreJoined(t *testing.T) {
+	for base, want := range map[string]string{
+		"coap://h": "", "coap://h/": "", "coap://h/iot": "/iot", "coap://h/iot/": "/iot", "coap://h/iot/?aid=1": "/iot", "coap://h/a//": "/a/", "coap://h//": "/",
+	} {
+		server := parse(t, base)
+		for resource, r := range map[string]messages.Request{
+			"rd": Register(server, "gw", "1.1", time.Minute, nil), "bs": Bootstrap(server, "gw", nil),
+		} {
+			if got := "/" + strings.Join(r.Path, "/"); got != want+"/"+resource {
+				t.Errorf("%s: %s", base, got)
+			}
+		}
+	}
+}
+
 // withParts is a URI with that many path segments and arguments.
 func withParts(t *testing.T, segments, arguments int) uri.URI {
 	s := "coap://h" + strings.Repeat("/a", segments)
