@@ -15,6 +15,8 @@ type key struct {
 	path string
 	// set returns what is wrong with the text, or "". It never repeats it.
 	set func(f *File, text string) string
+	// value returns the field, for a comparison. It may make an account.
+	value func(f *File) any
 }
 
 // The sections that are accounts.
@@ -32,6 +34,22 @@ func Keys() []string {
 	}
 	return paths
 }
+
+// Changes returns the keys of which two configurations have different values, in the
+// order of [Keys]: for a program that reads its configuration anew, and says what
+// it cannot take over as it runs.
+func Changes(a, b File) []string {
+	var changed []string
+	for _, k := range allKeys() {
+		if k.value(a.apart()) != k.value(b.apart()) {
+			changed = append(changed, k.path)
+		}
+	}
+	return changed
+}
+
+// apart returns a copy whose accounts may be replaced.
+func (f File) apart() *File { return &f }
 
 func allKeys() []key {
 	return slices.Concat(
@@ -73,8 +91,8 @@ func timingKeys() []key {
 		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
 		duration("bootstrap_timeout", func(f *File) *time.Duration { return &f.Config.BootstrapTimeout }),
 		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
-		{"coap.ack_random_factor", setAckRandomFactor},
-		{"coap.max_retransmit", setMaxRetransmit},
+		{"coap.ack_random_factor", setAckRandomFactor, func(f *File) any { return f.Config.CoAP.AckRandomFactor }},
+		{"coap.max_retransmit", setMaxRetransmit, func(f *File) any { return f.Config.CoAP.MaxRetransmit }},
 		count("coap.nstart", func(f *File) *int { return &f.Config.CoAP.NStart }, "is not a whole number from 1 to 255"),
 	}
 }
@@ -88,7 +106,11 @@ func accountKeys(section string) []key {
 		field("uri", func(a *holdfast.Account) *string { return &a.URI }),
 		text(section+".security", func(f *File) *holdfast.SecurityMode { return &f.account(section).Security }),
 		field("psk_identity", func(a *holdfast.Account) *string { return &a.PSKIdentity }),
-		{section + ".psk_key", func(f *File, text string) string { return setPSKKey(f.account(section), text) }},
+		{
+			section + ".psk_key",
+			func(f *File, text string) string { return setPSKKey(f.account(section), text) },
+			func(f *File) any { return string(f.account(section).PSKKey) },
+		},
 		field("psk_key_file", func(a *holdfast.Account) *string { return &a.PSKKeyFile }),
 		field("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
 		field("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),

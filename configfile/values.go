@@ -16,7 +16,7 @@ func text[T ~string](path string, field func(*File) *T) key {
 	return key{path, func(f *File, text string) string {
 		*field(f) = T(text)
 		return ""
-	}}
+	}, valueOf(field)}
 }
 
 // chosen is a key whose value must not be empty: an empty field stands for the
@@ -28,7 +28,7 @@ func chosen[T ~string](path string, field func(*File) *T, empty string) key {
 		}
 		*field(f) = T(text)
 		return ""
-	}}
+	}, valueOf(field)}
 }
 
 func duration(path string, field func(*File) *time.Duration) key {
@@ -42,7 +42,7 @@ func duration(path string, field func(*File) *time.Duration) key {
 		}
 		*field(f) = outOfRangeIfZero(d)
 		return ""
-	}}
+	}, valueOf(field)}
 }
 
 // count is a whole number that is not negative.
@@ -54,7 +54,7 @@ func count(path string, field func(*File) *int, problem string) key {
 		}
 		*field(f) = outOfRangeIfZero(int(n))
 		return ""
-	}}
+	}, valueOf(field)}
 }
 
 // size is a number of bytes: 65536, 64KiB, 1MiB.
@@ -68,7 +68,12 @@ func size(path string, field func(*File) *int) key {
 		}
 		*field(f) = outOfRangeIfZero(int(min(n*factor, math.MaxInt32)))
 		return ""
-	}}
+	}, valueOf(field)}
+}
+
+// valueOf returns what reads a field, for a comparison.
+func valueOf[T comparable](field func(*File) *T) func(*File) any {
+	return func(f *File) any { return *field(f) }
 }
 
 // outOfRangeIfZero keeps a written zero, which no such value may be, from being

@@ -17,8 +17,9 @@ import (
 	"github.com/holdfast-iot/holdfast/control"
 )
 
-// closeBound is how long the client has to de-register at the end.
-const closeBound = 5 * time.Second
+// closeBound is how long the client has to de-register at the end: with what comes
+// after it the end takes no more than 5 s.
+const closeBound = 4 * time.Second
 
 // eventBuffer is how many events may wait for a slow reader of stdout.
 const eventBuffer = 4096
@@ -35,17 +36,19 @@ func (p *program) runClient(args []string) int {
 	if *path == "" {
 		return p.misused(fs, "--config is required")
 	}
-	file, err := configfile.Loader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}.Load()
+	loader := configfile.Loader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}
+	file, err := loader.Load()
 	if err != nil {
 		return p.fail(err)
 	}
-	return p.serveClient(file, p.eventPrinter(*asJSON))
+	return p.serveClient(newReloader(p, loader, file), p.eventPrinter(*asJSON))
 }
 
 // serveClient runs a client until the program's context ends, or until somebody
 // closes the client through its control API.
-func (p *program) serveClient(file configfile.File, show func(holdfast.Event)) int {
-	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(file.Log)))
+func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
+	file := config.file
+	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(file.Log, &config.level)))
 	if err != nil {
 		return p.fail(err)
 	}
@@ -68,9 +71,18 @@ func (p *program) serveClient(file configfile.File, show func(holdfast.Event)) i
 		p.closeClient(client)
 		return p.fail(err)
 	}
-	select {
-	case <-p.ctx.Done():
-	case <-printed:
+	reloading, end := context.WithCancel(p.ctx)
+	defer end()
+	go config.run(reloading)
+	for running := true; running; {
+		select {
+		case <-p.ctx.Done():
+			running = false
+		case <-printed:
+			running = false
+		case <-p.hangups:
+			config.ask()
+		}
 	}
 	p.closeClient(client)
 	if dropped := client.Status().Dropped; dropped > 0 {
@@ -135,18 +147,15 @@ func jsonLines(w io.Writer) func(any) {
 	return func(v any) { _ = encoder.Encode(v) }
 }
 
-// logger writes to stderr as the configuration says; its values were validated.
-func (p *program) logger(cfg configfile.Log) *slog.Logger {
-	level, err := zerolog.ParseLevel(cfg.Level)
-	if err != nil {
-		level = zerolog.InfoLevel
-	}
+// logger writes to stderr in the format of the configuration, whose values were
+// validated, what is at least of a level.
+func (p *program) logger(cfg configfile.Log, level *slog.LevelVar) *slog.Logger {
 	out := p.stderr
 	if cfg.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: p.stderr, NoColor: !p.coloured(p.stderr), TimeFormat: time.TimeOnly}
 	}
-	logger := zerolog.New(out).Level(level).With().Timestamp().Logger()
-	return slog.New(zerolog.NewSlogHandler(logger))
+	logger := zerolog.New(out).Level(zerolog.TraceLevel).With().Timestamp().Logger()
+	return slog.New(levelled{zerolog.NewSlogHandler(logger), level})
 }
 
 // overrides collects the flags that stand for keys of the configuration.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,9 +21,9 @@ type command struct {
 // commands is the table of all subcommands, in the order of the usage text.
 func commands() []command {
 	return []command{
-		{"demo", "provoke every error against embedded servers and show the recovery", (*program).runDemo},
-		{"run", "run the client until SIGINT or SIGTERM", (*program).runClient},
-		{"server", "run a bootstrap and management server to try a client against (trials only: see SECURITY.md)", (*program).runServer},
+		{"demo", "provoke every error against embedded servers and show the recovery", streamed((*program).runDemo)},
+		{"run", "run the client until SIGINT or SIGTERM", streamed((*program).runClient)},
+		{"server", "run a bootstrap and management server to try a client against (trials only: see SECURITY.md)", streamed((*program).runServer)},
 		{"ctl", "see why a running client is not connected, and steer it", (*program).ctl},
 		{"provision", "write the factory credentials into a state directory", (*program).provision},
 		{"factory-reset", "go back to the factory credentials, while no client runs", (*program).factoryReset},
@@ -44,12 +45,28 @@ func (p *program) dispatch(args []string) int {
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
 		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			if c.name != "run" { // which reads its configuration anew
+				p.endOnHangup()
+			}
 			return c.run(p, args[len(words):])
 		}
 	}
 	p.complain("%q is not a command", args[0])
 	p.usage(p.stderr)
 	return exitUsage
+}
+
+// endOnHangup makes a hangup of the terminal end the command in order.
+func (p *program) endOnHangup() {
+	ctx, end := context.WithCancel(p.ctx)
+	p.ctx = ctx
+	go func() {
+		select {
+		case <-p.hangups:
+			end()
+		case <-ctx.Done():
+		}
+	}()
 }
 
 func (p *program) usage(w io.Writer) {
@@ -111,6 +128,9 @@ func (p *program) coloured(w io.Writer) bool {
 	}
 	if term, found := p.lookupEnv("TERM"); found && term == "dumb" {
 		return false
+	}
+	if o, streams := w.(*output); streams {
+		w = o.to
 	}
 	f, ok := w.(*os.File)
 	if !ok {

@@ -21,7 +21,7 @@ const (
 func (p *program) ctlDo(c *ctlClient, action string, asJSON bool) int {
 	switch action {
 	case "events":
-		return p.ctlEvents(c, asJSON)
+		return p.streaming(func(p *program) int { return p.ctlEvents(c, asJSON) })
 	case "status":
 		return p.ctlStatus(c, asJSON)
 	case "explain":

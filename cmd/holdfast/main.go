@@ -13,6 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/cmd/holdfast/internal/early"
 )
 
 // The exit codes.
@@ -23,12 +26,20 @@ const (
 	exitConfig = 78 // the configuration is invalid (EX_CONFIG of sysexits.h)
 )
 
+// endBound is when a process that was asked to end does, in order or not.
+const endBound = 10 * time.Second
+
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	// The first signal ends the work in order; from then on a second one ends
-	// the process.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	ctx, end := context.WithCancel(context.Background())
+	go func() {
+		<-early.Ending
+		end()
+		// The first signal ends the work in order; a second one ends the process.
+		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+		time.AfterFunc(endBound, func() { os.Exit(exitFailed) })
+	}()
+	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, hangups: early.Hangups}
+	os.Exit(p.dispatch(os.Args[1:]))
 }
 
 // program is one invocation: everything that the commands may touch.
@@ -37,10 +48,5 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(name string) (value string, found bool)
-}
-
-// run carries one command line out and returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
-	p := &program{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: lookupEnv}
-	return p.dispatch(args)
+	hangups        <-chan os.Signal // SIGHUP
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +21,14 @@ import (
 // TestMain finds goroutines that were left behind. The clients run on real
 // time here, and the throttle of protoactor's dead letters ends a second after
 // its last use: goleak, which waits for less, asks until then.
+//
+// With asProgram in its environment the binary is the program itself, for tests of
+// signals and of pipes.
 func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	signal.Reset() // what package early has caught
 	exit := m.Run()
 	patience := time.Now().Add(30 * time.Second)
 	leak := goleak.Find()
@@ -34,6 +42,14 @@ func TestMain(m *testing.M) {
 	os.Exit(exit)
 }
 
+const asProgram = "HOLDFAST_TEST_AS_PROGRAM"
+
+// run carries a command line out.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := &program{ctx: ctx, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, lookupEnv: noEnv}
+	return p.dispatch(args)
+}
+
 func noEnv(string) (string, bool) { return "", false }
 
 // outcome is what an invocation left behind.
@@ -45,7 +61,7 @@ type outcome struct {
 // invoke runs a command line to its end.
 func invoke(ctx context.Context, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
-	exit := run(ctx, args, strings.NewReader(""), &stdout, &stderr, noEnv)
+	exit := run(ctx, args, &stdout, &stderr)
 	return outcome{exit, stdout.String(), stderr.String()}
 }
 
@@ -73,7 +89,7 @@ func start(t *testing.T, args ...string) *process {
 	r, w := io.Pipe()
 	p := &process{t: t, stop: stop, lines: json.NewDecoder(r), ended: make(chan int, 1)}
 	go func() {
-		exit := run(ctx, args, strings.NewReader(""), w, io.Discard, noEnv)
+		exit := run(ctx, args, w, io.Discard)
 		_ = w.Close()
 		p.ended <- exit
 	}()

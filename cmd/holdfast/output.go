@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+)
+
+// What of the output may wait for its reader: lines, and bytes of them.
+const (
+	outputLines = 1 << 12
+	outputBytes = 1 << 20
+)
+
+// flushBound is how long the end of the program waits for whoever reads the output.
+const flushBound = 500 * time.Millisecond
+
+// output is a stream that nobody may be reading: a pipe that is full, one whose
+// reader has gone, a terminal that is stopped, a file on a full disk. Writing to it
+// never waits and never fails. What there is no room for, or what cannot be written,
+// is lost and counted.
+type output struct {
+	to     io.Writer
+	queue  chan []byte
+	done   chan struct{} // closed when all of the queue is written, after close
+	onLoss func()        // called once, when the first line is lost; may be nil
+
+	mu      sync.Mutex
+	closed  bool
+	waiting int // bytes in the queue
+	queued  int // lines in the queue
+	lost    int // lines
+}
+
+// newOutput returns a stream that a goroutine writes. One Write is one line or
+// several.
+func newOutput(to io.Writer, onLoss func()) *output {
+	o := &output{to: to, queue: make(chan []byte, outputLines), done: make(chan struct{}), onLoss: onLoss}
+	go o.run()
+	return o
+}
+
+// Write implements io.Writer.
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed || o.waiting+len(text) > outputBytes || len(o.queue) == cap(o.queue) {
+		o.lose(text)
+		return len(text), nil
+	}
+	o.queue <- bytes.Clone(text) // there is room: only Write fills it
+	o.waiting += len(text)
+	o.queued += lineCount(text)
+	return len(text), nil
+}
+
+func (o *output) run() {
+	defer close(o.done)
+	for text := range o.queue {
+		_, err := o.to.Write(text)
+		o.wrote(text, err)
+	}
+}
+
+func (o *output) wrote(text []byte, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting -= len(text)
+	o.queued -= lineCount(text)
+	if err != nil {
+		o.lose(text)
+	}
+}
+
+// lose counts. Callers hold mu.
+func (o *output) lose(text []byte) {
+	if o.lost == 0 && o.onLoss != nil {
+		go o.onLoss()
+	}
+	o.lost += lineCount(text)
+}
+
+// close waits until everything is written, for a while, and returns how many lines
+// are lost, those that are not written by then included. What is written later is
+// lost.
+func (o *output) close() (lost int) {
+	o.mu.Lock()
+	if !o.closed {
+		o.closed = true
+		close(o.queue)
+	}
+	o.mu.Unlock()
+	timeout := time.NewTimer(flushBound)
+	defer timeout.Stop()
+	select {
+	case <-o.done:
+	case <-timeout.C:
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.lost + o.queued
+}
+
+func lineCount(text []byte) int { return max(bytes.Count(text, []byte("\n")), 1) }
+
+// streamed makes a command go on whether anybody reads its output or not.
+func streamed(run func(*program, []string) int) func(*program, []string) int {
+	return func(p *program, args []string) int {
+		return p.streaming(func(p *program) int { return run(p, args) })
+	}
+}
+
+func (p *program) streaming(work func(p *program) int) int {
+	inner := *p
+	stderr := newOutput(p.stderr, nil)
+	inner.stderr = stderr
+	stdout := newOutput(p.stdout, func() {
+		inner.complain("nobody reads the output: lines are lost, and counted")
+	})
+	inner.stdout = stdout
+	exit := work(&inner)
+	if lost := stdout.close(); lost > 0 {
+		inner.complain("%s of the output %s lost, as nobody read them", count(lost, "line"), wereOrWas(lost))
+	}
+	stderr.close()
+	return exit
+}
+
+func wereOrWas(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}

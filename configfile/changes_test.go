@@ -1,0 +1,34 @@
+package configfile
+
+import (
+	"slices"
+	"testing"
+)
+
+// One key at a time, each is told apart from another value of it, and no other is.
+func TestChanges(t *testing.T) {
+	values := map[string][2]string{"server.psk_key": {"00", "01"}, "bootstrap.psk_key": {"00", "01"}}
+	for _, k := range allKeys() {
+		pair, special := values[k.path]
+		if !special {
+			pair = [2]string{"1s", "2s"}
+			var probe File
+			if k.set(&probe, pair[0]) != "" {
+				pair = [2]string{"1", "2"}
+			}
+		}
+		var a, b, unset File
+		if problem := k.set(&a, pair[0]) + k.set(&b, pair[1]); problem != "" {
+			t.Fatalf("%s: %s", k.path, problem)
+		}
+		if got := Changes(a, b); !slices.Equal(got, []string{k.path}) {
+			t.Errorf("%s: %v", k.path, got)
+		}
+		if got := Changes(a, unset); !slices.Equal(got, []string{k.path}) {
+			t.Errorf("%s against nothing: %v", k.path, got)
+		}
+		if got := Changes(a, a); got != nil || unset.Config.Server != nil {
+			t.Errorf("%s against itself: %v", k.path, got)
+		}
+	}
+}
