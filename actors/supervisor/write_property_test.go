@@ -179,7 +179,7 @@ func TestWritesKeepTheirWord(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newScribe(t, r)
 		for range rapid.IntRange(1, 60).Draw(r, "steps") {
-			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 20_000_000_001).Draw(r, "pause")))
+			s.now = s.now.Add(time.Duration(rapid.Int64Range(0, 20_000_000_001).Draw(r, "pause")))
 			switch rapid.IntRange(0, 9).Draw(r, "what") {
 			case 0:
 				s.call(messages.CallBootstrap)

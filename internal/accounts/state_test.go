@@ -51,7 +51,7 @@ func TestStateRoundTrip(t *testing.T) {
 			},
 			Location:  rapid.SliceOfN(rapid.StringN(1, 20, 60), 1, 16).Draw(t, "location"),
 			Version:   rapid.SampledFrom([]string{"1.0", "1.1", "1.2"}).Draw(t, "version"),
-			Lifetime:  time.Duration(rapid.IntRange(0, 1<<32).Draw(t, "lifetime")) * time.Second,
+			Lifetime:  time.Duration(rapid.Int64Range(0, 1<<32).Draw(t, "lifetime")) * time.Second,
 			Accepted:  time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "accepted"), 0),
 			Unwritten: time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "unwritten")) * time.Second,
 			NextMID:   rapid.Uint16().Draw(t, "mid"),

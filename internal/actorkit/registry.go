@@ -8,8 +8,11 @@ import (
 
 // registryBuckets is how many maps hold the actors of a system, each of them in
 // 32 parts with a lock of their own. protoactor makes 1,024, which are 2.8 MB for
-// every system, however few actors it has.
-const registryBuckets = 32
+// every system, however few actors it has. And it computes which one by
+// int(hash) % 1024, a negative number for half of all names where an int has 32
+// bits: with a single map it is 0 for all. The names that a new system registers by
+// itself are not among that half.
+const registryBuckets = 1
 
 // systemNames are the names under which a new system registers processes of its
 // own. They are looked up, since asking 1,024 maps what they hold takes longer than
