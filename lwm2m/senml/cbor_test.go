@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -312,6 +313,9 @@ func TestDecodeRefusesCBOR(t *testing.T) {
 		"fraction with a bignum":  {"81 a2 00 66 2f332f302f39 02 c4 82 00 c2 41 01", lwm2m.ReasonValue},
 		"unknown simple as value": {"81 a2 00 66 2f332f302f39 02 e0", lwm2m.ReasonValue},
 	} {
+		if strconv.IntSize == 32 && strings.Contains(name, " of 2^") {
+			tc.want = lwm2m.ReasonSyntax // the codec does not take lengths that an int cannot hold
+		}
 		_, err := DecodeCBOR(path("/3/0"), unhex(t, tc.in), testRegistry())
 		var de *lwm2m.DecodeError
 		if !errors.As(err, &de) || de.Reason != tc.want {
@@ -334,7 +338,7 @@ func TestDecodeLimits(t *testing.T) {
 		{lwm2m.Limits{Nodes: 39}, false},
 		{lwm2m.Limits{Nodes: 3}, false},
 		{lwm2m.Limits{Bytes: len(in) - 1}, false},
-		{lwm2m.Limits{Nodes: math.MaxInt}, false},
+		{lwm2m.Limits{Nodes: math.MaxInt}, strconv.IntSize == 32}, // more than the codec takes, where an int can be more
 	} {
 		_, err := DecodeCBORLimited(path("/77"), in, nil, tc.limits)
 		var de *lwm2m.DecodeError

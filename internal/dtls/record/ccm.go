@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+	"math"
 )
 
 const (
@@ -43,7 +44,9 @@ func newCCM(block cipher.Block, tagSize, nonceSize int) *ccm {
 func (c *ccm) NonceSize() int { return c.nonceSize }
 
 // longest returns the length of the longest plaintext, in bytes.
-func (c *ccm) longest() int { return 1<<(8*(15-c.nonceSize)) - 1 }
+func (c *ccm) longest() int {
+	return int(min(uint64(1)<<(8*(15-c.nonceSize))-1, math.MaxInt))
+}
 
 func (c *ccm) Overhead() int { return c.tagSize }
 
