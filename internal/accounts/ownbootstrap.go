@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
 // isBootstrap reports whether the path is that of the bootstrap account.
@@ -111,9 +112,12 @@ func WithBootstrapOf(factory, tree *lwm2m.Tree) *lwm2m.Tree {
 }
 
 // significant is the value at path; one without content, which servers write
-// for "not set", counts as none.
+// for "not set", counts as none, and of a URI its normal form does.
 func significant(tree *lwm2m.Tree, path lwm2m.Path) lwm2m.Value {
 	v, _ := tree.Value(path)
+	if path.Resource() == objects.SecurityServerURI && v.Kind() == lwm2m.KindString {
+		v = lwm2m.String(normalURI(v.Text()))
+	}
 	switch v.Kind() {
 	case lwm2m.KindString, lwm2m.KindOpaque:
 		if v.Size() == 0 {
@@ -121,4 +125,18 @@ func significant(tree *lwm2m.Tree, path lwm2m.Path) lwm2m.Value {
 		}
 	}
 	return v
+}
+
+// normalURI returns the normal form of a server URI (RFC 3986 section 6.2): two that
+// are spelled otherwise and lead to the same requests are one. What is no server URI
+// stays as it is.
+func normalURI(text string) string {
+	u, err := uri.Parse(text)
+	if err != nil {
+		return text
+	}
+	if n := len(u.Path); n > 0 && u.Path[n-1] == "" {
+		u.Path = u.Path[:n-1]
+	}
+	return u.String()
 }

@@ -64,6 +64,9 @@ func (t *Transaction) known(path lwm2m.Path, p lwm2m.Payload) (lwm2m.Payload, er
 	})
 	for _, n := range p.Nodes {
 		def, _ := t.terms.Registry.Resource(n.Path)
+		if !t.applies(n.Path, p) {
+			def.Range = lwm2m.Range{}
+		}
 		if err := def.Check(n.Value); err != nil {
 			return p, err
 		}

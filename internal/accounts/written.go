@@ -45,7 +45,7 @@ func BasisOf(tree *lwm2m.Tree) Digest {
 		}
 		id, _ := tree.Value(path.Child(objects.SecurityShortServerID))
 		address, _ := tree.Value(path.Child(objects.SecurityServerURI))
-		parts = append(parts, binary.BigEndian.AppendUint64(nil, uint64(id.Int())), []byte(address.Text()))
+		parts = append(parts, binary.BigEndian.AppendUint64(nil, uint64(id.Int())), []byte(normalURI(address.Text())))
 	}
 	return digest(parts...)
 }
