@@ -151,13 +151,15 @@ func (f *configFaults) limits(l LimitsConfig) {
 // Fault is one thing that is wrong with a configuration or with a file that it
 // names. It never repeats a value that may be secret.
 type Fault struct {
-	// Key is the configuration key, "bootstrap.uri"; empty when the fault
-	// concerns the configuration file as a whole.
+	// Key is the configuration key, "bootstrap.uri", or the name of a variable
+	// that no key has; empty when the fault concerns the configuration file as a
+	// whole.
 	Key string
 	// Problem says what is wrong, in words that follow the key.
 	Problem string
 	// Source is where the value came from: "gw.yaml:7:8" (line, column),
-	// "HOLDFAST_LIFETIME" or "--lifetime"; empty when not known.
+	// "HOLDFAST_LIFETIME" or "--lifetime"; of one that is missing, where it could
+	// come from; empty when not known.
 	Source string
 	// Err is the cause, for errors.Is and errors.As; may be nil.
 	Err error

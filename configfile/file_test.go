@@ -28,7 +28,7 @@ func TestConfigHasAKeyForEveryField(t *testing.T) {
 	}
 	names := make(map[string]bool)
 	for _, key := range keys {
-		names[envName(key)] = true
+		names[Variable(key)] = true
 	}
 	if len(names) != len(keys) {
 		t.Errorf("%d environment variables for %d keys", len(names), len(keys))
@@ -60,9 +60,10 @@ func leaves(t reflect.Type) int {
 // Load is a Loader without overrides, in the environment of the process.
 func TestLoad(t *testing.T) {
 	t.Setenv("HOLDFAST_ACCOUNT_ID", "from-the-environment")
-	got, err := Load(writeConfig(t, "endpoint: g\ncontrol: {listen: 127.0.0.1:0}\n"))
+	path := writeConfig(t, "endpoint: g\ncontrol: {listen: 127.0.0.1:0}\n")
+	got, err := Load(path)
 	want := File{
-		Config:  holdfast.Config{Endpoint: "g", AccountID: "from-the-environment"},
+		Config:  holdfast.Config{Endpoint: "g", AccountID: "from-the-environment", StateDir: besides(path, "state")},
 		Control: Control{Listen: "127.0.0.1:0"}, Log: Log{Level: DefaultLevel, Format: DefaultFormat},
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

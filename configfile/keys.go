@@ -2,7 +2,6 @@ package configfile
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -17,6 +16,23 @@ type key struct {
 	set func(f *File, text string) string
 	// value returns the field, for a comparison. It may make an account.
 	value func(f *File) any
+	// from returns a value whose path, if it is a relative one, starts from a
+	// folder. Nil: the value has no path.
+	from func(folder, text string) string
+}
+
+// at returns the key as one whose value has a path.
+func (k key) at(from func(folder, text string) string) key {
+	k.from = from
+	return k
+}
+
+// located returns the text of a setting with its path in place.
+func (k key) located(s Setting) string {
+	if k.from == nil || s.Text == "" {
+		return s.Text
+	}
+	return k.from(s.folder, s.Text)
 }
 
 // The sections that are accounts.
@@ -57,7 +73,7 @@ func allKeys() []key {
 			text("endpoint", func(f *File) *string { return &f.Config.Endpoint }),
 			text("account_id", func(f *File) *string { return &f.Config.AccountID }),
 			chosen("state_dir", func(f *File) *string { return &f.Config.StateDir },
-				"is empty: name a directory, or leave it out for "+holdfast.DefaultStateDir),
+				"is empty: name a directory, or leave it out for "+holdfast.DefaultStateDir).at(pathFrom),
 			duration("lifetime", func(f *File) *time.Duration { return &f.Config.Lifetime }),
 			chosen("lwm2m_version", func(f *File) *string { return &f.Config.LwM2MVersion }, "is neither 1.0 nor 1.1"),
 		},
@@ -74,7 +90,7 @@ func allKeys() []key {
 			text("device.model", func(f *File) *string { return &f.Config.Device.Model }),
 			text("device.serial", func(f *File) *string { return &f.Config.Device.Serial }),
 			text("device.firmware", func(f *File) *string { return &f.Config.Device.Firmware }),
-			text("control.listen", func(f *File) *string { return &f.Control.Listen }),
+			text("control.listen", func(f *File) *string { return &f.Control.Listen }).at(addressFrom),
 			text("log.level", func(f *File) *string { return &f.Log.Level }),
 			text("log.format", func(f *File) *string { return &f.Log.Format }),
 		},
@@ -91,8 +107,8 @@ func timingKeys() []key {
 		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
 		duration("bootstrap_timeout", func(f *File) *time.Duration { return &f.Config.BootstrapTimeout }),
 		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
-		{"coap.ack_random_factor", setAckRandomFactor, func(f *File) any { return f.Config.CoAP.AckRandomFactor }},
-		{"coap.max_retransmit", setMaxRetransmit, func(f *File) any { return f.Config.CoAP.MaxRetransmit }},
+		{path: "coap.ack_random_factor", set: setAckRandomFactor, value: func(f *File) any { return f.Config.CoAP.AckRandomFactor }},
+		{path: "coap.max_retransmit", set: setMaxRetransmit, value: func(f *File) any { return f.Config.CoAP.MaxRetransmit }},
 		count("coap.nstart", func(f *File) *int { return &f.Config.CoAP.NStart }, "is not a whole number from 1 to 255"),
 	}
 }
@@ -102,24 +118,19 @@ func accountKeys(section string) []key {
 	field := func(name string, of func(*holdfast.Account) *string) key {
 		return text(section+"."+name, func(f *File) *string { return of(f.account(section)) })
 	}
+	file := func(name string, of func(*holdfast.Account) *string) key { return field(name, of).at(pathFrom) }
 	return []key{
 		field("uri", func(a *holdfast.Account) *string { return &a.URI }),
 		text(section+".security", func(f *File) *holdfast.SecurityMode { return &f.account(section).Security }),
 		field("psk_identity", func(a *holdfast.Account) *string { return &a.PSKIdentity }),
 		{
-			section + ".psk_key",
-			func(f *File, text string) string { return setPSKKey(f.account(section), text) },
-			func(f *File) any { return string(f.account(section).PSKKey) },
+			path:  section + ".psk_key",
+			set:   func(f *File, text string) string { return setPSKKey(f.account(section), text) },
+			value: func(f *File) any { return string(f.account(section).PSKKey) },
 		},
-		field("psk_key_file", func(a *holdfast.Account) *string { return &a.PSKKeyFile }),
-		field("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
-		field("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),
-		field("trust", func(a *holdfast.Account) *string { return &a.Trust }),
+		file("psk_key_file", func(a *holdfast.Account) *string { return &a.PSKKeyFile }),
+		file("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
+		file("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),
+		file("trust", func(a *holdfast.Account) *string { return &a.Trust }),
 	}
-}
-
-// envName returns the environment variable of a key: HOLDFAST_COAP_ACK_TIMEOUT
-// for coap.ack_timeout.
-func envName(path string) string {
-	return "HOLDFAST_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }

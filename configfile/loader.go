@@ -20,17 +20,30 @@ type Setting struct {
 	Key    string // "coap.ack_timeout"; see [Keys]
 	Text   string
 	Source string // for faults: "--log-level"; may be empty
+
+	folder string // that a relative path starts from; empty: the working directory
 }
 
 // Loader reads a configuration from its sources. Overrides win over the
 // environment, which wins over the file; a value that is overridden is not
-// looked at. Variables of the environment that are empty count as not set, and
-// those with the prefix HOLDFAST_ that belong to no key are ignored.
+// looked at. Any of the sources may have all of it. Variables of the environment
+// that are empty count as not set, and those with the prefix HOLDFAST_ that belong
+// to no key are faults.
+//
+// A relative path in the file starts from the file's folder, and so does the state
+// directory that is left out: a service manager starts programs in any working
+// directory. What the environment and overrides say starts from the working
+// directory, and so does everything where the file is a pipe or a descriptor, below
+// /dev or /proc.
 type Loader struct {
 	// Path of the YAML file, at most 64 KiB. Empty: no file.
 	Path string
 	// LookupEnv returns an environment variable. Nil: os.LookupEnv.
 	LookupEnv func(name string) (value string, found bool)
+	// Environ returns the environment as "NAME=value", in which variables that
+	// belong to no key are found. Nil: os.Environ, or nothing where LookupEnv is
+	// given.
+	Environ func() []string
 	// Overrides win over everything else; of two with one key the last counts.
 	Overrides []Setting
 }
@@ -93,11 +106,12 @@ func (l Loader) load() (File, []holdfast.Fault) {
 		return File{}, faults
 	}
 	s := newSources(doc)
+	s.hasFile = l.Path != ""
 	l.environment(s)
 	for _, o := range l.Overrides {
 		s.put(o)
 	}
-	return s.file(faults)
+	return s.file(append(l.strangers(), faults...))
 }
 
 // readFile returns what the file says and what is wrong with it.
@@ -112,7 +126,9 @@ func (l Loader) readFile() (document, []holdfast.Fault) {
 	if len(data) > maxSize {
 		return document{}, []holdfast.Fault{{Problem: "the configuration file is larger than 64 KiB", Source: l.Path}}
 	}
-	return parse(data, l.Path)
+	doc, faults := parse(data, l.Path)
+	doc.startFrom(folderOf(l.Path))
+	return doc, faults
 }
 
 // readBounded reads one byte more than the limit, which tells a file that is
@@ -136,29 +152,17 @@ func readProblem(err error) string {
 	return "the configuration file cannot be read"
 }
 
-// environment takes the variables of all keys.
-func (l Loader) environment(s *sources) {
-	lookup := l.LookupEnv
-	if lookup == nil {
-		lookup = os.LookupEnv
-	}
-	for _, path := range Keys() {
-		name := envName(path)
-		if text, found := lookup(name); found && text != "" {
-			s.put(Setting{Key: path, Text: text, Source: name})
-		}
-	}
-}
-
 // sources holds the value of each key that counts.
 type sources struct {
+	hasFile  bool
+	folder   string // of the file
 	sections []string
 	settings map[string]Setting
 	order    []string // keys that are unknown are reported in their order
 }
 
 func newSources(file document) *sources {
-	s := &sources{sections: file.sections, settings: map[string]Setting{}}
+	s := &sources{folder: file.folder, sections: file.sections, settings: map[string]Setting{}}
 	for _, setting := range file.settings {
 		s.put(setting)
 	}
@@ -176,6 +180,9 @@ func (s *sources) put(setting Setting) {
 // for each key: what cannot be read is not out of range or missing as well.
 func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
 	f := File{Log: Log{Level: DefaultLevel, Format: DefaultFormat}}
+	if s.folder != "" {
+		f.Config.StateDir = pathFrom(s.folder, holdfast.DefaultStateDir)
+	}
 	for _, section := range s.sections {
 		f.account(section)
 	}
@@ -186,11 +193,20 @@ func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
 	}
 	for _, fault := range f.faults() {
 		if !faulty[fault.Key] {
-			fault.Source = s.settings[fault.Key].Source
+			fault.Source = s.sourceOf(fault.Key)
 			faults = append(faults, fault)
 		}
 	}
 	return f, faults
+}
+
+// sourceOf returns where a value came from. Without a file it is the environment
+// that what is missing should come from.
+func (s *sources) sourceOf(path string) string {
+	if _, set := s.settings[path]; !set && !s.hasFile {
+		return Variable(path)
+	}
+	return s.settings[path].Source
 }
 
 func (s *sources) apply(f *File) []holdfast.Fault {
@@ -201,9 +217,9 @@ func (s *sources) apply(f *File) []holdfast.Fault {
 	var faults []holdfast.Fault
 	for _, path := range s.order {
 		setting := s.settings[path]
-		problem := "is not a key of the configuration"
+		problem := unknownKey(path)
 		if k, found := known[path]; found {
-			problem = k.set(f, setting.Text)
+			problem = k.set(f, k.located(setting))
 		}
 		if problem != "" {
 			faults = append(faults, holdfast.Fault{Key: path, Problem: problem, Source: setting.Source})

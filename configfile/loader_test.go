@@ -34,6 +34,9 @@ func writeConfig(t *testing.T, content string) string {
 	return path
 }
 
+// besides returns the path of a name in the folder of a file.
+func besides(file, name string) string { return filepath.Join(filepath.Dir(file), name) }
+
 // loadFaults loads a configuration file in an empty environment and returns
 // the faults as "line:column key: problem".
 func loadFaults(t *testing.T, content string) []string {
@@ -54,12 +57,13 @@ func loadFaults(t *testing.T, content string) []string {
 
 func TestLoadConfigExample(t *testing.T) {
 	t.Parallel()
-	got, err := Loader{Path: writeConfig(t, example), LookupEnv: noEnv}.Load()
+	path := writeConfig(t, example)
+	got, err := Loader{Path: path, LookupEnv: noEnv}.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := File{Config: holdfast.Config{
-		Endpoint: "gw-0001", AccountID: "0123456789abcdef", StateDir: "./state", Lifetime: 24 * time.Hour, LwM2MVersion: "1.1",
+		Endpoint: "gw-0001", AccountID: "0123456789abcdef", StateDir: besides(path, "state"), Lifetime: 24 * time.Hour, LwM2MVersion: "1.1",
 		Bootstrap: &holdfast.Account{
 			URI: "coaps://127.0.0.1:5684", Security: holdfast.SecurityPSK, PSKIdentity: "gw-0001",
 			PSKKey: []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
@@ -121,8 +125,8 @@ func TestLoadConfigFaults(t *testing.T) {
 	}{
 		{"empty file", "", []string{"endpoint: is required"}},
 		{"comment", "# nothing\n", []string{"endpoint: is required"}},
-		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration"}},
-		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration"}},
+		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration: did you mean endpoint?"}},
+		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration: did you mean coap.ack_timeout?"}},
 		{"every later key", "endpoint: g\nobjects: []\nqueue_mode: false\nfirmware: {dir: x}\ndtls: {cid: true}\nlimits: {observations: 1}\n", []string{
 			"2:1 objects: this build does not have it yet", "3:1 queue_mode: this build does not have it yet",
 			"4:1 firmware: this build does not have it yet", "5:1 dtls: this build does not have it yet",
@@ -212,13 +216,17 @@ func TestLoadConfigFileTrouble(t *testing.T) {
 
 func TestLoadConfigPrecedence(t *testing.T) {
 	t.Parallel()
+	path := writeConfig(t, "endpoint: file\nlifetime: nonsense\naccount_id: file\nlog: {level: info}\n")
 	loader := Loader{
-		Path: writeConfig(t, "endpoint: file\nlifetime: nonsense\naccount_id: file\nlog: {level: info}\n"),
+		Path: path,
 		LookupEnv: env(map[string]string{
 			"HOLDFAST_ENDPOINT": "environment", "HOLDFAST_LIFETIME": "1h", "HOLDFAST_LOG_LEVEL": "warn",
 			"HOLDFAST_SERVER_URI": "coap://h", "HOLDFAST_SERVER_SECURITY": "nosec", "HOLDFAST_COAP_ACK_TIMEOUT": "50ms",
-			"HOLDFAST_ACCOUNT_ID": "", "HOLDFAST_REQUIRE_PEERS": "1", "HOLDFAST_NONSENSE": "1",
+			"HOLDFAST_ACCOUNT_ID": "", "HOLDFAST_REQUIRE_PEERS": "1",
 		}),
+		Environ: func() []string {
+			return []string{"HOLDFAST_REQUIRE_PEERS=1", "HOLDFAST_ENDPOINT=environment", "HOLDFAST_NONSENSE=", "HOME=/"}
+		},
 		Overrides: []Setting{{Key: "log.level", Text: "nonsense"}, {Key: "log.level", Text: "debug", Source: "--log-level"}},
 	}
 	got, err := loader.Load()
@@ -226,7 +234,7 @@ func TestLoadConfigPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := File{Config: holdfast.Config{
-		Endpoint: "environment", AccountID: "file", Lifetime: time.Hour,
+		Endpoint: "environment", AccountID: "file", StateDir: besides(path, "state"), Lifetime: time.Hour,
 		Server: &holdfast.Account{URI: "coap://h", Security: holdfast.SecurityNoSec}, CoAP: holdfast.CoAPConfig{AckTimeout: 50 * time.Millisecond},
 	}, Log: Log{Level: "debug", Format: "console"}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -248,7 +256,7 @@ func TestLoadConfigNamesTheSource(t *testing.T) {
 	for _, f := range list.Faults {
 		sources = append(sources, f.Key+" "+f.Source)
 	}
-	want := []string{"nothing --nothing", "endpoint ", "lifetime HOLDFAST_LIFETIME", "log.level --log-level"}
+	want := []string{"nothing --nothing", "endpoint HOLDFAST_ENDPOINT", "lifetime HOLDFAST_LIFETIME", "log.level --log-level"}
 	if !slices.Equal(sources, want) {
 		t.Errorf("%q, want %q", sources, want)
 	}

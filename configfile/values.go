@@ -13,26 +13,26 @@ import (
 
 // text is a key whose value is taken as it is, also the empty one.
 func text[T ~string](path string, field func(*File) *T) key {
-	return key{path, func(f *File, text string) string {
+	return key{path: path, set: func(f *File, text string) string {
 		*field(f) = T(text)
 		return ""
-	}, valueOf(field)}
+	}, value: valueOf(field)}
 }
 
 // chosen is a key whose value must not be empty: an empty field stands for the
 // default, which nobody asks for by writing nothing.
 func chosen[T ~string](path string, field func(*File) *T, empty string) key {
-	return key{path, func(f *File, text string) string {
+	return key{path: path, set: func(f *File, text string) string {
 		if text == "" {
 			return empty
 		}
 		*field(f) = T(text)
 		return ""
-	}, valueOf(field)}
+	}, value: valueOf(field)}
 }
 
 func duration(path string, field func(*File) *time.Duration) key {
-	return key{path, func(f *File, text string) string {
+	return key{path: path, set: func(f *File, text string) string {
 		if text == "" {
 			return "has no value: give one, or leave the key out"
 		}
@@ -42,24 +42,24 @@ func duration(path string, field func(*File) *time.Duration) key {
 		}
 		*field(f) = outOfRangeIfZero(d)
 		return ""
-	}, valueOf(field)}
+	}, value: valueOf(field)}
 }
 
 // count is a whole number that is not negative.
 func count(path string, field func(*File) *int, problem string) key {
-	return key{path, func(f *File, text string) string {
+	return key{path: path, set: func(f *File, text string) string {
 		n, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
 			return problem
 		}
 		*field(f) = outOfRangeIfZero(int(n))
 		return ""
-	}, valueOf(field)}
+	}, value: valueOf(field)}
 }
 
 // size is a number of bytes: 65536, 64KiB, 1MiB.
 func size(path string, field func(*File) *int) key {
-	return key{path, func(f *File, text string) string {
+	return key{path: path, set: func(f *File, text string) string {
 		unit := strings.TrimLeftFunc(text, unicode.IsDigit)
 		factor, known := map[string]uint64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
 		n, err := strconv.ParseUint(strings.TrimSuffix(text, unit), 10, 31)
@@ -68,7 +68,7 @@ func size(path string, field func(*File) *int) key {
 		}
 		*field(f) = outOfRangeIfZero(int(min(n*factor, math.MaxInt32)))
 		return ""
-	}, valueOf(field)}
+	}, value: valueOf(field)}
 }
 
 // valueOf returns what reads a field, for a comparison.

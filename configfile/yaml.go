@@ -24,6 +24,7 @@ import (
 type document struct {
 	wellFormed bool // it is YAML: what it does not set is really missing
 	settings   []Setting
+	folder     string   // that relative paths start from; empty: the working directory
 	sections   []string // accounts that are present, even if empty
 }
 
@@ -136,7 +137,7 @@ func (r *reader) key(prefix string, at *ast.StringNode, value ast.Node) {
 	case slices.Contains(laterKeys, path):
 		r.fault(path, notYet, at)
 	case !section && !slices.Contains(r.keys, path):
-		r.fault(prefix+printableKey(at.Value), "is not a key of the configuration", at)
+		r.unknown(prefix, at)
 	case r.seen[path]:
 		r.fault(path, "stands here a second time", at)
 	case section:
@@ -146,6 +147,17 @@ func (r *reader) key(prefix string, at *ast.StringNode, value ast.Node) {
 		r.seen[path] = true
 		r.leaf(path, value)
 	}
+}
+
+// unknown reports a key that is none. One that cannot be repeated is not compared
+// with others either.
+func (r *reader) unknown(prefix string, at *ast.StringNode) {
+	path := prefix + printableKey(at.Value)
+	problem := "is not a key of the configuration"
+	if path == prefix+at.Value {
+		problem = unknownKey(path)
+	}
+	r.fault(path, problem, at)
 }
 
 // maxKey bounds how much of an unknown key a fault repeats.

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,22 +27,38 @@ const eventBuffer = 4096
 
 // runClient is the command run.
 func (p *program) runClient(args []string) int {
-	fs := p.flags("run --config FILE [--json] [overrides]")
-	path := fs.String("config", "", "the configuration `FILE`; required")
+	fs := p.flags("run [--config FILE] [--json] [overrides]")
+	path := fs.String("config", "", "the configuration `FILE`; required, unless the environment has all of it")
 	asJSON := fs.Bool("json", false, "print events as one JSON object a line")
 	overrides := overrideFlags(fs)
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return exit
 	}
-	if *path == "" {
-		return p.misused(fs, "--config is required")
+	if *path == "" && !p.configuredByEnvironment() {
+		return p.misused(fs, "--config is required, unless the environment has the configuration")
 	}
-	loader := configfile.Loader{Path: *path, LookupEnv: p.lookupEnv, Overrides: overrides.settings}
+	loader := p.loader(*path, overrides.settings...)
 	file, err := loader.Load()
 	if err != nil {
 		return p.fail(err)
 	}
 	return p.serveClient(newReloader(p, loader, file), p.eventPrinter(*asJSON))
+}
+
+// loader reads the configuration of a command.
+func (p *program) loader(path string, overrides ...configfile.Setting) configfile.Loader {
+	return configfile.Loader{Path: path, LookupEnv: p.lookupEnv, Environ: p.environ, Overrides: overrides}
+}
+
+// configuredByEnvironment tells whether a variable of the configuration is set.
+func (p *program) configuredByEnvironment() bool {
+	return slices.ContainsFunc(configfile.Keys(), func(key string) bool { return p.variable(key) != "" })
+}
+
+// variable returns the value that the environment has for a key, or "".
+func (p *program) variable(key string) string {
+	value, _ := p.lookupEnv(configfile.Variable(key))
+	return value
 }
 
 // serveClient runs a client until the program's context ends, or until somebody

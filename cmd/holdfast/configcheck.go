@@ -1,21 +1,24 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
-
-	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // checkConfig is the command config check.
 func (p *program) checkConfig(args []string) int {
 	fs := p.flags("config check FILE")
-	if exit, ok := p.parse(fs, args, 1); !ok {
+	operands := 1
+	if len(args) == 0 && p.configuredByEnvironment() {
+		operands = 0
+	}
+	if exit, ok := p.parse(fs, args, operands); !ok {
 		return exit
 	}
 	path := fs.Arg(0)
-	if err := (configfile.Loader{Path: path, LookupEnv: p.lookupEnv}).Check(); err != nil {
+	if err := p.loader(path).Check(); err != nil {
 		return p.fail(err)
 	}
-	fmt.Fprintf(p.stdout, "%s: valid\n", path)
+	fmt.Fprintf(p.stdout, "%s: valid\n", cmp.Or(path, "the environment"))
 	return exitDone
 }

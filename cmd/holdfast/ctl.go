@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // ctlActions are what ctl can do: those that only look, and the calls, which have
@@ -62,13 +60,13 @@ func (p *program) ctlAddress(addr, config string) (string, error) {
 	if addr != "" {
 		return addr, nil
 	}
-	if value, found := p.lookupEnv("HOLDFAST_CONTROL_LISTEN"); found && value != "" {
+	if value := p.variable("control.listen"); value != "" {
 		return value, nil
 	}
 	if config == "" {
 		return "", nil
 	}
-	file, err := configfile.Loader{Path: config, LookupEnv: p.lookupEnv}.Load()
+	file, err := p.loader(config).Load()
 	return file.Control.Listen, err
 }
 

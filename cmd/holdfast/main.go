@@ -38,7 +38,7 @@ func main() {
 		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
 		time.AfterFunc(endBound, func() { os.Exit(exitFailed) })
 	}()
-	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, hangups: early.Hangups}
+	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, environ: os.Environ, hangups: early.Hangups}
 	os.Exit(p.dispatch(os.Args[1:]))
 }
 
@@ -48,5 +48,6 @@ type program struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(name string) (value string, found bool)
+	environ        func() []string  // "NAME=value"; may be nil
 	hangups        <-chan os.Signal // SIGHUP
 }

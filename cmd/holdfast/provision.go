@@ -11,19 +11,16 @@ import (
 
 // provision is the command provision.
 func (p *program) provision(args []string) int {
-	fs := p.flags("provision --state-dir DIR --config FILE")
-	dir := fs.String("state-dir", "", "the state directory `DIR` to write; required")
-	path := fs.String("config", "", "the configuration `FILE` with the accounts to write; required")
+	fs := p.flags("provision --state-dir DIR [--config FILE]")
+	dir := fs.String("state-dir", p.variable("state_dir"), "the state directory `DIR` to write; required (else HOLDFAST_STATE_DIR)")
+	path := fs.String("config", "", "the configuration `FILE` with the accounts to write; required, unless the environment has them")
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return exit
 	}
-	if *dir == "" || *path == "" {
+	if *dir == "" || *path == "" && !p.configuredByEnvironment() {
 		return p.misused(fs, "--state-dir and --config are required")
 	}
-	file, err := configfile.Loader{
-		Path: *path, LookupEnv: p.lookupEnv,
-		Overrides: []configfile.Setting{{Key: "state_dir", Text: *dir, Source: "--state-dir"}},
-	}.Load()
+	file, err := p.loader(*path, configfile.Setting{Key: "state_dir", Text: *dir, Source: "--state-dir"}).Load()
 	if err != nil {
 		return p.fail(err)
 	}
@@ -49,7 +46,7 @@ func accountsOf(cfg holdfast.Config) string {
 // factoryReset is the command factory-reset.
 func (p *program) factoryReset(args []string) int {
 	fs := p.flags("factory-reset --state-dir DIR")
-	dir := fs.String("state-dir", "", "the state directory `DIR`; required")
+	dir := fs.String("state-dir", p.variable("state_dir"), "the state directory `DIR`; required (else HOLDFAST_STATE_DIR)")
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return exit
 	}

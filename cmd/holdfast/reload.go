@@ -47,6 +47,10 @@ func (r *reloader) run(ctx context.Context) {
 // reload takes over what needs neither a new link nor a new socket, and says what
 // takes a restart. A configuration that is invalid changes nothing.
 func (r *reloader) reload() {
+	if r.loader.Path == "" {
+		r.program.complain("there is no configuration file to read: what the environment and the flags say takes a restart")
+		return
+	}
 	next, err := r.loader.Load()
 	if err != nil {
 		r.program.complain("the configuration is not taken over:\n%s", plainCause(err))
