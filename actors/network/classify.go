@@ -83,12 +83,13 @@ var rules = []struct {
 	{messages.ClassTimeout, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 }
 
-// isUnreachable reports an errno that says that no packet reaches the peer: no
-// route, no address to send from, or a route or a firewall that prohibits it.
+// isUnreachable reports an error that says that no packet reaches the peer: no
+// route, no address to send from, no interface, or a route or a firewall that
+// prohibits it.
 func isUnreachable(err error) bool {
 	none := isErrno(syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN,
 		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM)
-	return none(err) || isBlackhole(err)
+	return none(err) || isBlackhole(err) || is[*ZoneError](err)
 }
 
 // isBlackhole reports what Linux answers when a socket is connected over a

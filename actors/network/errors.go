@@ -70,6 +70,19 @@ func (e *SocketError) Error() string {
 // Unwrap returns the operation's error.
 func (e *SocketError) Unwrap() error { return e.Err }
 
+// ZoneError says that a link-local address cannot be reached, since its zone names no
+// interface of this machine, or since it has none. The interface may come later: a
+// modem that is plugged in, a bridge that is set up.
+type ZoneError struct{ Addr netip.Addr }
+
+// Error returns a sentence for a person.
+func (e *ZoneError) Error() string {
+	if zone := e.Addr.Zone(); zone != "" {
+		return "this machine has no interface " + strconv.Quote(zone)
+	}
+	return "the address is one of a link: name the interface that leads there, as in [" + e.Addr.String() + "%25eth0]"
+}
+
 // AlertError says that the peer ended the handshake or the session with a
 // fatal alert. Before a handshake is complete an alert is not authenticated:
 // anyone can send one.
@@ -146,7 +159,7 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // ServerCertificateError says that the server's certificate does not verify.
 // errors.As reaches x509.UnknownAuthorityError, x509.CertificateInvalidError
-// or x509.HostnameError through it.
+// or, behind a NameError, x509.HostnameError through it.
 type ServerCertificateError struct{ Err error }
 
 // Error returns a sentence for a person.

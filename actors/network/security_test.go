@@ -115,6 +115,7 @@ func TestServerNameIndication(t *testing.T) {
 		{"coaps://[2001:db8::1]", "", ""},
 		{"coaps://192.0.2.1", "server.test", "server.test"},
 		{"coaps://server.test", "192.0.2.1", ""},
+		{"coaps://[fe80::1%25eth0]", "", ""},
 	} {
 		c := psk()
 		c.ServerName = test.name
@@ -137,10 +138,10 @@ func leafFor(t testing.TB, set *testpki.Set, request testpki.Request) *x509.Cert
 func TestVerifyName(t *testing.T) {
 	set := newSet(t)
 	leaf := leafFor(t, set, testpki.Request{
-		CommonName: "cn.test", DNSNames: []string{"Server.test", "*.wild.test", "192.0.2.2"}, IPs: []net.IP{net.IPv4(192, 0, 2, 1)},
+		CommonName: "cn.test", DNSNames: []string{"Server.test", "*.wild.test", "192.0.2.2"}, IPs: []net.IP{net.IPv4(192, 0, 2, 1), net.ParseIP("fe80::1")},
 	})
 	for name, want := range map[string]bool{
-		"server.test": true, "SERVER.TEST": true, "192.0.2.1": true,
+		"server.test": true, "SERVER.TEST": true, "192.0.2.1": true, "fe80::1%eth0": true, "fe80::2%eth0": false, "::ffff:192.0.2.1": true,
 		"other.test": false, "x.wild.test": false, "cn.test": false, "": false,
 		"192.0.2.2": false, "192.0.2.3": false, "2001:db8::1": false, "a.server.test": false,
 	} {

@@ -2,8 +2,11 @@ package network
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"strconv"
+	"syscall"
 
 	"github.com/holdfast-iot/holdfast/internal/dns"
 )
@@ -53,8 +56,43 @@ func (s *System) LookupLate(ctx context.Context, host string, late func([]netip.
 	return s.names.Lookup(ctx, host, late)
 }
 
-// Dial opens a connected UDP socket on an ephemeral port.
+// Dial opens a connected UDP socket on an ephemeral port. The error is a *ZoneError
+// where a link-local address has no interface, else package net's.
 func (s *System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	through, err := throughZone(remote)
+	if err != nil {
+		return nil, err
+	}
 	var d net.Dialer
-	return d.DialContext(ctx, "udp", remote.String())
+	conn, err := d.DialContext(ctx, "udp", through.String())
+	if err != nil && needsZone(remote.Addr()) {
+		return nil, &ZoneError{Addr: remote.Addr()}
+	}
+	return conn, err
+}
+
+// throughZone returns an address whose zone is the number of its interface at present.
+// Package net remembers for a minute which numbers the names have, and a modem
+// that is plugged in again has another.
+func throughZone(remote netip.AddrPort) (netip.AddrPort, error) {
+	zone := remote.Addr().Zone()
+	if zone == "" {
+		return remote, nil
+	}
+	found, err := net.InterfaceByName(zone)
+	if number, notNumber := strconv.Atoi(zone); err != nil && notNumber == nil {
+		found, err = net.InterfaceByIndex(number)
+	}
+	switch {
+	case err == nil:
+		return netip.AddrPortFrom(remote.Addr().WithZone(strconv.Itoa(found.Index)), remote.Port()), nil
+	case errors.As(err, new(syscall.Errno)):
+		return remote, nil // whether there is one could not be found out
+	}
+	return remote, &ZoneError{Addr: remote.Addr()}
+}
+
+// needsZone reports whether the operating system cannot know where an address is.
+func needsZone(addr netip.Addr) bool {
+	return addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == ""
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/x509"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -122,15 +123,15 @@ func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
 
 // verifyName matches an address literal against the IP SANs and a DNS name
 // against the DNS SANs. Wildcards (RFC 6125 section 7.2 advises against them)
-// and the common name do not count.
+// and the common name do not count, nor does the zone of an address, which means
+// something on this machine only. The error is a *NameError.
 func verifyName(leaf *x509.Certificate, name string) error {
-	matches := func(san string) bool { return strings.EqualFold(san, name) }
-	if ip := net.ParseIP(name); ip != nil {
-		if slices.ContainsFunc(leaf.IPAddresses, ip.Equal) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		if slices.ContainsFunc(leaf.IPAddresses, net.IP(addr.AsSlice()).Equal) {
 			return nil
 		}
-	} else if slices.ContainsFunc(leaf.DNSNames, matches) {
+	} else if slices.ContainsFunc(leaf.DNSNames, func(san string) bool { return strings.EqualFold(san, name) }) {
 		return nil
 	}
-	return x509.HostnameError{Certificate: leaf, Host: name}
+	return &NameError{Name: name, Certificate: leaf}
 }

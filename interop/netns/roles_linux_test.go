@@ -117,8 +117,13 @@ const (
 )
 
 // playServer runs a management server over NoSec and PSK, and a bootstrap
-// server over NoSec. It prints records. Commands: read, which reads object 3.
-func playServer([]string) error {
+// server over NoSec, at serverAddr or at the address that is given. It prints
+// records. Commands: read, which reads object 3.
+func playServer(args []string) error {
+	address := serverAddr
+	if len(args) > 0 {
+		address = args[0]
+	}
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{AckTimeout: ackTimeout, MaxRetransmit: 2})
 	defer server.Close()
 	for port, serve := range map[string]func(net.PacketConn){
@@ -126,7 +131,7 @@ func playServer([]string) error {
 		coapsPort:     func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.PSK(endpoint, testKey)) },
 		bootstrapPort: func(pc net.PacketConn) { server.ServeBootstrap(pc, lwm2mtest.NoSec()) },
 	} {
-		pc, err := net.ListenPacket("udp", net.JoinHostPort(serverAddr, port))
+		pc, err := net.ListenPacket("udp", net.JoinHostPort(address, port))
 		if err != nil {
 			return err
 		}

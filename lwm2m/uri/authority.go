@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // parseAuthority parses host[:port].
@@ -77,14 +79,34 @@ func parseHost(s string) (string, error) {
 }
 
 func parseIPv6(s string) (string, error) {
-	if strings.Contains(s, "%") {
-		return "", refuse(FieldHost, ReasonZone)
-	}
+	s, zone, zoned := strings.Cut(s, "%")
 	addr, err := netip.ParseAddr(s)
-	if err != nil || !addr.Is6() {
+	if err != nil || !addr.Is6() || zoned && addr.Is4In6() {
 		return "", refuse(FieldHost, ReasonAddress)
 	}
-	return addr.String(), nil
+	if zoned {
+		if zone, err = parseZone(zone); err != nil {
+			return "", err
+		}
+	}
+	return addr.WithZone(zone).String(), nil
+}
+
+// parseZone decodes what follows the percent sign of an address: 25, which makes it
+// an escaped one, and the zone (RFC 6874 section 2). A bare percent sign, as other
+// programs print it, would be ambiguous: %ee is a byte, and may begin eee0.
+func parseZone(s string) (string, error) {
+	escaped, ok := strings.CutPrefix(s, "25")
+	if !ok {
+		return "", refuse(FieldHost, ReasonZone)
+	}
+	zone, ok := unescape(escaped)
+	plain := strings.Trim(strings.ToLower(escaped), "abcdefghijklmnopqrstuvwxyz0123456789%"+unreserved) == ""
+	visible := utf8.ValidString(zone) && !strings.ContainsFunc(zone, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) })
+	if !ok || !plain || !visible || zone == "" {
+		return "", refuse(FieldHost, ReasonZoneName)
+	}
+	return zone, nil
 }
 
 func parseIPv4(s string) (string, error) {

@@ -22,7 +22,7 @@ const (
 // URI is a parsed server URI.
 type URI struct {
 	Scheme string // SchemeCoAP or SchemeCoAPS
-	Host   string // a DNS name in lower case, or an IP address without brackets
+	Host   string // a DNS name in lower case, or an IP address without brackets, with its zone: "fe80::1%eth0"
 	Port   uint16 // never 0
 	// Path holds the decoded segments, as Uri-Path options; nil for none. A
 	// trailing slash is an empty last segment.
@@ -48,11 +48,7 @@ func (u URI) String() string {
 	var b strings.Builder
 	b.WriteString(u.Scheme)
 	b.WriteString("://")
-	if strings.Contains(u.Host, ":") {
-		b.WriteString("[" + u.Host + "]")
-	} else {
-		b.WriteString(u.Host)
-	}
+	b.WriteString(hostText(u.Host))
 	if u.Port != defaultPort(u.Scheme) {
 		b.WriteString(":" + strconv.Itoa(int(u.Port)))
 	}
@@ -66,6 +62,18 @@ func (u URI) String() string {
 	return b.String()
 }
 
+// hostText is a host as it stands in a URI: an IPv6 address in brackets, its zone
+// escaped (RFC 6874).
+func hostText(host string) string {
+	if !strings.Contains(host, ":") {
+		return host
+	}
+	if address, zone, zoned := strings.Cut(host, "%"); zoned {
+		host = address + "%25" + escape(zone, unreserved)
+	}
+	return "[" + host + "]"
+}
+
 func defaultPort(scheme string) uint16 {
 	if scheme == SchemeCoAPS {
 		return DefaultSecurePort
@@ -73,8 +81,9 @@ func defaultPort(scheme string) uint16 {
 	return DefaultPort
 }
 
-// Parse parses a server URI. Only coap and coaps are accepted; user information,
-// fragments and zone identifiers are refused. The error is an [*Error].
+// Parse parses a server URI. Only coap and coaps are accepted; user information
+// and fragments are refused. The zone of an IPv6 address, which names one of this
+// machine's interfaces, follows %25 (RFC 6874). The error is an [*Error].
 func Parse(s string) (URI, error) {
 	if err := checkText(s); err != nil {
 		return URI{}, err

@@ -10,23 +10,30 @@ import (
 
 func TestParse(t *testing.T) {
 	for in, want := range map[string]URI{
-		"coap://h":                  {Scheme: "coap", Host: "h", Port: 5683},
-		"coaps://h":                 {Scheme: "coaps", Host: "h", Port: 5684},
-		"coap://h/":                 {Scheme: "coap", Host: "h", Port: 5683},
-		"coap://h?":                 {Scheme: "coap", Host: "h", Port: 5683},
-		"COAPS://Host.Example:7":    {Scheme: "coaps", Host: "host.example", Port: 7},
-		"coap://h.:65535":           {Scheme: "coap", Host: "h.", Port: 65535},
-		"coap://127.0.0.1:5690":     {Scheme: "coap", Host: "127.0.0.1", Port: 5690},
-		"coap://[2001:DB8:0::1]":    {Scheme: "coap", Host: "2001:db8::1", Port: 5683},
-		"coaps://[::1]:99/rd?x":     {Scheme: "coaps", Host: "::1", Port: 99, Path: []string{"rd"}, Query: []string{"x"}},
-		"coap://_a-b.c1:1":          {Scheme: "coap", Host: "_a-b.c1", Port: 1},
-		"coaps://h:5684?aid=0123":   {Scheme: "coaps", Host: "h", Port: 5684, Query: []string{"aid=0123"}},
-		"coap://h/a/b?aid=1&iep=2":  {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a", "b"}, Query: []string{"aid=1", "iep=2"}},
-		"coap://h/a//b/":            {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a", "", "b", ""}},
-		"coap://h/%2F%3f%26?%26&a%": {},
-		"coap://h/%2F%3f?a%26b&c/d": {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"/?"}, Query: []string{"a&b", "c/d"}},
-		"coap://h/%C3%A9":           {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"é"}},
-		"coap://h/a@b:1/...":        {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a@b:1", "..."}},
+		"coap://h":                         {Scheme: "coap", Host: "h", Port: 5683},
+		"coaps://h":                        {Scheme: "coaps", Host: "h", Port: 5684},
+		"coap://h/":                        {Scheme: "coap", Host: "h", Port: 5683},
+		"coap://h?":                        {Scheme: "coap", Host: "h", Port: 5683},
+		"COAPS://Host.Example:7":           {Scheme: "coaps", Host: "host.example", Port: 7},
+		"coap://h.:65535":                  {Scheme: "coap", Host: "h.", Port: 65535},
+		"coap://127.0.0.1:5690":            {Scheme: "coap", Host: "127.0.0.1", Port: 5690},
+		"coap://[2001:DB8:0::1]":           {Scheme: "coap", Host: "2001:db8::1", Port: 5683},
+		"coaps://[::1]:99/rd?x":            {Scheme: "coaps", Host: "::1", Port: 99, Path: []string{"rd"}, Query: []string{"x"}},
+		"coap://[fe80::1%25eth0]":          {Scheme: "coap", Host: "fe80::1%eth0", Port: 5683},
+		"coaps://[FE80::1%25Br-lan.7]:99":  {Scheme: "coaps", Host: "fe80::1%Br-lan.7", Port: 99},
+		"coap://[fe80::1%25eth0%3a1]/rd?a": {Scheme: "coap", Host: "fe80::1%eth0:1", Port: 5683, Path: []string{"rd"}, Query: []string{"a"}},
+		"coap://[fe80::1%251]":             {Scheme: "coap", Host: "fe80::1%1", Port: 5683},
+		"coap://[fe80::1%2525]":            {Scheme: "coap", Host: "fe80::1%25", Port: 5683},
+		"coap://[fe80::1%25a%25b]":         {Scheme: "coap", Host: "fe80::1%a%b", Port: 5683},
+		"coap://[fe80::1%25%C3%A9]":        {Scheme: "coap", Host: "fe80::1%é", Port: 5683},
+		"coap://_a-b.c1:1":                 {Scheme: "coap", Host: "_a-b.c1", Port: 1},
+		"coaps://h:5684?aid=0123":          {Scheme: "coaps", Host: "h", Port: 5684, Query: []string{"aid=0123"}},
+		"coap://h/a/b?aid=1&iep=2":         {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a", "b"}, Query: []string{"aid=1", "iep=2"}},
+		"coap://h/a//b/":                   {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a", "", "b", ""}},
+		"coap://h/%2F%3f%26?%26&a%":        {},
+		"coap://h/%2F%3f?a%26b&c/d":        {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"/?"}, Query: []string{"a&b", "c/d"}},
+		"coap://h/%C3%A9":                  {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"é"}},
+		"coap://h/a@b:1/...":               {Scheme: "coap", Host: "h", Port: 5683, Path: []string{"a@b:1", "..."}},
 	} {
 		got, err := Parse(in)
 		if diff := cmp.Diff(want, got); diff != "" || (err != nil) != (want.Host == "") {
@@ -79,7 +86,18 @@ func TestParseRefuses(t *testing.T) {
 		{"coap://[::1]x", FieldHost, ReasonBracket},
 		{"coap://[::1]]:1", FieldHost, ReasonBracket},
 		{"coap://2001:db8::1", FieldHost, ReasonUnbracketed},
-		{"coap://[fe80::1%25eth0]", FieldHost, ReasonZone},
+		{"coap://[fe80::1%]", FieldHost, ReasonZone},
+		{"coap://[fe80::1%ee0]", FieldHost, ReasonZone},
+		{"coap://[fe80::1%25]", FieldHost, ReasonZoneName},
+		{"coap://[fe80::1%25a%]", FieldHost, ReasonZoneName},
+		{"coap://[fe80::1%25a%0a]", FieldHost, ReasonZoneName},
+		{"coap://[fe80::1%25a%20b]", FieldHost, ReasonZoneName},
+		{"coap://[fe80::1%25%ff]", FieldHost, ReasonZoneName},
+		{"coap://[fe80::1%25a:1]", FieldHost, ReasonZoneName},
+		{"coap://[%25eth0]", FieldHost, ReasonAddress},
+		{"coap://[::ffff:192.0.2.1%25eth0]", FieldHost, ReasonAddress},
+		{"coap://192.0.2.1%25eth0", FieldHost, ReasonName},
+		{"coap://h%25eth0", FieldHost, ReasonName},
 		{"coap://[fe80::1%eth0]:5683", FieldHost, ReasonZone},
 		{"coap://[h]", FieldHost, ReasonAddress},
 		{"coap://[127.0.0.1]", FieldHost, ReasonAddress},
@@ -138,13 +156,15 @@ func TestLongestURI(t *testing.T) {
 
 func TestString(t *testing.T) {
 	for in, want := range map[string]string{
-		"COAP://H:5683/":         "coap://h",
-		"coaps://h:5684":         "coaps://h",
-		"coaps://h:5683":         "coaps://h:5683",
-		"coap://[::0001]:1/a":    "coap://[::1]:1/a",
-		"coap://h/%61%2f?%62%26": "coap://h/a%2F?b%26",
-		"coap://h/a/?b&c=d":      "coap://h/a/?b&c=d",
-		"coap://h/%c3%a9":        "coap://h/%C3%A9",
+		"COAP://H:5683/":                  "coap://h",
+		"coaps://h:5684":                  "coaps://h",
+		"coaps://h:5683":                  "coaps://h:5683",
+		"coap://[::0001]:1/a":             "coap://[::1]:1/a",
+		"coap://[FE80:0::1%25eth0]:5683/": "coap://[fe80::1%25eth0]",
+		"coap://[fe80::1%25%65th0%3a1]":   "coap://[fe80::1%25eth0%3A1]",
+		"coap://h/%61%2f?%62%26":          "coap://h/a%2F?b%26",
+		"coap://h/a/?b&c=d":               "coap://h/a/?b&c=d",
+		"coap://h/%c3%a9":                 "coap://h/%C3%A9",
 	} {
 		u, err := Parse(in)
 		if err != nil || u.String() != want {
@@ -156,7 +176,7 @@ func TestString(t *testing.T) {
 func TestSecureAndHostIsIP(t *testing.T) {
 	for in, want := range map[string][2]bool{
 		"coap://h": {false, false}, "coaps://h": {true, false},
-		"coaps://10.0.0.1": {true, true}, "coap://[::1]": {false, true},
+		"coaps://10.0.0.1": {true, true}, "coap://[::1]": {false, true}, "coaps://[fe80::1%25eth0]": {true, true},
 	} {
 		u, err := Parse(in)
 		if err != nil || u.Secure() != want[0] || u.HostIsIP() != want[1] {
@@ -168,7 +188,7 @@ func TestSecureAndHostIsIP(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"coap://h", "coaps://[::1]:5684/a/b?aid=1", `coaps:\\h`, "coap:://h", "coap://[", "coap://h:0",
-		"coap://u@h", "coap://h/%2F..?%26", "coap://[fe80::1%25e]", "coap://h//",
+		"coap://u@h", "coap://h/%2F..?%26", "coap://[fe80::1%25e]", "coap://[fe80::1%25%25%3A]:1", "coap://h//",
 	} {
 		f.Add(seed)
 	}
