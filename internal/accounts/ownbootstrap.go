@@ -135,8 +135,5 @@ func normalURI(text string) string {
 	if err != nil {
 		return text
 	}
-	if n := len(u.Path); n > 0 && u.Path[n-1] == "" {
-		u.Path = u.Path[:n-1]
-	}
-	return u.String()
+	return u.Canonical().String()
 }

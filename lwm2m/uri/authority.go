@@ -21,7 +21,7 @@ func parseAuthority(s string, port uint16) (string, uint16, error) {
 	if err != nil {
 		return "", 0, err
 	}
-	if hasPort {
+	if hasPort && portText != "" { // an empty one is the default (RFC 3986 section 6.2.3)
 		if port, err = parsePort(portText); err != nil {
 			return "", 0, err
 		}
@@ -68,10 +68,16 @@ func parseHost(s string) (string, error) {
 	if inner, bracketed := strings.CutPrefix(s, "["); bracketed {
 		return parseIPv6(strings.TrimSuffix(inner, "]"))
 	}
-	if looksLikeIPv4(s) {
-		return parseIPv4(s)
+	// A letter of a name may be escaped, which changes nothing (RFC 3986 section
+	// 3.2.2); what no name has is refused below, escaped or not.
+	plain, ok := unescape(s)
+	if !ok {
+		return "", refuse(FieldHost, ReasonPercent)
 	}
-	name := strings.ToLower(s)
+	if looksLikeIPv4(plain) {
+		return parseIPv4(plain)
+	}
+	name := strings.ToLower(plain)
 	if !validName(name) {
 		return "", refuse(FieldHost, ReasonName)
 	}

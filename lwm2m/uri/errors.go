@@ -37,7 +37,6 @@ const (
 	ReasonName        Reason = "is not a valid DNS name: labels of 1 to 63 letters, digits, hyphens and underscores"
 	ReasonPort        Reason = "is not a number from 1 to 65535: correct it, or leave it out with its colon for the default"
 	ReasonPercent     Reason = "has a percent sign without two hexadecimal digits: write %25 for a percent sign"
-	ReasonDotSegment  Reason = "has a . or .. segment: write the path in full"
 	ReasonNotUTF8     Reason = "does not decode to UTF-8"
 )
 

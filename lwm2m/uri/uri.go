@@ -102,6 +102,7 @@ func Parse(s string) (URI, error) {
 		if u.Path, err = decodeList(path, "/", FieldPath); err != nil {
 			return URI{}, err
 		}
+		u.Path = withoutDots(u.Path)
 	}
 	if hasQuery && query != "" {
 		if u.Query, err = decodeList(query, "&", FieldQuery); err != nil {
@@ -163,10 +164,43 @@ func decodeList(s, separator string, f Field) ([]string, error) {
 			return nil, refuse(f, ReasonPercent)
 		case !utf8.ValidString(decoded):
 			return nil, refuse(f, ReasonNotUTF8)
-		case f == FieldPath && (decoded == "." || decoded == ".."):
-			return nil, refuse(f, ReasonDotSegment)
 		}
 		parts[i] = decoded
 	}
 	return parts, nil
+}
+
+// withoutDots removes the segments . and .., which no Uri-Path option may hold (RFC
+// 7252 section 6.4, RFC 3986 section 5.2.4). Where one is last, the path ends with a
+// slash.
+func withoutDots(segments []string) []string {
+	var kept []string
+	for i, s := range segments {
+		dots := s == "." || s == ".."
+		switch {
+		case !dots:
+			kept = append(kept, s)
+		case s == ".." && len(kept) > 0:
+			kept = kept[:len(kept)-1]
+		}
+		if dots && i == len(segments)-1 && len(kept) > 0 {
+			kept = append(kept, "")
+		}
+	}
+	return kept
+}
+
+// Canonical returns the form in which URIs are compared: two that lead to the same
+// requests at the same place have one. It differs from u by what means nothing: a
+// slash at the end of the path, the dot at the end of a name, and the IPv6 way to
+// write an IPv4 address.
+func (u URI) Canonical() URI {
+	if addr, err := netip.ParseAddr(u.Host); err == nil {
+		u.Host = addr.Unmap().String()
+	}
+	u.Host = strings.TrimSuffix(u.Host, ".")
+	if n := len(u.Path); n > 0 && u.Path[n-1] == "" {
+		u.Path = u.Path[: n-1 : n-1]
+	}
+	return u
 }
