@@ -25,6 +25,7 @@ type NameServer struct {
 
 	mu      sync.Mutex
 	names   map[string][]netip.Addr // lower case
+	aliases map[string]string       // lower case
 	manners NameManners
 	queries []NameQuery
 	closers []io.Closer
@@ -50,6 +51,9 @@ type NameManners struct {
 	Truncate bool
 	// TruncateEDNS does the same with EDNS too.
 	TruncateEDNS bool
+	// AliasAlone answers a query for an alias with the alias, and leaves it to who
+	// asks to look up the name that it stands for.
+	AliasAlone bool
 	// NoTCP closes every TCP connection at once.
 	NoTCP bool
 	// Forge sends, before each answer over UDP, one with another ID, one with
@@ -80,7 +84,7 @@ type NameQuery struct {
 
 // NewNameServer returns a server that knows no name. Close it.
 func NewNameServer() *NameServer {
-	return &NameServer{stop: make(chan struct{}), names: map[string][]netip.Addr{}}
+	return &NameServer{stop: make(chan struct{}), names: map[string][]netip.Addr{}, aliases: map[string]string{}}
 }
 
 // Set gives a name its addresses of both families. Without any it exists all the
@@ -91,11 +95,21 @@ func (n *NameServer) Set(name string, addrs ...netip.Addr) {
 	n.names[strings.ToLower(name)] = slices.Clone(addrs)
 }
 
+// Alias makes a name stand for another one (CNAME), one of [NameServer.Set] or an
+// alias. It panics when the other one is no domain name.
+func (n *NameServer) Alias(name, target string) {
+	dnsmessage.MustNewName(target + ".")
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.aliases[strings.ToLower(name)] = strings.ToLower(target)
+}
+
 // Remove makes a name unknown.
 func (n *NameServer) Remove(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.names, strings.ToLower(name))
+	delete(n.aliases, strings.ToLower(name))
 }
 
 // Behave sets the manners of answers from now on.
@@ -205,13 +219,13 @@ func (n *NameServer) answer(raw []byte, tcp bool) [][]byte {
 	}
 	n.mu.Lock()
 	n.queries = append(n.queries, asked)
-	addrs, known := n.names[asked.Name]
 	m := n.manners
+	chain, addrs, known := n.lookup(asked.Name, m.AliasAlone)
 	n.mu.Unlock()
 	if m.drops(asked) || !n.wait(m.delay(asked)) {
 		return nil
 	}
-	response := respond(query.Header, question, addrs)
+	response := respond(query.Header, question, chain, addrs)
 	if !known {
 		response.RCode = dnsmessage.RCodeNameError
 	}
@@ -224,6 +238,22 @@ func (n *NameServer) answer(raw []byte, tcp bool) [][]byte {
 		messages = append(messages, message)
 	}
 	return messages
+}
+
+// lookup follows the aliases of a name, at most 16, or the first one alone.
+func (n *NameServer) lookup(name string, alone bool) (chain []string, addrs []netip.Addr, known bool) {
+	for range 16 {
+		target, alias := n.aliases[name]
+		if !alias {
+			break
+		}
+		chain, name = append(chain, target), target
+		if alone {
+			return chain, nil, true
+		}
+	}
+	addrs, known = n.names[name]
+	return chain, addrs, known
 }
 
 // wait reports false when the server ends in between.
@@ -267,11 +297,20 @@ func (m NameManners) spoil(r *dnsmessage.Message, q NameQuery) {
 	}
 }
 
-func respond(h dnsmessage.Header, q dnsmessage.Question, addrs []netip.Addr) dnsmessage.Message {
+func respond(h dnsmessage.Header, q dnsmessage.Question, chain []string, addrs []netip.Addr) dnsmessage.Message {
 	h.Response, h.RecursionAvailable = true, true
 	r := dnsmessage.Message{Header: h, Questions: []dnsmessage.Question{q}}
+	name := q.Name
+	header := func() dnsmessage.ResourceHeader {
+		return dnsmessage.ResourceHeader{Name: name, Class: q.Class, TTL: 60}
+	}
+	for _, target := range chain {
+		to := dnsmessage.MustNewName(target + ".")
+		r.Answers = append(r.Answers, dnsmessage.Resource{Header: header(), Body: &dnsmessage.CNAMEResource{CNAME: to}})
+		name = to
+	}
 	for _, a := range addrs {
-		resource := dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 60}}
+		resource := dnsmessage.Resource{Header: header()}
 		switch {
 		case a.Is4() && q.Type == dnsmessage.TypeA:
 			resource.Body = &dnsmessage.AResource{A: a.As4()}

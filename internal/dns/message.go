@@ -76,6 +76,7 @@ func (q question) query(id uint16, edns bool) ([]byte, error) {
 type answer struct {
 	code      dnsmessage.RCode
 	addrs     []netip.Addr
+	alias     dnsmessage.Name // where the chain of aliases ends; the name asked for where there is none
 	truncated bool
 	lame      bool // it refers to other servers instead of asking them
 }
@@ -97,7 +98,7 @@ func (q question) parse(id uint16, message []byte) (a answer, ours bool) {
 	case err != nil: // FORMERR may come without the question
 		return answer{code: h.RCode}, true
 	}
-	a = answer{code: h.RCode, truncated: h.Truncated}
+	a = answer{code: h.RCode, alias: q.name, truncated: h.Truncated}
 	if p.SkipAllQuestions() != nil {
 		return a, true
 	}
@@ -109,8 +110,10 @@ func (q question) parse(id uint16, message []byte) (a answer, ours bool) {
 
 func (q question) is(asked dnsmessage.Question) bool {
 	return asked.Type == q.family && asked.Class == dnsmessage.ClassINET &&
-		strings.EqualFold(asked.Name.String(), q.name.String())
+		sameName(asked.Name, q.name)
 }
+
+func sameName(a, b dnsmessage.Name) bool { return strings.EqualFold(a.String(), b.String()) }
 
 // empty reports whether the name exists and has no address in this family.
 func (a answer) empty() bool { return a.code == dnsmessage.RCodeSuccess && len(a.addrs) == 0 }
@@ -123,7 +126,7 @@ func (a *answer) take(p *dnsmessage.Parser, family dnsmessage.Type) (whole bool)
 		if err != nil {
 			return errors.Is(err, dnsmessage.ErrSectionDone)
 		}
-		addr, err := address(p, h, family)
+		addr, err := a.record(p, h, family)
 		if err != nil {
 			return false
 		}
@@ -134,9 +137,13 @@ func (a *answer) take(p *dnsmessage.Parser, family dnsmessage.Type) (whole bool)
 	return true
 }
 
-// address reads one record; it is invalid where the record holds none.
-func address(p *dnsmessage.Parser, h dnsmessage.ResourceHeader, family dnsmessage.Type) (netip.Addr, error) {
+// record reads one record; the address is invalid where the record holds none.
+func (a *answer) record(p *dnsmessage.Parser, h dnsmessage.ResourceHeader, family dnsmessage.Type) (netip.Addr, error) {
 	switch {
+	case h.Class == dnsmessage.ClassINET && h.Type == dnsmessage.TypeCNAME && sameName(h.Name, a.alias):
+		r, err := p.CNAMEResource()
+		a.alias = r.CNAME
+		return netip.Addr{}, err
 	case h.Class != dnsmessage.ClassINET || h.Type != family:
 		return netip.Addr{}, p.SkipAnswer()
 	case family == dnsmessage.TypeA:

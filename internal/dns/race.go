@@ -37,6 +37,7 @@ type race struct {
 	replies  chan reply // room for all, so that no query waits for its reader
 	queries  sync.WaitGroup
 	worst    error
+	alias    dnsmessage.Name // to be asked for next; its length is 0 for none
 }
 
 type reply struct {
@@ -45,15 +46,18 @@ type reply struct {
 	err    error
 }
 
-// query returns the addresses for one question. The error is a *net.DNSError.
-func (r *Resolver) query(ctx context.Context, servers []string, q question) ([]netip.Addr, error) {
+// query returns the addresses for one question, or the alias to ask for in its place:
+// some forwarders know the alias, and leave it to the client to follow it. The error
+// is a *net.DNSError.
+func (r *Resolver) query(ctx context.Context, servers []string, q question) (addrs []netip.Addr, alias dnsmessage.Name, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	race := &race{resolver: r, question: q, servers: servers, round: len(servers),
 		replies: make(chan reply, maxTries), due: make(chan int),
 	}
 	defer race.queries.Wait()
 	defer cancel()
-	return race.run(ctx)
+	addrs, err = race.run(ctx)
+	return addrs, race.alias, err
 }
 
 func (r *race) run(ctx context.Context) ([]netip.Addr, error) {
@@ -113,6 +117,9 @@ func (r *race) judge(got reply) (addrs []netip.Addr, done bool, err error) {
 	switch {
 	case got.err == nil && len(got.answer.addrs) > 0:
 		return got.answer.addrs, true, nil
+	case got.err == nil && got.answer.empty() && !got.answer.truncated && !sameName(got.answer.alias, r.question.name):
+		r.alias = got.answer.alias
+		return nil, true, nil
 	case got.err == nil && got.answer.code == dnsmessage.RCodeNameError,
 		got.err == nil && got.answer.empty() && !got.answer.lame && !got.answer.truncated:
 		return nil, true, r.notFound(got.server)

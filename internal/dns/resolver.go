@@ -17,6 +17,9 @@ import (
 // (RFC 8305 section 3, Resolution Delay).
 const grace = 50 * time.Millisecond
 
+// maxAliases bounds how often an alias is followed in one lookup.
+const maxAliases = 8
+
 // Resolver looks up host names. The zero value works as the package comment says.
 // It is safe for concurrent use. Close it.
 type Resolver struct {
@@ -105,7 +108,14 @@ func (r *Resolver) askServers(servers []string, name string) source {
 		if err != nil {
 			return nil, &net.DNSError{Err: err.Error(), Name: name, IsNotFound: true}
 		}
-		return r.query(ctx, servers, q)
+		for range maxAliases {
+			addrs, alias, err := r.query(ctx, servers, q)
+			if err != nil || alias.Length == 0 {
+				return addrs, err
+			}
+			q.name = alias
+		}
+		return nil, &net.DNSError{Err: "too many aliases", Name: name}
 	}
 }
 

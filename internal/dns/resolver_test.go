@@ -268,6 +268,26 @@ func TestForgedAnswers(t *testing.T) {
 	})
 }
 
+// Some forwarders know an alias, and not what it stands for.
+func TestAliases(t *testing.T) {
+	onSite(t, 1, func(s *site) {
+		s.servers[0].Alias("www.test", "web.test")
+		s.servers[0].Alias("web.test", "GW.test")
+		s.servers[0].Alias("loop.test", "pool.test")
+		s.servers[0].Alias("pool.test", "loop.test")
+		s.servers[0].Alias("lost.test", "missing.test")
+		s.lookup("www.test", 0, four, six)
+		s.servers[0].Behave(lwm2mtest.NameManners{AliasAlone: true})
+		s.lookup("www.test", 0, four, six)
+		if err := s.fails("loop.test", 0); err.IsNotFound || err.Name != "loop.test" {
+			t.Errorf("%+v", err)
+		}
+		if err := s.fails("lost.test", 0); !err.IsNotFound {
+			t.Errorf("%+v", err)
+		}
+	})
+}
+
 // Where TCP does not get through, EDNS makes room.
 func TestTruncatedAndNoTCP(t *testing.T) {
 	onSite(t, 1, func(s *site) {
