@@ -29,4 +29,5 @@ type BootstrapStarted struct{ Epoch Epoch }
 type Bootstrapped struct {
 	Epoch Epoch
 	Tree  *lwm2m.Tree // objects 0 and 1 as stored; the receiver owns it
+	Held  error       // why they are in memory only; nil when they are on the disk
 }

@@ -57,6 +57,8 @@ type AccountsLoaded struct {
 	Unread bool
 	// StoredErr says why no generation of the record can be used.
 	StoredErr error
+	// Held says why Stored is in memory only; nil when it is on the disk.
+	Held error
 	// Refused is the newest content that is intact, where StoredErr is about
 	// what it says: its bootstrap account may still serve. Nil for none.
 	Refused []byte
@@ -94,6 +96,7 @@ type Save struct {
 	Token  uint64 // chosen by the shell; no two in a process are the same
 	Record string
 	Data   []byte // nil removes the record; one of state may come back after a power loss
+	Hold   bool   // core.Persist has it, too; for RecordCredentials only
 }
 
 // SetAside keeps a record from being read again, without destroying it: for a

@@ -296,6 +296,7 @@ func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
 		Token:  in.ID,
 		Record: messages.RecordCredentials,
 		Data:   record,
+		Hold:   true, // a client without a disk is better than one without a server
 	}}
 }
 
@@ -306,7 +307,7 @@ func (m *Machine) persisted(in core.Persisted) []core.Effect {
 	m.state, m.session = Done, nil
 	return []core.Effect{
 		m.reply(m.finish, done(messages.Changed)),
-		m.tell(messages.Bootstrapped{Epoch: m.begin.Epoch, Tree: m.result.Clone()}),
+		m.tell(messages.Bootstrapped{Epoch: m.begin.Epoch, Tree: m.result.Clone(), Held: in.Held}),
 	}
 }
 

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// maxAddresses bounds how many addresses of one host are tried in one attempt.
+// maxAddresses bounds how many addresses of one host are tried. A host with more
+// is misconfigured or hostile.
 const maxAddresses = 8
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
@@ -15,22 +16,20 @@ func usable(addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && addr != broadcast
 }
 
-// tidy drops addresses that cannot be used and duplicates, and keeps the order. Of
-// more than maxAddresses it keeps those that come after the last one tried, so that
-// each has its turn in some attempt. An IPv4-mapped address counts as IPv4.
-func tidy(all []netip.AddrPort, last netip.AddrPort) []netip.AddrPort {
+// tidy drops addresses that cannot be used and duplicates, keeps the order,
+// and keeps at most maxAddresses. An IPv4-mapped address counts as IPv4.
+func tidy(all []netip.AddrPort) []netip.AddrPort {
 	var kept []netip.AddrPort
 	for _, a := range all {
 		a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-		if usable(a.Addr()) && !slices.Contains(kept, a) {
-			kept = append(kept, a)
+		if !usable(a.Addr()) || slices.Contains(kept, a) {
+			continue
+		}
+		if kept = append(kept, a); len(kept) == maxAddresses {
+			break
 		}
 	}
-	if len(kept) <= maxAddresses {
-		return kept
-	}
-	from := slices.Index(kept, last) + 1
-	return append(kept[from:len(kept):len(kept)], kept[:from]...)[:maxAddresses:maxAddresses]
+	return kept
 }
 
 // withPort gives every address the same port.

@@ -216,7 +216,7 @@ func (m *Machine) join(in joined) []core.Effect {
 		return nil
 	}
 	known := len(m.addresses)
-	m.addresses = tidy(append(slices.Clone(m.addresses), withPort(in.addrs, m.chosen.Port())...), netip.AddrPort{})
+	m.addresses = tidy(append(slices.Clone(m.addresses), withPort(in.addrs, m.chosen.Port())...))
 	if len(m.addresses) == known {
 		return nil
 	}
@@ -228,7 +228,7 @@ func (m *Machine) join(in joined) []core.Effect {
 // choose takes the address that follows the last one tried and opens a socket
 // to it.
 func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effect {
-	m.addresses = tidy(candidates, m.request.After)
+	m.addresses = tidy(candidates)
 	if len(m.addresses) == 0 {
 		return m.lose(classify(&ResolveError{Host: m.request.URI.Host, Reason: ResolveNoAddress}))
 	}

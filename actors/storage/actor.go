@@ -10,6 +10,7 @@ import (
 
 // Props returns the properties of the storage actor.
 func Props(sources Sources, options actorkit.PropsOptions) *actor.Props {
+	sources.held = &held{}
 	return actorkit.Props(func() actor.Actor { return newShell(sources) }, options)
 }
 

@@ -14,6 +14,10 @@
 //	machine.go  what may go to the disk, and when
 //	actor.go    the shell, with the goroutines at the disk
 //	work.go     one job at the disk
+//	held.go     the credentials while there is no disk
+//
+// Credentials that a bootstrap delivers to a client whose directory has not been
+// usable since the start are kept in memory, and written when it is.
 //
 // A panic at the disk crashes the actor: jobs that wait are lost with it. The
 // supervisor repeats its own, and a Save that is not answered fails at its sender.

@@ -52,7 +52,7 @@ func TestStatesAreReadWholeOrNotAtAll(t *testing.T) {
 		names: []string{"state-1", "state-2", "state-3", "state-4", "state-5"},
 		found: map[string]error{"state-2": errOlder, "state-3": errUnread, "state-4": errLater, "state-5": errMissing},
 	}
-	sources := Sources{Records: s, Factory: noFactory}
+	sources := Sources{Records: s, Factory: noFactory, held: &held{}}
 	got := sources.load(messages.LoadAccounts{States: true}).States
 	if len(got) != 3 || string(got["state-1"].Data) != "state-1" || got["state-1"].Err != nil ||
 		got["state-2"].Data != nil || !errors.Is(got["state-2"].Err, errOlder) || !errors.Is(got["state-3"].Err, errUnread) {
@@ -70,7 +70,7 @@ func TestWhatServersWroteIsReadWholeOrNotAtAll(t *testing.T) {
 		nil: {Data: []byte("server")}, errOlder: {Err: errOlder}, errUnread: {Err: errUnread, Unread: true}, errMissing: {},
 	} {
 		s := &shelf{found: map[string]error{"server": found}}
-		got := Sources{Records: s, Factory: noFactory}.load(messages.LoadAccounts{}).Written
+		got := Sources{Records: s, Factory: noFactory, held: &held{}}.load(messages.LoadAccounts{}).Written
 		if string(got.Data) != string(want.Data) || !errors.Is(got.Err, want.Err) || got.Unread != want.Unread {
 			t.Errorf("%v: %+v", found, got)
 		}
@@ -81,11 +81,11 @@ func TestWhatServersWroteIsReadWholeOrNotAtAll(t *testing.T) {
 // belongs to.
 func TestForgettingTakesTheStatesFirst(t *testing.T) {
 	s := &shelf{names: []string{"state-1", "state-2"}}
-	if err := (Sources{Records: s}).forget(); err != nil || !slices.Equal(s.log, []string{"state-1", "state-2", "server", "credentials"}) {
+	if err := (Sources{Records: s, held: &held{}}).forget(); err != nil || !slices.Equal(s.log, []string{"state-1", "state-2", "server", "credentials"}) {
 		t.Errorf("%v, %v", s.log, err)
 	}
 	s = &shelf{names: []string{"state-1", "state-2"}, found: map[string]error{"state-1": errUnread}}
-	if err := (Sources{Records: s}).forget(); !errors.Is(err, errUnread) || slices.Contains(s.log, "credentials") {
+	if err := (Sources{Records: s, held: &held{}}).forget(); !errors.Is(err, errUnread) || slices.Contains(s.log, "credentials") {
 		t.Errorf("%v, %v", s.log, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestForgettingTakesTheStatesFirst(t *testing.T) {
 func TestOnlyStatesAreDropped(t *testing.T) {
 	s := &shelf{}
 	for _, record := range []string{"state-1", messages.RecordServer, messages.RecordCredentials} {
-		if answer := (Sources{Records: s}).perform(messages.Save{Token: 1, Record: record}); answer != (core.Persisted{Token: 1}) {
+		if answer := (Sources{Records: s, held: &held{}}).perform(messages.Save{Token: 1, Record: record}); answer != (core.Persisted{Token: 1}) {
 			t.Errorf("%s: %v", record, answer)
 		}
 	}

@@ -31,6 +31,8 @@ type Sources struct {
 	// FellBack() bool that says yes is about a newer record, and all that an
 	// older one holds is returned beside it.
 	Factory func() (*lwm2m.Tree, error)
+
+	held *held
 }
 
 // perform does one job at the disk.
@@ -43,7 +45,13 @@ func (s Sources) perform(request any) any {
 	case messages.SetAside:
 		_ = s.Records.SetAside(request.Record) // what stays is refused by whoever reads it, or crashes it again
 	case messages.Save:
-		if err := s.save(request); err != nil {
+		err := s.save(request)
+		switch {
+		case err == nil && request.Record == messages.RecordCredentials:
+			s.held.drop()
+		case err != nil && s.held.keep(request, err):
+			return core.Persisted{Token: request.Token, Held: err}
+		case err != nil:
 			return failed(request, err)
 		}
 		return core.Persisted{Token: request.Token}
@@ -69,7 +77,13 @@ func (s Sources) remove(record string) error {
 }
 
 // forget goes back to the factory's accounts.
-func (s Sources) forget() error { return Forget(s.Records) }
+func (s Sources) forget() error {
+	err := Forget(s.Records)
+	if err == nil {
+		s.held.drop()
+	}
+	return err
+}
 
 // Forget removes what a bootstrap and servers have left: the credentials last, to
 // which the rest belongs. It serves a directory without a client, too.
@@ -129,6 +143,16 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	if request.States {
 		answer.States = s.states()
 	}
+	if answer.Stored, answer.Held = s.held.settle(s.Records); answer.Held == nil {
+		s.credentials(&answer)
+	}
+	answer.Written = s.beside(messages.RecordServer)
+	s.factory(&answer)
+	return answer
+}
+
+// credentials reads the record of credentials.
+func (s Sources) credentials(answer *messages.AccountsLoaded) {
 	record, err := s.Records.Load(messages.RecordCredentials)
 	if !errors.Is(err, store.ErrNotExist) {
 		answer.Stored, answer.StoredErr = record.Data, err
@@ -139,7 +163,11 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	if errors.As(err, &unusable) {
 		answer.Refused = unusable.Refused
 	}
-	answer.Written = s.beside(messages.RecordServer)
+}
+
+// factory reads the factory's accounts.
+func (s Sources) factory(answer *messages.AccountsLoaded) {
+	var err error
 	answer.Factory, err = s.Factory()
 	var older interface{ FellBack() bool }
 	switch {
@@ -148,7 +176,6 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	case err != nil:
 		answer.FactoryErr, answer.FactoryClass = err, classOf(err)
 	}
-	return answer
 }
 
 // classOf tells a file that could not be read from one that cannot be used.

@@ -79,6 +79,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	m.kept, m.order = nil, order{unproven: true}
 	m.adopt(in.Tree, fromStore)
 	m.loader.outdated = true
+	m.held(now, in.Held)
 	m.forgetOthers()
 	m.voidWritten()
 	m.do(Emit{Event: messages.Event{Type: messages.EventBootstrapped, Server: b.server(), Accounts: len(m.servers())}})
@@ -86,6 +87,17 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 		a.outage.failures, a.outage.since = inherited(before, a)
 	}
 	m.startIdle(now)
+}
+
+// held says that what a bootstrap has delivered is in memory only; each look at the
+// store tries to write it.
+func (m *Machine) held(now time.Time, why error) {
+	if why == nil {
+		return
+	}
+	m.states.failed = true // the disk has been reported
+	m.loader.failures++
+	m.loadTroubles(now, []trouble{{messages.ClassStoreWrite, &heldError{why}, messages.ActionRetry, true}})
 }
 
 // linger keeps the finished bootstrap link for a grace period.

@@ -113,6 +113,8 @@ func stored(in messages.AccountsLoaded, factory *lwm2m.Tree) (*lwm2m.Tree, error
 // at again: what they have wins when it can be used.
 func troubles(in messages.AccountsLoaded, storedErr error, o origin) (all []trouble) {
 	switch {
+	case in.Held != nil:
+		all = append(all, trouble{messages.ClassStoreWrite, &heldError{in.Held}, messages.ActionRetry, true})
 	case storedErr != nil:
 		all = append(all, trouble{messages.ClassStoreRead, &unreadError{storedErr, o}, o.action(), true})
 	case in.FellBack:

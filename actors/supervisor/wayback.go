@@ -61,6 +61,15 @@ func (e *unreadError) Error() string {
 
 func (e *unreadError) Unwrap() error { return e.cause }
 
+// heldError says that the credentials in use are not on the disk, and why.
+type heldError struct{ cause error }
+
+func (e *heldError) Error() string {
+	return "the newest credentials are in memory only, and end with this process: " + e.cause.Error()
+}
+
+func (e *heldError) Unwrap() error { return e.cause }
+
 // makeshift reports whether the accounts are a substitute: used only because the
 // store has some that could not be read.
 func (o origin) makeshift() bool {

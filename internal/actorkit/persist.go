@@ -88,12 +88,12 @@ func (s *Shell) save(ctx actor.Context, i int, persist core.Persist) {
 		ctx.Send(ctx.Self(), core.PersistFailed{Token: save, Err: ErrNoStore})
 		return
 	}
-	ctx.Request(store, messages.Save{Token: save, Record: persist.Record, Data: persist.Data})
+	ctx.Request(store, messages.Save{Token: save, Record: persist.Record, Data: persist.Data, Hold: persist.Hold})
 }
 
 // answered ends the wait for a messages.Save: what it held up is carried out, and
 // then the machine gets the answer. An answer that nobody waits for is dropped.
-func (s *Shell) answered(ctx actor.Context, save uint64, err error) {
+func (s *Shell) answered(ctx actor.Context, save uint64, held, err error) {
 	i := slices.IndexFunc(s.batches, func(b batch) bool { return b.save == save })
 	if i < 0 {
 		return
@@ -109,7 +109,7 @@ func (s *Shell) answered(ctx actor.Context, save uint64, err error) {
 		s.Input(ctx, core.PersistFailed{Token: token, Err: err})
 		return
 	}
-	s.Input(ctx, core.Persisted{Token: token})
+	s.Input(ctx, core.Persisted{Token: token, Held: held})
 }
 
 // timerOf returns the timer that an effect sets or stops.

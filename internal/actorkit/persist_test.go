@@ -82,7 +82,7 @@ func TestAWriteHoldsUpTheRestOfItsBatch(t *testing.T) {
 		err   error
 		shown string
 	}{
-		"persisted": {nil, "in core.Persisted{1}"},
+		"persisted": {nil, "in core.Persisted{1 <nil>}"},
 		"failed":    {errors.New("full"), "in core.PersistFailed{1 full}"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestAWriteLetsOtherBatchesPass(t *testing.T) {
 		script{note{text: "another answer"}}, "input",
 		time.Second, answer{content: "1a"},
 	},
-		"0s save 1a", "0s another answer", "0s in stringinput", "1s behind", "1s in core.Persisted{1}")
+		"0s save 1a", "0s another answer", "0s in stringinput", "1s behind", "1s in core.Persisted{1 <nil>}")
 }
 
 func TestWritesOfABatchAreMadeOneAfterTheOther(t *testing.T) {
@@ -109,7 +109,7 @@ func TestWritesOfABatchAreMadeOneAfterTheOther(t *testing.T) {
 		script{persist(1, "a"), note{text: "x"}, persist(2, "b"), note{text: "y"}},
 		time.Second, answer{content: "1a"}, time.Second, answer{content: "2b"},
 	},
-		"0s save 1a", "1s x", "1s save 2b", "1s in core.Persisted{1}", "2s y", "2s in core.Persisted{2}")
+		"0s save 1a", "1s x", "1s save 2b", "1s in core.Persisted{1 <nil>}", "2s y", "2s in core.Persisted{2 <nil>}")
 }
 
 func TestWritesOfOneRecordStayInOrder(t *testing.T) {
@@ -119,8 +119,8 @@ func TestWritesOfOneRecordStayInOrder(t *testing.T) {
 		script{persist(3, "a"), note{text: "three"}},
 		time.Second, answer{content: "2b"}, time.Second, answer{content: "1a"}, time.Second, answer{content: "3a"},
 	},
-		"0s save 1a", "0s save 2b", "1s two", "1s in core.Persisted{2}",
-		"2s one", "2s save 3a", "2s in core.Persisted{1}", "3s three", "3s in core.Persisted{3}")
+		"0s save 1a", "0s save 2b", "1s two", "1s in core.Persisted{2 <nil>}",
+		"2s one", "2s save 3a", "2s in core.Persisted{1 <nil>}", "3s three", "3s in core.Persisted{3 <nil>}")
 }
 
 // The earlier write of the record has not even begun: it waits for another.
@@ -130,8 +130,8 @@ func TestAWriteWaitsForOneThatIsStillToBeMade(t *testing.T) {
 		script{note{text: "at once"}, persist(3, "b"), note{text: "last"}},
 		time.Second, answer{content: "1a"}, time.Second, answer{content: "2b"}, time.Second, answer{content: "3b"},
 	},
-		"0s save 1a", "0s at once", "1s save 2b", "1s in core.Persisted{1}",
-		"2s save 3b", "2s in core.Persisted{2}", "3s last", "3s in core.Persisted{3}")
+		"0s save 1a", "0s at once", "1s save 2b", "1s in core.Persisted{1 <nil>}",
+		"2s save 3b", "2s in core.Persisted{2 <nil>}", "3s last", "3s in core.Persisted{3 <nil>}")
 }
 
 func TestAfterWaitsForTheWriteThatItNames(t *testing.T) {
@@ -143,7 +143,7 @@ func TestAfterWaitsForTheWriteThatItNames(t *testing.T) {
 		time.Second, answer{content: "1a"},
 	},
 		"0s nothing to wait for", "0s save 1a", "0s at once", "0s another",
-		"1s behind", "1s after", "1s in core.Persisted{1}")
+		"1s behind", "1s after", "1s in core.Persisted{1 <nil>}")
 }
 
 func TestAnswersThatNobodyAwaitsAreDropped(t *testing.T) {
@@ -152,7 +152,7 @@ func TestAnswersThatNobodyAwaitsAreDropped(t *testing.T) {
 		script{persist(1, "a"), note{text: "x"}},
 		answer{content: "1a"}, answer{content: "1a"},
 	},
-		"0s save 1a", "0s x", "0s in core.Persisted{1}")
+		"0s save 1a", "0s x", "0s in core.Persisted{1 <nil>}")
 }
 
 func TestAShellDoesNotWaitForTheStoreForEver(t *testing.T) {
@@ -196,7 +196,7 @@ func TestAnswersToAnEarlierIncarnationAreDropped(t *testing.T) {
 			synctest.Wait()
 		}
 		poison(t, system, pid, store)
-		if got, want := fmt.Sprint(log.list()), "[0s save old 1s save new 3s in core.Persisted{1}]"; got != want {
+		if got, want := fmt.Sprint(log.list()), "[0s save old 1s save new 3s in core.Persisted{1 <nil>}]"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
@@ -210,7 +210,7 @@ func TestATimerThatAWaitingEffectChangesDoesNotExpire(t *testing.T) {
 		script{persist(1, "x"), stop("a"), set("b", 5*time.Second)},
 		2 * time.Second, answer{content: "1x"}, time.Minute,
 	},
-		"0s save 1x", "1s in core.Expired{c}", "2s in core.Persisted{1}", "7s in core.Expired{b}")
+		"0s save 1x", "1s in core.Expired{c}", "2s in core.Persisted{1 <nil>}", "7s in core.Expired{b}")
 }
 
 // What a later step has made of a timer is not undone by an effect that waited.
@@ -220,7 +220,7 @@ func TestTheLatestStepDecidesAboutATimer(t *testing.T) {
 		script{set("b", 10*time.Second), stop("c"), set("a", 5*time.Second)},
 		2 * time.Second, answer{content: "1x"}, time.Minute,
 	},
-		"0s save 1x", "2s behind", "2s in core.Persisted{1}", "5s in core.Expired{a}", "10s in core.Expired{b}")
+		"0s save 1x", "2s behind", "2s in core.Persisted{1 <nil>}", "5s in core.Expired{a}", "10s in core.Expired{b}")
 }
 
 // Two batches wait: the earlier one is the last to go on.
@@ -230,8 +230,8 @@ func TestAnEarlierBatchThatGoesOnLaterLeavesTheTimer(t *testing.T) {
 		script{persist(2, "y"), set("a", time.Hour), note{text: "two"}},
 		time.Second, answer{content: "2y"}, time.Second, answer{content: "1x"}, 2 * time.Hour,
 	},
-		"0s save 1x", "0s save 2y", "1s two", "1s in core.Persisted{2}",
-		"2s one", "2s in core.Persisted{1}", "1h0m1s in core.Expired{a}")
+		"0s save 1x", "0s save 2y", "1s two", "1s in core.Persisted{2 <nil>}",
+		"2s one", "2s in core.Persisted{1 <nil>}", "1h0m1s in core.Expired{a}")
 }
 
 // plan is a random history: batches, and how long the disk takes for each write.

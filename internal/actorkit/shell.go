@@ -76,9 +76,9 @@ func (s *Shell) Receive(ctx actor.Context) {
 	case Expired:
 		s.expired(ctx, message)
 	case core.Persisted:
-		s.answered(ctx, message.Token, nil)
+		s.answered(ctx, message.Token, message.Held, nil)
 	case core.PersistFailed:
-		s.answered(ctx, message.Token, message.Err)
+		s.answered(ctx, message.Token, nil, message.Err)
 	case messages.Ping:
 		message.Pong()
 	default:
@@ -114,7 +114,7 @@ func (s *Shell) expired(ctx actor.Context, message Expired) {
 	}
 	switch key := message.Key.(type) {
 	case saveWait:
-		s.answered(ctx, key.save, ErrPersistTimeout)
+		s.answered(ctx, key.save, nil, ErrPersistTimeout)
 	case core.Timer:
 		if !s.superseded(key) {
 			s.Input(ctx, core.Expired{Timer: key})

@@ -68,6 +68,7 @@ var shells = []string{
 	"actors/network/outbox.go",    // writes that may wait
 	// The jobs at the disk, each on a goroutine of its own.
 	"actors/storage/work.go",
+	"actors/storage/held.go", // what they share
 }
 
 // pardons are the names of otherwise forbidden packages that a file may use, as

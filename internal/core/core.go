@@ -139,6 +139,10 @@ type Persist struct {
 	Token  uint64 // chosen by the machine; returned in the answer
 	Record string // the record's name in the store
 	Data   []byte // the whole new content; nil removes the record
+	// Hold says that memory will do where the state directory has not been usable
+	// since the start: the store writes the content once it is, and returns it until
+	// then. The answer is a [Persisted] that says so.
+	Hold bool
 }
 
 // After holds up the effects that follow it in the same batch while a [Persist]
@@ -150,7 +154,12 @@ type After struct {
 }
 
 // Persisted is the input that says that a record is durable, or durably gone.
-type Persisted struct{ Token uint64 }
+type Persisted struct {
+	Token uint64
+	// Held says why the record is in memory only, as [Persist] allowed; nil when
+	// it is durable.
+	Held error
+}
 
 // PersistFailed is the input that says that a record could not be made
 // durable; the former content is still in place.

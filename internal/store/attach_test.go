@@ -72,6 +72,31 @@ func TestAttachMakesTheDirectoryLater(t *testing.T) {
 	checkLoad(t, s, "state", "x")
 }
 
+// Whoever has something to write has to know whether there may be a former content.
+func TestADirectoryThatWasReachedOnce(t *testing.T) {
+	m := newMemFS()
+	refused := func(s *Store) *WriteError {
+		var we *WriteError
+		if _, err := s.Save("state", nil); !errors.As(err, &we) {
+			t.Fatalf("Save = %v", err)
+		}
+		return we
+	}
+	failing("mkdir", syscall.EROFS)(m)
+	s := attach(t, m)
+	if we := refused(s); !we.Unreached {
+		t.Errorf("%+v", we)
+	}
+	failing("", nil)(m)
+	mustSave(t, s, "state", []byte("x"))
+	for _, op := range []string{"lstat", "sync", "rename"} {
+		failing(op, syscall.EROFS)(m)
+		if we := refused(s); we.Unreached {
+			t.Errorf("%s: %+v", op, we)
+		}
+	}
+}
+
 // A medium on which no lock can be made is read all the same.
 func TestAttachReadsWhereNothingCanBeWritten(t *testing.T) {
 	m := trusted(t)
@@ -79,7 +104,7 @@ func TestAttachReadsWhereNothingCanBeWritten(t *testing.T) {
 	s := attach(t, m)
 	checkLoad(t, s, "state", "new")
 	var we *WriteError
-	if _, err := s.Save("state", nil); !errors.As(err, &we) || we.Op != "lock" || !errors.Is(err, syscall.EROFS) {
+	if _, err := s.Save("state", nil); !errors.As(err, &we) || we.Op != "lock" || !we.Unreached || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("Save = %v", err)
 	}
 	must(t, s.Close())

@@ -101,6 +101,9 @@ type WriteError struct {
 	Op   string
 	Path string
 	Err  error
+	// Unreached says that the directory has not been this Store's since it was
+	// opened: it could not be made, locked or trusted.
+	Unreached bool
 }
 
 // Error gives the step, the path and the cause.

@@ -65,8 +65,9 @@ func (s *Store) begin(name string) (listing, error) {
 func (s *Store) prepare() ([]string, error) {
 	s.own.Lock()
 	defer s.own.Unlock()
+	unreached := s.lock == nil
 	if err := s.reach(); err != nil {
-		return nil, &WriteError{Op: "check", Path: s.dir, Err: err}
+		return nil, &WriteError{Op: "check", Path: s.dir, Err: err, Unreached: unreached}
 	}
 	if err := s.ensureLock(); err != nil {
 		return nil, err
@@ -87,11 +88,11 @@ func (s *Store) ensureLock() error {
 	}
 	path := s.path(lockFile)
 	lock, taken, err := takeLock(s.fs, path)
-	switch {
-	case err != nil:
-		return &WriteError{Op: "lock", Path: path, Err: cause(err)}
-	case !taken:
-		return &WriteError{Op: "lock", Path: path, Err: lockedError(s.fs, s.dir, nil)}
+	if err == nil && !taken {
+		err = lockedError(s.fs, s.dir, nil)
+	}
+	if err != nil {
+		return &WriteError{Op: "lock", Path: path, Err: cause(err), Unreached: s.lock == nil}
 	}
 	if s.lock != nil {
 		_ = s.lock.Unlock()

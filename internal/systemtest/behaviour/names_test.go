@@ -32,28 +32,6 @@ func TestAnAddressThatIsResolvedLateIsTried(t *testing.T) {
 	})
 }
 
-// Eight addresses are tried in an attempt; those of a name that has more have their
-// turn in the next one.
-func TestEveryAddressOfANameHasItsTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
-		defer w.Close()
-		var addrs []netip.Addr
-		for i := range byte(20) {
-			addrs = append(addrs, netip.AddrFrom4([4]byte{198, 51, 100, i + 1}))
-		}
-		w.Network.SetDNS("server.test", append(addrs, systemtest.ServerAddr)...)
-		cfg := w.NoSec()
-		cfg.Server.URI = "coap://server.test"
-		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
-		client := w.Start(cfg)
-		if e := client.Next(holdfast.EventRegistered); e.Attempts != 3 {
-			t.Errorf("registered in %d attempts, want 3: %s", e.Attempts, client.Story())
-		}
-		client.ExpectClose(nil)
-	})
-}
-
 // A name server that answers for one family only, or knows no EDNS, over real
 // sockets: a Register within seconds.
 func TestRegistersWithTheNameServersOfTheField(t *testing.T) {

@@ -110,7 +110,7 @@
 //	dns not-found|fails|silent|moves|both|right
 //	    The name service, for server.test: it may name "server-2" instead, or
 //	    an address that nobody has before the right one.
-//	disk full|read-only|unreadable|mended, disk hangs for=D
+//	disk full|read-only|unreadable|forbidden|mended, disk hangs for=D
 //	    The disk under the state directory cannot be written, or not even read,
 //	    or takes its time over the next write.
 //	disk damages RECORD

@@ -115,6 +115,10 @@ var diskFaults = map[string]diskFault{
 	"unreadable": {syscall.EIO, []lwm2mtest.DiskOperation{
 		lwm2mtest.DiskOpen, lwm2mtest.DiskRead, lwm2mtest.DiskList, lwm2mtest.DiskLock,
 	}},
+	"forbidden": {syscall.EACCES, []lwm2mtest.DiskOperation{
+		lwm2mtest.DiskOpen, lwm2mtest.DiskCreate, lwm2mtest.DiskRead, lwm2mtest.DiskWrite,
+		lwm2mtest.DiskRename, lwm2mtest.DiskRemove, lwm2mtest.DiskList, lwm2mtest.DiskLock,
+	}},
 	"mended": {},
 }
 
