@@ -3,6 +3,8 @@ package scenario
 import (
 	"context"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
@@ -18,10 +20,13 @@ import (
 //	delete PATH...
 //	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
 //	        [id=N] [lifetime=D] [uri=URI] [half]
+//	itself [object0=N] [uri=URI] [id=N] [sms]
 //	read PATH...
 //
 // An account is a Security and a Server instance; half of it only the first.
-// The order is always that of this list; Finish ends it, unless no-finish is
+// Itself is the account of the bootstrap server, with all the resources that servers
+// write there though they mean nothing; with sms, keys of no use for a binding that
+// is not used. The order is always that of this list; Finish ends it, unless no-finish is
 // given. The server stops at what is refused. With every=D it takes its time
 // before each operation.
 func (s *stage) deliver(c *command) {
@@ -37,6 +42,8 @@ func (s *stage) deliver(c *command) {
 			config.Delete = append(config.Delete, o.words...)
 		case "read":
 			config.Read = append(config.Read, o.words...)
+		case "itself":
+			config.Writes = append(config.Writes, s.itself(o))
 		case "account":
 			config.Writes = append(config.Writes, s.accountWrites(o)...)
 		default:
@@ -66,6 +73,32 @@ func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {
 		return writes[:1]
 	}
 	return writes
+}
+
+// itself is the bootstrap account as its server writes it back.
+func (s *stage) itself(o *command) lwm2mtest.BootstrapWrite {
+	at := lwm2m.PathOf(objects.Security, uint16(o.number("object0", 0)))
+	values := map[uint16]lwm2m.Value{
+		objects.SecurityServerURI:           lwm2m.String(o.text("uri", "coap://"+s.servers[bootstrap].host.Addr().String())),
+		objects.SecurityBootstrapServer:     lwm2m.Boolean(true),
+		objects.SecurityMode:                lwm2m.Integer(3),
+		objects.SecurityPublicKeyOrIdentity: lwm2m.Opaque(nil),
+		objects.SecurityServerPublicKey:     lwm2m.Opaque(nil),
+		objects.SecuritySecretKey:           lwm2m.Opaque(nil),
+		objects.SecurityShortServerID:       lwm2m.Integer(int64(o.number("id", 0))),
+		objects.SecurityClientHoldOffTime:   lwm2m.Integer(0),
+	}
+	if o.has("sms") {
+		values[objects.SecuritySMSSecurityMode] = lwm2m.Integer(3)
+		values[objects.SecuritySMSBindingKeyParameters] = lwm2m.Opaque([]byte{1, 2, 3})
+		values[objects.SecuritySMSBindingSecretKeys] = lwm2m.Opaque(make([]byte, 7))
+	}
+	o.spent()
+	w := lwm2mtest.BootstrapWrite{Path: at.String()}
+	for _, id := range slices.Sorted(maps.Keys(values)) {
+		w.Nodes = append(w.Nodes, lwm2m.Node{Path: at.Child(id), Value: values[id]})
+	}
+	return w
 }
 
 // toFirst has a Security instance written to /0/0, which an AccountConfig leaves to
