@@ -28,6 +28,7 @@
 //	stream.go     ... whose response the owner pulls part by part
 //	serve.go      requests of the peer, and our replies
 //	inblock.go    ... whose payload comes block by block (Block1)
+//	again.go      ... one of whose blocks comes a second time
 //	outblock.go   ... whose reply is larger than a block (Block2)
 //	notify.go     notifications: queue, replacement, outcome (RFC 7641)
 //	timers.go     the names of the timers

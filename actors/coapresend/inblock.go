@@ -20,6 +20,8 @@ type upload struct {
 	non      bool   // its latest block was not confirmable
 	received int
 	body     []byte // what was received, unless it is streamed
+	latest   *taken // of what was received; nil before
+	done     bool   // nothing continues it: it is kept for the sake of its latest part
 	expires  time.Time
 }
 
@@ -31,6 +33,10 @@ func (m *Machine) inBlock(e *entry, msg coap.Message, block, block2 coap.Block) 
 		m.answerCode(e, messages.BadRequest)
 		return
 	}
+	if p := m.takenPart(msg, block); p != nil {
+		m.takeAgain(e, p)
+		return
+	}
 	u := m.uploadFor(msg, block)
 	switch {
 	case u == nil:
@@ -38,9 +44,7 @@ func (m *Machine) inBlock(e *entry, msg coap.Message, block, block2 coap.Block) 
 	case m.streams(msg):
 		m.streamBlock(e, msg, u, block, block2)
 	case m.tooLarge(u, msg):
-		m.dropUpload(u.key)
-		m.answerTooLarge(e)
-		m.tell(core.Handler, messages.BodyRefused{Peer: m.cfg.Peer, Epoch: m.cfg.Epoch})
+		m.refuseBody(e, msg, u, block)
 	default:
 		m.collectBlock(e, msg, u, block, block2)
 	}
@@ -55,24 +59,28 @@ func (m *Machine) uploadFor(msg coap.Message, block coap.Block) *upload {
 	m.dropUpload(key)
 	if block.Num == 0 {
 		old = &upload{key: key, head: uploadHead(msg)}
-	} else if old == nil || old.received != block.Offset() || old.head != uploadHead(msg) {
+	} else if old == nil || old.done || old.received != block.Offset() || old.head != uploadHead(msg) {
 		return nil
 	}
 	old.non = msg.Type != coap.CON
-	if block.More {
+	old.done = !block.More
+	if block.More || block.Num > 0 {
 		m.storeUpload(old)
 	}
 	return old
 }
 
 // storeUpload keeps an upload until EXCHANGE_LIFETIME after this, its latest
-// block. When too many are open, one is dropped; see victim.
+// block. When too many are kept, one is dropped, those first that are done; see
+// victim.
 func (m *Machine) storeUpload(u *upload) {
 	u.expires = m.now.Add(m.cfg.ExchangeLifetime())
 	if len(m.uploads) >= maxUploads {
-		at := victim(m.uploads, u.non)
+		at := victim(m.uploads, u.unconfirmed())
 		if at < 0 {
-			m.shed.Memory++
+			if !u.done {
+				m.shed.Memory++
+			}
 			return
 		}
 		m.uploads = slices.Delete(m.uploads, at, at+1)
@@ -84,7 +92,7 @@ func (m *Machine) storeUpload(u *upload) {
 // unconfirmed is a transfer in blocks that may be of non-confirmable messages.
 type unconfirmed interface{ unconfirmed() bool }
 
-func (u *upload) unconfirmed() bool { return u.non }
+func (u *upload) unconfirmed() bool { return u.non || u.done }
 
 // victim returns which transfer makes room for a new one: the one idle for
 // longest, those of non-confirmable messages first. It is -1 when the new one is
@@ -117,11 +125,14 @@ func (m *Machine) tooLarge(u *upload, msg coap.Message) bool {
 	return u.received+len(msg.Payload) > m.cfg.MaxBody || uint64(announced) > uint64(m.cfg.MaxBody)
 }
 
-// answerTooLarge answers 4.13 with the limit (RFC 7959 section 4).
-func (m *Machine) answerTooLarge(e *entry) {
-	msg := coap.Message{Code: messages.RequestEntityTooLarge}
-	msg.AddUint(coap.Size1, uint32(m.cfg.MaxBody))
-	m.answer(e, msg)
+// refuseBody ends an upload with 4.13 and the limit (RFC 7959 section 4).
+func (m *Machine) refuseBody(e *entry, msg coap.Message, u *upload, block coap.Block) {
+	answer := coap.Message{Code: messages.RequestEntityTooLarge}
+	answer.AddUint(coap.Size1, uint32(m.cfg.MaxBody))
+	u.body, u.done = nil, true
+	u.take(msg, block).answer = answer
+	m.answer(e, answer)
+	m.tell(core.Handler, messages.BodyRefused{Peer: m.cfg.Peer, Epoch: m.cfg.Epoch})
 }
 
 // collectBlock adds a block to a body, and hands the request over with the
@@ -129,18 +140,23 @@ func (m *Machine) answerTooLarge(e *entry) {
 func (m *Machine) collectBlock(e *entry, msg coap.Message, u *upload, block, block2 coap.Block) {
 	u.body = append(u.body, msg.Payload...)
 	u.received += len(msg.Payload)
+	taken := u.take(msg, block)
 	if block.More {
-		m.answer(e, m.continued(block))
+		taken.answer = m.continued(block)
+		m.answer(e, taken.answer)
 		return
 	}
-	msg.Payload = u.body
-	m.deliver(e, msg, &job{block1: &block, block2: block2})
+	msg.Payload, u.body = u.body, nil
+	taken.job = &job{block1: &block, block2: block2, taken: taken}
+	m.deliver(e, msg, taken.job)
 }
 
 // streamBlock hands a block over as it comes. The peer sends the next one when the
 // handler asks for it.
 func (m *Machine) streamBlock(e *entry, msg coap.Message, u *upload, block, block2 coap.Block) {
-	j := &job{block1: &block, block2: block2}
+	taken := u.take(msg, block)
+	j := &job{block1: &block, block2: block2, taken: taken}
+	taken.job = j
 	if block.More {
 		j.upload = u
 	}

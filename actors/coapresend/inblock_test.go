@@ -117,8 +117,7 @@ func TestInboundBlocksRestart(t *testing.T) {
 		t.Error("the body is another one")
 	}
 	d.lines = nil
-	stray := blockOf(2500, 2)
-	stray.MID = 52
+	stray := message(coap.CON, messages.PUT, 52, []byte{3}, path("0", "0"), block1(2, false, 6), payload(make([]byte, 452)))
 	d.peer(stray)
 	d.expect("0s send ACK 4.08 mid=52 token=03")
 }
@@ -148,7 +147,7 @@ func TestInboundTooLarge(t *testing.T) {
 		"0s send ACK 4.13 mid=12 token=03 size1=2048",
 		"0s messages.BodyRefused",
 	)
-	if len(d.m.uploads) != 0 {
+	if u := d.m.uploads; len(u) != 1 || u[0].body != nil {
 		t.Error("the body is kept")
 	}
 	announced := blockOf(3000, 0, uintOption(coap.Size1, 2049))

@@ -20,6 +20,7 @@ type job struct {
 	block2  coap.Block   // what the peer asks for; block 0 of our size when it does not say
 	block1  *coap.Block  // the block of the request that is answered, if it came in blocks
 	upload  *upload      // the streamed body that goes on after this part
+	taken   *taken       // the block of a body that is answered, if it came in blocks
 }
 
 // request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2).
@@ -88,11 +89,7 @@ func (m *Machine) deliver(e *entry, msg coap.Message, j *job) {
 // inbound makes j the job of e and returns what the handler gets to see of it.
 func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
 	j.id, j.entry, j.request = m.newID(), e, msg
-	e.job = j
-	if e.confirmable {
-		e.due = m.now.Add(m.cfg.ackDelay())
-		m.serveBy(e.due)
-	}
+	m.waitFor(e, j)
 	in := messages.Inbound{
 		Peer:          m.cfg.Peer,
 		Epoch:         m.cfg.Epoch,
@@ -110,6 +107,15 @@ func (m *Machine) inbound(e *entry, msg coap.Message, j *job) messages.Inbound {
 		in.Key = bodyKey(msg)
 	}
 	return in
+}
+
+// waitFor makes a request wait for the answer of a job.
+func (m *Machine) waitFor(e *entry, j *job) {
+	e.job = j
+	if e.confirmable {
+		e.due = m.now.Add(m.cfg.ackDelay())
+		m.serveBy(e.due)
+	}
 }
 
 func (m *Machine) newID() uint64 {
@@ -155,16 +161,18 @@ func (m *Machine) reply(in messages.Reply) {
 		return
 	}
 	if u := e.job.upload; u != nil {
-		m.uploads = slices.DeleteFunc(m.uploads, func(other *upload) bool { return other == u })
+		u.done = true
 	}
-	m.answer(e, m.replyMessage(e.job, in))
+	m.answerJob(e.job, m.replyMessage(e.job, in))
 }
 
 // working returns the entry of a request that the handler has and that it may
 // still answer; nil when there is none.
 func (m *Machine) working(id uint64) *entry {
-	at := slices.IndexFunc(m.entries, func(e *entry) bool { return e.job != nil && e.job.id == id })
-	if at < 0 || !m.now.Before(m.entries[at].expires) {
+	at := slices.IndexFunc(m.entries, func(e *entry) bool {
+		return e.job != nil && e.job.id == id && m.now.Before(e.expires)
+	})
+	if at < 0 {
 		return nil
 	}
 	return m.entries[at]

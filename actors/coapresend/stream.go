@@ -35,7 +35,7 @@ func (m *Machine) more(in messages.More) {
 // moreUpload acknowledges a part, which asks the peer for the next.
 func (m *Machine) moreUpload(id uint64) {
 	if e := m.working(id); e != nil && e.job.upload != nil {
-		m.answer(e, m.continued(*e.job.block1))
+		m.answerJob(e.job, m.continued(*e.job.block1))
 	}
 }
 

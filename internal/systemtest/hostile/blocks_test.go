@@ -42,7 +42,11 @@ func TestHostile11BrokenUploadsAreRefused(t *testing.T) {
 
 		w.ExpectAnswer("block 0", block(w, 0, true, 2, 64), messages.Continue)
 		w.ExpectAnswer("block 1", block(w, 1, true, 2, 64), messages.Continue)
-		w.ExpectAnswer("block 1 once more", block(w, 1, true, 2, 64), messages.RequestEntityIncomplete)
+		w.ExpectAnswer("block 1 once more", block(w, 1, true, 2, 64), messages.Continue)
+		forged := block(w, 1, true, 2, 64)
+		forged.Payload[63]++
+		w.ExpectAnswer("block 1 with other content", forged, messages.RequestEntityIncomplete)
+		w.ExpectAnswer("what that left", block(w, 2, true, 2, 64), messages.RequestEntityIncomplete)
 
 		w.ExpectAnswer("block 0", block(w, 0, true, 2, 64), messages.Continue)
 		w.ExpectAnswer("block 0 begins anew", block(w, 0, true, 2, 64), messages.Continue)

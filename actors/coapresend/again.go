@@ -1,0 +1,58 @@
+package coapresend
+
+import (
+	"crypto/sha256"
+
+	"github.com/holdfast-iot/holdfast/internal/coap"
+)
+
+// taken is the block of an upload that was taken last. A peer that has not heard the
+// answer may send it again under a new message ID, which deduplication does not
+// know (some resend whole exchanges): it is not taken twice, and answered as it was.
+type taken struct {
+	block  coap.Block
+	sum    [sha256.Size]byte // of its payload
+	job    *job              // what the handler was asked; nil once there is an answer
+	answer coap.Message
+}
+
+// take notes that a block was taken.
+func (u *upload) take(msg coap.Message, block coap.Block) *taken {
+	u.latest = &taken{block: block, sum: sha256.Sum256(msg.Payload)}
+	return u.latest
+}
+
+// takenPart returns the part that a block repeats; nil when it is another one. A body
+// of one block is a request like any other: it is carried out as often as it comes.
+func (m *Machine) takenPart(msg coap.Message, block coap.Block) *taken {
+	u := m.findUpload(uploadKey(msg))
+	if u == nil || u.latest == nil || u.latest.block != block || block.Num == 0 && !block.More {
+		return nil
+	}
+	if u.head != uploadHead(msg) || u.latest.sum != sha256.Sum256(msg.Payload) {
+		return nil
+	}
+	return u.latest
+}
+
+// takeAgain answers a block that was taken already, or makes it wait for the same
+// answer.
+func (m *Machine) takeAgain(e *entry, p *taken) {
+	if p.job != nil {
+		m.waitFor(e, p.job)
+		return
+	}
+	m.answer(e, p.answer)
+}
+
+// answerJob answers all requests that wait for a job.
+func (m *Machine) answerJob(j *job, msg coap.Message) {
+	if j.taken != nil {
+		j.taken.job, j.taken.answer = nil, msg
+	}
+	for _, e := range m.entries {
+		if e.job == j {
+			m.answer(e, msg)
+		}
+	}
+}
