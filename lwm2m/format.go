@@ -15,3 +15,23 @@ const (
 	FormatJSON       Format = 11543
 	FormatLwM2MCBOR  Format = 11544
 )
+
+// earlier are the numbers that servers used before there were registered ones: those
+// of the drafts of LwM2M 1.0, which some still send, and the TLV of another vendor's
+// clients.
+var earlier = map[Format]Format{
+	1541: FormatText,
+	1542: FormatTLV,
+	1543: FormatJSON,
+	1544: FormatOpaque,
+	99:   FormatTLV,
+}
+
+// Standard returns the registered number of a format that has an earlier one, else the
+// number itself. Whoever asks in an earlier number is answered in it.
+func (f Format) Standard() Format {
+	if registered, old := earlier[f]; old {
+		return registered
+	}
+	return f
+}

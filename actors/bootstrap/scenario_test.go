@@ -201,7 +201,7 @@ func (p *player) operation(method, path string, arguments map[string]string) mes
 		in.Observe = new(uint32(0))
 	}
 	if s, given := arguments["body"]; given {
-		in.Payload = p.body(*in.ContentFormat, path, s)
+		in.Payload = p.body(in.ContentFormat.Standard(), path, s)
 	}
 	return in
 }

@@ -148,7 +148,7 @@ func (s session) execute(path lwm2m.Path, in messages.Inbound) answer {
 	switch {
 	case what == triggerBootstrap && !hasBootstrap(s.model):
 		return *refuse(messages.MethodNotAllowed, "there is no bootstrap account")
-	case in.ContentFormat != nil && *in.ContentFormat != messages.FormatText:
+	case in.ContentFormat != nil && in.ContentFormat.Standard() != messages.FormatText:
 		return *refuse(messages.UnsupportedFormat, "the arguments of Execute are text")
 	case !validArguments(in.Payload):
 		return *refuse(messages.BadRequest, "malformed arguments")

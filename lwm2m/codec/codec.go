@@ -64,10 +64,11 @@ var formats = map[lwm2m.Format]format{
 
 // Encode writes what target names: an object, an instance, a resource or a
 // resource instance, or the root where the format can address it. p is all that is
-// there, and nothing else. The error is a [*FormatError], or a
+// there, and nothing else. Earlier numbers of a format stand for it
+// ([lwm2m.Format.Standard]). The error is a [*FormatError], or a
 // [*lwm2m.EncodeError] where this content cannot be represented.
 func Encode(f lwm2m.Format, target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
-	encode := formats[f].read
+	encode := formats[f.Standard()].read
 	if encode == nil {
 		return nil, &FormatError{Operation: Read, Format: f, Path: target}
 	}
@@ -75,10 +76,10 @@ func Encode(f lwm2m.Format, target lwm2m.Path, p lwm2m.Payload) ([]byte, error) 
 }
 
 // Decode reads a payload for target, with the types of the registry. Limits that
-// are zero mean the defaults. The error is a [*FormatError] or a
+// are zero mean the defaults. Earlier numbers of a format stand for it. The error is a [*FormatError] or a
 // [*lwm2m.DecodeError].
 func Decode(f lwm2m.Format, target lwm2m.Path, data []byte, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, error) {
-	decode := formats[f].write
+	decode := formats[f.Standard()].write
 	if decode == nil {
 		return lwm2m.Payload{}, &FormatError{Operation: Write, Format: f, Path: target}
 	}

@@ -123,6 +123,19 @@ func TestFormats(t *testing.T) {
 			t.Errorf("decode in %d: %v", f, err)
 		}
 	}
+	for early, f := range map[lwm2m.Format]lwm2m.Format{1541: lwm2m.FormatText, 1542: lwm2m.FormatTLV, 1544: lwm2m.FormatOpaque, 99: lwm2m.FormatTLV} {
+		want, _ := Encode(f, target, single(target, lwm2m.Opaque([]byte("x"))))
+		if got, err := Encode(early, target, single(target, lwm2m.Opaque([]byte("x")))); err != nil || !slices.Equal(got, want) {
+			t.Errorf("encode in %d: %x, %v", early, got, err)
+		}
+		if _, err := Decode(early, target, want, registry, lwm2m.Limits{}); err != nil {
+			t.Errorf("decode in %d: %v", early, err)
+		}
+	}
+	var refused *FormatError
+	if _, err := Encode(1543, target, single(target, lwm2m.Opaque(nil))); !errors.As(err, &refused) || refused.Format != 1543 {
+		t.Errorf("encode in 1543: %v", err)
+	}
 	if got := (&FormatError{Operation: Write, Format: 40, Path: target}).Error(); got != "lwm2m: no write of /4242/3/6 in content format 40" {
 		t.Error(got)
 	}
