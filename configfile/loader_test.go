@@ -119,6 +119,11 @@ func TestLoadConfigForms(t *testing.T) {
 
 func TestLoadConfigFaults(t *testing.T) {
 	t.Parallel()
+	const (
+		anchored = "has an anchor (&): remove it; a value that begins with & takes quotes"
+		aliased  = "is an alias (*): write out what it stands for; a value that begins with * takes quotes"
+		tagged   = "has a tag (!): remove it; a value that begins with ! takes quotes"
+	)
 	for _, test := range []struct {
 		name, content string
 		want          []string
@@ -137,9 +142,27 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"list", "endpoint: [g]\n", []string{"1:11 endpoint: takes one value, not a list"}},
 		{"keys for a value", "endpoint: {a: g}\n", []string{"1:11 endpoint: takes a value, not keys of its own"}},
 		{"value for a section", "endpoint: g\ncoap: 2s\n", []string{"2:7 coap: is a section: its keys belong below it, indented"}},
-		{"alias", "endpoint: &a g\n", []string{"1:11 endpoint: uses an anchor, an alias or a tag: write the value itself"}},
-		{"tag", "endpoint: !!str g\n", []string{"1:11 endpoint: uses an anchor, an alias or a tag: write the value itself"}},
-		{"merge", "endpoint: g\n<<: {lifetime: 1s}\n", []string{"2:3 ?: is not a plain key"}},
+		{"anchor", "endpoint: &a g\n", []string{"1:11 endpoint: " + anchored}},
+		{"alias", "endpoint: *a\n", []string{"1:11 endpoint: " + aliased}},
+		{"tag", "endpoint: !!str g\n", []string{"1:11 endpoint: " + tagged}},
+		{"anchor and tag", "endpoint: &a !!str g\n", []string{"1:11 endpoint: " + anchored}},
+		{"anchor before a section", "endpoint: g\nserver: &s\n  uri: coap://h\n  security: nosec\n", []string{"2:9 server: " + anchored}},
+		{"anchor before a section, and what is in it", "endpoint: g\nserver: &s {uri: coap://h, security: nosec, prt: 1}\n", []string{
+			"2:9 server: " + anchored, "2:45 server.prt: is not a key of the configuration",
+		}},
+		{"alias for a section", "endpoint: g\nserver: &s {uri: coap://h, security: nosec}\nbootstrap: *s\n", []string{
+			"2:9 server: " + anchored, "3:12 bootstrap: " + aliased,
+		}},
+		{"tag before a section", "endpoint: g\nserver: !account\n  uri: coap://h\n  security: nosec\n", []string{"2:9 server: " + tagged}},
+		{"anchor before the file", "--- &a\nendpoint: g\n", []string{"1:5 the file " + anchored}},
+		{"tag before the file", "--- !!map\nendpoint: g\n", []string{"1:5 the file " + tagged}},
+		{"alias for the file", "*a\n", []string{"1:1 the file " + aliased}},
+		{"anchor before a key", "&a endpoint: g\n", []string{"1:1 endpoint: " + anchored}},
+		{"tag before a key", "endpoint: g\n!!str lifetime: 1h\n", []string{"2:1 lifetime: " + tagged}},
+		{"alias for a key", "endpoint: g\n*a : 1\n", []string{"2:1 ?: " + aliased}},
+		{"no plain key", "endpoint: g\n? lifetime\n: 1h\n", []string{"2:1 ?: is not a plain key"}},
+		{"merge", "endpoint: g\n<<: {lifetime: 1s}\n", []string{"2:1 <<: is a merge key: write out the keys that it brings in"}},
+		{"merge in a section", "endpoint: g\nlog:\n  <<: *l\n", []string{"3:3 log.<<: is a merge key: write out the keys that it brings in"}},
 		{"list of keys", "- endpoint: g\n", []string{"1:1 the file is not a list of keys and values"}},
 		{"two documents", "endpoint: g\n---\nendpoint: h\n", []string{"3:9 the file holds more than one YAML document"}},
 		{"no YAML", "endpoint: g\n\tlifetime: 1s\n", []string{"2:1 the file is not YAML: found character '\\t' that cannot start any token"}},

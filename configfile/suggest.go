@@ -1,9 +1,12 @@
 package configfile
 
+import "strings"
+
 // didYouMean names the candidate that a misspelt name probably stands for, or
 // returns "".
 func didYouMean(name string, candidates []string) string {
-	best, least := "", len(name)/4+2 // more differences are no mistake in typing
+	word := name[strings.LastIndexAny(name, "._")+1:] // the section is hardly misspelt, too
+	best, least := "", max(len(word)/3, 1)+1          // more differences are no mistake in typing
 	for _, c := range candidates {
 		if d := differences(name, c); d < least {
 			best, least = c, d

@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -107,10 +108,20 @@ func (r *reader) documents(docs []*ast.DocumentNode) {
 	if len(docs) == 0 {
 		return
 	}
-	switch body := docs[0].Body.(type) {
+	r.body(docs[0].Body)
+}
+
+// body reads what stands at the top of the file.
+func (r *reader) body(body ast.Node) {
+	switch body := body.(type) {
 	case nil, *ast.CommentGroupNode, *ast.NullNode:
 	case ast.MapNode:
 		r.mapping("", body)
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		problem, inner := notation(body)
+		r.fault("", "the file "+problem, body)
+		r.file.wellFormed = inner != nil
+		r.body(inner)
 	default:
 		r.file.wellFormed = false
 		r.fault("", "the file is not a list of keys and values", body)
@@ -120,13 +131,43 @@ func (r *reader) documents(docs []*ast.DocumentNode) {
 // mapping reads the keys of the file, or of one section.
 func (r *reader) mapping(prefix string, node ast.MapNode) {
 	for it := node.MapRange(); it.Next(); {
-		name, plain := it.Key().(*ast.StringNode)
-		if !plain {
-			r.fault(prefix+"?", "is not a plain key", it.KeyValue())
-			continue
+		if name, plain := it.Key().(*ast.StringNode); plain {
+			r.key(prefix, name, it.Value())
+		} else {
+			r.strangeKey(prefix, it.Key())
 		}
-		r.key(prefix, name, it.Value())
 	}
+}
+
+// strangeKey reports a key that is more, or less, than a name.
+func (r *reader) strangeKey(prefix string, key ast.Node) {
+	if _, merge := key.(*ast.MergeKeyNode); merge {
+		r.fault(prefix+"<<", "is a merge key: write out the keys that it brings in", key)
+		return
+	}
+	name := "?"
+	problem, inner := notation(key)
+	if text, plain := inner.(*ast.StringNode); plain {
+		name = printableKey(text.Value)
+	}
+	if problem == "" {
+		problem = "is not a plain key"
+	}
+	r.fault(prefix+name, problem, key)
+}
+
+// notation says which notation of YAML that means nothing in a configuration a node
+// has, if any, and returns what stands behind it.
+func notation(n ast.Node) (problem string, inner ast.Node) {
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		return "has an anchor (&): remove it; a value that begins with & takes quotes", n.Value
+	case *ast.AliasNode:
+		return "is an alias (*): write out what it stands for; a value that begins with * takes quotes", nil
+	case *ast.TagNode:
+		return "has a tag (!): remove it; a value that begins with ! takes quotes", n.Value
+	}
+	return "", nil
 }
 
 // key reads one key with its value, which may be a section.
@@ -181,6 +222,10 @@ func (r *reader) section(path string, value ast.Node) {
 			r.file.sections = append(r.file.sections, path)
 		}
 		r.mapping(path+".", v)
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
+		problem, inner := notation(v)
+		r.fault(path, problem, v)
+		r.section(path, inner)
 	default:
 		r.fault(path, "is a section: its keys belong below it, indented", value)
 	}
@@ -211,5 +256,6 @@ func scalar(value ast.Node) (text, problem string) {
 	case *ast.SequenceNode:
 		return "", "takes one value, not a list"
 	}
-	return "", "uses an anchor, an alias or a tag: write the value itself"
+	problem, _ = notation(value)
+	return "", cmp.Or(problem, "takes a plain value")
 }
