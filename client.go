@@ -116,6 +116,7 @@ func (c *Client) Start(ctx context.Context) error {
 	}
 	opened, err := store.Attach(ctx, store.Options{
 		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.settings.StoreFS,
+		Exposed: func(e *store.ExposedError) { c.logger.Warn(e.Error(), "state_dir", e.Dir) },
 	})
 	if err != nil {
 		return c.endStart(nil, storeError(err))

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"runtime"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/configfile"
@@ -24,9 +26,11 @@ func (p *program) provision(args []string) int {
 	if err != nil {
 		return p.fail(err)
 	}
+	before := permissions(*dir)
 	if err := holdfast.Provision(p.ctx, file.Config); err != nil {
 		return p.failStore(err)
 	}
+	p.sayNarrowed(*dir, before)
 	fmt.Fprintf(p.stdout, "%s: provisioned with %s\n", *dir, accountsOf(file.Config))
 	return exitDone
 }
@@ -57,11 +61,36 @@ func (p *program) factoryReset(args []string) int {
 		p.complain("the state directory cannot be used: %v", err)
 		return exitFailed
 	}
+	before := permissions(*dir)
 	if err := holdfast.FactoryReset(p.ctx, *dir); err != nil {
 		return p.failStore(err)
 	}
+	p.sayNarrowed(*dir, before)
 	fmt.Fprintf(p.stdout, "%s: back to the factory credentials\n", *dir)
 	return exitDone
+}
+
+// permissions returns those of a directory; none when it is not there, or where they
+// mean nothing.
+func permissions(dir string) fs.FileMode {
+	info, err := os.Stat(dir)
+	if err != nil || runtime.GOOS == "windows" {
+		return 0
+	}
+	return info.Mode().Perm()
+}
+
+// sayNarrowed says what became of a state directory that others could look into. A
+// client says it in its log.
+func (p *program) sayNarrowed(dir string, before fs.FileMode) {
+	const ofOthers = 0o077
+	switch after := permissions(dir); {
+	case before&ofOthers == 0:
+	case after&ofOthers == 0:
+		p.complain("others could look into the state directory %s, which had mode %04o: it has %04o now", dir, before, after)
+	default:
+		p.complain("others may look into the state directory %s, which has mode %04o: give the client a directory of its own, of mode 0700", dir, after)
+	}
 }
 
 // failStore is fail, with a hint for a directory in use: ask its client.

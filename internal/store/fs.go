@@ -24,6 +24,7 @@ type FS interface {
 	// where files have no owner.
 	User() int
 	Mkdir(path string, perm fs.FileMode) error
+	Chmod(path string, perm fs.FileMode) error
 	// OpenFile opens a file without following a symbolic link in the last
 	// element of path, and without waiting for the other end of a fifo. The
 	// caller looks at the file's Stat before it reads. A symbolic link is
@@ -84,6 +85,7 @@ func (osFS) Readlink(path string) (string, error)      { return os.Readlink(path
 func (osFS) Place(fi fs.FileInfo) Place                { return placeOf(fi) }
 func (osFS) User() int                                 { return os.Geteuid() }
 func (osFS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
+func (osFS) Chmod(path string, perm fs.FileMode) error { return os.Chmod(path, perm) }
 func (osFS) Rename(oldpath, newpath string) error      { return os.Rename(oldpath, newpath) }
 func (osFS) Remove(path string) error                  { return os.Remove(path) }
 func (osFS) SyncDir(path string) error                 { return syncDir(path) }

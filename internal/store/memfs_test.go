@@ -186,6 +186,20 @@ func (m *memFS) User() int { return m.user }
 
 func (m *memFS) mine() Owner { return Owner{UID: m.user, GID: m.user} }
 
+func (m *memFS) Chmod(path string, perm fs.FileMode) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.step("chmod", path); err != nil {
+		return err
+	}
+	i := m.live[path]
+	if i.owner.UID != m.user && m.user != 0 {
+		return fs.ErrPermission
+	}
+	i.mode = i.mode.Type() | perm
+	return nil
+}
+
 func (m *memFS) Mkdir(path string, perm fs.FileMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

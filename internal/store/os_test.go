@@ -76,17 +76,6 @@ func checkModes(t *testing.T, dir string) {
 	}
 }
 
-func TestExistingDirectoryKeepsItsMode(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	openDir(t, dir)
-	if fi, err := os.Stat(dir); err != nil || (runtime.GOOS != "windows" && fi.Mode().Perm() != 0o755) {
-		t.Errorf("mode %v, %v", fi.Mode(), err)
-	}
-}
-
 func TestSecondStoreInThisProcessIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := openDir(t, dir)

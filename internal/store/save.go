@@ -99,6 +99,7 @@ func (s *Store) ensureLock() error {
 	}
 	s.lock = lock
 	writeOwner(s.fs, path)
+	s.narrow()
 	return nil
 }
 

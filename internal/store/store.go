@@ -34,6 +34,10 @@ type Options struct {
 	// where the newest cannot. It must not keep or change data. nil accepts
 	// everything.
 	Check func(name string, data []byte) error
+	// Exposed is told of a directory that others may look into, when it was locked:
+	// of one that has only files in it the permissions of others have been taken
+	// away. It may be called on any goroutine. nil tells nobody.
+	Exposed func(*ExposedError)
 	// FS is the file system; nil means the real one.
 	FS FS
 }
@@ -49,6 +53,9 @@ func (o Options) withDefaults() Options {
 	if o.FS == nil {
 		o.FS = osFS{}
 	}
+	if o.Exposed == nil {
+		o.Exposed = func(*ExposedError) {}
+	}
 	if o.Check == nil {
 		o.Check = func(string, []byte) error { return nil }
 	}
@@ -61,6 +68,7 @@ type Store struct {
 	dir       string // absolute
 	maxRecord int64
 	check     func(name string, data []byte) error
+	exposed   func(*ExposedError)
 
 	// own guards what follows. A call has it for as long as it takes to see that
 	// the directory is there and ours.
@@ -133,7 +141,7 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 		return nil, nil, &IOError{Op: "open", Path: dir, Err: err}
 	}
 	s = &Store{
-		fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check,
+		fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check, exposed: o.Exposed,
 		own: newGate(),
 	}
 	if err := s.reach(); err != nil {
@@ -143,6 +151,9 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	var locked *LockedError
 	if errors.As(err, &locked) {
 		return nil, nil, err
+	}
+	if err == nil {
+		s.narrow()
 	}
 	return s, err, nil
 }

@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -88,12 +89,22 @@ func (w *World) ServePSK() *lwm2mtest.Service {
 func (w *World) NoSec() holdfast.Config {
 	return holdfast.Config{
 		Endpoint: Endpoint,
-		StateDir: w.T.TempDir(),
+		StateDir: StateDir(w.T),
 		Server:   &holdfast.Account{URI: "coap://192.0.2.1", Security: holdfast.SecurityNoSec},
 		Reconnect: holdfast.ReconnectConfig{
 			InitialMin: 5 * time.Second, InitialMax: 5 * time.Second,
 		},
 	}
+}
+
+// StateDir makes a state directory as a client would.
+func StateDir(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir() // which others may look into
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // PSK is a configuration with a management server over PSK.
