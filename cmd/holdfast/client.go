@@ -38,11 +38,14 @@ func (p *program) runClient(args []string) int {
 		return p.misused(fs, "--config is required, unless the environment has the configuration")
 	}
 	loader := p.loader(*path, overrides.settings...)
-	file, err := loader.Load()
-	if err != nil {
-		return p.fail(err)
+	config, ok := p.load(loader)
+	switch {
+	case !ok:
+		return exitDone // as asked
+	case config.err != nil:
+		return p.fail(config.err)
 	}
-	return p.serveClient(newReloader(p, loader, file), p.eventPrinter(*asJSON))
+	return p.serveClient(newReloader(p, loader, config.file), p.eventPrinter(*asJSON))
 }
 
 // loader reads the configuration of a command.
@@ -83,9 +86,12 @@ func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 		}
 	}()
 	defer func() { <-printed }() // nothing is lost that was said until the end
-	if err := client.Start(p.ctx); err != nil {
+	if err, ok := unlessEnded(p, func() error { return client.Start(p.ctx) }); !ok || err != nil {
 		unsubscribe() // that nothing was registered is no news
 		p.closeClient(client)
+		if p.ctx.Err() != nil {
+			return exitDone // as asked
+		}
 		return p.fail(err)
 	}
 	reloading, end := context.WithCancel(p.ctx)

@@ -25,9 +25,9 @@ func commands() []command {
 		{"run", "run the client until SIGINT or SIGTERM", streamed((*program).runClient)},
 		{"server", "run a bootstrap and management server to try a client against (trials only: see SECURITY.md)", streamed((*program).runServer)},
 		{"ctl", "see why a running client is not connected, and steer it", (*program).ctl},
-		{"provision", "write the factory credentials into a state directory", (*program).provision},
-		{"factory-reset", "go back to the factory credentials, while no client runs", (*program).factoryReset},
-		{"config check", "check a configuration file and the files that it names", (*program).checkConfig},
+		{"provision", "write the factory credentials into a state directory", finite((*program).provision)},
+		{"factory-reset", "go back to the factory credentials, while no client runs", finite((*program).factoryReset)},
+		{"config check", "check a configuration file and the files that it names", finite((*program).checkConfig)},
 		{"version", "print versions", (*program).version},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -68,7 +69,7 @@ func TestContractNamesEveryFlag(t *testing.T) {
 // flagsOf returns the flags that a command's help shows.
 func flagsOf(c command) (names []string) {
 	var help strings.Builder
-	p := &program{stdout: &help, stderr: io.Discard, lookupEnv: func(string) (string, bool) { return "", false }}
+	p := &program{ctx: context.Background(), stdout: &help, stderr: io.Discard, lookupEnv: func(string) (string, bool) { return "", false }}
 	args := []string{"-h"}
 	if c.name == "ctl" {
 		args = []string{"status", "-h"}

@@ -66,8 +66,11 @@ func (p *program) ctlAddress(addr, config string) (string, error) {
 	if config == "" {
 		return "", nil
 	}
-	file, err := p.loader(config).Load()
-	return file.Control.Listen, err
+	read, ok := p.load(p.loader(config))
+	if !ok {
+		return "", p.ctx.Err()
+	}
+	return read.file.Control.Listen, read.err
 }
 
 // ctlClient talks to the control API of one client.

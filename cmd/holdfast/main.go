@@ -37,6 +37,8 @@ func main() {
 		// The first signal ends the work in order; a second one ends the process.
 		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
 		time.AfterFunc(endBound, func() { os.Exit(exitFailed) })
+		<-early.Ending // which came before the reset
+		os.Exit(exitFailed)
 	}()
 	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, environ: os.Environ, hangups: early.Hangups}
 	os.Exit(p.dispatch(os.Args[1:]))

@@ -41,7 +41,11 @@ func (p *program) runServer(args []string) int {
 	if !ok {
 		return exit
 	}
-	if errs := o.readKeys(); len(errs) > 0 {
+	errs, ok := unlessEnded(p, o.readKeys)
+	if !ok {
+		return exitDone // as asked
+	}
+	if len(errs) > 0 {
 		for _, err := range errs {
 			p.complain("%v", err)
 		}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/configfile"
+)
+
+// unlessEnded carries out what may wait for ever, on a file that is a pipe or on a
+// disk that hangs. When the program is to end meanwhile it is given up, and not ok: it
+// ends with the process.
+func unlessEnded[T any](p *program, work func() T) (result T, ok bool) {
+	done := make(chan T, 1)
+	go func() { done <- work() }()
+	select {
+	case result = <-done:
+		return result, true
+	case <-p.ctx.Done():
+		return result, false
+	}
+}
+
+// loaded is what a configuration comes to.
+type loaded struct {
+	file configfile.File
+	err  error
+}
+
+// load reads a configuration; it is not ok when the program is to end meanwhile.
+func (p *program) load(l configfile.Loader) (loaded, bool) {
+	return unlessEnded(p, func() loaded {
+		file, err := l.Load()
+		return loaded{file, err}
+	})
+}
+
+// interruptGrace is how long a command that ends by itself may take to end in order
+// when it is interrupted.
+const interruptGrace = time.Second
+
+// finite makes a command that ends by itself fail when it is interrupted, whatever it
+// waits for: what it was asked for is not done.
+func finite(run func(*program, []string) int) func(*program, []string) int {
+	return func(p *program, args []string) int {
+		ended := make(chan int, 1)
+		go func() { ended <- run(p, args) }()
+		select {
+		case exit := <-ended:
+			return exit
+		case <-p.ctx.Done():
+		}
+		select {
+		case exit := <-ended:
+			return exit
+		case <-time.After(interruptGrace):
+			p.complain("interrupted")
+			return exitFailed
+		}
+	}
+}
