@@ -109,19 +109,24 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 // What was attached to the client, such as a control API, may fail to open; the
 // error is its own then, and the directory is unlocked again. After an error
 // Start may be called again. A second Start is ErrNotAllowed.
-func (c *Client) Start(ctx context.Context) error {
-	ctx, err := c.beginStart(ctx)
+func (c *Client) Start(ctx context.Context) (err error) {
+	ctx, err = c.beginStart(ctx)
 	if err != nil {
 		return err
 	}
-	opened, err := store.Attach(ctx, store.Options{
+	var opened *store.Store
+	defer func() { err = c.endStart(opened, err) }() // after a panic, too: what was taken is given back
+	opened, err = store.Attach(ctx, store.Options{
 		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.settings.StoreFS,
 		Exposed: func(e *store.ExposedError) { c.logger.Warn(e.Error(), "state_dir", e.Dir) },
 	})
 	if err != nil {
-		return c.endStart(nil, storeError(err))
+		return storeError(err)
 	}
-	return c.endStart(opened, c.openCompanions())
+	if err = c.openCompanions(); err != nil {
+		return err
+	}
+	return c.run(opened)
 }
 
 // beginStart marks the client as starting: meanwhile other calls need not wait
@@ -137,45 +142,56 @@ func (c *Client) beginStart(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// endStart lets the client run, or gives back what Start has taken.
-func (c *Client) endStart(opened *store.Store, err error) error {
+// run spawns the actors, unless somebody has closed the client or its runtime
+// meanwhile.
+func (c *Client) run(opened *store.Store) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	defer func() {
-		close(c.begun)
-		c.begun = nil
-	}()
-	c.abort()
-	c.abort = nil
-	switch {
-	case c.phase != clientStarting:
-		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the client was closed meanwhile"))
-	case err != nil:
-		c.phase = clientNew
-	case !c.runtime.add(c):
-		c.phase = clientNew
-		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the runtime is closed"))
+	if c.phase != clientStarting {
+		return nil // endStart says why
 	}
-	if err == nil {
-		c.run(opened)
-		return nil
+	if !c.runtime.add(c) {
+		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the runtime is closed"))
 	}
-	abandon(c.companions)
-	if opened != nil {
-		_ = opened.Close() // nothing was written
-	}
-	return err
-}
-
-// run spawns the actors. Callers hold c.mu.
-func (c *Client) run(opened *store.Store) {
-	c.store, c.phase = opened, clientStarted
+	c.store = opened
+	props := supervisor.Props(c.parts())
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
-	c.pid = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(supervisor.Props(c.parts()))
+	c.pid, c.phase = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(props), clientStarted
 	c.watchSleep()
 	for _, companion := range c.companions {
 		companion.Serve()
 	}
+	return nil
+}
+
+// endStart ends a Start in whatever way it went. Where no actor came of it,
+// everything is given back.
+func (c *Client) endStart(opened *store.Store, err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.abort()
+	close(c.begun)
+	c.abort, c.begun = nil, nil
+	if c.pid != nil {
+		return err
+	}
+	if c.phase == clientStarting {
+		c.phase = clientNew
+	} else {
+		err = codeError(CodeNotAllowed, PhaseAPI, errors.New("the client was closed meanwhile"))
+	}
+	c.giveBack(opened)
+	return err
+}
+
+// giveBack undoes what a Start without success has done. Callers hold c.mu.
+func (c *Client) giveBack(opened *store.Store) {
+	c.runtime.remove(c)
+	abandon(c.companions)
+	if opened != nil {
+		_ = opened.Close() // nothing was written
+	}
+	c.store = nil
 }
 
 // Await waits until the client is in the state, or until the context ends, or

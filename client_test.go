@@ -140,3 +140,64 @@ func TestInvalidConfigurationNamesEveryFault(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+// A Start that panics, on the caller's goroutine, gives back what it has taken: the
+// client can be closed at once, as by a defer on the way out, or started again.
+func TestAPanicInStartLeavesNothing(t *testing.T) {
+	for name, where := range map[string]func(failing *bool) holdfast.Option{
+		"at the disk": func(failing *bool) holdfast.Option {
+			return lwm2mtest.WithStoreFaults(func(lwm2mtest.DiskOperation, string) error { return breakIf(*failing) })
+		},
+		"at the actors": func(failing *bool) holdfast.Option {
+			return lwm2mtest.WithRand(func() float64 { _ = breakIf(*failing); return 0.5 })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+				defer w.Close()
+				w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+				cfg, failing := w.NoSec(), true
+				closed, again := broken(t, w, cfg, where(&failing)), broken(t, w, cfg, where(&failing))
+				began := time.Now()
+				if err := closed.Close(t.Context()); !errors.Is(err, holdfast.ErrNotRegistered) || time.Since(began) != 0 {
+					t.Errorf("Close after %v: %v", time.Since(began), err)
+				}
+				failing = false
+				if err := again.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := again.Await(t.Context(), holdfast.Registered); err != nil {
+					t.Error(err)
+				}
+				if err := again.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func breakIf(failing bool) error {
+	if failing {
+		panic("broken")
+	}
+	return nil
+}
+
+// broken returns a client whose Start has panicked.
+func broken(t *testing.T, w *systemtest.World, cfg holdfast.Config, option holdfast.Option) (client *holdfast.Client) {
+	t.Helper()
+	client, err := holdfast.New(cfg, lwm2mtest.WithTransport(w.Gateway), option)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if cause := recover(); cause != "broken" {
+			t.Errorf("panic: %v", cause)
+		}
+	}()
+	err = client.Start(t.Context())
+	t.Errorf("Start: %v", err)
+	return client
+}

@@ -85,10 +85,12 @@ func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 			show(e)
 		}
 	}()
-	defer func() { <-printed }() // nothing is lost that was said until the end
+	// No defer waits for the printer: it ends with the client, which a panic here
+	// would leave open.
 	if err, ok := unlessEnded(p, func() error { return client.Start(p.ctx) }); !ok || err != nil {
 		unsubscribe() // that nothing was registered is no news
 		p.closeClient(client)
+		<-printed
 		if p.ctx.Err() != nil {
 			return exitDone // as asked
 		}
@@ -108,6 +110,7 @@ func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 		}
 	}
 	p.closeClient(client)
+	<-printed // nothing is lost that was said until the end
 	if dropped := client.Status().Dropped; dropped > 0 {
 		p.complain("%d events were not printed, as nobody read them", dropped)
 	}

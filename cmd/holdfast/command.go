@@ -48,7 +48,7 @@ func (p *program) dispatch(args []string) int {
 			if c.name != "run" { // which reads its configuration anew
 				p.endOnHangup()
 			}
-			return c.run(p, args[len(words):])
+			return guarded(p, func(p *program) int { return c.run(p, args[len(words):]) })
 		}
 	}
 	p.complain("%q is not a command", args[0])

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/configfile"
@@ -8,13 +10,25 @@ import (
 
 // unlessEnded carries out what may wait for ever, on a file that is a pipe or on a
 // disk that hangs. When the program is to end meanwhile it is given up, and not ok: it
-// ends with the process.
+// ends with the process. A panic of it is the caller's.
 func unlessEnded[T any](p *program, work func() T) (result T, ok bool) {
-	done := make(chan T, 1)
-	go func() { done <- work() }()
+	var worked T
+	done := make(chan any, 1)
+	go func() {
+		defer func() {
+			if reason := recover(); reason != nil {
+				done <- fmt.Sprintf("%v\n\n%s", reason, debug.Stack())
+			}
+			close(done)
+		}()
+		worked = work()
+	}()
 	select {
-	case result = <-done:
-		return result, true
+	case reason := <-done:
+		if reason != nil {
+			panic(reason)
+		}
+		return worked, true
 	case <-p.ctx.Done():
 		return result, false
 	}

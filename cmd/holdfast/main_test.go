@@ -23,9 +23,13 @@ import (
 // its last use: goleak, which waits for less, asks until then.
 //
 // With asProgram in its environment the binary is the program itself, for tests of
-// signals and of pipes.
+// signals and of pipes; it may ask for one that panics.
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	switch os.Getenv(asProgram) {
+	case "":
+	case panicsInStart:
+		os.Exit((&program{ctx: brokenContext{}, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: noEnv}).dispatch(os.Args[1:]))
+	default:
 		main()
 	}
 	signal.Reset() // what package early has caught
@@ -42,7 +46,18 @@ func TestMain(m *testing.M) {
 	os.Exit(exit)
 }
 
-const asProgram = "HOLDFAST_TEST_AS_PROGRAM"
+// What the variable asProgram may be.
+const (
+	asProgram     = "HOLDFAST_TEST_AS_PROGRAM"
+	asItIs        = "1"
+	panicsInStart = "panic"
+)
+
+// brokenContext panics as soon as somebody wants to know when it ends: of the
+// command run, the client's Start is the first.
+type brokenContext struct{ context.Context }
+
+func (brokenContext) Done() <-chan struct{} { panic("a broken context") }
 
 // run carries a command line out.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

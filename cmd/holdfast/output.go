@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -119,12 +120,26 @@ func (p *program) streaming(work func(p *program) int) int {
 		inner.complain("nobody reads the output: lines are lost, and counted")
 	})
 	inner.stdout = stdout
-	exit := work(&inner)
+	exit := guarded(&inner, work)
 	if lost := stdout.close(); lost > 0 {
 		inner.complain("%s of the output %s lost, as nobody read them", count(lost, "line"), wereOrWas(lost))
 	}
 	stderr.close()
 	return exit
+}
+
+// guarded makes a panic of a command its end, after what it has said before, even
+// where nobody reads stderr: the Go runtime would wait for a reader, and on a machine
+// with one processor no signal would be handled meanwhile. A panic of another
+// goroutine is the runtime's.
+func guarded(p *program, work func(p *program) int) (exit int) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.complain("panic: %v\n\n%s", cause, debug.Stack())
+			exit = exitFailed
+		}
+	}()
+	return work(p)
 }
 
 func wereOrWas(n int) string {

@@ -52,9 +52,7 @@ func newMachine(t *testing.T, more string) *machine {
 // start starts the process. The test ends it if it does not end by itself.
 func (m *machine) start(stdout *os.File, args ...string) {
 	m.t.Helper()
-	m.cmd = exec.CommandContext(m.t.Context(), os.Args[0], append([]string{"run", "--config", m.config}, args...)...)
-	m.cmd.Env = append(os.Environ(), asProgram+"=1")
-	m.cmd.Stdout = stdout
+	m.prepare(asItIs, stdout, args...)
 	stderr, err := m.cmd.StderrPipe()
 	if err != nil {
 		m.t.Fatal(err)
@@ -63,6 +61,12 @@ func (m *machine) start(stdout *os.File, args ...string) {
 	if err := m.cmd.Start(); err != nil {
 		m.t.Fatal(err)
 	}
+}
+
+func (m *machine) prepare(as string, stdout *os.File, args ...string) {
+	m.cmd = exec.CommandContext(m.t.Context(), os.Args[0], append([]string{"run", "--config", m.config}, args...)...)
+	m.cmd.Env = append(os.Environ(), asProgram+"="+as)
+	m.cmd.Stdout = stdout
 }
 
 // soon is more than anything here takes.
