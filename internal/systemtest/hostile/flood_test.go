@@ -153,7 +153,7 @@ func (w *torrent) pour(long time.Duration, perSecond int, flood func(int, uint16
 	w.T.Helper()
 	to := *w.client.Load()
 	for range int(long / floodStep) {
-		for range perSecond * int(floodStep) / int(time.Second) {
+		for range int(time.Duration(perSecond) * floodStep / time.Second) {
 			w.InjectTo(to, w.socket, flood(w.n, uint16(w.mid.Load())))
 			w.n++
 		}
