@@ -35,7 +35,8 @@ var texts = map[string]string{
 	"coap.ack_timeout": "3s", "coap.ack_random_factor": "2", "coap.max_retransmit": "0", "coap.nstart": "2",
 	"dns.server": "192.0.2.53:53", "limits.bootstrap_bytes": "32KiB", "limits.queued_messages": "8", "limits.accounts": "2",
 	"device.manufacturer": "m", "device.model": "n", "device.serial": "s", "device.firmware": "1",
-	"control.listen": "unix:/run/gw.sock", "log.level": "debug", "log.format": "json",
+	"control.listen": "unix:/run/gw.sock", "control.group": "daemon", "control.metrics": "127.0.0.1:9101",
+	"log.level": "debug", "log.format": "json",
 }
 
 // asFile writes values of keys as a configuration file.

@@ -23,6 +23,12 @@ type Control struct {
 	// Listen is unix:/path, a socket that only this user can connect to, or a
 	// loopback host:port; port 0 lets the system choose. Empty: off.
 	Listen string
+	// Group is the name or the number of a group whose members can connect to the
+	// unix sockets, too. Empty: none.
+	Group string
+	// Metrics is unix:/path or any host:port for metrics and health alone. Empty:
+	// they have no address of their own.
+	Metrics string
 }
 
 // Log is about the log of a program. A client logs where [holdfast.WithLogger]
@@ -54,8 +60,8 @@ func (f File) faults() []holdfast.Fault {
 	if invalid, ok := errors.AsType[*holdfast.ConfigError](f.Config.Validate()); ok {
 		faults = invalid.Faults
 	}
-	if f.Control.Listen != "" {
-		faults = appendFault(faults, "control.listen", localaddr.Problem(f.Control.Listen))
+	for _, fault := range localaddr.Addresses(f.Control).Faults() {
+		faults = appendFault(faults, fault.Key, fault.Problem)
 	}
 	levels := []string{"trace", "debug", "info", "warn", "error", "fatal", "panic", "disabled"}
 	if !slices.Contains(levels, f.Log.Level) {
@@ -85,4 +91,13 @@ func (f *File) account(section string) *holdfast.Account {
 		*field = &holdfast.Account{}
 	}
 	return *field
+}
+
+// groupFaults says whether this machine has the group that the sockets are for.
+func (f File) groupFaults() []holdfast.Fault {
+	if f.Control.Group == "" {
+		return nil
+	}
+	_, problem := localaddr.Group(f.Control.Group)
+	return appendFault(nil, "control.group", problem)
 }

@@ -91,6 +91,8 @@ func allKeys() []key {
 			text("device.serial", func(f *File) *string { return &f.Config.Device.Serial }),
 			text("device.firmware", func(f *File) *string { return &f.Config.Device.Firmware }),
 			text("control.listen", func(f *File) *string { return &f.Control.Listen }).at(addressFrom),
+			text("control.group", func(f *File) *string { return &f.Control.Group }),
+			text("control.metrics", func(f *File) *string { return &f.Control.Metrics }).at(addressFrom),
 			text("log.level", func(f *File) *string { return &f.Log.Level }),
 			text("log.format", func(f *File) *string { return &f.Log.Format }),
 		},

@@ -74,9 +74,11 @@ func coded(code holdfast.ErrorCode, phase holdfast.Phase, cause error) error {
 
 // Check is Load that also looks at what the configuration names, as
 // [holdfast.Config.CheckFiles] does: the state directory, and the files of the
-// accounts that are valid so far. The error is nil, or joins those of the two.
+// accounts that are valid so far; and whether this machine has control.group. The
+// error is nil, or joins those of the two.
 func (l Loader) Check() error {
 	f, faults := l.load()
+	faults = append(faults, f.groupFaults()...)
 	var wrong error
 	if len(faults) > 0 {
 		wrong = invalid(faults)

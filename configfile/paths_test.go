@@ -13,7 +13,7 @@ import (
 func isPath(key string) bool {
 	_, name, _ := strings.Cut(key, ".")
 	switch name {
-	case "psk_key_file", "certificate", "private_key", "trust", "listen":
+	case "psk_key_file", "certificate", "private_key", "trust", "listen", "metrics":
 		return true
 	}
 	return key == "state_dir"
@@ -62,7 +62,7 @@ func TestRelativePaths(t *testing.T) {
 		}
 		count++
 		prefix, absolute := "", ""
-		if k.path == "control.listen" {
+		if k.path == "control.listen" || k.path == "control.metrics" {
 			prefix, absolute = localaddr.Unix, working+"/"
 		}
 		for _, test := range []struct{ text, file, flag string }{
@@ -85,7 +85,7 @@ func TestRelativePaths(t *testing.T) {
 			}
 		}
 	}
-	if count != 10 {
+	if count != 11 {
 		t.Errorf("%d keys", count)
 	}
 }

@@ -24,7 +24,8 @@
 //	err = client.Start(ctx)
 //
 // Whoever reaches the API can stop the client: it listens on unix sockets of
-// mode 0600 and on loopback only. Pages in a browser are kept out by the Origin
+// mode 0600, or 0660 for a group, and on loopback only. Metrics and health can have
+// an address of their own (Config.Metrics), which may be any: nothing else is there. Pages in a browser are kept out by the Origin
 // and Host headers. Everything is bounded: connections, requests of each kind,
 // so that none can starve another, their bodies, and the time of each.
 package control

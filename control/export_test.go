@@ -9,6 +9,6 @@ const MaxConns = maxConns
 func (s *Server) ServeOn(l net.Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listener = &door{Listener: l}
-	s.serve(s.listener)
+	s.api.listener = &door{Listener: l}
+	s.api.serve(s.view.Logger())
 }

@@ -15,6 +15,17 @@ import (
 // a name of its own that it has made point here (DNS rebinding).
 func (s *Server) guarded(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
+	return s.counted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !hostAllowed(r) {
+			answer(w, http.StatusMisdirectedRequest, callAnswer{Detail: "the Host header names no loopback address"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	}))
+}
+
+// counted lets requests through until the API ends, and bounds their bodies.
+func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -24,10 +35,6 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			return
 		}
 		defer leave()
-		if !hostAllowed(r) {
-			answer(w, http.StatusMisdirectedRequest, callAnswer{Detail: "the Host header names no loopback address"})
-			return
-		}
 		if !bodyRead(w, r) {
 			answer(w, http.StatusRequestEntityTooLarge, callAnswer{Detail: "the request has a body of more than 4 KiB"})
 			return

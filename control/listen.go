@@ -16,15 +16,17 @@ import (
 )
 
 const (
-	socketMode fs.FileMode = 0o600
+	socketMode      fs.FileMode = 0o600
+	groupSocketMode fs.FileMode = 0o660
 	// probeTimeout bounds the look whether somebody listens on a socket.
 	probeTimeout = time.Second
 )
 
-// listen opens a valid address.
-func listen(address string) (net.Listener, error) {
+// listen opens a valid address. A unix socket belongs to a group, where one is
+// given.
+func listen(address, group string) (net.Listener, error) {
 	if path, unix := strings.CutPrefix(address, localaddr.Unix); unix {
-		return listenUnix(path)
+		return listenUnix(path, group)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -36,10 +38,10 @@ func listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(host, port))
 }
 
-// listenUnix makes a socket that only this user can connect to. The mode
+// listenUnix makes a socket that only this user and a group can connect to. The mode
 // is set before the socket has a name where the system takes it from there, and
 // after it for those that do not.
-func listenUnix(path string) (net.Listener, error) {
+func listenUnix(path, group string) (net.Listener, error) {
 	if err := clearPath(path); err != nil {
 		return nil, err
 	}
@@ -50,11 +52,27 @@ func listenUnix(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, socketMode); err != nil {
+	if err := share(path, group); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
 	return listener, nil
+}
+
+// share sets the mode of a socket, and the group before it: until then, nobody
+// else can connect.
+func share(path, group string) error {
+	if group == "" {
+		return os.Chmod(path, socketMode)
+	}
+	gid, problem := localaddr.Group(group)
+	if problem != "" { // it was there when the configuration was checked
+		return fmt.Errorf("control.group %s", problem)
+	}
+	if err := os.Chown(path, -1, gid); err != nil {
+		return fmt.Errorf("the socket cannot be given to the group %s of control.group, which takes a member of it, or root: %w", group, err)
+	}
+	return os.Chmod(path, groupSocketMode)
 }
 
 // Reasons not to take a path for the socket.

@@ -3,9 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -15,7 +12,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/localaddr"
 )
 
-// ErrListen says that the API cannot listen where [Config.Listen] asks for it.
+// ErrListen says that the API cannot listen where [Config.Listen], or
+// [Config.Metrics], asks for it.
 // The error names the address and the cause.
 var ErrListen = errors.New("holdfast: the control API cannot listen")
 
@@ -37,6 +35,14 @@ type Config struct {
 	// lets the system choose. Empty: the API does not listen, and is there for
 	// [Server.ServeHTTP] alone.
 	Listen string
+	// Group is the name or the number of a group whose members can connect to the
+	// unix sockets as well: they belong to it, with mode 0660. Only root can give a
+	// socket to a group that its user is not in. Empty: mode 0600.
+	Group string
+	// Metrics is an address of its own for metrics and health: unix:/path or any
+	// host:port, also beyond loopback, such as ":9101". GET and HEAD of /metrics,
+	// /livez and /readyz are all that is answered there. Empty: none.
+	Metrics string
 }
 
 // Server is the control API of one client. All methods may be called from any
@@ -44,16 +50,14 @@ type Config struct {
 type Server struct {
 	client   *holdfast.Client
 	view     clientview.Client
-	config   Config
 	handler  http.Handler
 	requests requestCount
 	ending   chan struct{} // closed when streams are to end
 
-	mu       sync.Mutex
-	closed   bool
-	listener net.Listener  // nil while the API does not listen
-	server   *http.Server  // nil while it does not serve
-	served   chan struct{} // closed when server accepts no more
+	mu      sync.Mutex
+	closed  bool
+	api     port
+	metrics port
 }
 
 // Attach gives a client the control API, until the client or the API is closed.
@@ -61,16 +65,20 @@ type Server struct {
 // on, which returns an error for which errors.Is(err, ErrListen) holds when it
 // cannot; the client then has not sent anything, and Start may be called again.
 // When the client runs, the API listens on return, or the error is that one. An
-// address that is not of this machine alone is a [*holdfast.ConfigError]. The
-// API of a closed client is [holdfast.ErrNotAllowed].
+// address that is not of this machine alone, or a group that this machine does
+// not have, is a [*holdfast.ConfigError]. The API of a closed client is
+// [holdfast.ErrNotAllowed].
 func Attach(client *holdfast.Client, cfg Config) (*Server, error) {
-	if cfg.Listen != "" {
-		if problem := localaddr.Problem(cfg.Listen); problem != "" {
-			return nil, invalid(problem)
-		}
+	if faults := cfg.faults(); len(faults) > 0 {
+		return nil, invalid(faults)
 	}
-	s := &Server{client: client, view: clientview.Of(client), config: cfg, ending: make(chan struct{})}
+	s := &Server{client: client, view: clientview.Of(client), ending: make(chan struct{})}
 	s.handler = s.guarded(s.routes())
+	s.api = port{name: "the control API", address: cfg.Listen, group: cfg.Group, handler: s, within: callTimeout}
+	s.metrics = port{
+		name: "the address of the metrics", purpose: " (control.metrics)", address: cfg.Metrics, group: cfg.Group,
+		handler: s.counted(s.openRoutes()),
+	}
 	s.view.Record() // from now on nothing is missing in an explanation
 	if err := s.view.Attach(companion{s}); err != nil {
 		return nil, err
@@ -78,8 +86,20 @@ func Attach(client *holdfast.Client, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-func invalid(problem string) error {
-	faults := []holdfast.Fault{{Key: "control.listen", Problem: problem}}
+func (c Config) faults() (faults []holdfast.Fault) {
+	for _, f := range localaddr.Addresses(c).Faults() {
+		faults = append(faults, holdfast.Fault{Key: f.Key, Problem: f.Problem})
+	}
+	if c.Group == "" {
+		return faults
+	}
+	if _, problem := localaddr.Group(c.Group); problem != "" {
+		faults = append(faults, holdfast.Fault{Key: "control.group", Problem: problem})
+	}
+	return faults
+}
+
+func invalid(faults []holdfast.Fault) error {
 	return &holdfast.Error{Code: holdfast.CodeInvalidParameters, Phase: holdfast.PhaseConfig, Err: &holdfast.ConfigError{Faults: faults}}
 }
 
@@ -89,14 +109,14 @@ func invalid(problem string) error {
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listener == nil {
-		return ""
-	}
-	addr := s.listener.Addr()
-	if addr.Network() == "unix" {
-		return localaddr.Unix + addr.String()
-	}
-	return addr.String()
+	return s.api.addr()
+}
+
+// MetricsAddr returns the address of Config.Metrics in the same way.
+func (s *Server) MetricsAddr() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.metrics.addr()
 }
 
 // ServeHTTP answers one request, for programs with an HTTP server of their own.
@@ -117,79 +137,52 @@ type companion struct{ *Server }
 func (c companion) Open() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.config.Listen == "" || c.closed {
+	if c.closed {
 		return nil
 	}
-	listener, err := listen(c.config.Listen)
-	if err != nil {
-		return fmt.Errorf("%w on %s: %w", ErrListen, c.config.Listen, err)
+	if err := c.api.open(); err != nil {
+		return err
 	}
-	c.listener = &door{Listener: listener}
-	return nil
+	err := c.metrics.open()
+	if err != nil {
+		c.api.abandon()
+	}
+	return err
 }
 
 // Serve implements clientview.Companion.
 func (c companion) Serve() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.listener != nil {
-		c.serve(c.listener)
-	}
-}
-
-// serve answers the requests that come to a listener. Callers hold mu.
-func (s *Server) serve(listener net.Listener) {
-	logger := s.view.Logger()
-	s.server = &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: callTimeout + writeTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelError),
-		ConnContext: withConn,
-	}
-	s.served = make(chan struct{})
-	logger.Info("the control API listens", "address", listener.Addr().String())
-	go func(server *http.Server, served chan<- struct{}) {
-		defer close(served)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("the control API has ended", "error", err)
-		}
-	}(s.server, s.served)
+	c.api.serve(c.view.Logger())
+	c.metrics.serve(c.view.Logger())
 }
 
 // Abandon implements clientview.Companion.
 func (c companion) Abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.listener != nil {
-		_ = c.listener.Close() // nobody was served
-		c.listener = nil
-	}
+	c.api.abandon()
+	c.metrics.abandon()
 }
 
 // Close implements clientview.Companion.
 func (c companion) Close() {
-	listener, server, served, first := c.end()
-	switch {
-	case server != nil:
-		shutDown(server)
-		<-served
-	case listener != nil:
-		_ = listener.Close() // nobody was served
-	}
+	closeAPI, closeMetrics, first := c.end()
+	closeMetrics()
+	closeAPI()
 	if first {
 		close(c.ending) // after the streams on connections of the API, which end by themselves or are cut off
 	}
 	c.requests.end()
 }
 
-// end marks the API closed and returns what there is to close.
-func (s *Server) end() (listener net.Listener, server *http.Server, served <-chan struct{}, first bool) {
+// end marks the API closed and returns what closes its ports.
+func (s *Server) end() (closeAPI, closeMetrics func(), first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	listener, server, served, first = s.listener, s.server, s.served, !s.closed
-	s.closed, s.listener = true, nil
-	return listener, server, served, first
+	first, s.closed = !s.closed, true
+	return s.api.end(), s.metrics.end(), first
 }
 
 // shutDown gives the requests under way a moment to finish.
@@ -212,8 +205,20 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("POST /v1/"+c.name, rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.call(w, r, c) }))
 	}
 	mux.Handle("POST /v1/close", rooms.closes.admit(s.closeClient))
+	s.handleHealth(mux, rooms)
+	return mux
+}
+
+// openRoutes are those of the address of the metrics. They have rooms of their
+// own: who comes from the network keeps out nobody on this machine.
+func (s *Server) openRoutes() http.Handler {
+	mux := http.NewServeMux()
+	s.handleHealth(mux, newRooms())
+	return mux
+}
+
+func (s *Server) handleHealth(mux *http.ServeMux, rooms roomSet) {
 	mux.Handle("GET /livez", rooms.health.admit(s.livez))
 	mux.Handle("GET /readyz", rooms.health.admit(s.readyz))
 	mux.Handle("GET /metrics", rooms.metrics.admit(s.metricsHandler().ServeHTTP))
-	return mux
 }

@@ -72,7 +72,7 @@ func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 	if err != nil {
 		return p.fail(err)
 	}
-	if file.Control.Listen != "" {
+	if file.Control.Listen != "" || file.Control.Metrics != "" {
 		if _, err := control.Attach(client, control.Config(file.Control)); err != nil {
 			return p.fail(err)
 		}

@@ -1,5 +1,6 @@
-// Package localaddr is about addresses that only programs on the same machine
-// can reach: unix sockets, and ports on loopback.
+// Package localaddr is about the addresses on which a client answers: those that
+// only programs on the same machine can reach, unix sockets and ports on loopback,
+// and that of its metrics, which may be any.
 package localaddr
 
 import (
@@ -29,10 +30,7 @@ func Problem(address string) string {
 	if !IsLoopback(host) {
 		return "is not on loopback: use localhost, 127.0.0.1 or [::1], or a unix socket"
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "has no port from 0 to 65535"
-	}
-	return ""
+	return portProblem(port)
 }
 
 func pathProblem(path string) string {
