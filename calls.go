@@ -52,24 +52,31 @@ const callBound = 45 * time.Second
 
 // call makes a call of the supervisor and waits for its answer.
 func (c *Client) call(ctx context.Context, what messages.Call) error {
+	_, err := c.ask(ctx, what)
+	return err
+}
+
+// ask is call that also returns what the supervisor says of it.
+func (c *Client) ask(ctx context.Context, what messages.Call) (messages.Answered, error) {
+	var none messages.Answered
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("holdfast: %s was not begun: %w", what, err)
+		return none, fmt.Errorf("holdfast: %s was not begun: %w", what, err)
 	}
 	answer := make(chan messages.Answered, 1)
 	if !c.tell(messages.CallRequest{Call: what, Answer: answer}) {
-		return c.notAllowed()
+		return none, c.notAllowed()
 	}
 	lost := time.NewTimer(callBound)
 	defer lost.Stop()
 	select {
 	case a := <-answer:
-		return c.outcome(what, a)
+		return a, c.outcome(what, a)
 	case <-c.left:
-		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
+		return none, codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
 	case <-ctx.Done():
-		return fmt.Errorf("holdfast: %s was not answered yet: %w", what, ctx.Err())
+		return none, fmt.Errorf("holdfast: %s was not answered yet: %w", what, ctx.Err())
 	case <-lost.C:
-		return codeError(CodeUnknown, PhaseAPI, fmt.Errorf("%s was not answered within %v", what, callBound))
+		return none, codeError(CodeUnknown, PhaseAPI, fmt.Errorf("%s was not answered within %v", what, callBound))
 	}
 }
 

@@ -54,6 +54,13 @@ func (h *hub) emit(e messages.Event) {
 	}
 }
 
+// newest returns the number of the newest event.
+func (h *hub) newest() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seq
+}
+
 // report emits an error that is none of the supervisor's: of a call that comes
 // while there is none.
 func (h *hub) report(code ErrorCode, phase Phase, detail string) {

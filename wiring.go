@@ -52,6 +52,7 @@ func (c *Client) parts() supervisor.Runtime {
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
 		Emit:       c.hub.emit,
 		Publish:    c.hub.publish,
+		Newest:     c.hub.newest,
 		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
 		Warn:       c.warn,
 		Crash:      c.crashed,
@@ -204,6 +205,11 @@ func (v view) RollCall(ctx context.Context) (actors []messages.Pinged, ok bool) 
 func (v view) Record() journal.Record {
 	_, record := v.hub.record()
 	return record
+}
+
+// Call implements clientview.Client.
+func (v view) Call(ctx context.Context, what messages.Call) (messages.Answered, error) {
+	return v.ask(ctx, what)
 }
 
 // Close implements clientview.Client.

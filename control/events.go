@@ -15,9 +15,9 @@ import (
 const (
 	// eventBuffer is how many events may wait for a slow reader.
 	eventBuffer = 256
-	// heartbeatInterval is the longest silence of a stream: a reader that is
-	// gone shows at the next write.
-	heartbeatInterval = 15 * time.Second
+	// heartbeatInterval is the longest silence of a stream. A reader that is gone
+	// shows at the next write, and to the reader a client that hangs.
+	heartbeatInterval = 2 * time.Second
 )
 
 // events answers with server-sent events, from now on until the client is

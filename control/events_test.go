@@ -94,7 +94,7 @@ func TestControlEventsStreamUntilTheEnd(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		began := time.Now()
-		if _, comment := s.event(t); comment != "" || time.Since(began) > 15*time.Second {
+		if _, comment := s.event(t); comment != "" || time.Since(began) > 2*time.Second {
 			t.Errorf("%q after %v", comment, time.Since(began))
 		}
 		go c.ExpectClose(nil)

@@ -81,6 +81,12 @@ type callAnswer struct {
 	Name   string             `json:"name,omitempty"`
 	Detail string             `json:"detail,omitempty"`
 	Remedy string             `json:"remedy,omitempty"`
+
+	// Of a call that was carried out: the newest event by then, the state, and the
+	// servers whose answers it waits for. What comes of it are later events.
+	Seq     uint64         `json:"seq,omitempty"`
+	State   holdfast.State `json:"state,omitempty"`
+	Servers []string       `json:"servers,omitempty"`
 }
 
 // answer writes one JSON value.

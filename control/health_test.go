@@ -138,3 +138,60 @@ func TestLivezWhileReconnecting(t *testing.T) {
 		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }
+
+// A call that a stalled actor does not carry out is answered within 5 s, and the
+// answer names the actor. What only looks is answered at once.
+func TestCallsOfAStalledClientAreAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		b := &blocker{actor: "supervisor"}
+		c := w.Start(w.NoSec(), lwm2mtest.WithTap(b))
+		c.WaitFor(holdfast.Registered)
+		release := b.block()
+		c.Post("reconnect") // it is carried out, and then the supervisor stands still
+		for _, path := range []string{"update", "reconnect", "bootstrap", "factory-reset", "pause", "resume", "close"} {
+			began := time.Now()
+			recorder := c.Ask(http.MethodPost, "/v1/"+path)
+			detail, _ := systemtest.Object(t, recorder)["detail"].(string)
+			if recorder.Code != http.StatusGatewayTimeout || path != "close" && !strings.Contains(detail, "no answer from supervisor") {
+				t.Errorf("%s: %d %s", path, recorder.Code, recorder.Body)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("%s: took %v", path, took)
+			}
+			began = time.Now()
+			for _, path := range []string{"/v1/status", "/v1/explain", "/metrics", "/readyz"} {
+				c.Ask(http.MethodGet, path)
+			}
+			if took := time.Since(began); took != 0 {
+				t.Errorf("looking took %v", took)
+			}
+		}
+		release()
+		_ = c.Close(t.Context())
+	})
+}
+
+// What comes of a call are the events after its number.
+func TestCallsNameTheirEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		c := registeredOverNoSec(w)
+		before := c.Status().Events
+		got := systemtest.Object(t, c.Ask(http.MethodPost, "/v1/update"))
+		if got["seq"] != float64(before) || got["state"] != "registered" || !reflect.DeepEqual(got["servers"], []any{"coap://192.0.2.1"}) {
+			t.Errorf("update: %v after %d events", got, before)
+		}
+		if e := c.Next(holdfast.EventRegistrationUpdated); e.Seq != before+1 {
+			t.Errorf("%+v", e)
+		}
+		got = systemtest.Object(t, c.Ask(http.MethodPost, "/v1/pause"))
+		if e := c.Next(holdfast.EventState); got["seq"] != float64(e.Seq) || e.State != holdfast.Paused || got["state"] != "paused" {
+			t.Errorf("pause: %v, %+v", got, e)
+		}
+		_ = c.Close(t.Context())
+	})
+}

@@ -23,6 +23,7 @@ const (
 	writeTimeout = 10 * time.Second       // for one piece of an answer
 	idleTimeout  = time.Minute            // between two requests of a connection
 	callTimeout  = 30 * time.Second       // for a call of the supervisor, which may wait for the disk
+	closeWait    = 5 * time.Second        // for the de-registration and the teardown
 	closeTimeout = 100 * time.Millisecond // for the requests under way when the client closes
 	maxHeader    = 16 << 10               // bytes
 	maxBody      = 4 << 10                // bytes; no call has a use for a body
@@ -202,7 +203,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("GET /v1/explain", rooms.looks.admit(s.explain))
 	mux.Handle("GET /v1/events", rooms.streams.admit(s.events))
 	for _, c := range calls {
-		mux.Handle("POST /v1/"+c.name, rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.call(w, r, c) }))
+		mux.Handle("POST /v1/"+c.call.String(), rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.call(w, r, c) }))
 	}
 	mux.Handle("POST /v1/close", rooms.closes.admit(s.closeClient))
 	s.handleHealth(mux, rooms)

@@ -78,6 +78,12 @@ type CallRequest struct {
 type Answered struct {
 	Code  ErrorCode // 0 when the call was carried out
 	Cause error     // why it was not, where more is known than the code
+	// Seq numbers the newest event when the call had been carried out: what comes
+	// of it has a higher number. The shell sets it.
+	Seq uint64
+	// Servers are the URIs of those whose answers an Update or a bootstrap now waits
+	// for.
+	Servers []string
 }
 
 // ConnectionStatus is a snapshot of one server account.

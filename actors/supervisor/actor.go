@@ -37,10 +37,11 @@ type Runtime struct {
 	Management management.Config
 	Storage    storage.Sources
 
-	// Emit, Publish and Finish face the application. They are called on the
+	// Emit, Publish, Newest and Finish face the application. They are called on the
 	// supervisor's goroutine and must not block.
 	Emit    func(messages.Event)
 	Publish func(messages.Snapshot)
+	Newest  func() uint64 // number of the newest event
 	Finish  func(messages.Stopped)
 	// Warn is called with what a server's links have dropped so far, for the
 	// log; it must not block.
@@ -254,7 +255,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case Publish:
 		s.runtime.Publish(effect.Snapshot)
 	case Answer:
-		effect.To <- effect.Answered // it has room for one value
+		s.answer(effect)
 	case Warn:
 		if s.runtime.Warn != nil {
 			s.runtime.Warn(effect.Server, effect.Shed)
@@ -265,6 +266,14 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		return false
 	}
 	return true
+}
+
+// answer answers a call, which has room for one value.
+func (s *shell) answer(effect Answer) {
+	if s.runtime.Newest != nil {
+		effect.Seq = s.runtime.Newest()
+	}
+	effect.To <- effect.Answered
 }
 
 // kind says what serves the peers of one kind, and under which limits.

@@ -28,12 +28,14 @@ func (m *Machine) called(now time.Time, in messages.CallRequest) {
 	if m.state == "" && m.stop == nil { // the call has overtaken what begins the client's life
 		m.start(now)
 	}
-	if m.stop == nil && m.allowed(now, in.Call) {
-		m.answer(in.Answer, 0, nil)
-		return
+	if m.stop == nil {
+		if servers, ok := m.allowed(now, in.Call); ok {
+			m.answer(in.Answer, messages.Answered{Servers: servers})
+			return
+		}
 	}
 	code := messages.ConnectNotAllowed
-	m.answer(in.Answer, code, nil)
+	m.answer(in.Answer, messages.Answered{Code: code})
 	m.do(Emit{Event: messages.Event{
 		Type: messages.EventError, Code: code, Name: code.String(), Phase: messages.PhaseAPI.String(), Attempt: 1,
 		Action: messages.ActionNone, Detail: in.Call.String() + " is not possible while the client is " + string(m.state),
@@ -41,34 +43,39 @@ func (m *Machine) called(now time.Time, in messages.CallRequest) {
 	}})
 }
 
-// allowed carries out a call, if the state allows it.
-func (m *Machine) allowed(now time.Time, call messages.Call) bool {
+// allowed carries out a call, if the state allows it, and returns the servers
+// whose answers it waits for.
+func (m *Machine) allowed(now time.Time, call messages.Call) (servers []string, ok bool) {
 	if m.paused {
-		return call == messages.CallResume && m.resume(now)
+		return nil, call == messages.CallResume && m.resume(now)
 	}
 	switch call {
 	case messages.CallUpdate:
-		return m.update(now)
+		servers = m.update(now)
+		return servers, len(servers) > 0
 	case messages.CallReconnect:
 		m.networkUp(now)
-		return true
+		return nil, true
 	case messages.CallBootstrap:
-		return m.bootstrapNow(now)
+		if !m.bootstrapNow(now) {
+			return nil, false
+		}
+		return []string{m.bootstrapAccount().server()}, true
 	case messages.CallPause:
 		m.pause(now)
-		return true
+		return nil, true
 	}
-	return false
+	return nil, false
 }
 
 // update sends an Update to every registered server that has not asked for a
-// pause.
-func (m *Machine) update(now time.Time) (sent bool) {
+// pause, and returns them.
+func (m *Machine) update(now time.Time) (sent []string) {
 	for _, a := range m.servers() {
 		if a.stage != stageRegistered || now.Before(a.pending.floor) {
 			continue
 		}
-		sent = true
+		sent = append(sent, a.server())
 		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch})
 	}
 	return sent

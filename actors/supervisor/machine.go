@@ -205,8 +205,8 @@ func (m *Machine) do(effects ...core.Effect) { m.effects = append(m.effects, eff
 
 // answer answers a call at the end of the step, after the snapshot: whoever
 // looks at the status when the call has returned sees what it did.
-func (m *Machine) answer(to chan<- messages.Answered, code messages.ErrorCode, cause error) {
-	m.answers = append(m.answers, Answer{To: to, Answered: messages.Answered{Code: code, Cause: cause}})
+func (m *Machine) answer(to chan<- messages.Answered, answered messages.Answered) {
+	m.answers = append(m.answers, Answer{To: to, Answered: answered})
 }
 
 // servers returns the management accounts in the order of their short server

@@ -52,7 +52,7 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 		m.resetFailed(caller, in.Err)
 		return
 	}
-	m.answer(caller, 0, nil)
+	m.answer(caller, messages.Answered{})
 	if m.stop != nil {
 		return
 	}
@@ -71,6 +71,6 @@ func (m *Machine) resetFailed(caller chan<- messages.Answered, err error) {
 	f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Cause: err}
 	e := errorEvent(Lookup(&f, false), &f)
 	e.Attempt, e.Action = 1, messages.ActionUser
-	m.answer(caller, e.Code, err)
+	m.answer(caller, messages.Answered{Code: e.Code, Cause: err})
 	m.do(Emit{Event: e})
 }

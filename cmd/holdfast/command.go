@@ -129,6 +129,11 @@ func (p *program) coloured(w io.Writer) bool {
 	if term, found := p.lookupEnv("TERM"); found && term == "dumb" {
 		return false
 	}
+	return p.terminal(w)
+}
+
+// terminal reports whether output goes to one.
+func (p *program) terminal(w io.Writer) bool {
 	if o, streams := w.(*output); streams {
 		w = o.to
 	}

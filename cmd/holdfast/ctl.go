@@ -19,19 +19,39 @@ var ctlActions = []string{
 }
 
 const (
-	ctlDialTimeout = 5 * time.Second
-	// ctlTimeout bounds everything but a stream of events: a call may wait for
+	// ctlPatience is how long a client may say nothing before it counts as hung. It
+	// answers what only looks at once, and a stream of events has a sign of life
+	// every 2 s.
+	ctlPatience = 4500 * time.Millisecond
+	// ctlTimeout bounds a call that nobody waits for the outcome of: it may wait for
 	// the disk of the client.
 	ctlTimeout = 45 * time.Second
 	ctlMaxBody = 4 << 20 // bytes of an answer
 )
+
+// How long the outcome of a call is waited for by default: longer than an attempt
+// takes, by default (docs/contract.md, Configuration).
+const (
+	ctlWait          = 4 * time.Minute
+	ctlBootstrapWait = 16 * time.Minute
+)
+
+// ctlOptions say how an action is carried out.
+type ctlOptions struct {
+	json    bool
+	wait    bool          // for the outcome of a call
+	timeout time.Duration // of that; 0 is the default of the action
+}
 
 // ctl is the command ctl.
 func (p *program) ctl(args []string) int {
 	fs := p.flags("ctl " + strings.Join(ctlActions, "|") + " [--addr ADDR] [--config FILE] [--json]")
 	addr := fs.String("addr", "", "the client's control.listen: unix:/path or host:port (`ADDR`; else HOLDFAST_CONTROL_LISTEN, else --config)")
 	config := fs.String("config", "", "the client's configuration `FILE`, for its control.listen")
-	asJSON := fs.Bool("json", false, "print what the client answers as JSON")
+	var o ctlOptions
+	fs.BoolVar(&o.json, "json", false, "print what the client answers as JSON")
+	fs.BoolVar(&o.wait, "wait", p.terminal(p.stdout), "wait for what comes of a call, and exit by that (default on a terminal)")
+	fs.DurationVar(&o.timeout, "timeout", 0, "how long to wait for that, such as 90s (default 4m, of a bootstrap 16m)")
 	var action string
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		action, args = args[0], args[1:]
@@ -42,6 +62,9 @@ func (p *program) ctl(args []string) int {
 	if !slices.Contains(ctlActions, action) {
 		return p.misused(fs, "which action: "+strings.Join(ctlActions, ", ")+"?")
 	}
+	if o.timeout < 0 {
+		return p.misused(fs, "--timeout is negative")
+	}
 	where, err := p.ctlAddress(*addr, *config)
 	if err != nil {
 		return p.fail(err)
@@ -51,7 +74,7 @@ func (p *program) ctl(args []string) int {
 	}
 	c := newCtlClient(where)
 	defer c.http.CloseIdleConnections()
-	return p.ctlDo(c, action, *asJSON)
+	return p.ctlDo(c, action, o)
 }
 
 // ctlAddress finds the address of the API: flags win over the environment,
@@ -85,7 +108,7 @@ func newCtlClient(address string) *ctlClient {
 	if path, unix := strings.CutPrefix(address, "unix:"); unix {
 		network, target, host = "unix", path, "localhost"
 	}
-	dialer := net.Dialer{Timeout: ctlDialTimeout}
+	dialer := net.Dialer{Timeout: ctlPatience}
 	return &ctlClient{address: address, host: host, http: &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, network, target)
@@ -102,22 +125,46 @@ func (c *ctlClient) request(ctx context.Context, method, path, accept string) (*
 	r.Header.Set("Accept", accept)
 	response, err := c.http.Do(r)
 	if err != nil {
-		return nil, &unreachableError{c.address, err}
+		return nil, c.failure(ctx, err)
 	}
 	return response, nil
 }
 
+// failure says why a request has failed: by the end of its context, or because
+// nobody is there.
+func (c *ctlClient) failure(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return &unreachableError{c.address, err}
+}
+
+// look makes a request that a client answers at once, and reads the whole answer.
+func (c *ctlClient) look(ctx context.Context, path, accept string) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, ctlPatience, &hungError{c.address})
+	defer cancel()
+	return c.fetch(ctx, http.MethodGet, path, accept)
+}
+
 // fetch makes one request and reads the whole answer.
 func (c *ctlClient) fetch(ctx context.Context, method, path, accept string) (status int, body []byte, err error) {
-	ctx, cancel := context.WithTimeout(ctx, ctlTimeout)
-	defer cancel()
 	response, err := c.request(ctx, method, path, accept)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer response.Body.Close() // it is only read
 	body, err = io.ReadAll(io.LimitReader(response.Body, ctlMaxBody))
+	if err != nil {
+		err = c.failure(ctx, err)
+	}
 	return response.StatusCode, body, err
+}
+
+// hungError says that somebody listens and says nothing.
+type hungError struct{ address string }
+
+func (e *hungError) Error() string {
+	return fmt.Sprintf("the client on %s hangs: it has said nothing for %v\nIs its process stopped, or is the machine overloaded? Restart it if it stays like that.", e.address, ctlPatience)
 }
 
 // unreachableError says that no client answers, and what to look at.

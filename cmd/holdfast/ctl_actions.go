@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -18,21 +17,21 @@ const (
 )
 
 // ctlDo carries out one action of ctl.
-func (p *program) ctlDo(c *ctlClient, action string, asJSON bool) int {
+func (p *program) ctlDo(c *ctlClient, action string, o ctlOptions) int {
 	switch action {
 	case "events":
-		return p.streaming(func(p *program) int { return p.ctlEvents(c, asJSON) })
+		return p.streaming(func(p *program) int { return p.ctlEvents(c, o.json) })
 	case "status":
-		return p.ctlStatus(c, asJSON)
+		return p.ctlStatus(c, o.json)
 	case "explain":
-		return p.ctlExplain(c, asJSON)
+		return p.ctlExplain(c, o.json)
 	}
-	return p.ctlCall(c, action, asJSON)
+	return p.ctlCall(c, action, o)
 }
 
 // ctlGet fetches what the client says about itself.
 func (p *program) ctlGet(c *ctlClient, path, accept string) (body []byte, ok bool) {
-	status, body, err := c.fetch(p.ctx, http.MethodGet, path, accept)
+	status, body, err := c.look(p.ctx, path, accept)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%s answered %s: %s", c.address, http.StatusText(status), strings.TrimSpace(printable(string(body))))
 	}
@@ -55,21 +54,26 @@ func (p *program) ctlExplain(c *ctlClient, asJSON bool) int {
 	return exitDone
 }
 
+// ctlStatus prints the status. It fails where the client is not registered with
+// every management server, as GET /readyz does.
 func (p *program) ctlStatus(c *ctlClient, asJSON bool) int {
 	body, ok := p.ctlGet(c, "/v1/status", mediaJSON)
 	if !ok {
 		return exitFailed
 	}
-	if asJSON {
-		_, _ = p.stdout.Write(body) // whoever asked has gone
-		return exitDone
-	}
 	var status ctlStatus
-	if err := json.Unmarshal(body, &status); err != nil {
+	err := json.Unmarshal(body, &status)
+	switch {
+	case asJSON:
+		_, _ = p.stdout.Write(body) // whoever asked has gone
+	case err != nil:
 		p.complain("%s does not answer as a client does: %v", c.address, err)
+	default:
+		fmt.Fprint(p.stdout, status)
+	}
+	if err != nil || status.State != holdfast.Registered {
 		return exitFailed
 	}
-	fmt.Fprint(p.stdout, status)
 	return exitDone
 }
 
@@ -121,72 +125,19 @@ func nextText(c holdfast.Connection) string {
 
 // ctlEvents prints events until the client is closed or somebody stops it.
 func (p *program) ctlEvents(c *ctlClient, asJSON bool) int {
-	response, err := c.request(p.ctx, http.MethodGet, "/v1/events", mediaEvents)
+	stream, err := c.stream(p.ctx)
 	if err != nil {
 		p.complain("%v", err)
 		return exitFailed
 	}
-	defer response.Body.Close() // it is only read
-	if response.StatusCode != http.StatusOK {
-		p.complain("%s answered %s", c.address, http.StatusText(response.StatusCode))
-		return exitFailed
-	}
+	defer stream.end()
 	show := p.eventPrinter(asJSON)
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		data, isEvent := strings.CutPrefix(lines.Text(), "data: ")
-		var e holdfast.Event
-		if isEvent && json.Unmarshal([]byte(data), &e) == nil {
-			show(e)
-		}
-		if reason, isComment := strings.CutPrefix(lines.Text(), ": dropped"); isComment {
-			p.complain("the stream was cut%s", printable(reason))
-			return exitFailed
-		}
+	for e := range stream.events {
+		show(e)
 	}
-	if err := lines.Err(); err != nil && p.ctx.Err() == nil {
-		p.complain("the stream of events broke off: %v", err)
-		return exitFailed
-	}
-	return exitDone
-}
-
-// ctlAnswer is the answer to a call.
-type ctlAnswer struct {
-	OK     bool   `json:"ok"`
-	Code   int    `json:"code"`
-	Name   string `json:"name"`
-	Detail string `json:"detail"`
-	Remedy string `json:"remedy"`
-}
-
-// ctlCall asks the client to do something.
-func (p *program) ctlCall(c *ctlClient, action string, asJSON bool) int {
-	status, body, err := c.fetch(p.ctx, http.MethodPost, "/v1/"+action, mediaJSON)
-	if err != nil {
+	if err := stream.err(); err != nil && p.ctx.Err() == nil {
 		p.complain("%v", err)
 		return exitFailed
 	}
-	if asJSON {
-		_, _ = p.stdout.Write(body) // whoever asked has gone
-	}
-	var answer ctlAnswer
-	if json.Unmarshal(body, &answer) != nil {
-		answer = ctlAnswer{Name: http.StatusText(status)}
-	}
-	switch {
-	case status != http.StatusOK:
-		p.complain("%s", printable(joined(" - ", joined(": ", codeText(answer), answer.Detail), answer.Remedy)))
-		return exitFailed
-	case !asJSON:
-		fmt.Fprintln(p.stdout, printable(joined(", ", action+": done", codeText(answer))))
-	}
 	return exitDone
-}
-
-func codeText(a ctlAnswer) string {
-	if a.Code == 0 {
-		return a.Name
-	}
-	return fmt.Sprintf("%s (%d)", a.Name, a.Code)
 }

@@ -52,9 +52,10 @@ func TestCtlSteersARunningClient(t *testing.T) {
 	client.ctl(exitDone, "gw-0001  registered for ", "status", addr)
 	client.ctl(exitDone, "server 1     registered coap://127.0.0.1", "status", "--config", client.config)
 	client.ctl(exitDone, "gw-0001 is registered since ", "explain", addr)
-	client.ctl(exitDone, "update: done", "update", addr)
+	client.ctl(exitDone, "update: on its way", "update", addr)
 	client.until("registration_updated")
 	client.ctl(exitDone, "pause: done", "pause", addr)
+	client.ctl(exitFailed, "gw-0001  paused for ", "status", addr)
 	client.ctl(exitFailed, "ConnectNotAllowed (11): update while the client is paused - An update needs a registration", "update", addr)
 	client.ctl(exitFailed, `"name":"ConnectNotAllowed"`, "pause", addr, "--json")
 	client.ctl(exitDone, "resume: done", "resume", addr)
@@ -94,7 +95,7 @@ func TestCtlEvents(t *testing.T) {
 	done := make(chan map[string]any, 1)
 	go func() { done <- events.until("registration_updated") }()
 	for seen := false; !seen; {
-		client.ctl(exitDone, "update: done", "update", "--addr", client.addr)
+		client.ctl(exitDone, "update: on its way", "update", "--addr", client.addr)
 		client.until("registration_updated")
 		select {
 		case e := <-done:

@@ -145,6 +145,11 @@ func (p *process) untilAll(kinds ...string) map[string]map[string]any {
 // code.
 func (p *process) end() int {
 	p.stop()
+	return p.ends()
+}
+
+// ends waits for the invocation to end by itself, and returns its exit code.
+func (p *process) ends() int {
 	var line map[string]any
 	for p.lines.Decode(&line) == nil {
 	}

@@ -255,6 +255,32 @@ func TestHangupAtTheStart(t *testing.T) {
 	m.ends()
 }
 
+// A client that is stopped in mid-stream is said to hang, by the reader of its
+// events and by who asks it anything.
+func TestTheClientIsStopped(t *testing.T) {
+	socket := "unix:" + filepath.Join(t.TempDir(), "c.sock")
+	m := newMachine(t, "lifetime: 2s\ncontrol: {listen: \""+socket+"\"}\n")
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	m.start(null)
+	m.updates(1)
+	events := start(t, "ctl", "events", "--json", "--addr", socket)
+	events.until("registration_updated")
+	m.signal(syscall.SIGSTOP)
+	if exit := events.ends(); exit != exitFailed {
+		t.Errorf("ctl events: exit %d", exit)
+	}
+	if got := invoke(t.Context(), "ctl", "status", "--addr", socket); got.exit != exitFailed || !strings.Contains(got.stderr, "hangs") {
+		t.Errorf("%+v", got)
+	}
+	m.signal(syscall.SIGCONT)
+	m.updates(1)
+	m.ends()
+}
+
 // clog fills a pipe until nothing more goes in.
 func clog(t *testing.T, w *os.File) {
 	t.Helper()

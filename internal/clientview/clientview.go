@@ -25,6 +25,9 @@ type Client interface {
 	// RollCall asks which actors the client has, and pings all of them through
 	// their mailboxes. It is false when the supervisor does not answer.
 	RollCall(ctx context.Context) (actors []messages.Pinged, ok bool)
+	// Call makes a call of the application, and returns what is known of it when it
+	// has been carried out. The errors are those of the methods of the client.
+	Call(ctx context.Context, what messages.Call) (messages.Answered, error)
 	// Record returns what the client's journal has noted. From the first call
 	// on the journal keeps as much as it can.
 	Record() journal.Record
