@@ -42,20 +42,21 @@ type Client struct {
 	config   Config
 	hub      *hub
 
-	mu         sync.Mutex
-	phase      clientPhase
-	abort      context.CancelFunc // of the Start under way
-	begun      chan struct{}      // closed when the Start under way has ended; nil while there is none
-	store      *store.Store
-	pid        *actor.PID
-	restarts   uint64                 // of the supervisor, after crashes
-	stopped    chan messages.Stopped  // has room for the one answer to Stop; made with that
-	left       chan struct{}          // closed when the actors are gone and result is known
-	done       chan struct{}          // closed when Close has torn everything down
-	result     error                  // of the Close that did it
-	companions []clientview.Companion // in the order in which they were attached
-	network    *network.System        // nil where a test has another one
-	unwatch    func()                 // ends what the runtime's watch for sleep tells this client; may be nil
+	mu           sync.Mutex
+	phase        clientPhase
+	abort        context.CancelFunc // of the Start under way
+	begun        chan struct{}      // closed when the Start under way has ended; nil while there is none
+	store        *store.Store
+	pid          *actor.PID
+	restarts     uint64                // of the supervisor, after crashes
+	stopped      chan messages.Stopped // has room for the one answer to Stop; made with that
+	left         chan struct{}         // closed when the actors are gone and result is known
+	done         chan struct{}         // closed when Close has torn everything down
+	result       error                 // of the Close that did it
+	certificates certificates
+	companions   []clientview.Companion // in the order in which they were attached
+	network      *network.System        // nil where a test has another one
+	unwatch      func()                 // ends what the runtime's watch for sleep tells this client; may be nil
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.

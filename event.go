@@ -157,3 +157,17 @@ func (e Event) Err() error {
 	}
 	return &Error{Code: e.Code, Phase: e.Phase, Err: explained(e.Detail, e.cause)}
 }
+
+// NeedsPerson reports whether an error goes on until a person does something:
+// credentials, a configuration or a clock have to be put right. What the client
+// retries because a network or a server may come back needs none, nor does what a
+// bootstrap is to mend.
+func (e Event) NeedsPerson() bool {
+	switch e.Action {
+	case ActionUser:
+		return true
+	case ActionBootstrap, ActionIgnore, ActionNone:
+		return false
+	}
+	return e.Code == CodeInvalidParameters || e.Code == CodeInvalidCredentials || e.Code == CodeSecureConnection
+}

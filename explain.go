@@ -54,6 +54,9 @@ type Connection struct {
 	Next *NextStep
 	// Shed counts what was dropped; nil when nothing was.
 	Shed *Shed
+	// CertificateExpires is when the client's own certificate for this account
+	// does, zero without one.
+	CertificateExpires time.Time
 }
 
 // Shed counts what the links of a server have dropped, by reason.
@@ -113,7 +116,7 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	last := lastOf(record)
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
-		LastError: last, Next: nextStep(c.NextAttempt, last, now),
+		LastError: last, Next: nextStep(c.NextAttempt, last, now), CertificateExpires: c.CertificateExpires,
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
@@ -182,13 +185,15 @@ type connectionJSON struct {
 	LastError   *Event    `json:"last_error,omitempty"`
 	Next        *NextStep `json:"next,omitempty"`
 	Shed        *Shed     `json:"shed,omitempty"`
+
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
 
 // MarshalJSON writes durations in seconds, as "lifetime_s".
 func (c Connection) MarshalJSON() ([]byte, error) {
 	form := connectionJSON{
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
-		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed,
+		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, CertificateExpires: c.CertificateExpires,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -204,7 +209,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 	}
 	*c = Connection{
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
-		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed,
+		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, CertificateExpires: form.CertificateExpires,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

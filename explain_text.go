@@ -89,6 +89,7 @@ func (t *explainText) connection(c Connection) {
 	if c.Location != "" {
 		t.item("known there as", t.registration(c))
 	}
+	t.item("own certificate", t.certificate(c.CertificateExpires))
 	t.item("dropped so far", shedText(c.Shed))
 	if c.Trouble != nil {
 		t.trouble(c.Trouble, underway(c))
@@ -120,6 +121,16 @@ func shedText(s *Shed) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (t *explainText) certificate(expires time.Time) string {
+	switch {
+	case expires.IsZero():
+		return ""
+	case expires.After(t.now):
+		return fmt.Sprintf("expires at %s, in %s", expires.Format(time.DateTime), humanDuration(expires.Sub(t.now)))
+	}
+	return "has expired at " + expires.Format(time.DateTime)
 }
 
 func (t *explainText) registration(c Connection) string {

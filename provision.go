@@ -1,11 +1,16 @@
 package holdfast
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/clientview"
+	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -69,6 +74,7 @@ func withStore(ctx context.Context, dir string, write func(*store.Store) error) 
 // returns what can be used all the same, nil for nothing.
 func (c *Client) factory() (*lwm2m.Tree, error) {
 	if c.config.Bootstrap != nil || c.config.Server != nil {
+		c.certificates.look(c.config.byPeer())
 		tree, err := c.config.factoryTree()
 		return tree, classified(err)
 	}
@@ -115,4 +121,54 @@ func (e *provisionError) Code() messages.ErrorCode {
 		return messages.ConnectorInvalidCredentials
 	}
 	return messages.ConnectorFailedToReadCredentials
+}
+
+// certificates knows when the own certificates of the configuration expire, also of
+// accounts that cannot be used for just that.
+type certificates struct {
+	mu      sync.Mutex
+	expires map[messages.Peer]time.Time
+}
+
+// look reads them. It is called whenever the named files are read, by whoever does
+// that.
+func (c *certificates) look(accounts map[messages.Peer]*Account) {
+	expires := map[messages.Peer]time.Time{}
+	for peer, a := range accounts {
+		expires[peer] = credfile.Expires(a.source())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expires = expires
+}
+
+func (c *certificates) of(peer messages.Peer) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expires[peer]
+}
+
+// byPeer returns the accounts of a configuration.
+func (c Config) byPeer() map[messages.Peer]*Account {
+	all := map[messages.Peer]*Account{}
+	if c.Bootstrap != nil {
+		all[messages.BootstrapPeer()] = c.Bootstrap
+	}
+	if c.Server != nil {
+		all[messages.ManagementPeer(configServerID)] = c.Server
+	}
+	return all
+}
+
+// Configured implements clientview.Client.
+func (v view) Configured() []clientview.Account {
+	var list []clientview.Account
+	for peer, a := range v.config.byPeer() {
+		server := a.URI
+		if u, err := a.serverURI(v.config.AccountID); err == nil {
+			server = cmp.Or(a.written(u), u.String())
+		}
+		list = append(list, clientview.Account{Peer: peer, Server: server, CertificateExpires: v.certificates.of(peer)})
+	}
+	return list
 }

@@ -2,10 +2,12 @@ package control
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/holdfast-iot/holdfast"
@@ -15,50 +17,74 @@ import (
 // metricsHandler returns what answers GET /metrics, in the text format of
 // Prometheus: a registry of the client's own, whose numbers are taken from its
 // status and journal when somebody asks. Nothing is counted twice, and nothing
-// is global.
+// is global. The process has its usual series.
 func (s *Server) metricsHandler() http.Handler {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(&metrics{s})
+	registry.MustRegister(
+		&metrics{api: s, build: builtFrom()},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 }
 
 // metrics implements prometheus.Collector.
-type metrics struct{ api *Server }
+type metrics struct {
+	api   *Server
+	build build
+}
 
-// metric describes one metric.
+// metric describes one metric of a client.
 func metric(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("holdfast_"+name, help, append([]string{"endpoint"}, labels...), nil)
 }
 
 // The metrics. The label server is a URI, empty for what concerns the client
-// as a whole.
+// as a whole. There are at most as many servers as accounts, and those that the
+// journal remembers: no server can make them grow.
 var (
+	metricBuild       = prometheus.NewDesc("holdfast_build_info", "1: what the program was built from.", []string{"version", "commit", "goversion"}, nil)
 	metricState       = metric("state", "1 for the state that the client is in, 0 for the others.", "state")
 	metricStateAge    = metric("state_seconds", "Seconds since the client's state last changed.")
 	metricEvents      = metric("events_total", "Events so far.", "type")
 	metricDropped     = metric("events_dropped_total", "Events that some subscriber was too slow for.")
 	metricLatePanics  = metric("late_panics_total", "Panics of actors that were stopping already.")
 	metricErrors      = metric("errors_total", "Errors so far, by code.", "server", "code", "name")
-	metricRegistered  = metric("registered", "1 while registered with the server, else 0.", "server")
+	metricRegistered  = metric("registered", "1 while registered with the management server, else 0.", "server")
+	metricPerson      = metric("person_needed", "1 while what is wrong needs a person: credentials, configuration, clock; else 0.", "account", "server")
 	metricFailures    = metric("failures", "Attempts that have failed in a row.", "server")
-	metricFailingAge  = metric("failing_seconds", "Seconds since the first of the attempts that have failed in a row.", "server")
+	metricFailingAge  = metric("failing_seconds", "Seconds since the first of the attempts that have failed in a row, 0 when none has.", "server")
 	metricNextAttempt = metric("next_attempt_seconds", "Seconds until the next attempt; absent when none is waited for.", "server")
-	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update.", "server")
+	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update; absent when it does not know the client.", "server")
 	metricAttempts    = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
 	metricReconnects  = metric("reconnects_total", "Registrations after a link was lost.", "server")
 	metricShed        = metric("shed_total", "What a link has dropped, by reason.", "server", "reason")
+	metricCertificate = metric("certificate_expiry_timestamp_seconds", "When the own certificate expires, in seconds since 1970; absent without one that can be read.", "account", "server")
 )
 
 var allMetrics = []*prometheus.Desc{
-	metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricFailures,
-	metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
-	metricLatePanics,
+	metricBuild, metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricPerson,
+	metricFailures, metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
+	metricLatePanics, metricCertificate,
 }
 
 // allStates are the states that metricState has a line for.
 var allStates = []holdfast.State{
 	holdfast.Starting, holdfast.Resolving, holdfast.Connecting, holdfast.Bootstrapping, holdfast.Registering,
 	holdfast.Registered, holdfast.Waiting, holdfast.Paused, holdfast.Stopping, holdfast.Stopped,
+}
+
+// allTypes are the types that metricEvents has a line for.
+var allTypes = []holdfast.EventType{
+	holdfast.EventState, holdfast.EventError, holdfast.EventBootstrapped, holdfast.EventRegistered,
+	holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
+}
+
+// allCodes are the codes that metricErrors has a line for.
+var allCodes = []holdfast.ErrorCode{
+	holdfast.CodeBootstrapFailed, holdfast.CodeInvalidParameters, holdfast.CodeInvalidCredentials, holdfast.CodeNotRegistered,
+	holdfast.CodeTimeout, holdfast.CodeNetwork, holdfast.CodeResponseParse, holdfast.CodeUnknown, holdfast.CodeMemory,
+	holdfast.CodeNotAllowed, holdfast.CodeSecureConnection, holdfast.CodeDNS, holdfast.CodeUnregistration,
+	holdfast.CodeStoreCredentials, holdfast.CodeReadCredentials,
 }
 
 // Describe implements prometheus.Collector.
@@ -71,32 +97,20 @@ func (m *metrics) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	record, explained := m.api.view.Record(), m.api.client.Explain()
+	out <- prometheus.MustNewConstMetric(metricBuild, prometheus.GaugeValue, 1, m.build.version, m.build.commit, m.build.goVersion)
 	s := sample{out: out, endpoint: explained.Endpoint, now: explained.Time}
 	s.client(explained, &record)
 	status := m.api.client.Status()
 	s.counter(metricDropped, status.Dropped)
 	s.counter(metricLatePanics, status.LatePanics)
-	for _, server := range record.Servers {
-		s.counter(metricAttempts, server.Failures+server.Successes, server.URI)
-		s.counter(metricReconnects, server.Reconnects, server.URI)
+	accounts := accountsOf(explained, m.api.view.Configured())
+	for _, server := range serversOf(accounts, &record) {
+		s.server(server, &record)
 	}
-	for _, c := range distinct(explained.Connections) {
-		s.connection(c)
+	for _, a := range distinct(accounts) {
+		s.connection(a.Connection)
 	}
-}
-
-// distinct returns the first connection of each server: two accounts may have
-// one URI, and a metric must not come twice.
-func distinct(connections []holdfast.Connection) []holdfast.Connection {
-	seen := map[string]bool{}
-	var list []holdfast.Connection
-	for _, c := range connections {
-		if !seen[c.Server] {
-			seen[c.Server] = true
-			list = append(list, c)
-		}
-	}
-	return list
+	s.accounts(accounts, explained.Trouble)
 }
 
 // sample is one collection.
@@ -118,38 +132,67 @@ func (s sample) gauge(d *prometheus.Desc, value float64, labels ...string) {
 	s.emit(d, prometheus.GaugeValue, value, labels)
 }
 
-// age is a gauge of the time since an instant, left out when there is none.
-func (s sample) age(d *prometheus.Desc, since time.Time, labels ...string) {
-	if !since.IsZero() {
-		s.gauge(d, s.now.Sub(since).Seconds(), labels...)
+// age returns the seconds since an instant, 0 when there is none.
+func (s sample) age(since time.Time) float64 {
+	if since.IsZero() {
+		return 0
 	}
+	return s.now.Sub(since).Seconds()
 }
 
+// client emits what concerns the client as a whole. What has not happened yet is 0.
 func (s sample) client(e holdfast.Explanation, record *journal.Record) {
 	for _, state := range allStates {
 		s.gauge(metricState, oneIf(state == e.State), string(state))
 	}
-	s.age(metricStateAge, e.Since)
-	for kind, n := range record.ByType {
-		s.counter(metricEvents, n, string(kind))
-	}
-	for key, n := range record.ByError {
-		s.counter(metricErrors, n, key.Server, strconv.Itoa(int(key.Code)), key.Code.String())
+	s.gauge(metricStateAge, s.age(e.Since))
+	for _, kind := range allTypes {
+		s.counter(metricEvents, record.Events(string(kind)), string(kind))
 	}
 }
 
+// server emits what has been counted for a server, or, under the empty URI, for
+// none.
+func (s sample) server(server string, record *journal.Record) {
+	for _, code := range allCodes {
+		s.counter(metricErrors, record.Errors(server, int(code)), server, strconv.Itoa(int(code)), code.String())
+	}
+	if server == "" {
+		return
+	}
+	counted := record.Server(server)
+	s.counter(metricAttempts, counted.Failures+counted.Successes, server)
+	s.counter(metricReconnects, counted.Reconnects, server)
+}
+
+// serversOf returns the servers of the accounts and those of which the journal knows
+// something, and the empty URI.
+func serversOf(accounts []account, record *journal.Record) []string {
+	servers := []string{""}
+	for _, a := range accounts {
+		servers = append(servers, a.Server)
+	}
+	for _, s := range record.Servers {
+		servers = append(servers, s.URI)
+	}
+	slices.Sort(servers)
+	return slices.Compact(servers)
+}
+
+// connection emits how the client stands with a server.
 func (s sample) connection(c holdfast.Connection) {
-	s.gauge(metricRegistered, oneIf(c.State == holdfast.Registered), c.Server)
-	failures := uint64(0)
+	failures, since := uint64(0), time.Time{}
 	if c.Trouble != nil {
-		failures = c.Trouble.Failures
-		s.age(metricFailingAge, c.Trouble.Since, c.Server)
+		failures, since = c.Trouble.Failures, c.Trouble.Since
 	}
 	s.gauge(metricFailures, float64(failures), c.Server)
+	s.gauge(metricFailingAge, s.age(since), c.Server)
 	if c.Next != nil {
 		s.gauge(metricNextAttempt, c.Next.In.Seconds(), c.Server)
 	}
-	s.age(metricConfirmed, c.ConfirmedAt, c.Server)
+	if !c.ConfirmedAt.IsZero() {
+		s.gauge(metricConfirmed, s.age(c.ConfirmedAt), c.Server)
+	}
 	s.shed(c)
 }
 

@@ -74,11 +74,12 @@ func Attach(client *holdfast.Client, cfg Config) (*Server, error) {
 		return nil, invalid(faults)
 	}
 	s := &Server{client: client, view: clientview.Of(client), ending: make(chan struct{})}
-	s.handler = s.guarded(s.routes())
+	metrics := s.metricsHandler()
+	s.handler = s.guarded(s.routes(metrics))
 	s.api = port{name: "the control API", address: cfg.Listen, group: cfg.Group, handler: s, within: callTimeout}
 	s.metrics = port{
 		name: "the address of the metrics", purpose: " (control.metrics)", address: cfg.Metrics, group: cfg.Group,
-		handler: s.counted(s.openRoutes()),
+		handler: s.counted(s.openRoutes(metrics)),
 	}
 	s.view.Record() // from now on nothing is missing in an explanation
 	if err := s.view.Attach(companion{s}); err != nil {
@@ -197,7 +198,7 @@ func shutDown(server *http.Server) {
 
 // routes routes requests, each kind through a room of its own. The methods of
 // a path that has others are answered 405 with Allow.
-func (s *Server) routes() http.Handler {
+func (s *Server) routes(metrics http.Handler) http.Handler {
 	mux, rooms := http.NewServeMux(), newRooms()
 	mux.Handle("GET /v1/status", rooms.looks.admit(s.status))
 	mux.Handle("GET /v1/explain", rooms.looks.admit(s.explain))
@@ -206,20 +207,20 @@ func (s *Server) routes() http.Handler {
 		mux.Handle("POST /v1/"+c.call.String(), rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.call(w, r, c) }))
 	}
 	mux.Handle("POST /v1/close", rooms.closes.admit(s.closeClient))
-	s.handleHealth(mux, rooms)
+	s.handleHealth(mux, rooms, metrics)
 	return mux
 }
 
 // openRoutes are those of the address of the metrics. They have rooms of their
 // own: who comes from the network keeps out nobody on this machine.
-func (s *Server) openRoutes() http.Handler {
+func (s *Server) openRoutes(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	s.handleHealth(mux, newRooms())
+	s.handleHealth(mux, newRooms(), metrics)
 	return mux
 }
 
-func (s *Server) handleHealth(mux *http.ServeMux, rooms roomSet) {
+func (s *Server) handleHealth(mux *http.ServeMux, rooms roomSet, metrics http.Handler) {
 	mux.Handle("GET /livez", rooms.health.admit(s.livez))
 	mux.Handle("GET /readyz", rooms.health.admit(s.readyz))
-	mux.Handle("GET /metrics", rooms.metrics.admit(s.metricsHandler().ServeHTTP))
+	mux.Handle("GET /metrics", rooms.metrics.admit(metrics.ServeHTTP))
 }

@@ -98,6 +98,8 @@ type ConnectionStatus struct {
 	Lifetime     time.Duration
 	RegisteredAt time.Time
 	Shed         Shed // dropped so that a flood does no harm, on all links so far
+	// CertificateExpires is when the own certificate does; zero without one.
+	CertificateExpires time.Time
 }
 
 // Snapshot is what Status returns. Supervisor to facade.

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"cmp"
+	"crypto/x509"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/messages"
@@ -36,6 +37,7 @@ func (s stage) String() string {
 // incarnations: the count, the Location and the time of the outage are here.
 type account struct {
 	messages.Account
+	expires time.Time // the own certificate; zero without one
 
 	stage   stage
 	epoch   messages.Epoch // of the present incarnation; 0 when there is none
@@ -69,6 +71,23 @@ func (p *pending) outOfTurn() bool { return !p.due.IsZero() && p.due.After(p.wan
 
 // over ends the wait and the pause that the server has asked for.
 func (p *pending) over() { p.due, p.floor = time.Time{}, time.Time{} }
+
+// use takes the account as it is to be used from now on.
+func (a *account) use(acct messages.Account) {
+	a.Account, a.expires = acct, expiry(&acct.Credentials)
+}
+
+// expiry returns when the own certificate of credentials expires; zero without one.
+func expiry(c *messages.Credentials) time.Time {
+	if c.Mode != messages.SecurityX509 || len(c.Certificate) == 0 {
+		return time.Time{}
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return time.Time{}
+	}
+	return leaf.NotAfter
+}
 
 func (a *account) bootstrap() bool { return a.Peer.Kind == messages.PeerBootstrap }
 

@@ -121,7 +121,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 	}
 	for _, acct := range used {
 		if known := m.accounts[acct.Peer]; known != nil {
-			known.Account = acct
+			known.use(acct)
 			continue
 		}
 		m.accounts[acct.Peer] = m.newAccount(acct)

@@ -149,7 +149,8 @@ func (m *Machine) restarted(now time.Time) {
 // the same number inherits the count only, and new credentials are not those that
 // the server has registered.
 func (m *Machine) newAccount(acct messages.Account) *account {
-	a := &account{Account: acct}
+	a := &account{}
+	a.use(acct)
 	k, known := m.kept[acct.Peer]
 	if !known {
 		return a

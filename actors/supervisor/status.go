@@ -87,6 +87,7 @@ func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
+		CertificateExpires: a.expires,
 	}
 	if a.registration != nil {
 		s.Location = a.location

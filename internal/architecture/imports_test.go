@@ -157,7 +157,7 @@ var dependencies = []dependency{
 	},
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
 	// Metrics of the control API, from a registry of each client's own.
-	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}},
+	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}, tests: []string{"control/*.go"}},
 	// The clock that goes on while the machine is suspended.
 	{module: "golang.org/x/sys", files: []string{"internal/bootclock/clock_*.go"}, tests: []string{"internal/store/*.go"}},
 	// Questions to name servers, and the name server of tests.

@@ -6,6 +6,7 @@ package clientview
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -25,6 +26,9 @@ type Client interface {
 	// RollCall asks which actors the client has, and pings all of them through
 	// their mailboxes. It is false when the supervisor does not answer.
 	RollCall(ctx context.Context) (actors []messages.Pinged, ok bool)
+	// Configured returns the accounts of the configuration, also those that cannot
+	// be used.
+	Configured() []Account
 	// Call makes a call of the application, and returns what is known of it when it
 	// has been carried out. The errors are those of the methods of the client.
 	Call(ctx context.Context, what messages.Call) (messages.Answered, error)
@@ -34,6 +38,15 @@ type Client interface {
 	// Close closes the client and returns the outcome as soon as its actors
 	// are gone, without waiting for the companions: one of them may call it.
 	Close() error
+}
+
+// Account is an account of the configuration.
+type Account struct {
+	Peer   messages.Peer
+	Server string // its URI, as in events
+	// CertificateExpires is when the own certificate does, as the files were when
+	// they were last looked at; zero without one, and where it cannot be read.
+	CertificateExpires time.Time
 }
 
 // Companion lives and ends with a client.

@@ -58,6 +58,14 @@ func Find(servers []Server, uri string) Server {
 // Server returns what is known of a server, which may be nothing.
 func (r Record) Server(uri string) Server { return Find(r.Servers, uri) }
 
+// Events returns how many events of a type there have been.
+func (r *Record) Events(kind string) uint64 { return r.ByType[messages.EventType(kind)] }
+
+// Errors returns how many errors of a code there have been about a server.
+func (r *Record) Errors(server string, code int) uint64 {
+	return r.ByError[ErrorKey{server, messages.ErrorCode(code)}]
+}
+
 // Servers returns what has been noted of every server. It does not count as
 // asking: what it is about is kept in any case.
 func (j *Journal) Servers() []Server {
