@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/journal"
+	"github.com/holdfast-iot/holdfast/internal/wording"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -54,9 +55,49 @@ type Connection struct {
 	Next *NextStep
 	// Shed counts what was dropped; nil when nothing was.
 	Shed *Shed
+	// Attempt is how far the attempt under way has come, or the request that a
+	// registered client waits for an answer to; nil where there is neither.
+	Attempt *Attempt
 	// CertificateExpires is when the client's own certificate for this account
 	// does, zero without one.
 	CertificateExpires time.Time
+}
+
+// Attempt is how far an attempt to reach a server has come: what was sent last, and
+// what has come back.
+type Attempt struct {
+	// Began and Deadline are those of the whole attempt, over all addresses of the
+	// server; zero for a request of a registered client.
+	Began    time.Time `json:"began,omitzero"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	Host     string    `json:"host"`              // of the server's URI
+	Address  string    `json:"address,omitempty"` // that is tried, with the port
+	// Sent is a DNS query, ClientHello, ClientHello with cookie, ClientKeyExchange and
+	// Finished, Bootstrap-Request, Register, Update or De-register; empty before.
+	Sent     string    `json:"sent,omitempty"`
+	SentAt   time.Time `json:"sent_at,omitzero"`      // for the first time
+	LastSent time.Time `json:"last_sent_at,omitzero"` // for the last time
+	Resent   int       `json:"resent"`
+	// Heard is what has come of the answer: "nothing", for example, or "whole flight".
+	Heard string `json:"heard"`
+	Text  string `json:"text"`           // all of it, for a person
+	Hint  string `json:"hint,omitempty"` // what the silence may mean; empty while it is too early
+}
+
+// attemptOf returns what an application sees of an attempt.
+func attemptOf(a *messages.AttemptStatus, now time.Time) *Attempt {
+	if a == nil {
+		return nil
+	}
+	out := &Attempt{
+		Began: a.Began, Deadline: a.Deadline, Host: a.Host,
+		Sent: a.Step.Sent.String(), SentAt: a.Step.Since, LastSent: a.Step.Last, Resent: a.Step.Resent,
+		Heard: a.Step.Heard.String(), Text: wording.Attempt(a, now), Hint: wording.Hint(a, now),
+	}
+	if a.Address.IsValid() {
+		out.Address = a.Address.String()
+	}
+	return out
 }
 
 // Shed counts what the links of a server have dropped, by reason.
@@ -116,7 +157,7 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	last := lastOf(record)
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
-		LastError: last, Next: nextStep(c.NextAttempt, last, now), CertificateExpires: c.CertificateExpires,
+		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
@@ -186,6 +227,7 @@ type connectionJSON struct {
 	Next        *NextStep `json:"next,omitempty"`
 	Shed        *Shed     `json:"shed,omitempty"`
 
+	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
 
@@ -193,7 +235,7 @@ type connectionJSON struct {
 func (c Connection) MarshalJSON() ([]byte, error) {
 	form := connectionJSON{
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
-		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, CertificateExpires: c.CertificateExpires,
+		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -209,7 +251,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 	}
 	*c = Connection{
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
-		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, CertificateExpires: form.CertificateExpires,
+		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

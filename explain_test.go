@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/internal/journal"
+	"github.com/holdfast-iot/holdfast/internal/wording"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -208,7 +209,7 @@ func TestHumanDuration(t *testing.T) {
 		time.Minute: "1 min", 61 * time.Second: "1 min 1 s", time.Hour + time.Second: "1 h", 25 * time.Hour: "1 d 1 h",
 		7*24*time.Hour + 5*time.Minute: "7 d",
 	} {
-		if got := humanDuration(d); got != want {
+		if got := wording.Duration(d); got != want {
 			t.Errorf("%d: %q, want %q", d, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/holdfast-iot/holdfast/internal/wording"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -76,7 +77,7 @@ func (t *explainText) since(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return fmt.Sprintf(" since %s (for %s)", at.Format(time.DateTime), humanDuration(t.now.Sub(at)))
+	return fmt.Sprintf(" since %s (for %s)", at.Format(time.DateTime), wording.Duration(t.now.Sub(at)))
 }
 
 func (t *explainText) connection(c Connection) {
@@ -91,13 +92,17 @@ func (t *explainText) connection(c Connection) {
 	}
 	t.item("own certificate", t.certificate(c.CertificateExpires))
 	t.item("dropped so far", shedText(c.Shed))
+	if c.Attempt != nil {
+		t.item("at present", c.Attempt.Text)
+		t.item("perhaps", c.Attempt.Hint)
+	}
 	if c.Trouble != nil {
 		t.trouble(c.Trouble, underway(c))
 		return
 	}
 	t.item("what comes next", t.next(c.Next, underway(c)))
 	if c.LastError != nil {
-		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), humanDuration(t.now.Sub(c.LastError.Time))))
+		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), wording.Duration(t.now.Sub(c.LastError.Time))))
 	}
 }
 
@@ -128,7 +133,7 @@ func (t *explainText) certificate(expires time.Time) string {
 	case expires.IsZero():
 		return ""
 	case expires.After(t.now):
-		return fmt.Sprintf("expires at %s, in %s", expires.Format(time.DateTime), humanDuration(expires.Sub(t.now)))
+		return fmt.Sprintf("expires at %s, in %s", expires.Format(time.DateTime), wording.Duration(expires.Sub(t.now)))
 	}
 	return "has expired at " + expires.Format(time.DateTime)
 }
@@ -136,7 +141,7 @@ func (t *explainText) certificate(expires time.Time) string {
 func (t *explainText) registration(c Connection) string {
 	lifetime := "for ever"
 	if c.Lifetime > 0 {
-		lifetime = "for " + humanDuration(c.Lifetime)
+		lifetime = "for " + wording.Duration(c.Lifetime)
 	}
 	return fmt.Sprintf("%s, %s from %s", c.Location, lifetime, c.ConfirmedAt.Format(time.DateTime))
 }
@@ -165,7 +170,7 @@ func underway(c Connection) string {
 // trouble writes what failed and what is done about it.
 func (t *explainText) trouble(trouble *Trouble, otherwise string) {
 	t.item("what failed", failureText(trouble.Error))
-	t.item("since", fmt.Sprintf("%s, %s ago", trouble.Since.Format(time.DateTime), humanDuration(t.now.Sub(trouble.Since))))
+	t.item("since", fmt.Sprintf("%s, %s ago", trouble.Since.Format(time.DateTime), wording.Duration(t.now.Sub(trouble.Since))))
 	t.item("how often", timesRunning(trouble.Failures))
 	t.item("what comes next", t.next(trouble.Next, otherwise))
 	t.item("what to do", trouble.Error.Remedy)
@@ -189,7 +194,7 @@ func (t *explainText) next(step *NextStep, otherwise string) string {
 	if step.In == 0 {
 		return action + " now"
 	}
-	text := fmt.Sprintf("%s in %s, at %s", action, humanDuration(step.At.Sub(t.now)), step.At.Format(time.DateTime))
+	text := fmt.Sprintf("%s in %s, at %s", action, wording.Duration(step.At.Sub(t.now)), step.At.Format(time.DateTime))
 	if step.WaitsForTurn {
 		text += ", when it has its turn among the attempts of all servers"
 	}
@@ -241,29 +246,4 @@ func transitionText(e *Event) string {
 		return fmt.Sprintf("%s was restarted %d times: %s", e.Actor, e.Restarts, e.Detail)
 	}
 	return e.Server
-}
-
-// humanDuration writes a duration with its two largest units, whole seconds
-// from one second on.
-func humanDuration(d time.Duration) string {
-	if d < time.Second {
-		return fmt.Sprintf("%d ms", max(d, 0).Milliseconds())
-	}
-	units := []struct {
-		size time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}}
-	var parts []string
-	for _, u := range units {
-		if d >= u.size {
-			parts = append(parts, fmt.Sprintf("%d %s", d/u.size, u.name))
-		} else if len(parts) > 0 {
-			break // no days with minutes
-		}
-		d %= u.size
-		if len(parts) == 2 {
-			break
-		}
-	}
-	return strings.Join(parts, " ")
 }

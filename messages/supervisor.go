@@ -1,6 +1,10 @@
 package messages
 
-import "time"
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
 
 // State is what the client is doing, as events and Status name it.
 type State string
@@ -98,12 +102,36 @@ type ConnectionStatus struct {
 	Lifetime     time.Duration
 	RegisteredAt time.Time
 	Shed         Shed // dropped so that a flood does no harm, on all links so far
+	// Attempt is the attempt under way, or the request that a registered client
+	// waits for an answer to; nil where there is neither.
+	Attempt *AttemptStatus
 	// CertificateExpires is when the own certificate does; zero without one.
 	CertificateExpires time.Time
+}
+
+// AttemptStatus is how far an attempt has come.
+type AttemptStatus struct {
+	Began    time.Time // zero for a request of a registered client
+	Deadline time.Time // the same
+	Host     string    // that is or was resolved, or an address
+	Security SecurityMode
+	Address  netip.AddrPort // that is tried; invalid before
+	Step     Step
 }
 
 // Snapshot is what Status returns. Supervisor to facade.
 type Snapshot struct {
 	State       State
 	Connections []ConnectionStatus
+}
+
+// Equal reports whether two snapshots say the same.
+func (s Snapshot) Equal(other Snapshot) bool {
+	return s.State == other.State && slices.EqualFunc(s.Connections, other.Connections, ConnectionStatus.equal)
+}
+
+func (c ConnectionStatus) equal(other ConnectionStatus) bool {
+	a, b := c.Attempt, other.Attempt
+	c.Attempt, other.Attempt = nil, nil
+	return c == other && (a == b || a != nil && b != nil && *a == *b)
 }

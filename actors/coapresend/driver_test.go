@@ -49,6 +49,7 @@ type driver struct {
 	lines  []string
 	sent   [][]byte // datagrams
 	told   []any    // everything else
+	steps  []string // how far requests of ours have come, apart from the rest
 
 	observe func(message any) // instead of writing down, when there is too much
 }
@@ -86,6 +87,11 @@ func (d *driver) in(input any) {
 }
 
 func (d *driver) record(message any) {
+	if step, ok := message.(messages.RequestStep); ok {
+		d.steps = append(d.steps, fmt.Sprintf("%v %s /%s resent %d, heard %s",
+			d.now.Sub(start), step.Code, strings.Join(step.Path, "/"), step.Resent, step.Heard))
+		return
+	}
 	if d.observe != nil {
 		d.observe(message)
 		return

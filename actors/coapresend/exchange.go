@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -162,6 +163,16 @@ func (m *Machine) sendAs(x *exchange, mid uint16) {
 	m.await()
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
+	m.tellStep(x, messages.HeardNothing)
+}
+
+// tellStep tells how far a request of ours has come, for those who ask.
+func (m *Machine) tellStep(x *exchange, heard messages.Heard) {
+	if x.call != nil {
+		m.tell(core.Supervisor, messages.RequestStep{
+			Epoch: m.cfg.Epoch, Code: x.call.request.Code, Path: x.call.request.Path, Resent: x.resends, Heard: heard,
+		})
+	}
 }
 
 // encode makes the datagram. A response always has one.
@@ -201,6 +212,7 @@ func (m *Machine) sendExpired(mid uint16) {
 	}
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
+	m.tellStep(x, messages.HeardNothing)
 }
 
 // acknowledged is called when an empty ACK came: the resends stop.
@@ -220,6 +232,7 @@ func (m *Machine) acknowledged(mid uint16) {
 		x.datagram = nil
 		m.await()
 		m.setTimer(sendTimer(mid), m.cfg.ExchangeLifetime())
+		m.tellStep(x, messages.HeardAck)
 	}
 	m.pump()
 }

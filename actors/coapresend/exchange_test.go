@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -332,5 +334,21 @@ func TestRequestOptions(t *testing.T) {
 	if len(got.LocationPath) != 2 || got.LocationPath[1] != "a/b" || got.MaxAge == nil || *got.MaxAge != 0 ||
 		string(got.Echo) != "e" || string(got.ETag) != "t" || *got.ContentFormat != messages.FormatCBOR {
 		t.Errorf("response %+v", got)
+	}
+}
+
+// Whoever asks is told how far a request of ours has come; of answers to the peer
+// nothing is told.
+func TestStepsOfARequest(t *testing.T) {
+	d := newDriver(t, Config{})
+	d.in(messages.Request{Epoch: epoch, ID: 1, Code: messages.POST, Path: []string{"rd"}})
+	d.run(6 * time.Second)
+	d.peer(coap.EmptyACK(100))
+	want := []string{
+		"0s 0.02 /rd resent 0, heard nothing", "2s 0.02 /rd resent 1, heard nothing", "6s 0.02 /rd resent 2, heard nothing",
+		"6s 0.02 /rd resent 2, heard acknowledgement",
+	}
+	if diff := cmp.Diff(want, d.steps); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -26,8 +26,8 @@ type Rand interface {
 // messages.Request, More, Cancel, Reply, Notify and Unobserve, core.Expired.
 // Effects: send; core.Tell of messages.Response, ResponseBlock,
 // RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
-// BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded and
-// MessageIDsUsed to core.Supervisor; and timers.
+// BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded,
+// RequestStep and MessageIDsUsed to core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
 	rnd Rand

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/dtls"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // shakeHands makes a DTLS session over a connected socket, which it owns from
 // now on. It runs the pure core of a handshake on the caller's goroutine, until
 // ctx ends: nothing else runs, and nothing is left of it.
-func shakeHands(ctx context.Context, conn net.Conn, s *security) (session, error) {
+// tell, when not nil, is told whenever the handshake has come further.
+func shakeHands(ctx context.Context, conn net.Conn, s *security, tell func(messages.HandshakeStep)) (session, error) {
 	h := newHandshaker(ctx, conn)
+	h.tell = tell
 	made, err := h.run(s)
 	if err != nil {
 		_ = h.socket.Close()
@@ -31,6 +34,9 @@ type handshaker struct {
 	conn     net.Conn // for its deadlines
 	socket   *socket
 	deadline time.Time // of ctx; zero for none
+
+	tell func(messages.HandshakeStep)
+	told messages.HandshakeStep
 }
 
 func newHandshaker(ctx context.Context, conn net.Conn) *handshaker {
@@ -56,9 +62,18 @@ func (h *handshaker) run(s *security) (*dtlsSession, error) {
 		case out.Err != nil:
 			return nil, explain(out.Err)
 		}
+		h.tellStep(core.Step())
 		if out, err = h.next(core, out.Wake); err != nil {
 			return nil, lastWord(core, err)
 		}
+	}
+}
+
+// tellStep tells how far the handshake has come, unless that is known.
+func (h *handshaker) tellStep(step dtls.Step) {
+	if now := handshakeStep(step); h.tell != nil && now != h.told {
+		h.told = now
+		h.tell(now)
 	}
 }
 

@@ -136,6 +136,8 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return m.resolved(now, in)
 	case joined:
 		return m.join(in)
+	case messages.HandshakeStep:
+		return m.handshaking(in)
 	case connected:
 		return m.connected()
 	case broken:
@@ -157,6 +159,8 @@ func (m *Machine) current(in any) bool {
 		return in.epoch == m.epoch
 	case connected:
 		return in.epoch == m.epoch
+	case messages.HandshakeStep:
+		return in.Epoch == m.epoch
 	case broken:
 		return in.epoch == m.epoch
 	}
@@ -250,6 +254,14 @@ func (m *Machine) share(now time.Time) time.Time {
 		return m.request.Deadline
 	}
 	return messages.AddressShare(now, m.request.Deadline, len(m.addresses))
+}
+
+// handshaking passes on how far the handshake has come.
+func (m *Machine) handshaking(in messages.HandshakeStep) []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	return []core.Effect{core.Tell{To: core.Supervisor, Message: in}}
 }
 
 func (m *Machine) connected() []core.Effect {

@@ -33,7 +33,10 @@ func newRunner(epoch messages.Epoch, transport Transport, report func(any), deli
 // connect dials and shakes hands, until the effect's deadline or the end of ctx.
 func (r *runner) connect(ctx context.Context, o open) {
 	bounded, cancel := context.WithDeadline(ctx, o.deadline)
-	made, err := establish(bounded, r.transport, o.remote, o.security)
+	made, err := establish(bounded, r.transport, o.remote, o.security, func(step messages.HandshakeStep) {
+		step.Epoch = r.epoch
+		r.report(step)
+	})
 	cancel()
 	if err != nil {
 		r.fail(err)

@@ -3,6 +3,8 @@ package network
 import (
 	"context"
 	"net/netip"
+
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // session carries datagrams between two peers, protected or not. Read may be
@@ -22,8 +24,8 @@ type session interface {
 }
 
 // establish dials remote and, with a security, shakes hands. It is bounded by
-// ctx; nothing is left open when it fails.
-func establish(ctx context.Context, transport Transport, remote netip.AddrPort, s *security) (session, error) {
+// ctx; nothing is left open when it fails. How far a handshake has come is told.
+func establish(ctx context.Context, transport Transport, remote netip.AddrPort, s *security, tell func(messages.HandshakeStep)) (session, error) {
 	conn, err := transport.Dial(ctx, remote)
 	if err != nil {
 		return nil, &SocketError{Op: opDial, Remote: remote, Err: err}
@@ -31,7 +33,7 @@ func establish(ctx context.Context, transport Transport, remote netip.AddrPort, 
 	if s == nil {
 		return &plainSession{socket: newSocket(conn)}, nil
 	}
-	return shakeHands(ctx, conn, s)
+	return shakeHands(ctx, conn, s, tell)
 }
 
 // plainSession is UDP without protection (security mode 3).

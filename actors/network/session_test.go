@@ -30,7 +30,7 @@ func established(t *testing.T, serve func(*pipe, *dtls.Conn)) (s session, client
 		}
 		serve(remote, conn)
 	}()
-	s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()))
+	s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newPipe(t)
 		client.failWrites(syscall.ENOBUFS)
-		s, err := establish(within(t, time.Minute), dialling(client), server, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), server, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 func TestPlainSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, remote := newPipe(t)
-		s, err := establish(within(t, time.Minute), dialling(client), server, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), server, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestDialErrors(t *testing.T) {
 		transport := fakeTransport{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: errno}
 		}}
-		_, err := establish(within(t, time.Minute), transport, server, nil)
+		_, err := establish(within(t, time.Minute), transport, server, nil, nil)
 		wantClass(t, err, class)
 	}
 }

@@ -11,7 +11,9 @@ import (
 // attempt is one attempt to reach a server, over all of its addresses: it takes
 // one incarnation for each that is tried.
 type attempt struct {
+	began     time.Time
 	deadline  time.Time
+	step      messages.Step    // what it waits for at present
 	answered  bool             // a bootstrap server has answered POST /bs
 	addresses []netip.AddrPort // resolved in this attempt
 	tried     int              // how many of them have been tried

@@ -11,11 +11,12 @@ import (
 // none.
 func (m *Machine) bootstrapAccount() *account { return m.accounts[messages.BootstrapPeer()] }
 
-func (m *Machine) bootstrapStarted(in messages.BootstrapStarted) {
+func (m *Machine) bootstrapStarted(now time.Time, in messages.BootstrapStarted) {
 	if a := m.live(in.Epoch); a != nil {
 		// From here on the session has its own timers: a long bootstrap is not a
 		// failure.
 		a.attempt.answered = true
+		a.attempt.step = messages.Step{Sent: messages.SentBootstrapRequest, Since: now, Last: now, Heard: messages.HeardAccepted}
 		m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
 	}
 }

@@ -21,6 +21,7 @@ func (m *Machine) begin(now time.Time, a *account) {
 		return
 	}
 	a.attempt = a.attempt.next(now.Add(m.config.Budget))
+	a.attempt.began = now
 	a.pending = pending{step: Retry}
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.spawn(now, a)
@@ -35,6 +36,7 @@ func (m *Machine) spawn(now time.Time, a *account) {
 		return
 	}
 	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
+	a.answered()
 	end := a.attempt.share(now)
 	m.do(
 		Spawn{Peer: a.Peer, Epoch: a.epoch, FirstMID: m.takeMessageIDs(a.Peer)},
@@ -81,14 +83,16 @@ func (m *Machine) forget(a *account) {
 	delete(m.accounts, a.Peer)
 }
 
-func (m *Machine) progress(in messages.Progress) {
+func (m *Machine) progress(now time.Time, in messages.Progress) {
 	a := m.live(in.Epoch)
 	if a == nil {
 		return
 	}
+	a.answered()
 	switch in.Stage {
 	case messages.StageResolving:
 		a.stage = stageResolving
+		a.attempt.step = messages.Step{Sent: messages.SentQuery, Since: now, Last: now}
 	case messages.StageConnecting:
 		a.stage = stageConnecting
 		a.attempt.connecting(slices.Clone(in.Addresses), in.Chosen)
@@ -111,6 +115,7 @@ func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration)
 	if a == nil {
 		return
 	}
+	a.answered()
 	if in.LinkUsable {
 		if m.stop == nil { // otherwise the de-registration is in progress on this link
 			m.recoverFrom(now, a, in.Failure, true, least)
@@ -134,6 +139,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 		return
 	}
 	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
+	a.answered()
 	a.knows(&in.Registration)
 	a.stage, a.resumed, a.pending.due = stageRegistered, in.ByUpdate, time.Time{}
 	attempts, lost := a.outage.failures+1, a.outage.since
@@ -154,6 +160,7 @@ func (m *Machine) updated(in messages.Updated) {
 	if a == nil || m.stop != nil {
 		return
 	}
+	a.answered()
 	a.knows(&in.Registration)
 	a.pending.due = time.Time{}
 	a.succeed()

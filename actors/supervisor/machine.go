@@ -134,7 +134,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	case messages.CredentialsForgotten:
 		m.forgotten(now, in)
 	case messages.Progress:
-		m.progress(in)
+		m.progress(now, in)
 	case messages.Joined:
 		m.joined(in)
 	case messages.Failed:
@@ -146,15 +146,13 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	case messages.Reregistering:
 		m.reregistering(in)
 	case messages.BootstrapStarted:
-		m.bootstrapStarted(in)
+		m.bootstrapStarted(now, in)
 	case messages.Bootstrapped:
 		m.bootstrapped(now, in)
 	case messages.Malformed:
 		m.undecodable(now, in)
 	case messages.Overloaded:
 		m.overloaded(now, in)
-	case messages.MessageIDsUsed:
-		m.messageIDsUsed(in)
 	case Crashed:
 		m.crashed(now, in)
 	case core.Expired:
@@ -164,7 +162,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	}
 }
 
-// call takes what comes from the facade.
+// call takes what comes from the facade, and what only is to be known.
 func (m *Machine) call(now time.Time, in any) {
 	switch in := in.(type) {
 	case messages.NetworkUp:
@@ -177,6 +175,12 @@ func (m *Machine) call(now time.Time, in any) {
 		m.stopAll(now, in)
 	case messages.Deregistered:
 		m.deregistered(in)
+	case messages.HandshakeStep:
+		m.handshaking(in)
+	case messages.RequestStep:
+		m.requesting(now, in)
+	case messages.MessageIDsUsed:
+		m.messageIDsUsed(in)
 	default:
 		m.fromManagement(now, in)
 	}

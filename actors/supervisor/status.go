@@ -1,8 +1,6 @@
 package supervisor
 
 import (
-	"slices"
-
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -68,7 +66,7 @@ func (m *Machine) leading() *account {
 // publish publishes a snapshot where it differs from the last one.
 func (m *Machine) publish() {
 	s := m.snapshot()
-	if s.State == m.published.State && slices.Equal(s.Connections, m.published.Connections) {
+	if s.Equal(m.published) {
 		return
 	}
 	m.published = s
@@ -87,7 +85,7 @@ func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
-		CertificateExpires: a.expires,
+		Attempt: a.attemptStatus(), CertificateExpires: a.expires,
 	}
 	if a.registration != nil {
 		s.Location = a.location

@@ -33,6 +33,7 @@
 //	handshake.go  the state machine: what comes in
 //	collect.go    the server's flight as a whole
 //	doubt.go      alerts and refusals that are held back for a second
+//	step.go       how far it has come, for those who ask
 //	flight.go     what goes out: datagrams, fragments, resends, the timer
 //	hello.go      the offer, and what a ServerHello may answer
 //	exchange.go   what a flight says: ECDHE_ECDSA and PSK

@@ -34,6 +34,7 @@ type item struct {
 type flight struct {
 	items    []item
 	sendings int
+	begun    time.Time // the first sending
 	sent     time.Time // the last sending
 	interval time.Duration
 	wake     time.Time
@@ -41,7 +42,7 @@ type flight struct {
 
 // begin sends a new flight.
 func (h *Handshake) begin(now time.Time, items []item) error {
-	h.flight = flight{items: items, interval: firstInterval}
+	h.flight = flight{items: items, begun: now, interval: firstInterval}
 	return h.transmit(now)
 }
 

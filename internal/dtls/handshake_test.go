@@ -114,6 +114,23 @@ func TestCookies(t *testing.T) {
 	}
 }
 
+// What a handshake waits for can be asked at any time.
+func TestStepsOfAHandshake(t *testing.T) {
+	h, out := start(t, pskConfig())
+	if s := h.Step(); s.Flight != FlightHello || s.Resent != 0 || s.Datagrams != 0 || !s.Begun.Equal(epoch) || !s.Sent.Equal(epoch) {
+		t.Errorf("at the start: %+v", s)
+	}
+	h.Expire(out.Wake)
+	if s := h.Step(); s.Flight != FlightHello || s.Resent != 1 || !s.Begun.Equal(epoch) || !s.Sent.Equal(out.Wake) {
+		t.Errorf("after a resend: %+v", s)
+	}
+	later := epoch.Add(1500 * time.Millisecond)
+	h.Receive(later, verifyRequest("cookie"))
+	if s := h.Step(); s.Flight != FlightHelloAgain || s.Resent != 0 || s.ServerHello || s.Datagrams != 1 || !s.Begun.Equal(later) {
+		t.Errorf("with a cookie: %+v", s)
+	}
+}
+
 // A cookie that has come once behind another one may be anybody's: the hello
 // stays what the server may have accepted. Once it has come twice the client
 // gives in, and then nothing proves anything about its key.
