@@ -91,6 +91,9 @@ type Request struct {
 	Curve elliptic.Curve
 	// Expired makes a certificate whose validity has ended.
 	Expired bool
+	// ValidIn, where it is positive, makes a certificate that becomes valid so
+	// much later, in whole seconds.
+	ValidIn time.Duration
 	// Padding is the number of bytes by which the certificate is to be made
 	// longer, at least; for messages that do not fit into one block.
 	Padding int
@@ -128,6 +131,9 @@ func (r Request) template() (*x509.Certificate, error) {
 	if r.Expired {
 		template.NotBefore = template.NotBefore.Add(-2 * clockSkew)
 		template.NotAfter = template.NotBefore.Add(clockSkew)
+	}
+	if r.ValidIn > 0 {
+		template.NotBefore = time.Now().Add(r.ValidIn)
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = r.Role.extKeyUsages()

@@ -1,0 +1,92 @@
+package validity
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+// Clock is what a client knows of the time at the instant of a judgement.
+type Clock struct {
+	// Now is what the wall clock of this machine shows.
+	Now time.Time
+	// Known is an instant that has passed, whatever the clock shows: that of the
+	// build, of the newest stored record, of the newest certificate. Zero when
+	// nothing is known.
+	Known time.Time
+}
+
+// Wrong reports whether the clock stands before an instant that has passed. What
+// is then valid or expired cannot be told.
+func (c Clock) Wrong() bool { return c.Now.Before(c.Known) }
+
+// Wall says what the wall clock shows at an instant. Nil is the rule: an instant of
+// time.Now has it with it. Only a test sets a clock otherwise.
+type Wall func(instant time.Time) time.Time
+
+// At returns what the wall clock shows at an instant.
+func (w Wall) At(instant time.Time) time.Time {
+	if w == nil {
+		return instant
+	}
+	return w(instant)
+}
+
+// Verdict is what a clock says of a validity period.
+type Verdict uint8
+
+// The verdicts.
+const (
+	// Valid: the period includes the present.
+	Valid Verdict = iota
+	// Early: the period has not begun. Certificates are issued with the present
+	// as their beginning, so that this blames the clock.
+	Early
+	// Expired: the period is over, and nothing says that the clock is wrong.
+	Expired
+	// Doubtful: the period is over by a clock that is known to be wrong.
+	Doubtful
+)
+
+// String returns the verdict in words.
+func (v Verdict) String() string {
+	names := [...]string{"valid", "not valid yet", "expired", "expired by a wrong clock"}
+	if int(v) < len(names) {
+		return names[v]
+	}
+	return "invalid"
+}
+
+// BlamesClock reports whether the clock, and not the certificate, is at fault.
+func (v Verdict) BlamesClock() bool { return v == Early || v == Doubtful }
+
+// Judge says what the clock says of a period, both of whose ends belong to it.
+func (c Clock) Judge(notBefore, notAfter time.Time) Verdict {
+	switch {
+	case c.Now.Before(notBefore):
+		return Early
+	case !c.Now.After(notAfter):
+		return Valid
+	case c.Wrong():
+		return Doubtful
+	}
+	return Expired
+}
+
+// Newest returns the latest instant at which one of these certificates, in DER,
+// begins to be valid; zero for none. What is no certificate does not count.
+func Newest(chain [][]byte) (newest time.Time) {
+	for _, der := range chain {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			newest = Later(newest, c.NotBefore)
+		}
+	}
+	return newest
+}
+
+// Later returns the later of two instants.
+func Later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

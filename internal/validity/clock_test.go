@@ -1,0 +1,62 @@
+package validity
+
+import (
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
+)
+
+func day(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
+
+func TestJudge(t *testing.T) {
+	for _, c := range []struct {
+		clock Clock
+		want  Verdict
+		blame bool
+	}{
+		{Clock{Now: day(9)}, Early, true},
+		{Clock{Now: day(10).Add(-1)}, Early, true},
+		{Clock{Now: day(10)}, Valid, false},
+		{Clock{Now: day(20)}, Valid, false},
+		{Clock{Now: day(20).Add(1)}, Expired, false},
+		{Clock{Now: day(21), Known: day(21)}, Expired, false},
+		{Clock{Now: day(21), Known: day(22)}, Doubtful, true},
+		{Clock{Now: day(15), Known: day(22)}, Valid, false}, // nothing is at fault
+		{Clock{Now: day(9), Known: day(22)}, Early, true},
+	} {
+		if got := c.clock.Judge(day(10), day(20)); got != c.want || got.BlamesClock() != c.blame {
+			t.Errorf("%v: %s, blames the clock: %v", c.clock, got, got.BlamesClock())
+		}
+	}
+}
+
+func TestWrong(t *testing.T) {
+	if (Clock{Now: day(1)}).Wrong() || (Clock{Now: day(1), Known: day(1)}).Wrong() {
+		t.Error("a clock is wrong that nothing is known against")
+	}
+	if !(Clock{Now: day(1), Known: day(2)}).Wrong() {
+		t.Error("a clock before what is known is right")
+	}
+}
+
+func TestNewest(t *testing.T) {
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, err := ca.Issue(testpki.Request{ValidIn: 48 * time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Newest([][]byte{ca.Cert.Raw, late.Cert.Raw, []byte("garbage")})
+	if !got.Equal(late.Cert.NotBefore) {
+		t.Errorf("%v, want %v", got, late.Cert.NotBefore)
+	}
+	if !Newest(nil).IsZero() {
+		t.Error("no certificate has a beginning")
+	}
+	if got := Later(day(2), day(1)); got != day(2) {
+		t.Errorf("the later one is %v", got)
+	}
+}
