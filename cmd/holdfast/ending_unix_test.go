@@ -146,10 +146,10 @@ func TestSignalWhileAFileIsRead(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		m := newMachine(t, "lifetime: 1h\n")
+		m := newMachine(t, "lifetime: 2s\n")
 		m.server.Misbehave(gateway, lwm2mtest.Deregister, 1<<10, lwm2mtest.Behaviour{Silent: true})
 		c := launch(t, "run", "--config", m.config)
-		m.registered()
+		m.updates(1) // so the client knows that it is registered
 		c.signal(s)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		err := m.server.WaitRequests(ctx, gateway, lwm2mtest.Deregister, 1)
