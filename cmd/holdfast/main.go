@@ -11,8 +11,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/cmd/holdfast/internal/early"
@@ -34,10 +32,11 @@ func main() {
 	go func() {
 		<-early.Ending
 		end()
-		// The first signal ends the work in order; a second one ends the process.
-		signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+		// The first signal ends the work in order; a second one ends the process. It
+		// is not left to the system: one that is on its way when a signal is reset is
+		// lost.
 		time.AfterFunc(endBound, func() { os.Exit(exitFailed) })
-		<-early.Ending // which came before the reset
+		<-early.Ending
 		os.Exit(exitFailed)
 	}()
 	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, environ: os.Environ, hangups: early.Hangups}
