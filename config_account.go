@@ -27,7 +27,14 @@ func (f *configFaults) account(section string, a *Account, accountID string) {
 		return
 	}
 	v := accountFaults{configFaults: f, section: section, account: a}
-	v.uri(accountID)
+	u, ok := v.uri(accountID)
+	if problem := v.otherMode(); ok && u.Secure() && problem != "" {
+		v.fault("security", problem)
+		return
+	}
+	if ok {
+		v.scheme(u)
+	}
 	v.once()
 	switch a.Security {
 	case SecurityNoSec:
@@ -78,6 +85,23 @@ func (v accountFaults) keysOfX509() []accountKey {
 	}
 }
 
+// otherMode says that all keys of a secured account are those of another mode than
+// it states, or "": then one mistake is in the mode, and not one in each of the keys.
+func (v accountFaults) otherMode() string {
+	a := v.account
+	psk, x509 := v.keysOfPSK(), v.keysOfX509()
+	ofPSK := psk[0].set && (psk[1].set || psk[2].set)
+	ofCertificates := x509[1].set && x509[2].set // a raw public key has no certificate
+	set := func(k accountKey) bool { return k.set }
+	switch {
+	case ofPSK && !slices.ContainsFunc(x509, set) && slices.Contains([]SecurityMode{SecurityNoSec, SecurityX509, SecurityRPK}, a.Security):
+		return "is " + string(a.Security) + ", and all the rest is for psk: write psk, or correct the rest"
+	case ofCertificates && !slices.ContainsFunc(psk, set) && slices.Contains([]SecurityMode{SecurityNoSec, SecurityPSK}, a.Security):
+		return "is " + string(a.Security) + ", and all the rest is for x509 or rpk: write one of them, or correct the rest"
+	}
+	return ""
+}
+
 func (v accountFaults) unused(keys []accountKey, problem string) {
 	for _, k := range keys {
 		if k.set {
@@ -125,21 +149,27 @@ func (v accountFaults) once() {
 	}
 }
 
-// uri checks the server's URI, also against the security mode.
-func (v accountFaults) uri(accountID string) {
+// uri checks the server's URI by itself; it is not ok where it cannot be read.
+func (v accountFaults) uri(accountID string) (u uri.URI, ok bool) {
 	key := v.section + ".uri"
 	if v.account.URI == "" {
 		v.add(key, "is required, such as coaps://host:5684")
-		return
+		return u, false
 	}
 	u, err := v.account.serverURI(accountID)
 	if err != nil {
 		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: configURIProblem(err), Err: err})
-		return
+		return u, false
 	}
 	if err := v.room(u); err != nil {
 		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: "leaves no room for a request: " + err.Error(), Err: err})
 	}
+	return u, true
+}
+
+// scheme checks the URI against the security mode.
+func (v accountFaults) scheme(u uri.URI) {
+	key := v.section + ".uri"
 	switch mode := v.account.Security; {
 	case mode == SecurityNoSec && u.Secure():
 		v.add(key, "is coaps, which needs keys: write coap://, or security: psk, x509 or rpk")

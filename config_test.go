@@ -145,6 +145,23 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Reconnect.Max = -1 }, "reconnect.max: must be a positive duration"},
 		{func(c *Config) { c.Reconnect.InitialMin = time.Minute }, "reconnect.initial_min: is above reconnect.initial_max (10s)"},
 		{func(c *Config) { c.Reconnect.Max = time.Second }, "reconnect.max: is below reconnect.initial_max (10s)"},
+		{func(c *Config) { c.Reconnect.InitialMax = time.Second }, "reconnect.initial_max: is below reconnect.initial_min (2s)"},
+		{func(c *Config) { c.Reconnect.InitialMax = 1000 * time.Hour }, "reconnect.initial_max: is above reconnect.max (168h0m0s)"},
+		{func(c *Config) {
+			c.Reconnect.InitialMin, c.Reconnect.InitialMax = time.Minute, time.Second
+		}, "reconnect.initial_min: is above reconnect.initial_max (1s)"},
+		{func(c *Config) {
+			c.Reconnect.InitialMax, c.Reconnect.Max = time.Hour, time.Minute
+		}, "reconnect.max: is below reconnect.initial_max (1h0m0s)"},
+		{func(c *Config) { c.AccountID = strings.Repeat("a", 300) }, "account_id: is longer than 64 bytes"},
+		{func(c *Config) { c.Bootstrap.Security = SecurityNoSec }, "bootstrap.security: is nosec, and all the rest is for psk: write psk, or correct the rest"},
+		{func(c *Config) { c.Bootstrap.Security = SecurityX509 }, "bootstrap.security: is x509, and all the rest is for psk: write psk, or correct the rest"},
+		{func(c *Config) { c.Bootstrap.Security = SecurityRPK }, "bootstrap.security: is rpk, and all the rest is for psk: write psk, or correct the rest"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.Security = SecurityPSK }, "server.security: is psk, and all the rest is for x509 or rpk: write one of them, or correct the rest"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coaps://h", Security: SecurityNoSec, PrivateKey: "f", Trust: "f"}
+		}, "server.security: is nosec, and all the rest is for x509 or rpk: write one of them, or correct the rest"},
+		{func(c *Config) { c.Server = x509Account(); c.Server.URI = "coap://h" }, "server.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.RegistrationTimeout = -1 }, "registration_timeout: must be a positive duration"},
 		{func(c *Config) { c.BootstrapTimeout = -1 }, "bootstrap_timeout: must be a positive duration"},
 		{func(c *Config) { c.CoAP.AckTimeout = -1 }, "coap.ack_timeout: must be a positive duration of at most 10m"},

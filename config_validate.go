@@ -40,7 +40,7 @@ const (
 // fields standing for their defaults, as a [*ConfigError]. It looks at no file
 // and no store.
 func (c Config) Validate() error {
-	if faults := c.withDefaults().faults(); len(faults) > 0 {
+	if faults := c.faults(); len(faults) > 0 {
 		return &ConfigError{Faults: faults}
 	}
 	return nil
@@ -60,18 +60,24 @@ func (f *configFaults) require(ok bool, key, problem string) {
 	}
 }
 
-// faults checks a configuration in which all defaults are filled in.
+// faults checks a configuration with its defaults.
 func (c Config) faults() []Fault {
 	var f configFaults
+	written := c.Reconnect
+	c = c.withDefaults()
 	f.require(c.Endpoint != "", "endpoint", configRequired)
 	f.text("endpoint", c.Endpoint, configMaxName)
 	f.text("account_id", c.AccountID, configMaxName)
 	f.require(!strings.ContainsRune(c.StateDir, 0), "state_dir", "has a zero byte")
 	f.lifetime(c.Lifetime)
 	f.require(c.LwM2MVersion == "1.0" || c.LwM2MVersion == "1.1", "lwm2m_version", "is neither 1.0 nor 1.1")
-	f.account(configBootstrap, c.Bootstrap, c.AccountID)
-	f.account(configServer, c.Server, c.AccountID)
-	f.reconnect(c.Reconnect)
+	accountID := c.AccountID
+	if len(accountID) > configMaxName {
+		accountID = "" // it is at fault, and not the URIs that have no room for it
+	}
+	f.account(configBootstrap, c.Bootstrap, accountID)
+	f.account(configServer, c.Server, accountID)
+	f.reconnect(written, c.Reconnect)
 	f.require(c.RegistrationTimeout > 0, "registration_timeout", configMustBePositive)
 	f.require(c.BootstrapTimeout > 0, "bootstrap_timeout", configMustBePositive)
 	f.coap(c.CoAP)
@@ -92,7 +98,9 @@ func (f *configFaults) lifetime(d time.Duration) {
 	f.require(inRange, "lifetime", "must be whole seconds, from 1s to 4294967295s")
 }
 
-func (f *configFaults) reconnect(r ReconnectConfig) {
+// reconnect checks the policy r. Of two values that contradict each other the one that
+// was written is at fault, and not a default.
+func (f *configFaults) reconnect(written, r ReconnectConfig) {
 	switch r.Policy {
 	case PolicyAuto, PolicyExponential, PolicyLwM2M:
 	default:
@@ -108,9 +116,20 @@ func (f *configFaults) reconnect(r ReconnectConfig) {
 		f.require(d.value > 0, d.key, configMustBePositive)
 		positive = positive && d.value > 0
 	}
-	if positive {
-		f.require(r.InitialMin <= r.InitialMax, "reconnect.initial_min", "is above reconnect.initial_max ("+r.InitialMax.String()+")")
-		f.require(r.InitialMax <= r.Max, "reconnect.max", "is below reconnect.initial_max ("+r.InitialMax.String()+")")
+	if !positive {
+		return
+	}
+	switch ordered := r.InitialMin <= r.InitialMax; {
+	case !ordered && written.InitialMin == 0:
+		f.add("reconnect.initial_max", "is below reconnect.initial_min ("+r.InitialMin.String()+")")
+	case !ordered:
+		f.add("reconnect.initial_min", "is above reconnect.initial_max ("+r.InitialMax.String()+")")
+	}
+	switch ordered := r.InitialMax <= r.Max; {
+	case !ordered && written.Max == 0:
+		f.add("reconnect.initial_max", "is above reconnect.max ("+r.Max.String()+")")
+	case !ordered:
+		f.add("reconnect.max", "is below reconnect.initial_max ("+r.InitialMax.String()+")")
 	}
 }
 

@@ -37,6 +37,9 @@ func (a Addresses) groupProblem() string {
 	if a.Group == "" || IsUnix(a.Listen) || IsUnix(a.Metrics) {
 		return ""
 	}
+	if a.Listen != "" && Problem(a.Listen) != "" || a.metricsProblem() != "" {
+		return "" // which has been said, and may be a socket's address with a mistake in it
+	}
 	return "has no unix socket to own: give control.listen or control.metrics as unix:/path"
 }
 
