@@ -75,6 +75,25 @@ func TestPathsAreJoined(t *testing.T) {
 	}
 }
 
+// What is escaped in the URI is part of its segment or argument, and the query stands
+// before ours.
+func TestURIPartsStayApart(t *testing.T) {
+	for base, want := range map[string]struct{ path, query []string }{
+		"coap://h/a%2Fb/?x=1":            {[]string{"a/b", "rd"}, []string{"x=1"}},
+		"coap://h/a%3Fb?x%26y&z":         {[]string{"a?b", "rd"}, []string{"x&y", "z"}},
+		"coap://h/a/./b/../c/":           {[]string{"a", "c", "rd"}, nil},
+		"coap://h?x=a/b":                 {[]string{"rd"}, []string{"x=a/b"}},
+		"coap://h/?":                     {[]string{"rd"}, nil},
+		"coap://[fe80::1%25eth0]/iot/?x": {[]string{"iot", "rd"}, []string{"x"}},
+	} {
+		r := Register(parse(t, base), "gw", Version10, time.Minute, nil)
+		ours := []string{"ep=gw", "lt=60", "lwm2m=1.0"}
+		if !slices.Equal(r.Path, want.path) || !slices.Equal(r.Query, append(want.query, ours...)) {
+			t.Errorf("%s: %q %q", base, r.Path, r.Query)
+		}
+	}
+}
+
 // withParts is a URI with that many path segments and arguments.
 func withParts(t *testing.T, segments, arguments int) uri.URI {
 	s := "coap://h" + strings.Repeat("/a", segments)
