@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -110,11 +111,15 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 // What was attached to the client, such as a control API, may fail to open; the
 // error is its own then, and the directory is unlocked again. After an error
 // Start may be called again. A second Start is ErrNotAllowed.
+//
+// Where the process has lowered its soft limit of open files, Start raises it to the
+// hard one again, as the Go runtime does when a program begins.
 func (c *Client) Start(ctx context.Context) (err error) {
 	ctx, err = c.beginStart(ctx)
 	if err != nil {
 		return err
 	}
+	descriptors.Raise()
 	var opened *store.Store
 	defer func() { err = c.endStart(opened, err) }() // after a panic, too: what was taken is given back
 	opened, err = store.Attach(ctx, store.Options{

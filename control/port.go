@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/localaddr"
 )
 
@@ -34,7 +35,7 @@ func (p *port) open() error {
 	}
 	listener, err := listen(p.address, p.group)
 	if err != nil {
-		return fmt.Errorf("%w on %s%s: %w", ErrListen, p.address, p.purpose, err)
+		return fmt.Errorf("%w on %s%s: %w", ErrListen, p.address, p.purpose, descriptors.Explain(err))
 	}
 	p.listener = &door{Listener: listener}
 	return nil

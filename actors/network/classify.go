@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -66,6 +67,7 @@ var rules = []struct {
 	class   messages.Class
 	matches func(error) bool
 }{
+	{messages.ClassSocket, descriptors.Short}, // of a lookup, too: the name is good
 	{messages.ClassServerCertificate, is[*ServerCertificateError]},
 	{messages.ClassOwnCertificate, is[*OwnCertificateError]},
 	{messages.ClassBadCredentials, is[*CredentialsError]},
@@ -136,6 +138,10 @@ func resolveReason(err error) ResolveReason {
 // innermost strips what package net says around an errno: operation and
 // addresses, which the error that holds it has named already.
 func innermost(err error) error {
+	var limit *descriptors.LimitError
+	if errors.As(err, &limit) {
+		return limit
+	}
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno

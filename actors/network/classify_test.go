@@ -41,6 +41,8 @@ func TestClassify(t *testing.T) {
 		{socketError(opWrite, syscall.EINVAL), messages.ClassSocket},
 		{socketError(opWrite, syscall.EMSGSIZE), messages.ClassSocket},
 		{socketError(opDial, syscall.EMFILE), messages.ClassSocket},
+		{dns(net.DNSError{UnwrapErr: syscall.EMFILE}), messages.ClassSocket},
+		{dns(net.DNSError{UnwrapErr: syscall.ENFILE}), messages.ClassSocket},
 		{&SocketError{Op: opRead, Err: net.ErrClosed}, messages.ClassSocket},
 		{&net.OpError{Op: "dial", Err: errors.New("x")}, messages.ClassSocket},
 		{syscall.EIO, messages.ClassSocket},

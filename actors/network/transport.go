@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/dns"
 )
 
@@ -57,7 +58,8 @@ func (s *System) LookupLate(ctx context.Context, host string, late func([]netip.
 }
 
 // Dial opens a connected UDP socket on an ephemeral port. The error is a *ZoneError
-// where a link-local address has no interface, else package net's.
+// where a link-local address has no interface, a *descriptors.LimitError where too much
+// is open, else package net's.
 func (s *System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	through, err := throughZone(remote)
 	if err != nil {
@@ -65,10 +67,13 @@ func (s *System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, err
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "udp", through.String())
-	if err != nil && needsZone(remote.Addr()) {
+	switch {
+	case err == nil:
+		return conn, nil
+	case needsZone(remote.Addr()) && !descriptors.Short(err):
 		return nil, &ZoneError{Addr: remote.Addr()}
 	}
-	return conn, err
+	return nil, descriptors.Explain(err)
 }
 
 // throughZone returns an address whose zone is the number of its interface at present.

@@ -91,11 +91,25 @@ is decided in ''docs/design.md'': the policy, the table and what silence means.
 
 `
 
+// openFiles is what docs/recovery.md says of one cause of many errors.
+const openFiles = `## Too many open files
+
+A client needs a descriptor for its state directory and one for each server, one for a control API, and a
+few more for a moment. Where the process (RLIMIT_NOFILE) or the machine has none left, that is taken for
+nothing else: a socket, one for a lookup included, is code 7, the state directory 16 or 17, whatever the
+tables below say of a remedy. The detail names the limits, the remedy says how to raise them, and the
+client goes on trying by the policy; it has started, too. Only a control API that cannot listen is an error
+of ''Start''. The soft limit is no obstacle: the Go runtime raises it to the hard one when a program begins,
+and ''Start'' does where the program has lowered it since.
+
+`
+
 // document generates docs/recovery.md.
 func document() string {
 	var b strings.Builder
 	b.WriteString(strings.ReplaceAll(preface, "''", "`"))
 	writePolicy(&b)
+	b.WriteString(strings.ReplaceAll(openFiles, "''", "`"))
 	for _, code := range messages.ErrorCodes() {
 		writeCode(&b, code)
 	}

@@ -20,7 +20,7 @@ func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, de
 func errorEvent(row Row, f *messages.Failure) messages.Event {
 	return messages.Event{
 		Type: messages.EventError, Code: row.Code, Name: row.Code.String(), Phase: f.Phase.String(),
-		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: row.Remedy,
+		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: remedyOf(row, f),
 		Cause: f.Cause,
 	}
 }

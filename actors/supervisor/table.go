@@ -73,6 +73,7 @@ const (
 	remedyParse       = "The server, or something that pretends to be it, sends messages that are not CoAP. Compare the two CoAP implementations."
 	remedyMemory      = "Raise the limit that the message names, or have the server send less."
 	remedyNotAllowed  = "Wait for the state that the call needs; the events tell it."
+	remedyDescriptors = "As many files and sockets are open as the limit in the detail allows: raise it (LimitNOFILE= of a systemd unit, ulimit -n of a shell). A client takes one for its state directory and one for each server, and a few more for a moment. The client goes on trying."
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 

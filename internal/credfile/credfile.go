@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -128,7 +129,10 @@ func fileProblem(path string, err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Sprintf("the file %q may not be read by this user", path)
 	}
-	return fmt.Sprintf("the file %q cannot be read: %v", path, errors.Unwrap(err))
+	if err = descriptors.Explain(err); !descriptors.Short(err) {
+		err = errors.Unwrap(err)
+	}
+	return fmt.Sprintf("the file %q cannot be read: %v", path, err)
 }
 
 // pskKey reads hexadecimal digits. The decoder's error is not kept: it quotes

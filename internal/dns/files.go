@@ -26,15 +26,19 @@ type conf struct {
 }
 
 // conf reads resolv.conf. Without a name server it means the one on this machine.
-func (r *Resolver) conf() conf {
-	c := parseConf(r.read("resolv.conf"))
+func (r *Resolver) conf() (conf, error) {
+	text, err := r.read("resolv.conf")
+	if err != nil {
+		return conf{}, err
+	}
+	c := parseConf(text)
 	if r.Server != "" {
 		c.servers = []string{r.Server}
 	}
 	if len(c.servers) == 0 {
 		c.servers = []string{"127.0.0.1:53", "[::1]:53"}
 	}
-	return c
+	return c, nil
 }
 
 func parseConf(text string) conf {
@@ -97,29 +101,32 @@ func (c conf) names(host string) []string {
 }
 
 // hosts returns the addresses of a name in the hosts file.
-func (r *Resolver) hosts(name string) (addrs []netip.Addr) {
-	for fields := range lines(r.read("hosts"), "#") {
+func (r *Resolver) hosts(name string) (addrs []netip.Addr, err error) {
+	text, err := r.read("hosts")
+	for fields := range lines(text, "#") {
 		addr, err := netip.ParseAddr(fields[0])
 		is := func(alias string) bool { return strings.EqualFold(strings.TrimSuffix(alias, "."), name) }
 		if err == nil && slices.ContainsFunc(fields[1:], is) && !slices.Contains(addrs, addr) {
 			addrs = append(addrs, addr)
 		}
 	}
-	return addrs
+	return addrs, err
 }
 
 // otherSources reports whether nsswitch.conf has hosts looked up elsewhere than in
 // the hosts file and by DNS (nsswitch.conf(5)).
-func (r *Resolver) otherSources() bool {
-	for fields := range lines(r.read("nsswitch.conf"), "#") {
-		if fields[0] != "hosts:" {
-			continue
+func (r *Resolver) otherSources() (bool, error) {
+	text, err := r.read("nsswitch.conf")
+	for fields := range lines(text, "#") {
+		if fields[0] == "hosts:" {
+			return slices.ContainsFunc(fields[1:], isOther), nil
 		}
-		return slices.ContainsFunc(fields[1:], func(s string) bool {
-			return s != "files" && s != "dns" && !strings.HasPrefix(s, "[")
-		})
 	}
-	return false
+	return false, err
+}
+
+func isOther(source string) bool {
+	return source != "files" && source != "dns" && !strings.HasPrefix(source, "[")
 }
 
 // lines returns the fields of each line that has any, without its comment.
@@ -136,15 +143,15 @@ func lines(text, comment string) iter.Seq[[]string] {
 	}
 }
 
-func readFile(dir fs.FS, name string) string {
+func readFile(dir fs.FS, name string) (string, error) {
 	f, err := dir.Open(name)
 	if err != nil {
-		return ""
+		return "", err
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return ""
+		return "", err
 	}
-	return string(text)
+	return string(text), nil
 }

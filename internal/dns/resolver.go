@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 )
 
 // grace is how long the addresses of one family wait for those of the other
@@ -51,10 +53,14 @@ func (r *Resolver) Lookup(ctx context.Context, host string, late func([]netip.Ad
 	if !isDomainName(name) {
 		return nil, &net.DNSError{Err: "not a domain name", Name: host, IsNotFound: true}
 	}
-	if known := r.hosts(name); len(known) > 0 {
-		return arrange(known), nil
+	known, err := r.hosts(name)
+	if err != nil || len(known) > 0 {
+		return arrange(known), err
 	}
-	others := r.otherSources()
+	others, err := r.otherSources()
+	if err != nil {
+		return nil, err
+	}
 	if others && isLocal(name) {
 		if addrs, err := r.both(ctx, name, r.askSystem(name), late); err == nil {
 			return addrs, nil
@@ -77,7 +83,10 @@ func isLocal(name string) bool {
 // search tries the names that the search list makes of host. A name that does not
 // exist leads to the next.
 func (r *Resolver) search(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
-	conf := r.conf()
+	conf, err := r.conf()
+	if err != nil {
+		return nil, err
+	}
 	var failed error
 	for _, name := range conf.names(host) {
 		addrs, err := r.both(ctx, name, r.askServers(conf.servers, name), late)
@@ -235,14 +244,25 @@ func (r *Resolver) dial(ctx context.Context, network, address string) (net.Conn,
 		return r.Dial(ctx, network, address)
 	}
 	var d net.Dialer
-	return d.DialContext(ctx, network, address)
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, descriptors.Explain(err)
+	}
+	return conn, nil
 }
 
-// read returns a file of Etc, at most 1 MiB of it; nothing where it cannot be read.
-func (r *Resolver) read(name string) string {
+// read returns a file of Etc, at most 1 MiB of it; nothing where there is none, or
+// where it cannot be read. Only want of a descriptor is an error: it passes, and
+// without the file another machine might be asked, or found.
+func (r *Resolver) read(name string) (string, error) {
 	dir := r.Etc
 	if dir == "" {
 		dir = "/etc"
 	}
-	return readFile(os.DirFS(dir), name)
+	text, err := readFile(os.DirFS(dir), name)
+	if descriptors.Short(err) {
+		err = descriptors.Explain(err)
+		return "", &net.DNSError{Err: name + ": " + err.Error(), UnwrapErr: err, IsTemporary: true}
+	}
+	return text, nil
 }

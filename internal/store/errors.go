@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 )
 
 // Errors that Load, Save and Delete return, or wrap in a *ReadError or a
@@ -176,7 +178,7 @@ func describe(op, path string, err error) string {
 }
 
 // cause strips the operation and path that the os package puts around an
-// errno: the errors here have their own.
+// errno: the errors here have their own. Where a limit is the cause, it is named.
 func cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -190,5 +192,5 @@ func cause(err error) error {
 	if errors.As(err, &se) {
 		return cause(se.Err)
 	}
-	return err
+	return descriptors.Explain(err)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 )
 
 // openFlags keep an open from following a planted symbolic link and from
@@ -84,12 +86,25 @@ func modeOf(bits uint32) fs.FileMode {
 // user_namespaces(7)).
 const overflowUID = 65534
 
+// uidMap is what is known of the user namespace.
+var uidMap struct {
+	sync.Mutex
+	known, withoutRoot bool
+}
+
 // rootIsUnmapped reports whether the machine's root has no number here. Without
-// namespaces, or without /proc, it has.
-var rootIsUnmapped = sync.OnceValue(func() bool {
+// namespaces, or without /proc, it has. What could not be read for want of a
+// descriptor is read again.
+func rootIsUnmapped() bool {
+	uidMap.Lock()
+	defer uidMap.Unlock()
+	if uidMap.known {
+		return uidMap.withoutRoot
+	}
 	text, err := os.ReadFile("/proc/self/uid_map")
-	return err == nil && !mapsRoot(string(text))
-})
+	uidMap.known, uidMap.withoutRoot = !descriptors.Short(err), err == nil && !mapsRoot(string(text))
+	return uidMap.withoutRoot
+}
 
 // mapsRoot reads a uid_map: lines of the first number inside, the first number
 // outside, and how many follow.
