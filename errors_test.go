@@ -115,6 +115,7 @@ var sentinels = map[string]struct {
 		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 		cfg := s.NoSec()
 		client := s.start(cfg)
+		synctest.Wait() // nothing is being written
 		if err := errors.Join(os.RemoveAll(cfg.StateDir), os.WriteFile(cfg.StateDir, nil, 0o600)); err != nil {
 			s.T.Fatal(err)
 		}
