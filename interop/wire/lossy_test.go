@@ -57,10 +57,9 @@ func modes(t testing.TB) []mode {
 
 // passage is where a whole client goes: a kind of server, and how it is run.
 type passage struct {
-	stack  *stack
-	mode   mode
-	mtu    int     // of the server; 0 for its own
-	shared *server // of a stack that takes many clients
+	stack *stack
+	mode  mode
+	mtu   int // of the server; 0 for its own
 }
 
 // passages runs a test for every stack that can be told an MTU, every mode and
