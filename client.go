@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
+	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -93,9 +94,10 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 	if err := cfg.Validate(); err != nil {
 		return nil, codeError(CodeInvalidParameters, PhaseConfig, err)
 	}
+	logger := loggerOf(settings).With("endpoint", cfg.Endpoint)
 	return &Client{
-		runtime: r, settings: settings, logger: loggerOf(settings).With("endpoint", cfg.Endpoint),
-		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint),
+		runtime: r, settings: settings, logger: logger,
+		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint, logger),
 		left: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }
@@ -369,6 +371,7 @@ func (c *Client) endClose() {
 		c.runtime.guardian.Stop()
 		actorkit.Shutdown(c.runtime.system)
 	}
+	logqueue.Flush(c.logger)
 }
 
 // hooks are those of one actor's mailbox, where somebody watches.

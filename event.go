@@ -163,11 +163,6 @@ func (e Event) Err() error {
 // retries because a network or a server may come back needs none, nor does what a
 // bootstrap is to mend.
 func (e Event) NeedsPerson() bool {
-	switch e.Action {
-	case ActionUser:
-		return true
-	case ActionBootstrap, ActionIgnore, ActionNone:
-		return false
-	}
-	return e.Code == CodeInvalidParameters || e.Code == CodeInvalidCredentials || e.Code == CodeSecureConnection
+	m := messageOf(e)
+	return m.NeedsPerson()
 }

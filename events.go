@@ -1,9 +1,11 @@
 package holdfast
 
 import (
+	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/eventlog"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -13,6 +15,7 @@ import (
 // and counted.
 type hub struct {
 	endpoint string
+	logger   *slog.Logger // never waits
 
 	mu          sync.Mutex
 	seq         uint64
@@ -27,9 +30,9 @@ type hub struct {
 
 type subscriber struct{ events chan Event }
 
-func newHub(endpoint string) *hub {
+func newHub(endpoint string, logger *slog.Logger) *hub {
 	return &hub{
-		endpoint: endpoint, subscribers: map[*subscriber]struct{}{},
+		endpoint: endpoint, logger: logger, subscribers: map[*subscriber]struct{}{},
 		snapshot: messages.Snapshot{},
 	}
 }
@@ -43,6 +46,7 @@ func (h *hub) emit(e messages.Event) {
 	if e.State != "" {
 		h.snapshot.State = e.State
 	}
+	eventlog.Event(h.logger, &e)
 	h.journal.Note(e)
 	seen := eventOf(e)
 	for s := range h.subscribers {
@@ -73,6 +77,7 @@ func (h *hub) report(code ErrorCode, phase Phase, detail string) {
 func (h *hub) publish(s messages.Snapshot) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	eventlog.Steps(h.logger, h.snapshot, s)
 	h.snapshot = s
 	h.wake()
 }

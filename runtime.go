@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/bootclock"
+	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -19,10 +20,18 @@ import (
 // lwm2mtest: a network in memory, faults of the disk, a view of the messages.
 type Option = option.Option
 
-// WithLogger makes the client log: what it cannot say in an event, such as the
-// stack of a crash. Logs never carry a secret or a message's content. The
-// default is silence, as with nil.
+// WithLogger makes the client log: every event, with its fields and the attribute
+// "event", and what it cannot say in one, such as the stack of a crash. The levels are
+// those of docs/contract.md, Configuration. Logs never carry a secret or a message's
+// content. The default is silence, as with nil.
+//
+// Records are handed to the logger's handler one after the other, on a goroutine of
+// their own: one that waits holds the client up in nothing but for its method Enabled,
+// which must not wait. Of more than 1024 that wait the newest are lost and counted.
 func WithLogger(logger *slog.Logger) Option {
+	if logger != nil {
+		logger = slog.New(logqueue.New(logger.Handler()))
+	}
 	return func(s *option.Settings) { s.Logger = logger }
 }
 
@@ -102,6 +111,7 @@ func (r *Runtime) Close(ctx context.Context) error {
 	closing.Wait()
 	r.guardian.Stop()
 	actorkit.Shutdown(r.system)
+	logqueue.Flush(r.logger)
 	return ctx.Err()
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -206,15 +207,59 @@ func TestOptionsOfOneClient(t *testing.T) {
 			t.Error(err)
 		}
 		for _, line := range shared.lines(t) { // the actor system's own are here
-			if line["endpoint"] != nil || line["stack"] != nil {
+			if line["event"] == nil && (line["endpoint"] != nil || line["stack"] != nil) {
 				t.Errorf("the runtime's logger got %v", line)
 			}
 		}
+		isEvent := func(line map[string]any) bool { return line["event"] != nil }
 		lines := own.lines(t)
+		if !slices.ContainsFunc(lines, isEvent) {
+			t.Errorf("no event in %v", lines)
+		}
+		lines = slices.DeleteFunc(lines, isEvent)
 		if len(lines) != 1 || lines[0]["level"] != "ERROR" || lines[0]["endpoint"] != systemtest.Endpoint ||
 			lines[0]["actor"] != "owner of server 1" || lines[0]["stack"] == "" {
 			t.Errorf("the client's logger got %v", lines)
 		}
+	})
+}
+
+// stuckLog is where an application logs to a pipe that nobody reads.
+type stuckLog struct {
+	slog.Handler
+	hold chan struct{}
+}
+
+func (l stuckLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l stuckLog) WithAttrs([]slog.Attr) slog.Handler { return l }
+
+func (l stuckLog) Handle(context.Context, slog.Record) error {
+	<-l.hold
+	return nil
+}
+
+// A log that hangs holds the client up in nothing, and its end by a moment.
+func TestALogThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		s.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
+		log := stuckLog{hold: make(chan struct{})}
+		c := s.Start(s.NoSec(), holdfast.WithLogger(slog.New(log)))
+		began := time.Now()
+		c.WaitFor(holdfast.Registered)
+		if err := c.RegisterUpdate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		c.Next(holdfast.EventRegistrationUpdated)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("registered and updated after %v", took)
+		}
+		c.ExpectClose(nil)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+		close(log.hold)
 	})
 }
 

@@ -79,3 +79,17 @@ func (e *Event) RetryIn() (time.Duration, bool) {
 	}
 	return time.Duration(*e.RetryInMS) * time.Millisecond, true
 }
+
+// NeedsPerson reports whether an error goes on until a person does something:
+// credentials, a configuration or a clock have to be put right. What is retried
+// because a network or a server may come back needs none, nor does what a bootstrap
+// is to mend.
+func (e *Event) NeedsPerson() bool {
+	switch e.Action {
+	case ActionUser:
+		return true
+	case ActionBootstrap, ActionIgnore, ActionNone:
+		return false
+	}
+	return e.Code == ConnectInvalidParameters || e.Code == ConnectorInvalidCredentials || e.Code == ConnectSecureConnectionFailed
+}

@@ -45,7 +45,9 @@ func (p *program) runClient(args []string) int {
 	case config.err != nil:
 		return p.fail(config.err)
 	}
-	return p.serveClient(newReloader(p, loader, config.file), p.eventPrinter(*asJSON))
+	reloader := newReloader(p, loader, config.file)
+	reloader.shown = !*asJSON && p.terminal(p.stdout) && p.terminal(p.stderr)
+	return p.serveClient(reloader, p.eventPrinter(*asJSON))
 }
 
 // loader reads the configuration of a command.
@@ -68,7 +70,7 @@ func (p *program) variable(key string) string {
 // closes the client through its control API.
 func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 	file := config.file
-	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(file.Log, &config.level)))
+	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(config)))
 	if err != nil {
 		return p.fail(err)
 	}
@@ -174,14 +176,14 @@ func jsonLines(w io.Writer) func(any) {
 }
 
 // logger writes to stderr in the format of the configuration, whose values were
-// validated, what is at least of a level.
-func (p *program) logger(cfg configfile.Log, level *slog.LevelVar) *slog.Logger {
+// validated, what is at least of its level.
+func (p *program) logger(config *reloader) *slog.Logger {
 	out := p.stderr
-	if cfg.Format == "console" {
+	if config.file.Log.Format == "console" {
 		out = zerolog.ConsoleWriter{Out: p.stderr, NoColor: !p.coloured(p.stderr), TimeFormat: time.TimeOnly}
 	}
 	logger := zerolog.New(out).Level(zerolog.TraceLevel).With().Timestamp().Logger()
-	return slog.New(levelled{zerolog.NewSlogHandler(logger), level})
+	return slog.New(filtered{zerolog.NewSlogHandler(logger), config})
 }
 
 // overrides collects the flags that stand for keys of the configuration.

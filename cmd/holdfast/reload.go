@@ -15,6 +15,7 @@ type reloader struct {
 	loader  configfile.Loader
 	file    configfile.File // in force
 	level   slog.LevelVar   // of the log
+	shown   bool            // events stand on the terminal already, and not in the log beside them
 	asked   chan struct{}   // has room for one request while another is carried out
 }
 
@@ -78,21 +79,41 @@ var levels = map[string]slog.Level{
 	"error": slog.LevelError, "fatal": slog.LevelError + 4, "panic": slog.LevelError + 8, "disabled": slog.LevelError + 12,
 }
 
-// levelled is a handler whose level can be changed.
-type levelled struct {
+// filtered is a handler whose level can be changed, and which leaves events out where
+// they are shown already.
+type filtered struct {
 	slog.Handler
-	level *slog.LevelVar
+	config *reloader
 }
 
 // Enabled implements slog.Handler.
-func (l levelled) Enabled(_ context.Context, level slog.Level) bool { return level >= l.level.Level() }
+func (f filtered) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= f.config.level.Level()
+}
+
+// Handle implements slog.Handler.
+func (f filtered) Handle(ctx context.Context, r slog.Record) error {
+	if f.config.shown && isEvent(r) {
+		return nil
+	}
+	return f.Handler.Handle(ctx, r)
+}
+
+// isEvent reports whether a record is that of an event (see holdfast.WithLogger).
+func isEvent(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == "event"
+		return !found
+	})
+	return found
+}
 
 // WithAttrs implements slog.Handler.
-func (l levelled) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return levelled{l.Handler.WithAttrs(attrs), l.level}
+func (f filtered) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return filtered{f.Handler.WithAttrs(attrs), f.config}
 }
 
 // WithGroup implements slog.Handler.
-func (l levelled) WithGroup(name string) slog.Handler {
-	return levelled{l.Handler.WithGroup(name), l.level}
+func (f filtered) WithGroup(name string) slog.Handler {
+	return filtered{f.Handler.WithGroup(name), f.config}
 }
