@@ -89,6 +89,41 @@ func TestCtlUpdateThatFails(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends the wait, and not what was asked for.
+func TestCtlWaitIsInterrupted(t *testing.T) {
+	t.Parallel()
+	client, server := withServer(t, "")
+	server.Misbehave("gw-0001", lwm2mtest.Update, 1, lwm2mtest.Behaviour{Delay: time.Second, Separate: true})
+	got := invokeBriefly(t, "ctl", "update", "--addr", client.addr, "--wait")
+	if got.exit != exitFailed || !strings.Contains(got.stderr, "update: interrupted; what was asked for may still be done") {
+		t.Errorf("%+v", got)
+	}
+	client.until("registration_updated")
+	if exit := client.end(); exit != exitDone {
+		t.Errorf("run: exit %d", exit)
+	}
+}
+
+// A bootstrap has come when the new accounts are stored.
+func TestCtlWaitsForABootstrap(t *testing.T) {
+	t.Parallel()
+	server := start(t, "server", "--json", "--listen", "127.0.0.1:0", "--bootstrap-listen", "127.0.0.1:0", "--nosec")
+	server.until("listening")
+	uri := server.until("listening")["uri"]
+	dir := t.TempDir()
+	addr := "unix:" + filepath.Join(dir, "c.sock")
+	config := writeFile(t, "gw.yaml", fmt.Sprintf("endpoint: gw-0001\nstate_dir: %s/state\nlog: {level: disabled}\n"+
+		"bootstrap: {uri: %q, security: nosec}\ncontrol: {listen: %q}\n", dir, uri, addr))
+	client := controlled{start(t, "run", "--json", "--config", config), t, addr, config}
+	client.until("registered")
+	client.ctl(exitDone, fmt.Sprintf("bootstrap: done, accepted by %s", uri), "bootstrap", "--addr", addr, "--wait")
+	client.until("bootstrapped")
+	if exit := client.end(); exit != exitDone {
+		t.Errorf("run: exit %d", exit)
+	}
+	server.end()
+}
+
 // What is still to come of a call does not depend on when the events come, and
 // events from before it do not count.
 func TestCtlWaiting(t *testing.T) {
