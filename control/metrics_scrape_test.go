@@ -186,3 +186,38 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 		c.ExpectClose(nil)
 	})
 }
+
+// A bootstrap server that moves a device from server to server makes no series
+// without end.
+func TestMetricsStayFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.ServeBootstrap()
+		c := w.Start(w.Factory())
+		most := 0
+		for n := range 60 {
+			account := lwm2mtest.AccountConfig{URI: fmt.Sprintf("coap://192.0.2.1:%d", 6000+n)} // where nobody listens
+			w.Server.SetBootstrap(systemtest.Endpoint, lwm2mtest.BootstrapConfig{Delete: []string{"/0", "/1"}, Writes: account.Writes()})
+			if n > 0 {
+				c.Sleep(time.Hour) // a budget of attempts is kept
+				if err := c.Bootstrap(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.Next(holdfast.EventBootstrapped)
+			c.ExpectError(holdfast.CodeNetwork)
+			servers := map[string]bool{}
+			for _, series := range seriesOf(c) {
+				if _, label, found := strings.Cut(series, `server="`); found {
+					servers[label] = true
+				}
+			}
+			most = max(most, len(servers))
+		}
+		if most < 10 || most > 20 { // the journal remembers 16
+			t.Errorf("%d servers in the series", most)
+		}
+		_ = c.Close(t.Context())
+	})
+}
