@@ -58,7 +58,7 @@ type Client struct {
 	certificates certificates
 	companions   []clientview.Companion // in the order in which they were attached
 	network      *network.System        // nil where a test has another one
-	unwatch      func()                 // ends what the runtime's watch for sleep tells this client; may be nil
+	unwatch      []func()               // end what the watches of the clocks tell this client
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.
@@ -166,6 +166,7 @@ func (c *Client) run(opened *store.Store) error {
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
 	c.pid, c.phase = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(props), clientStarted
 	c.watchSleep()
+	c.watchClock()
 	for _, companion := range c.companions {
 		companion.Serve()
 	}
@@ -347,8 +348,8 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // endClose gives everything back that the client held.
 func (c *Client) endClose() {
-	if c.unwatch != nil {
-		c.unwatch() // it waits for the watch, which may wait for mu
+	for _, unwatch := range c.unwatch {
+		unwatch() // it waits for the watch, which may wait for mu
 	}
 	c.mu.Lock()
 	if c.network != nil {

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
@@ -79,9 +79,11 @@ func (c Config) stateDirFaults() []Fault {
 // configured accounts, for a valid configuration. The error is a
 // [*CredentialsError]; beside it stand the accounts that are not at fault, nil
 // for none.
-func (c Config) factoryTree() (*lwm2m.Tree, error) { return c.factoryTreeAt(time.Now()) }
+func (c Config) factoryTree() (*lwm2m.Tree, error) {
+	return c.factoryTreeAt(clockNow())
+}
 
-func (c Config) factoryTreeAt(now time.Time) (*lwm2m.Tree, error) {
+func (c Config) factoryTreeAt(now validity.Clock) (*lwm2m.Tree, error) {
 	c = c.withDefaults()
 	bootstrap, faults := c.factoryAccount(configBootstrap, c.Bootstrap, now)
 	server, more := c.factoryAccount(configServer, c.Server, now)
@@ -119,7 +121,7 @@ func treeOf(usable []configured) *lwm2m.Tree {
 
 // factoryAccount returns the account of a section, if there is one that can be
 // used, or what is wrong with it.
-func (c Config) factoryAccount(section string, a *Account, now time.Time) ([]configured, []Fault) {
+func (c Config) factoryAccount(section string, a *Account, now validity.Clock) ([]configured, []Fault) {
 	if a == nil {
 		return nil, nil
 	}
@@ -179,7 +181,7 @@ func (a *Account) written(u uri.URI) string {
 
 // checkAccount holds the tree of an account that could be read against the rules
 // for all accounts, wherever they come from.
-func checkAccount(tree *lwm2m.Tree, mode messages.SecurityMode, now time.Time) (faults []credfile.Fault) {
+func checkAccount(tree *lwm2m.Tree, mode messages.SecurityMode, now validity.Clock) (faults []credfile.Fault) {
 	usable, errs := accounts.FromTree(tree)
 	var expired accounts.Faults
 	if errors.As(accounts.CheckExpiry(usable, now), &expired) {

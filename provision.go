@@ -12,6 +12,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/internal/validity"
+	"github.com/holdfast-iot/holdfast/internal/wallclock"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -75,7 +77,7 @@ func withStore(ctx context.Context, dir string, write func(*store.Store) error) 
 func (c *Client) factory() (*lwm2m.Tree, error) {
 	if c.config.Bootstrap != nil || c.config.Server != nil {
 		c.certificates.look(c.config.byPeer())
-		tree, err := c.config.factoryTree()
+		tree, err := c.config.factoryTreeAt(c.clock())
 		return tree, classified(err)
 	}
 	record, err := c.store.Load(messages.RecordFactory)
@@ -172,3 +174,38 @@ func (v view) Configured() []clientview.Account {
 	}
 	return list
 }
+
+// clockNow is what is known of the time without a state directory.
+func clockNow() validity.Clock { return validity.Clock{Now: time.Now(), Known: wallclock.Built()} }
+
+// built returns when the program was built. A simulated network has a simulated
+// clock, which has nothing to do with that.
+func (c *Client) built() time.Time {
+	if c.settings.Transport != nil {
+		return time.Time{}
+	}
+	return wallclock.Built()
+}
+
+// clock is what is known of the time, with what the records of state say where
+// there is a certificate to judge by it.
+func (c *Client) clock() validity.Clock {
+	clock := validity.Clock{Now: c.wall().At(time.Now()), Known: c.built()}
+	if c.config.certified() {
+		clock.Known = validity.Later(clock.Known, storage.Newest(c.store, c.built()))
+	}
+	return clock
+}
+
+// certified reports whether an account of the configuration has certificates.
+func (c Config) certified() bool {
+	for _, a := range []*Account{c.Bootstrap, c.Server} {
+		if a != nil && a.Security == SecurityX509 {
+			return true
+		}
+	}
+	return false
+}
+
+// wall says what the wall clock shows.
+func (c *Client) wall() validity.Wall { return c.settings.Wall }

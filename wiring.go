@@ -39,14 +39,16 @@ func (c *Client) parts() supervisor.Runtime {
 			MaxAccounts: cfg.Limits.Accounts,
 			MaxBytes:    cfg.Limits.BootstrapBytes,
 			Registry:    c.runtime.registry,
+			Built:       c.built(),
 		},
 		Transport: c.transport(),
 		Signers:   cfg.signers(),
+		Wall:      c.wall(),
 		CoAP:      coap,
 		Rand:      c.random(),
 		Bootstrap: bootstrap.Config{
 			Silence: coap.ExchangeLifetime(), Longest: cfg.BootstrapTimeout, MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
-			Registry: c.runtime.registry,
+			Registry: c.runtime.registry, Wall: c.wall(),
 		},
 		Management: management.Config{Device: c.device(), Registry: c.runtime.registry},
 		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
@@ -126,9 +128,21 @@ func (c *Client) watchSleep() {
 	tell := func(slept time.Duration) { c.tell(messages.Woke{Slept: slept}) }
 	switch {
 	case c.settings.Sleep != nil:
-		c.unwatch = c.settings.Sleep(tell)
+		c.unwatch = append(c.unwatch, c.settings.Sleep(tell))
 	case c.settings.Transport == nil:
-		c.unwatch = c.runtime.sleep.Add(tell)
+		c.unwatch = append(c.unwatch, c.runtime.sleep.Add(tell))
+	}
+}
+
+// watchClock has the supervisor told when the wall clock was set. Callers hold
+// c.mu.
+func (c *Client) watchClock() {
+	tell := func() { c.tell(messages.ClockStepped{}) }
+	switch {
+	case c.settings.Steps != nil:
+		c.unwatch = append(c.unwatch, c.settings.Steps(tell))
+	case c.settings.Transport == nil:
+		c.unwatch = append(c.unwatch, c.runtime.steps.Add(tell))
 	}
 }
 

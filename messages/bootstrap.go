@@ -14,7 +14,10 @@ type BeginBootstrap struct {
 	Endpoint string
 	// Deadline ends connecting and the answer to POST /bs, together.
 	Deadline time.Time
-	Version  string // highest LwM2M version; from 1.1 on a preferred format is sent
+	// Known is an instant that has passed, whatever the clock shows; zero when
+	// none is known.
+	Known   time.Time
+	Version string // highest LwM2M version; from 1.1 on a preferred format is sent
 	// Tree holds objects 0 and 1 as they stand, with the bootstrap account.
 	// Bootstrap works on a copy.
 	Tree *lwm2m.Tree

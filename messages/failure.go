@@ -27,7 +27,8 @@ const (
 	ClassAlert                           // handshake: fatal alert that blames neither certificate nor key
 	ClassCredentialsRefused              // handshake: fatal alert that blames our own credentials
 	ClassServerCertificate               // the server's certificate does not verify
-	ClassOwnCertificate                  // our own certificate is expired or not yet valid (local proof)
+	ClassOwnCertificate                  // our own certificate has expired (local proof)
+	ClassClock                           // a certificate is not valid yet, or expired by a clock that is known to be wrong
 	ClassBadCredentials                  // own credentials unusable: empty key, key mismatch, garbage
 	ClassTimeout                         // the attempt's budget is used up and nothing explicit failed
 	ClassSilence                         // all resends unanswered on a link that worked
@@ -49,7 +50,7 @@ const (
 var classNames = [classCount]string{
 	"unknown", "dns", "refused", "unreachable", "socket", "closed",
 	"handshake-timeout", "handshake-stalled", "alert", "credentials-refused",
-	"server-certificate", "own-certificate", "bad-credentials", "timeout",
+	"server-certificate", "own-certificate", "clock", "bad-credentials", "timeout",
 	"silence", "reset", "rejected", "bad-answer", "bootstrap-silence",
 	"bootstrap-timeout",
 	"bootstrap-data", "malformed", "store-write", "store-read", "budget",
@@ -111,6 +112,9 @@ type Failure struct {
 	Answer CoAPCode       // the response that was the cause, or Empty
 	MaxAge *time.Duration // Max-Age of that response, when it carried one
 	Alert  *uint8         // number of the fatal alert that was the cause
+	// ValidIn is how long it takes, with ClassClock, until what is not valid yet
+	// becomes valid, by the clock as it is; 0 when that is not known.
+	ValidIn time.Duration
 }
 
 // Error returns a sentence for a person.

@@ -22,6 +22,9 @@ type Connect struct {
 	// Addresses, when not empty, are those that this attempt has resolved
 	// already; network does not resolve again within one attempt.
 	Addresses []netip.AddrPort
+	// Known is an instant that has passed, whatever the clock shows; zero when
+	// none is known. A clock that stands before it is wrong.
+	Known time.Time
 	// After is the address that the last try went to; network takes the one
 	// that follows it, so that a black hole cannot hide a good address.
 	After netip.AddrPort

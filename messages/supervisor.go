@@ -48,6 +48,10 @@ type NetworkUp struct{}
 // Clock watch to supervisor.
 type Woke struct{ Slept time.Duration }
 
+// ClockStepped says that the wall clock was set. What waits for a certificate to
+// become valid need not wait any longer. Clock watch to supervisor.
+type ClockStepped struct{}
+
 // Call is what the application, or a person through the control API, asks
 // for.
 type Call uint8

@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/internal/requests"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -99,6 +100,8 @@ type Config struct {
 	// Registry defines the objects that a bootstrap server sees; nil means the core
 	// objects.
 	Registry *lwm2m.Registry
+	// Wall says what the wall clock shows; nil for the machine's own.
+	Wall validity.Wall
 }
 
 func (c Config) orDefault() Config {
@@ -286,7 +289,7 @@ func (m *Machine) heard(now time.Time) []core.Effect {
 // together is refused, and the server may repair it; one that does is stored
 // before the answer leaves.
 func (m *Machine) finished(now time.Time, in messages.Inbound) []core.Effect {
-	result, record, err := m.session.finish(now)
+	result, record, err := m.session.finish(validity.Clock{Now: m.config.Wall.At(now), Known: m.begin.Known})
 	if err != nil {
 		m.refused = err
 		return append([]core.Effect{m.reply(in.ID, refuse(messages.NotAcceptable, err.Error()))}, m.heard(now)...)

@@ -2,10 +2,10 @@ package bootstrap
 
 import (
 	"errors"
-	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -128,8 +128,8 @@ func refused(err error) answer {
 
 // finish judges the configuration and makes the record of it. What it returns
 // can be read again.
-func (t *transaction) finish(now time.Time) (*lwm2m.Tree, []byte, error) {
-	tree, record, err := t.Finish(now)
+func (t *transaction) finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) {
+	tree, record, err := t.Finish(clock)
 	if limit := (*accounts.LimitError)(nil); errors.As(err, &limit) {
 		err = budgetError(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -20,6 +21,8 @@ type Config struct {
 	Transport Transport
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
+	// Wall says what the wall clock shows; nil for the machine's own.
+	Wall validity.Wall
 	// Outlet sends the datagrams of this link.
 	Outlet *Outlet
 	// Route returns the actor in a role: core.Supervisor, core.Link and
@@ -46,8 +49,10 @@ type shell struct {
 
 func newShell(config Config) *shell {
 	s := &shell{config: config}
+	machine := New(config.Peer, config.Epoch, config.Signers...)
+	machine.wall = config.Wall
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
-		Machine:  New(config.Peer, config.Epoch, config.Signers...),
+		Machine:  machine,
 		Executor: s,
 		Route:    config.Route,
 	})

@@ -14,6 +14,9 @@ import (
 // looks at types and errno values only. Account, phase and epoch are left to
 // the caller. The most specific finding wins: TLS before DNS before socket.
 func classify(err error) messages.Failure {
+	if f, ok := classifyClock(err); ok {
+		return f
+	}
 	if f, ok := classifyPeer(err); ok {
 		return f
 	}
@@ -25,6 +28,25 @@ func classify(err error) messages.Failure {
 		}
 	}
 	return messages.Failure{Class: class, Cause: err}
+}
+
+// classifyClock handles certificates that nothing is against but the clock.
+func classifyClock(err error) (messages.Failure, bool) {
+	var (
+		own    *OwnCertificateError
+		server *ServerPeriodError
+		period Period
+	)
+	switch {
+	case errors.As(err, &own):
+		period = own.Period
+	case errors.As(err, &server):
+		period = server.Period
+	}
+	if !period.verdict().BlamesClock() {
+		return messages.Failure{}, false
+	}
+	return messages.Failure{Class: messages.ClassClock, Cause: err, ValidIn: period.validIn()}, true
 }
 
 // classifyPeer handles what the peer or the handshake said.

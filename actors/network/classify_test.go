@@ -9,7 +9,9 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -101,26 +103,34 @@ func TestResolveReason(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	cause := errors.New("cause")
 	for want, err := range map[string]error{
-		`resolving "h": no such host: cause`:                                                                  &ResolveError{Host: "h", Reason: ResolveNotFound, Err: cause},
-		`resolving "h": no usable address`:                                                                    &ResolveError{Host: "h", Reason: ResolveNoAddress},
-		`dial 192.0.2.1:5684: cause`:                                                                          &SocketError{Op: opDial, Remote: server, Err: cause},
-		`the server refused with alert 115 (unknown_psk_identity)`:                                            &AlertError{Number: 115},
-		`the server refused with alert 200 (unassigned 200)`:                                                  &AlertError{Number: 200},
-		`handshake timed out: nothing came back`:                                                              &HandshakeTimeoutError{},
-		`handshake timed out: 2 datagrams came, but no ServerHello`:                                           &HandshakeTimeoutError{Datagrams: 2},
-		`handshake ended with our alert 71 (insufficient_security): cause`:                                    &HandshakeError{Alert: 71, Err: cause},
-		`handshake failed: cause`:                                                                             &HandshakeError{Err: cause},
-		`server certificate: cause`:                                                                           &ServerCertificateError{Err: cause},
-		`the server presented another certificate than the stored one: "CN=x"`:                                &UnexpectedCertificateError{Subject: "CN=x"},
-		`the PSK key is empty`:                                                                                &CredentialsError{Reason: EmptyKey},
-		`invalid reason`:                                                                                      &CredentialsError{},
-		`security mode nosec does not go with the scheme "coaps"`:                                             &SecurityModeError{Mode: messages.SecurityNoSec, Scheme: "coaps"},
-		`the session is closed`:                                                                               &ClosedError{},
-		`the deadline passed while connecting`:                                                                &DeadlineError{Stage: messages.StageConnecting},
-		`the server presented another public key than the stored one`:                                         &UnexpectedKeyError{},
-		`the server closed the session with alert 80 (internal_error)`:                                        &ClosedError{Alert: 80},
-		`own certificate expired at 2026-03-01T12:00:00Z`:                                                     &OwnCertificateError{NotAfter: now, Now: now},
-		`own certificate is not valid before 2026-03-01T13:00:00Z`:                                            &OwnCertificateError{NotBefore: now.Add(3600e9), Now: now},
+		`resolving "h": no such host: cause`:                                   &ResolveError{Host: "h", Reason: ResolveNotFound, Err: cause},
+		`resolving "h": no usable address`:                                     &ResolveError{Host: "h", Reason: ResolveNoAddress},
+		`dial 192.0.2.1:5684: cause`:                                           &SocketError{Op: opDial, Remote: server, Err: cause},
+		`the server refused with alert 115 (unknown_psk_identity)`:             &AlertError{Number: 115},
+		`the server refused with alert 200 (unassigned 200)`:                   &AlertError{Number: 200},
+		`handshake timed out: nothing came back`:                               &HandshakeTimeoutError{},
+		`handshake timed out: 2 datagrams came, but no ServerHello`:            &HandshakeTimeoutError{Datagrams: 2},
+		`handshake ended with our alert 71 (insufficient_security): cause`:     &HandshakeError{Alert: 71, Err: cause},
+		`handshake failed: cause`:                                              &HandshakeError{Err: cause},
+		`server certificate: cause`:                                            &ServerCertificateError{Err: cause},
+		`the server presented another certificate than the stored one: "CN=x"`: &UnexpectedCertificateError{Subject: "CN=x"},
+		`the PSK key is empty`:                                                 &CredentialsError{Reason: EmptyKey},
+		`invalid reason`:                                                       &CredentialsError{},
+		`security mode nosec does not go with the scheme "coaps"`:              &SecurityModeError{Mode: messages.SecurityNoSec, Scheme: "coaps"},
+		`the session is closed`:                                                &ClosedError{},
+		`the deadline passed while connecting`:                                 &DeadlineError{Stage: messages.StageConnecting},
+		`the server presented another public key than the stored one`:          &UnexpectedKeyError{},
+		`the server closed the session with alert 80 (internal_error)`:         &ClosedError{Alert: 80},
+		`own certificate expired at 2026-03-01T11:59:59Z`:                      &OwnCertificateError{Period{NotAfter: now.Add(-time.Second), Clock: validity.Clock{Now: now}}},
+		`own certificate is not valid before 2026-03-01T13:00:00Z, and this machine's clock shows 2026-03-01T12:00:00Z`: &OwnCertificateError{
+			Period{NotBefore: now.Add(time.Hour), NotAfter: now.Add(2 * time.Hour), Clock: validity.Clock{Now: now}},
+		},
+		`own certificate expired at 2026-03-01T11:00:00Z by this machine's clock, which is wrong: it shows 2026-03-01T12:00:00Z, before 2026-03-01T13:00:00Z`: &OwnCertificateError{
+			Period{NotAfter: now.Add(-time.Hour), Clock: validity.Clock{Now: now, Known: now.Add(time.Hour)}},
+		},
+		`server certificate: it is not valid before 2026-03-01T13:00:00Z, and this machine's clock shows 2026-03-01T12:00:00Z`: &ServerCertificateError{
+			Err: &ServerPeriodError{Period{NotBefore: now.Add(time.Hour), NotAfter: now.Add(2 * time.Hour), Clock: validity.Clock{Now: now}}},
+		},
 		`certificate enrolment (security mode 4) is not supported: use psk, rpk or x509`:                      &SecurityModeError{Mode: messages.SecurityEST},
 		`handshake timed out: the server's flight never came whole`:                                           &HandshakeTimeoutError{Datagrams: 2, ServerHello: true},
 		`handshake timed out: the server sent its whole flight and fell silent at our answer (another key?)`:  &HandshakeTimeoutError{Datagrams: 2, ServerHello: true, Complete: true},

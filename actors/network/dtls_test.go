@@ -71,7 +71,7 @@ func newSet(t testing.TB) *testpki.Set {
 // secure makes credentials ready, as the machine does.
 func secure(t testing.TB, target string, c messages.Credentials) *security {
 	t.Helper()
-	s, err := newSecurity(parse(t, target), c, time.Now())
+	s, err := newSecurity(parse(t, target), c, times{now: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}

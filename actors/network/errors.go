@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/dtls"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -186,20 +187,46 @@ func (*UnexpectedKeyError) Error() string {
 	return "the server presented another public key than the stored one"
 }
 
-// OwnCertificateError says that the client's own certificate is not valid at
-// present, by the local clock. No packet was sent.
-type OwnCertificateError struct {
+// Period is when a certificate, or all of a chain, is valid, and what is known of
+// the time.
+type Period struct {
 	NotBefore, NotAfter time.Time
-	Now                 time.Time
+	Clock               validity.Clock
 }
 
-// Error returns a sentence for a person.
-func (e *OwnCertificateError) Error() string {
-	if e.Now.Before(e.NotBefore) {
-		return "own certificate is not valid before " + e.NotBefore.UTC().Format(time.RFC3339)
+func (p Period) verdict() validity.Verdict { return p.Clock.Judge(p.NotBefore, p.NotAfter) }
+
+// validIn returns how long it takes until the period begins, by the clock as it is.
+func (p Period) validIn() time.Duration { return max(p.NotBefore.Sub(p.Clock.Now), 0) }
+
+// of returns a sentence for a person about whose period it is.
+func (p Period) of(whose string) string {
+	shows := ", and this machine's clock shows " + stamp(p.Clock.Now)
+	switch p.verdict() {
+	case validity.Early:
+		return whose + " is not valid before " + stamp(p.NotBefore) + shows
+	case validity.Doubtful:
+		return whose + " expired at " + stamp(p.NotAfter) + " by this machine's clock, which is wrong: it shows " +
+			stamp(p.Clock.Now) + ", before " + stamp(p.Clock.Known)
 	}
-	return "own certificate expired at " + e.NotAfter.UTC().Format(time.RFC3339)
+	return whose + " expired at " + stamp(p.NotAfter)
 }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// OwnCertificateError says that the client's own certificate is not valid at
+// present, by the local clock. No packet was sent.
+type OwnCertificateError struct{ Period }
+
+// Error returns a sentence for a person.
+func (e *OwnCertificateError) Error() string { return e.of("own certificate") }
+
+// ServerPeriodError says that the server's certificate is genuine, and not valid
+// at present by a clock that is, or may be, wrong. A [ServerCertificateError] has it.
+type ServerPeriodError struct{ Period }
+
+// Error returns a sentence for a person.
+func (e *ServerPeriodError) Error() string { return e.of("it") }
 
 // CredentialsReason says what makes credentials unusable.
 type CredentialsReason uint8

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -105,6 +106,8 @@ type Machine struct {
 	epoch messages.Epoch
 
 	signers []crypto.Signer
+	wall    validity.Wall
+	misled  bool // the clock is known to be wrong
 
 	state     State
 	request   *messages.Connect // without its credentials; nil once the link is up
@@ -141,7 +144,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case connected:
 		return m.connected()
 	case broken:
-		return m.lose(classify(in.err))
+		return m.lose(m.judge(classify(in.err)))
 	case core.Expired:
 		return m.overdue()
 	}
@@ -167,6 +170,16 @@ func (m *Machine) current(in any) bool {
 	return true
 }
 
+// judge is careful with a server that calls our certificate expired, or not yet
+// valid, while our own clock is known to be wrong: it may be the next certificate
+// that is asked for with that clock.
+func (m *Machine) judge(f messages.Failure) messages.Failure {
+	if m.misled && f.Class == messages.ClassCredentialsRefused && *f.Alert == alertCertificateExpired {
+		f.Class = messages.ClassClock
+	}
+	return f
+}
+
 // connect checks what can be checked without a packet, then resolves or, when
 // the addresses are known, connects.
 func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
@@ -175,7 +188,9 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	}
 	m.request = new(in)
 	m.request.Credentials = messages.Credentials{} // from here on only in m.security
-	prepared, err := newSecurity(in.URI, in.Credentials, now, m.signers...)
+	when := times{now: now, wall: m.wall, known: in.Known}
+	m.misled = when.at(now).Wrong()
+	prepared, err := newSecurity(in.URI, in.Credentials, when, m.signers...)
 	if err != nil {
 		return m.lose(classify(err))
 	}

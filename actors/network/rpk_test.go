@@ -63,14 +63,14 @@ func TestRawPublicKeysRefusedLocally(t *testing.T) {
 	} {
 		c := rawKeys(t, own, server.Public())
 		test.change(&c)
-		_, err := newSecurity(parse(t, "coaps://server.test"), c, time.Now())
+		_, err := newSecurity(parse(t, "coaps://server.test"), c, times{now: time.Now()})
 		if got := wantAs[*CredentialsError](t, err).Reason; got != test.reason {
 			t.Errorf("%s: got reason %v, want %v", name, got, test.reason)
 		}
 		wantClass(t, err, messages.ClassBadCredentials)
 	}
 	wantAs[*SecurityModeError](t, func() error {
-		_, err := newSecurity(parse(t, "coap://server.test"), rawKeys(t, own, server.Public()), time.Now())
+		_, err := newSecurity(parse(t, "coap://server.test"), rawKeys(t, own, server.Public()), times{now: time.Now()})
 		return err
 	}())
 }

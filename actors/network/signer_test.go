@@ -27,18 +27,18 @@ func TestSignerIsFoundByItsPublicHalf(t *testing.T) {
 	c.PrivateKey = spki(t, own.Public())
 	target := parse(t, "coaps://192.0.2.1")
 
-	s, err := newSecurity(target, c, time.Now(), other, own)
+	s, err := newSecurity(target, c, times{now: time.Now()}, other, own)
 	if err != nil || s.own.signer != crypto.Signer(own) {
 		t.Errorf("%v", err)
 	}
 	gone := BoundSigner((*ecdsa.PrivateKey)(nil)) // as a token is that nobody can ask
 	for _, signers := range [][]crypto.Signer{nil, {other}, {gone, other}} {
-		if _, err := newSecurity(target, c, time.Now(), signers...); credentialsReason(err) != NoSigner {
+		if _, err := newSecurity(target, c, times{now: time.Now()}, signers...); credentialsReason(err) != NoSigner {
 			t.Errorf("%d signers: %v", len(signers), err)
 		}
 	}
 	c.PrivateKey = spki(t, other.Public())
-	if _, err := newSecurity(target, c, time.Now(), other, own); credentialsReason(err) != KeyMismatch {
+	if _, err := newSecurity(target, c, times{now: time.Now()}, other, own); credentialsReason(err) != KeyMismatch {
 		t.Errorf("another's key: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -25,11 +26,11 @@ type verifier interface {
 // newVerifier returns the verifier that an account's certificate usage asks
 // for. An empty list of server certificates is refused: it could only mean
 // that any server is good enough.
-func newVerifier(c messages.Credentials, name string) (verifier, error) {
+func newVerifier(c messages.Credentials, name string, when times) (verifier, error) {
 	if len(c.ServerCertificates) == 0 {
 		return nil, &CredentialsError{Reason: NoServerCertificate}
 	}
-	pool := x509.NewCertPool()
+	anchored := &anchored{anchors: x509.NewCertPool(), name: name, when: when}
 	for _, der := range c.ServerCertificates {
 		certificate, err := x509.ParseCertificate(der)
 		if err != nil {
@@ -38,11 +39,11 @@ func newVerifier(c messages.Credentials, name string) (verifier, error) {
 		if err := dtls.CheckKey(certificate.PublicKey); err != nil {
 			return nil, &CredentialsError{Reason: BadServerCertificate, Err: err}
 		}
-		pool.AddCert(certificate)
+		anchored.add(certificate)
 	}
 	switch c.Usage {
 	case messages.UsageTrustAnchor:
-		return &anchored{anchors: pool, name: name}, nil
+		return anchored, nil
 	case messages.UsageServerCertificate:
 		return &pinned{leaves: c.ServerCertificates}, nil
 	}
@@ -99,12 +100,36 @@ func contains(list [][]byte, der []byte) bool {
 // and issued for the name.
 type anchored struct {
 	anchors *x509.CertPool
+	roots   []*x509.Certificate // the same
 	name    string
+	when    times
+}
+
+func (a *anchored) add(anchor *x509.Certificate) {
+	a.anchors.AddCert(anchor)
+	a.roots = append(a.roots, anchor)
 }
 
 func (a *anchored) install(c *dtls.Certificate) { c.VerifyChain = a.verify }
 
+// verify tells a chain that is wrong from one that only the clock is against.
 func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
+	clock := a.when.at(now)
+	err := a.verifyAt(chain, clock.Now)
+	if err == nil || errors.As(err, new(x509.HostnameError)) {
+		return err
+	}
+	period := Period{Clock: clock}
+	if begins, ok := a.begins(chain, clock.Now); ok {
+		period.NotBefore, period.NotAfter = begins, a.ends(chain, begins)
+		if period.verdict().BlamesClock() {
+			return &ServerPeriodError{period}
+		}
+	}
+	return err
+}
+
+func (a *anchored) verifyAt(chain []*x509.Certificate, at time.Time) error {
 	leaf, intermediates := chain[0], x509.NewCertPool()
 	for _, certificate := range chain[1:] {
 		intermediates.AddCert(certificate)
@@ -112,13 +137,52 @@ func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
 	options := x509.VerifyOptions{
 		Roots:         a.anchors,
 		Intermediates: intermediates,
-		CurrentTime:   now,
+		CurrentTime:   at,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	if _, err := leaf.Verify(options); err != nil {
 		return err
 	}
 	return verifyName(leaf, a.name)
+}
+
+// maxInstants bounds at how many instants a chain is verified once more.
+const maxInstants = 8
+
+// begins returns an instant at which a chain that does not verify now does: the
+// first one to come, else the last one that has passed. A chain becomes valid with
+// the last of its certificates, and x509 does not always say which of them it is
+// that is not valid.
+func (a *anchored) begins(chain []*x509.Certificate, now time.Time) (time.Time, bool) {
+	var coming, passed []time.Time
+	for _, certificate := range slices.Concat(chain, a.roots) {
+		if at := certificate.NotBefore; at.After(now) {
+			coming = append(coming, at)
+		} else {
+			passed = append(passed, at)
+		}
+	}
+	slices.SortFunc(coming, time.Time.Compare)
+	slices.SortFunc(passed, func(x, y time.Time) int { return y.Compare(x) })
+	instants := slices.CompactFunc(append(coming, passed...), time.Time.Equal)
+	for _, at := range instants[:min(len(instants), maxInstants)] {
+		if a.verifyAt(chain, at) == nil {
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// ends returns when the first certificate expires of those that are valid at an
+// instant.
+func (a *anchored) ends(chain []*x509.Certificate, at time.Time) time.Time {
+	end := chain[0].NotAfter
+	for _, certificate := range slices.Concat(chain, a.roots) {
+		if until := certificate.NotAfter; until.Before(end) && !until.Before(at) {
+			end = until
+		}
+	}
+	return end
 }
 
 // verifyName matches an address literal against the IP SANs and a DNS name

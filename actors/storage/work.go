@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -111,6 +112,23 @@ func (s Sources) states() map[string]messages.StoredState {
 		}
 	}
 	return states
+}
+
+// Newest returns when a server last accepted something, as the records of state have
+// it that can be read; zero for none. built is when this program was built.
+func Newest(records Records, built time.Time) time.Time {
+	var accepted []time.Time
+	names, _ := records.Names(messages.RecordStates)
+	for _, name := range names {
+		record, err := records.Load(name)
+		if err != nil {
+			continue
+		}
+		if state, err := accounts.DecodeState(record.Data); err == nil {
+			accepted = append(accepted, state.Accepted)
+		}
+	}
+	return accounts.Newest(accepted, built)
 }
 
 // beside reads a record that stands beside the credentials; nothing when there is

@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/decay"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -29,6 +30,8 @@ type Runtime struct {
 	Transport network.Transport
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
+	// Wall says what the wall clock shows; nil for the machine's own.
+	Wall validity.Wall
 	// CoAP configures every link's message layer; account and epoch are set
 	// per incarnation.
 	CoAP       coapresend.Config
@@ -317,7 +320,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
 		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport,
-		Signers: s.runtime.Signers, Outlet: outlet, Route: route,
+		Signers: s.runtime.Signers, Wall: s.runtime.Wall, Outlet: outlet, Route: route,
 	}, s.options("network"+suffix(effect.Peer))))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
 	coap.FirstMID = &effect.FirstMID

@@ -63,7 +63,7 @@ var addressTrouble = []messages.Class{
 	messages.ClassRefused, messages.ClassUnreachable, messages.ClassSocket,
 	messages.ClassHandshakeTimeout, messages.ClassHandshakeStalled, messages.ClassTimeout,
 	messages.ClassAlert, messages.ClassCredentialsRefused, messages.ClassServerCertificate,
-	messages.ClassClosed,
+	messages.ClassClosed, messages.ClassClock,
 }
 
 // note keeps the most telling failure of an attempt over several addresses: TLS

@@ -43,7 +43,7 @@ func (m *Machine) spawn(now time.Time, a *account) {
 		Order{Epoch: a.epoch, To: core.Owner, Message: m.beginning(now, a, end)},
 		Order{Epoch: a.epoch, To: core.Network, Message: messages.Connect{
 			Peer: a.Peer, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
-			Deadline: end, Addresses: a.attempt.addresses, After: a.attempt.chosen,
+			Deadline: end, Known: m.known(), Addresses: a.attempt.addresses, After: a.attempt.chosen,
 		}},
 		core.SetTimer{Timer: guardTimer(a.Peer), After: a.attempt.deadline.Sub(now) + guardGrace},
 	)
@@ -54,7 +54,7 @@ func (m *Machine) beginning(now time.Time, a *account, end time.Time) any {
 	if a.bootstrap() {
 		return messages.BeginBootstrap{
 			Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint,
-			Deadline: end, Version: m.config.Versions[0], Tree: m.tree.Clone(),
+			Deadline: end, Known: m.known(), Version: m.config.Versions[0], Tree: m.tree.Clone(),
 		}
 	}
 	b := messages.BeginRegistration{

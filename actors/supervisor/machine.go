@@ -38,6 +38,9 @@ type Config struct {
 	// MaxBytes bounds objects 0 and 1 as a whole, as stored (limits.bootstrap_bytes);
 	// 0 means accounts.MaxRecord.
 	MaxBytes int
+	// Built is when this program was built; zero when that is not known. A wall
+	// clock that stands before it is wrong.
+	Built time.Time
 	// FirstMID is the message ID that the first link to a peer begins with, drawn
 	// at random, where no record of state says otherwise.
 	FirstMID uint16
@@ -169,6 +172,8 @@ func (m *Machine) call(now time.Time, in any) {
 		m.networkUp(now)
 	case messages.Woke:
 		m.woke(now, in)
+	case messages.ClockStepped:
+		m.clockStepped(now)
 	case messages.CallRequest:
 		m.called(now, in)
 	case messages.Stop:

@@ -7,6 +7,7 @@ import "time"
 // not CoAP.
 type rates struct {
 	hinted    time.Time // the last network hint that was heeded
+	stepped   time.Time // the last step of the wall clock: when it is, or was, heeded
 	triggered time.Time // the last bootstrap that a server asked for
 	triggers  uint64    // how many it has asked for, none of them an hour after the one before
 	malformed time.Time // the last event about an undecodable message
@@ -34,6 +35,16 @@ const (
 
 // hint reports whether a hint that the network is back counts now.
 func (r *rates) hint(now time.Time) bool { return admit(&r.hinted, now, hintInterval) }
+
+// step returns when a step of the wall clock counts: now, unless one has counted
+// within the interval of hints.
+func (r *rates) step(now time.Time) time.Time {
+	if !r.stepped.After(now) { // else one is to be heeded yet, and this one with it
+		next := r.stepped.Add(hintInterval)
+		r.stepped = later(now, next)
+	}
+	return r.stepped
+}
 
 // undecodable reports whether an undecodable message is reported now.
 func (r *rates) undecodable(now time.Time) bool { return admit(&r.malformed, now, malformedInterval) }

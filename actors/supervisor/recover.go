@@ -22,6 +22,7 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	}
 	schedule := m.schedule(a)
 	delay, exhausted := schedule.Delay(a.outage.failures - 1)
+	delay = untilValid(delay, &f)
 	sequences, oma := schedule.(Sequences)
 	floor := max(floorOf(&f), a.pending.floor.Sub(now)) // one that is pending is kept
 	step := m.feasible(row.Step, a, &f, usable)

@@ -39,6 +39,7 @@ type durable struct {
 	peer     messages.Peer
 	written  *accounts.State // the record, as last handed to the store; nil when it has to be written anew
 	onDisk   bool            // there may be a record, whatever it says
+	accepted time.Time       // by the newest record, whomever it is about: that instant has passed
 	restored bool            // the Location is from the record, and no server has said yet what it is worth
 	crashes  int             // of the account's actors, while it is restored
 	next     uint64          // the first message ID that no link has, or may yet have, used
@@ -128,6 +129,7 @@ func (m *Machine) writeState(a *account) {
 		return // a Location that cannot be written down
 	}
 	d.written, d.onDisk, d.reserved = &state, true, d.next+idsReserved
+	d.accepted = state.Accepted
 	m.persist(a.Peer, data)
 }
 
@@ -276,6 +278,7 @@ func (m *Machine) restore(now time.Time, found map[string]messages.StoredState) 
 			m.stateTrouble(a, err)
 			continue
 		}
+		m.durableOf(a.Peer).accepted = state.Accepted
 		m.takeUp(now, a, &state)
 	}
 }

@@ -65,6 +65,7 @@ const (
 	remedyEndless     = "Look at what the bootstrap server does: it goes on without Bootstrap-Finish. Raise bootstrap_timeout if it needs longer. The former accounts stay in use."
 	remedyCertificate = "Check the server's certificate against the configured trust, its names and its validity, and check this machine's clock."
 	remedyOwn         = "The server does not accept this device's credentials, or they have expired. The client bootstraps for new ones where it can; else provision new ones."
+	remedyClock       = "Set this machine's clock, or let it be set (NTP): by it a certificate is not valid yet, or it stands before a time that has passed. The credentials stay; the client goes on trying, and at once when the clock is set."
 	remedySuite       = "Compare the cipher suites and the certificate types that server and client support."
 	remedyDNS         = "Check the server's host name and this machine's resolver. The client goes on resolving."
 	remedyStore       = "Check the disk under the state directory: space, permissions, file-system errors. What was stored before stays in use."
@@ -93,6 +94,7 @@ var table = []Row{
 	{Class: messages.ClassCredentialsRefused, Twice: true, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
 	{Class: messages.ClassCredentialsRefused, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyOwn},
 	{Class: messages.ClassOwnCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
+	{Class: messages.ClassClock, Code: messages.ConnectSecureConnectionFailed, Step: Reload, Remedy: remedyClock},
 	{Class: messages.ClassAlert, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedySuite},
 	{Class: messages.ClassServerCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Reload, Remedy: remedyCertificate},
 	{Class: messages.ClassBadCredentials, Code: messages.ConnectorInvalidCredentials, Step: Reload, Remedy: remedyFactory},

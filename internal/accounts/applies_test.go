@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -64,7 +65,7 @@ func TestWhatDoesNotApplyIsNotChecked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			result, record, err := tx.Finish(time.Unix(1_700_000_000, 0))
+			result, record, err := tx.Finish(validity.Clock{Now: time.Unix(1_700_000_000, 0)})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -2,9 +2,11 @@ package accounts
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -78,11 +80,11 @@ func BootstrapOnly(record []byte) *lwm2m.Tree {
 // CheckChange tells whether a server may put after in place of before: Check, then
 // CheckExpiry, CheckHeldKeys and CheckDowngrade, the first that finds anything, but
 // each set of accounts is read once.
-func CheckChange(before, after *lwm2m.Tree, now time.Time) error {
+func CheckChange(before, after *lwm2m.Tree, clock validity.Clock) error {
 	accts, faults := fromTree(after)
 	for _, faultsOf := range []func() Faults{
 		func() Faults { return unfit(accts, faults) },
-		func() Faults { return expiredOf(accts, now) },
+		func() Faults { return expiredOf(accts, clock) },
 		func() Faults { return notHeld(before, after) },
 		func() Faults { return downgraded(before, accts) },
 	} {
@@ -93,27 +95,41 @@ func CheckChange(before, after *lwm2m.Tree, now time.Time) error {
 	return nil
 }
 
-// CheckExpiry finds accounts whose own certificate has expired at now. A
-// certificate that is not valid yet passes: a device without a clock of its own
-// starts in the past, and a raw public key does not expire. The error is of type
+// CheckExpiry finds accounts whose own certificate has expired. A certificate that
+// is not valid yet passes: a device without a clock of its own starts in the past,
+// and a raw public key does not expire. Nothing has expired by a clock that is
+// known to be wrong, from the accounts' certificates too. The error is of type
 // [Faults].
-func CheckExpiry(accts []messages.Account, now time.Time) error {
-	return expiredOf(accts, now).orNil()
+func CheckExpiry(accts []messages.Account, clock validity.Clock) error {
+	return expiredOf(accts, clock).orNil()
 }
 
-func expiredOf(accts []messages.Account, now time.Time) (faults Faults) {
+func expiredOf(accts []messages.Account, clock validity.Clock) (faults Faults) {
 	for _, a := range accts {
-		if a.Credentials.Mode == messages.SecurityX509 && expired(a.Credentials.Certificate, now) {
+		if a.Credentials.Mode == messages.SecurityX509 && expired(a.Credentials.Certificate, clock) {
 			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityPublicKeyOrIdentity)
 			faults = append(faults, &Fault{Path: path, Reason: ReasonCertificateExpired})
 		}
 	}
+	if len(faults) > 0 && clock.Now.Before(newestOf(accts)) {
+		return nil
+	}
 	return faults
 }
 
-func expired(chain [][]byte, now time.Time) bool {
+// newestOf returns when the newest certificate of accounts begins to be valid.
+func newestOf(accts []messages.Account) (newest time.Time) {
+	for _, a := range accts {
+		if c := a.Credentials; c.Mode == messages.SecurityX509 {
+			newest = validity.Later(newest, validity.Newest(slices.Concat(c.Certificate, c.ServerCertificates)))
+		}
+	}
+	return newest
+}
+
+func expired(chain [][]byte, clock validity.Clock) bool {
 	for _, der := range chain {
-		if c, err := x509.ParseCertificate(der); err == nil && now.After(c.NotAfter) {
+		if c, err := x509.ParseCertificate(der); err == nil && clock.Judge(c.NotBefore, c.NotAfter) == validity.Expired {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -187,12 +188,59 @@ func TestCheckExpiry(t *testing.T) {
 		time.Unix(0, 0):                    true, // a clock that was never set
 		end.Add(30 * 365 * 24 * time.Hour): false,
 	} {
-		switch err := CheckExpiry(usable(tree), at); {
+		switch err := CheckExpiry(usable(tree), validity.Clock{Now: at}); {
 		case ok && err != nil:
 			t.Errorf("at %v: %v", at, err)
 		case !ok:
 			wantFault(t, err, "/0/2/3", ReasonCertificateExpired)
 		}
+	}
+}
+
+// Nothing has expired by a clock that stands before a time that has passed.
+func TestCheckExpiryByAWrongClock(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	accts := usable(goodTree(t, set))
+	late := set.Client.Cert.NotAfter.Add(time.Hour)
+	if err := CheckExpiry(accts, validity.Clock{Now: late, Known: late.Add(1)}); err != nil {
+		t.Error(err)
+	}
+	wantFault(t, CheckExpiry(accts, validity.Clock{Now: late, Known: late}), "/0/2/3", ReasonCertificateExpired)
+	server, err := set.CA.Issue(testpki.Request{ValidIn: time.Until(late.Add(time.Minute))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accts[len(accts)-1].Credentials.ServerCertificates = [][]byte{server.Cert.Raw}
+	if err := CheckExpiry(accts, validity.Clock{Now: late}); err != nil {
+		t.Errorf("a certificate is newer than the clock: %v", err)
+	}
+}
+
+func TestNewest(t *testing.T) {
+	at := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for _, c := range []struct {
+		built int
+		years []int
+		want  int
+	}{
+		{2026, []int{2027, 2028, 1970}, 2028},
+		{2026, []int{2099, 2027}, 2027}, // by a clock in the future
+		{0, []int{2099}, 2099},
+	} {
+		var accepted []time.Time
+		for _, year := range c.years {
+			accepted = append(accepted, at(year))
+		}
+		var built time.Time
+		if c.built > 0 {
+			built = at(c.built)
+		}
+		if got := Newest(accepted, built); got != at(c.want) {
+			t.Errorf("built %d, records of %v: %v", c.built, c.years, got)
+		}
+	}
+	if !Newest(nil, time.Time{}).IsZero() {
+		t.Error("no record has a time")
 	}
 }
 
@@ -257,16 +305,16 @@ func TestCheckChange(t *testing.T) {
 	before := goodTree(t, set)
 	end := set.Client.Cert.NotAfter
 	late := end.Add(time.Second)
-	if err := CheckChange(before, before, end); err != nil {
+	if err := CheckChange(before, before, validity.Clock{Now: end}); err != nil {
 		t.Error(err)
 	}
 	after := before.Clone()
 	put(after, "/0/1/0", lwm2m.String("coap://example.com"))
 	put(after, "/0/1/2", lwm2m.Integer(3))
-	wantFault(t, CheckChange(before, after, end), "/0/1/2", ReasonDowngrade)
-	wantFault(t, CheckChange(before, after, late), "/0/2/3", ReasonCertificateExpired)
+	wantFault(t, CheckChange(before, after, validity.Clock{Now: end}), "/0/1/2", ReasonDowngrade)
+	wantFault(t, CheckChange(before, after, validity.Clock{Now: late}), "/0/2/3", ReasonCertificateExpired)
 	drop(after, "/1/0/1")
-	wantFault(t, CheckChange(before, after, late), "/1/0/1", ReasonMissing)
+	wantFault(t, CheckChange(before, after, validity.Clock{Now: late}), "/1/0/1", ReasonMissing)
 }
 
 // A change reads the accounts of both sides once each.
@@ -274,7 +322,7 @@ func TestCheckChangeReadsOnce(t *testing.T) {
 	tree := goodTree(t, testpki.Must(t, "gw-0001"))
 	one := testing.AllocsPerRun(20, func() { fromTree(tree) })
 	held := testing.AllocsPerRun(20, func() { notHeld(tree, tree) })
-	if all := testing.AllocsPerRun(20, func() { _ = CheckChange(tree, tree, time.Unix(0, 0)) }); all > 2.7*one+held {
+	if all := testing.AllocsPerRun(20, func() { _ = CheckChange(tree, tree, validity.Clock{}) }); all > 2.7*one+held {
 		t.Errorf("%v allocations, and one reading takes %v", all, one)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -71,7 +72,7 @@ func TestRawPublicKeysThereAndBack(t *testing.T) {
 		if err := Check(tree); err != nil {
 			t.Error(err)
 		}
-		if err := CheckExpiry(usable(tree), time.Now().AddDate(1000, 0, 0)); err != nil {
+		if err := CheckExpiry(usable(tree), validity.Clock{Now: time.Now().AddDate(1000, 0, 0)}); err != nil {
 			t.Errorf("keys expire: %v", err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/holdfast-iot/holdfast/internal/requests"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -31,6 +32,23 @@ type State struct {
 	// was written, as far ahead as IDs are reserved: a link that begins with it
 	// repeats none of those before.
 	NextMID uint16
+}
+
+// longestBuild is how long a build is in use at most. A record of later than that
+// was written when the clock was wrong.
+const longestBuild = 20 * 365 * 24 * time.Hour
+
+// Newest returns when a server last accepted something, of what several states have
+// as Accepted; zero for none. A clock that stands before that is wrong. One that was once far in
+// the future must not make every other clock wrong: what lies decades after the
+// program was built does not count. built is zero where that is not known.
+func Newest(accepted []time.Time, built time.Time) (newest time.Time) {
+	for _, at := range accepted {
+		if built.IsZero() || at.Before(built.Add(longestBuild)) {
+			newest = validity.Later(newest, at)
+		}
+	}
+	return newest
 }
 
 // StateOwner says whose state it is. One that belongs to another endpoint name,

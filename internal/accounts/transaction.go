@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
@@ -134,14 +135,14 @@ func (t *Transaction) Delete(path lwm2m.Path) error {
 // Finish judges what a bootstrap has left ([CheckChange]) and makes the record of
 // it, with the time of the bootstrap in every Server instance. What it returns can
 // be read again. The error is a [*CountError], [Faults] or a [*LimitError].
-func (t *Transaction) Finish(now time.Time) (*lwm2m.Tree, []byte, error) {
+func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) {
 	if n := Managements(t.work); n > t.terms.Accounts { // as they were before, under a larger limit
 		return nil, nil, &CountError{Have: n, Max: t.terms.Accounts}
 	}
-	if err := CheckChange(t.base, t.work, now); err != nil {
+	if err := CheckChange(t.base, t.work, clock); err != nil {
 		return nil, nil, err
 	}
-	result := complete(t.work, now)
+	result := complete(t.work, clock.Now)
 	record, err := EncodeWithin(result, t.terms.Limits)
 	if err != nil {
 		return nil, nil, err

@@ -13,9 +13,9 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -49,16 +49,17 @@ type Fault struct {
 	Err     error  // the cause; may be nil
 }
 
-// Read reads what the security mode needs. now is what trust anchors must not
-// have expired at. The credentials are of use only when there are no faults.
-func Read(s Source, now time.Time) (messages.Credentials, []Fault) {
-	r := &reader{now: now}
+// Read reads what the security mode needs. Trust anchors must not all have expired
+// by the clock, unless that is wrong. The credentials are of use only when there are
+// no faults.
+func Read(s Source, clock validity.Clock) (messages.Credentials, []Fault) {
+	r := &reader{clock: clock}
 	return r.credentials(s), r.faults
 }
 
 // reader reads the files of one account and notes what is wrong.
 type reader struct {
-	now    time.Time
+	clock  validity.Clock
 	faults []Fault
 }
 
@@ -200,8 +201,9 @@ func (r *reader) trust(path string) [][]byte {
 
 // alive returns trust anchors of which one at least has not expired.
 func (r *reader) alive(what string, anchors [][]byte) [][]byte {
+	clock := validity.Clock{Now: r.clock.Now, Known: validity.Later(r.clock.Known, validity.Newest(anchors))}
 	for _, der := range anchors {
-		if anchor, err := x509.ParseCertificate(der); err == nil && !r.now.After(anchor.NotAfter) {
+		if anchor, err := x509.ParseCertificate(der); err == nil && clock.Judge(anchor.NotBefore, anchor.NotAfter) != validity.Expired {
 			return anchors
 		}
 	}

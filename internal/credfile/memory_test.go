@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -32,7 +33,7 @@ func inMemory(t *testing.T) (certified, raw Source) {
 func TestCredentialsFromMemoryHoldNoPrivateKey(t *testing.T) {
 	certified, raw := inMemory(t)
 	for _, s := range []Source{certified, raw} {
-		c, faults := Read(s, time.Now())
+		c, faults := Read(s, validity.Clock{Now: time.Now()})
 		if len(faults) > 0 {
 			t.Fatalf("%s: %v", s.Mode, faults)
 		}
@@ -76,7 +77,7 @@ func TestCredentialsFromMemoryAreHeldToTheRulesOfFiles(t *testing.T) {
 		test.change(&certified, &raw)
 		var keys []string
 		for _, s := range []Source{certified, raw} {
-			_, faults := Read(s, time.Now())
+			_, faults := Read(s, validity.Clock{Now: time.Now()})
 			for _, f := range faults {
 				keys = append(keys, f.Key)
 			}
@@ -92,7 +93,7 @@ type gone struct{ crypto.Signer }
 
 func TestAnchorsFromMemoryExpire(t *testing.T) {
 	certified, _ := inMemory(t)
-	_, faults := Read(certified, time.Now().Add(100*365*24*time.Hour))
+	_, faults := Read(certified, validity.Clock{Now: time.Now().Add(100 * 365 * 24 * time.Hour)})
 	if len(faults) != 1 || faults[0].Key != "trust" {
 		t.Errorf("%v", faults)
 	}

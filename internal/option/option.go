@@ -40,6 +40,12 @@ type Settings struct {
 	// machine is suspended: it is given what to tell that time, and returns what
 	// ends that.
 	Sleep func(tell func(slept time.Duration)) (remove func())
+	// Wall, where it is not nil, replaces the wall clock by which certificates are
+	// judged: it returns what that shows at an instant of time.Now.
+	Wall func(instant time.Time) time.Time
+	// Steps, where it is not nil, replaces the watch for a wall clock that is set:
+	// it is given what to tell that, and returns what ends that.
+	Steps func(tell func()) (remove func())
 }
 
 // Transport is the network below the links of a client: the one interface that

@@ -51,7 +51,15 @@ func (w *World) Certified(ca *testpki.Authority) holdfast.Config {
 // leaf of the server equals resource 4, as without /0/x/15 it must.
 func (w *World) DeliverCertificate(ca *testpki.Authority, server *testpki.Leaf) {
 	w.T.Helper()
-	own := Issue(w.T, ca, testpki.Request{Role: testpki.Client, CommonName: Endpoint})
+	w.DeliverCertificateOf(ca, server, testpki.Request{})
+}
+
+// DeliverCertificateOf is DeliverCertificate for an own certificate whose validity a
+// request says.
+func (w *World) DeliverCertificateOf(ca *testpki.Authority, server *testpki.Leaf, r testpki.Request) {
+	w.T.Helper()
+	r.Role, r.CommonName = testpki.Client, Endpoint
+	own := Issue(w.T, ca, r)
 	key, err := own.KeyDER()
 	if err != nil {
 		w.T.Fatal(err)

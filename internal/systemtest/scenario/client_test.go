@@ -107,6 +107,7 @@ func (s *stage) start(c *command) {
 		lwm2mtest.WithTransport(&transport{Host: host, stage: s}),
 		lwm2mtest.WithTap(&s.needle),
 		lwm2mtest.WithStoreFaults(s.disk.operate),
+		lwm2mtest.WithWallClock(s.clock),
 		lwm2mtest.WithRand(func() float64 { return 0 }))
 	if err != nil {
 		s.narrator.say(time.Now(), rankCall, clientName, s.refusal("start", err))

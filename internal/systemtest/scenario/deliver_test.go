@@ -19,7 +19,7 @@ import (
 //	discover PATH...
 //	delete PATH...
 //	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
-//	        [id=N] [lifetime=D] [uri=URI] [half]
+//	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [half]
 //	itself [object0=N] [uri=URI] [id=N] [sms]
 //	read PATH...
 //
@@ -134,7 +134,7 @@ func (s *stage) delivered(o *command) lwm2mtest.AccountConfig {
 
 // enrol makes a certificate for the client, and pins the server's.
 func (s *stage) enrol(o *command, v *server, a *lwm2mtest.AccountConfig) {
-	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint})
+	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint, ValidIn: o.duration("valid-in", 0)})
 	if err != nil {
 		o.fatalf("%v", err)
 	}

@@ -110,6 +110,9 @@
 //	dns not-found|fails|silent|moves|both|right
 //	    The name service, for server.test: it may name "server-2" instead, or
 //	    an address that nobody has before the right one.
+//	clock shows=TIME, clock right
+//	    The wall clock of the client's machine is set. It begins as that of the
+//	    bubble, at 2000-01-01T00:00:00Z.
 //	disk full|read-only|unreadable|forbidden|mended, disk hangs for=D
 //	    The disk under the state directory cannot be written, or not even read,
 //	    or takes its time over the next write.

@@ -42,6 +42,7 @@ type stage struct {
 	narrator *narrator
 	faults   []*lwm2mtest.Impairment
 	disk     disk
+	clock    *lwm2mtest.WallClock // of the client
 
 	settings settings
 	client   *client
@@ -54,7 +55,7 @@ type stage struct {
 func newStage(t *testing.T) *stage {
 	n := lwm2mtest.NewNetwork(lwm2mtest.NetworkOptions{Seed: 1})
 	n.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: latency})
-	s := &stage{t: t, network: n, servers: map[string]*server{}, narrator: newNarrator()}
+	s := &stage{t: t, network: n, servers: map[string]*server{}, narrator: newNarrator(), clock: lwm2mtest.NewWallClock(time.Now())}
 	ca, err := testpki.NewAuthority("Test CA")
 	if err != nil {
 		t.Fatal(err)
@@ -120,10 +121,24 @@ var commands = map[string]func(*stage, *command){
 	"deliver": (*stage).deliver,
 	"network": (*stage).changeNetwork,
 	"dns":     (*stage).changeDNS,
+	"clock":   (*stage).setClock,
 	"disk":    (*stage).changeDisk,
 	"crash":   (*stage).crash,
 	"hang":    (*stage).hang,
 	"status":  (*stage).status,
+}
+
+// setClock sets the wall clock of the client.
+func (s *stage) setClock(c *command) {
+	if c.has("right") {
+		s.clock.Set(time.Now())
+		return
+	}
+	shows, err := time.Parse(time.RFC3339, c.text("shows", ""))
+	if err != nil {
+		c.fatalf("%v", err)
+	}
+	s.clock.Set(shows)
 }
 
 // at returns the server that a command is about.
