@@ -48,6 +48,30 @@ func (c Config) CheckFiles() error {
 	return wrong
 }
 
+// ClockFaults says which certificates of the files that a configuration names nothing
+// is against but this machine's clock: they are not valid yet, or expired only by a
+// clock that is known to be wrong. The configuration is as good as without them: a
+// client starts with it, and waits until they are valid, or the clock is set. Files
+// that cannot be used are for [Config.CheckFiles].
+func (c Config) ClockFaults() []Fault {
+	clock := clockNow()
+	return append(clockFaults(configBootstrap, c.Bootstrap, clock), clockFaults(configServer, c.Server, clock)...)
+}
+
+func clockFaults(section string, a *Account, clock validity.Clock) (faults []Fault) {
+	if a == nil || a.Security != SecurityX509 {
+		return nil
+	}
+	named, _ := credfile.Read(a.source(), clock)
+	if says := clock.Blamed(true, named.Certificate); says != "" {
+		faults = append(faults, Fault{Key: section + ".certificate", Problem: says})
+	}
+	if says := clock.Blamed(false, named.ServerCertificates); says != "" {
+		faults = append(faults, Fault{Key: section + ".trust", Problem: says})
+	}
+	return faults
+}
+
 // checkNamed looks at what a configuration names whose accounts are valid.
 func (c Config) checkNamed() error {
 	faults := c.stateDirFaults()

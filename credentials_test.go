@@ -481,3 +481,34 @@ func TestReadingTheConfiguredAccountsLeavesLittleGarbage(t *testing.T) {
 		t.Errorf("%v allocations", got)
 	}
 }
+
+// What only the clock is against is no fault of the files.
+func TestClockFaults(t *testing.T) {
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for validIn, want := range map[time.Duration]string{0: "", time.Hour: "server.certificate: is not valid before "} {
+		leaf, err := ca.Issue(testpki.Request{Role: testpki.Client, ValidIn: validIn})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := leaf.WriteFiles(t)
+		cfg := Config{Endpoint: "gw-0001", StateDir: t.TempDir(), Server: &Account{
+			URI: "coaps://server.test", Security: SecurityX509, Certificate: files.Cert, PrivateKey: files.Key, Trust: ca.WriteFile(t),
+		}}
+		if err := cfg.CheckFiles(); err != nil {
+			t.Errorf("valid in %v: %v", validIn, err)
+		}
+		text := ""
+		for _, fault := range cfg.ClockFaults() {
+			text += fault.String()
+		}
+		if !strings.HasPrefix(text, want) || want == "" && text != "" {
+			t.Errorf("valid in %v: %q", validIn, text)
+		}
+	}
+	if faults := (Config{Server: &Account{URI: "coap://h", Security: SecurityNoSec}}).ClockFaults(); len(faults) > 0 {
+		t.Errorf("without a certificate: %v", faults)
+	}
+}

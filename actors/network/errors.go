@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -201,18 +202,9 @@ func (p Period) validIn() time.Duration { return max(p.NotBefore.Sub(p.Clock.Now
 
 // of returns a sentence for a person about whose period it is.
 func (p Period) of(whose string) string {
-	shows := ", and this machine's clock shows " + stamp(p.Clock.Now)
-	switch p.verdict() {
-	case validity.Early:
-		return whose + " is not valid before " + stamp(p.NotBefore) + shows
-	case validity.Doubtful:
-		return whose + " expired at " + stamp(p.NotAfter) + " by this machine's clock, which is wrong: it shows " +
-			stamp(p.Clock.Now) + ", before " + stamp(p.Clock.Known)
-	}
-	return whose + " expired at " + stamp(p.NotAfter)
+	blamed := p.Clock.Says(p.NotBefore, p.NotAfter)
+	return whose + " " + cmp.Or(blamed, "expired at "+p.NotAfter.UTC().Format(time.RFC3339))
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // OwnCertificateError says that the client's own certificate is not valid at
 // present, by the local clock. No packet was sent.

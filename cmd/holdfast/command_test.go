@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/testpki"
 )
 
 func TestExitCodes(t *testing.T) {
@@ -63,6 +67,27 @@ func TestConfigCheckValid(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "gw.yaml", "endpoint: g\nstate_dir: "+t.TempDir()+"\nserver: {uri: coap://h, security: nosec}\n")
 	if got := invoke(t.Context(), "config", "check", path); got != (outcome{exitDone, path + ": valid\n", ""}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A certificate that is not valid yet is no fault: the clock may be set by the time
+// the client runs. The warning says so.
+func TestConfigCheckWarnsOfTheClock(t *testing.T) {
+	t.Parallel()
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := ca.Issue(testpki.Request{Role: testpki.Client, CommonName: "g", ValidIn: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := leaf.WriteFiles(t)
+	path := writeFile(t, "gw.yaml", fmt.Sprintf("endpoint: g\nstate_dir: %s\nserver: {uri: coaps://h, security: x509, certificate: %s, private_key: %s, trust: %s}\n",
+		t.TempDir(), files.Cert, files.Key, ca.WriteFile(t)))
+	got := invoke(t.Context(), "config", "check", path)
+	if got.exit != exitDone || got.stdout != path+": valid\n" || !strings.Contains(got.stderr, "warning: server.certificate: is not valid before ") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // checkConfig is the command config check.
@@ -16,9 +18,24 @@ func (p *program) checkConfig(args []string) int {
 		return exit
 	}
 	path := fs.Arg(0)
-	if err := p.loader(path).Check(); err != nil {
+	loader := p.loader(path)
+	if err := loader.Check(); err != nil {
 		return p.fail(err)
 	}
+	p.warnOfClock(loader)
 	fmt.Fprintf(p.stdout, "%s: valid\n", cmp.Or(path, "the environment"))
 	return exitDone
+}
+
+// warnOfClock says, of a configuration that is valid, which certificates the clock
+// is against. That is no fault: the clock is often set after the check, by the
+// network.
+func (p *program) warnOfClock(loader configfile.Loader) {
+	file, err := loader.Load()
+	if err != nil {
+		return // it has changed since
+	}
+	for _, fault := range file.Config.ClockFaults() {
+		p.complain("warning: %s: set the clock", fault)
+	}
 }

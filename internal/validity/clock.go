@@ -1,6 +1,7 @@
 package validity
 
 import (
+	"cmp"
 	"crypto/x509"
 	"time"
 )
@@ -71,6 +72,40 @@ func (c Clock) Judge(notBefore, notAfter time.Time) Verdict {
 	}
 	return Expired
 }
+
+// Blamed returns the sentence, without a subject, with which a person is told that a
+// clock is at fault and not the certificates of a list, in DER; empty when it is not.
+// Of several that are to be valid together each counts, of alternatives one that is
+// valid is enough.
+func (c Clock) Blamed(together bool, list [][]byte) (sentence string) {
+	c.Known = Later(c.Known, Newest(list))
+	for _, der := range list {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			continue
+		}
+		blamed := c.Says(certificate.NotBefore, certificate.NotAfter)
+		if blamed == "" && !together {
+			return ""
+		}
+		sentence = cmp.Or(sentence, blamed)
+	}
+	return sentence
+}
+
+// Says returns that sentence for one period.
+func (c Clock) Says(notBefore, notAfter time.Time) string {
+	switch c.Judge(notBefore, notAfter) {
+	case Early:
+		return "is not valid before " + stamp(notBefore) + ", and this machine's clock shows " + stamp(c.Now)
+	case Doubtful:
+		return "expired at " + stamp(notAfter) + " by this machine's clock, which is wrong: it shows " + stamp(c.Now) +
+			", before " + stamp(c.Known)
+	}
+	return ""
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // Newest returns the latest instant at which one of these certificates, in DER,
 // begins to be valid; zero for none. What is no certificate does not count.

@@ -1,6 +1,7 @@
 package validity
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,42 @@ func TestJudge(t *testing.T) {
 	} {
 		if got := c.clock.Judge(day(10), day(20)); got != c.want || got.BlamesClock() != c.blame {
 			t.Errorf("%v: %s, blames the clock: %v", c.clock, got, got.BlamesClock())
+		}
+	}
+}
+
+func TestBlamed(t *testing.T) {
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue := func(r testpki.Request) []byte {
+		leaf, err := ca.Issue(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return leaf.Cert.Raw
+	}
+	now := time.Now()
+	good, late, expired := issue(testpki.Request{}), issue(testpki.Request{ValidIn: time.Hour}), issue(testpki.Request{Expired: true})
+	for name, c := range map[string]struct {
+		together bool
+		list     [][]byte
+		known    time.Time
+		want     string // its beginning
+	}{
+		"valid":                      {true, [][]byte{good}, time.Time{}, ""},
+		"one of a chain is early":    {true, [][]byte{good, late}, time.Time{}, "is not valid before "},
+		"one of several will do":     {false, [][]byte{late, good}, time.Time{}, ""},
+		"all are early":              {false, [][]byte{late}, time.Time{}, "is not valid before "},
+		"expired":                    {true, [][]byte{expired}, time.Time{}, ""},
+		"expired by a wrong clock":   {true, [][]byte{expired}, now.Add(time.Minute), "expired at "},
+		"a clock before another one": {true, [][]byte{expired, late}, time.Time{}, "expired at "},
+		"no certificate":             {true, [][]byte{[]byte("garbage")}, time.Time{}, ""},
+	} {
+		got := Clock{Now: now, Known: c.known}.Blamed(c.together, c.list)
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
