@@ -179,8 +179,9 @@ type Overloaded struct {
 // Malformed reports an undecodable message of the configured server, which
 // was dropped. Coapresend to supervisor, which limits the events.
 type Malformed struct {
-	Epoch Epoch
-	Cause error
+	Epoch   Epoch
+	Cause   error
+	Foreign bool // it is a DTLS record, on a link without DTLS
 }
 
 // MessageIDBlock is how many message IDs a link uses before it says so.

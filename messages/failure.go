@@ -22,7 +22,7 @@ const (
 	ClassUnreachable                     // no route, host or network unreachable, prohibited
 	ClassSocket                          // any other local socket error
 	ClassClosed                          // the peer closed the session (close_notify)
-	ClassHandshakeTimeout                // handshake: nothing came back at all
+	ClassHandshakeTimeout                // handshake: the server's flight never came whole
 	ClassHandshakeStalled                // handshake: a ServerHello came, then silence
 	ClassAlert                           // handshake: fatal alert that blames neither certificate nor key
 	ClassCredentialsRefused              // handshake: fatal alert that blames our own credentials
@@ -112,6 +112,9 @@ type Failure struct {
 	Answer CoAPCode       // the response that was the cause, or Empty
 	MaxAge *time.Duration // Max-Age of that response, when it carried one
 	Alert  *uint8         // number of the fatal alert that was the cause
+	// Foreign says that what came is another protocol: no DTLS where that was
+	// expected, or DTLS where plain CoAP was.
+	Foreign bool
 	// ValidIn is how long it takes, with ClassClock, until what is not valid yet
 	// becomes valid, by the clock as it is; 0 when that is not known.
 	ValidIn time.Duration

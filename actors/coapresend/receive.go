@@ -79,7 +79,7 @@ func (m *Machine) reject(fault *coap.FormatError) {
 	}
 	if m.reports.take(m.now, reportEvery, reportBurst) {
 		m.tell(core.Supervisor, messages.Malformed{
-			Epoch: m.cfg.Epoch, Cause: fault,
+			Epoch: m.cfg.Epoch, Cause: fault, Foreign: fault.Reason == coap.SecuredRecord,
 		})
 	}
 }

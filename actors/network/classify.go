@@ -63,7 +63,7 @@ func classifyPeer(err error) (messages.Failure, bool) {
 	case errors.As(err, &timeout) && timeout.Stalled():
 		return messages.Failure{Class: messages.ClassHandshakeStalled, Cause: err}, true
 	case errors.As(err, &timeout):
-		return messages.Failure{Class: messages.ClassHandshakeTimeout, Cause: err}, true
+		return messages.Failure{Class: messages.ClassHandshakeTimeout, Cause: err, Foreign: timeout.foreign()}, true
 	case errors.As(err, &handshake) && blamesServerCertificate(handshake.Alert):
 		return messages.Failure{Class: messages.ClassServerCertificate, Cause: err}, true
 	}

@@ -98,6 +98,9 @@ type AlertError struct {
 
 // Error names the alert as RFC 5246 section 7.2 does.
 func (e *AlertError) Error() string {
+	if e.Number == alertCloseNotify {
+		return "the server closed the session during the handshake"
+	}
 	return fmt.Sprintf("the server refused with alert %d (%s)", e.Number, AlertName(e.Number))
 }
 
@@ -105,6 +108,10 @@ func (e *AlertError) Error() string {
 type HandshakeTimeoutError struct {
 	// Datagrams counts what came from the peer's address at all.
 	Datagrams int
+	// Foreign counts those of them that hold no DTLS; CoAP is true when one looks
+	// like a message of plain CoAP.
+	Foreign int
+	CoAP    bool
 	// ServerHello is true when the peer had begun to answer.
 	ServerHello bool
 	// Complete is true when the peer's flight had come whole and was
@@ -117,9 +124,12 @@ type HandshakeTimeoutError struct {
 
 func newHandshakeTimeout(p dtls.Progress) *HandshakeTimeoutError {
 	return &HandshakeTimeoutError{
-		Datagrams: p.Datagrams, ServerHello: p.ServerHello, Complete: p.Complete, Contradicted: p.Contradicted,
+		Datagrams: p.Datagrams, Foreign: p.Foreign, CoAP: p.CoAP, ServerHello: p.ServerHello, Complete: p.Complete, Contradicted: p.Contradicted,
 	}
 }
+
+// foreign reports whether the peer speaks, and no DTLS.
+func (e *HandshakeTimeoutError) foreign() bool { return e.Foreign > 0 && e.Foreign == e.Datagrams }
 
 // Stalled reports whether all that the server had to say had come, and it was
 // silent only on the proof of the own credentials.
@@ -134,6 +144,10 @@ func (e *HandshakeTimeoutError) Error() string {
 		return "handshake timed out: messages came that contradict each other; somebody may be forging the server's"
 	case e.ServerHello:
 		return "handshake timed out: the server's flight never came whole"
+	case e.foreign() && e.CoAP:
+		return "handshake timed out: what came is plain CoAP and no DTLS"
+	case e.foreign():
+		return fmt.Sprintf("handshake timed out: %d datagrams came, none of them DTLS", e.Datagrams)
 	case e.Datagrams > 0:
 		return fmt.Sprintf("handshake timed out: %d datagrams came, but no ServerHello", e.Datagrams)
 	}
@@ -297,6 +311,9 @@ type ClosedError struct {
 func (e *ClosedError) Error() string {
 	if e.Err == nil && e.Alert != alertCloseNotify {
 		return fmt.Sprintf("the server closed the session with alert %d (%s)", e.Alert, AlertName(e.Alert))
+	}
+	if e.Err == nil {
+		return "the server closed the session"
 	}
 	return withCause("the session is closed", e.Err)
 }

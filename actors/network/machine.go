@@ -170,10 +170,14 @@ func (m *Machine) current(in any) bool {
 	return true
 }
 
-// judge is careful with a server that calls our certificate expired, or not yet
+// judge knows what an alert is about. After our proof with a pre-shared key nothing
+// but identity and key is left that a server could refuse. It is careful with a server that calls our certificate expired, or not yet
 // valid, while our own clock is known to be wrong: it may be the next certificate
 // that is asked for with that clock.
 func (m *Machine) judge(f messages.Failure) messages.Failure {
+	if m.security != nil && m.security.own == nil && refusesPSK(f.Cause) {
+		f.Class = messages.ClassCredentialsRefused
+	}
 	if m.misled && f.Class == messages.ClassCredentialsRefused && *f.Alert == alertCertificateExpired {
 		f.Class = messages.ClassClock
 	}

@@ -113,6 +113,7 @@ func document() string {
 	for _, code := range messages.ErrorCodes() {
 		writeCode(&b, code)
 	}
+	writeAdvice(&b)
 	writeCells(&b)
 	return b.String()
 }
@@ -150,6 +151,40 @@ func writeCode(b *strings.Builder, code messages.ErrorCode) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", triggerOf(r), phasesOf(r), r.Step, r.Remedy)
 	}
 	b.WriteString("\n")
+}
+
+// writeAdvice writes the remedies that are finer than those of the rows.
+func writeAdvice(b *strings.Builder) {
+	b.WriteString("## Remedies by cause\n\nWhere the security mode, an alert, or another protocol at the port tells more of the cause,\n" +
+		"what a person can do is said more exactly than above. The first line that fits counts.\n\n" +
+		"| trigger | security | alert | what a person can do |\n|---|---|---|---|\n")
+	for _, a := range Advices() {
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", causeOf(a), orAny(a.Modes), orAny(a.Alerts), a.Remedy)
+	}
+	b.WriteString("\n")
+}
+
+func causeOf(a Advice) string {
+	var all []string
+	for _, c := range a.Classes {
+		all = append(all, Trigger(c))
+	}
+	text := strings.Join(all, "; or ")
+	if len(a.Phases) > 0 {
+		text += ", in " + orAny(a.Phases)
+	}
+	if a.Foreign {
+		text += "; what came is another protocol"
+	}
+	return text
+}
+
+// orAny lists what an advice is for; nothing means everything.
+func orAny[T any](list []T) string {
+	if len(list) == 0 {
+		return "any"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ", "), "[]")
 }
 
 func triggerOf(r Row) string {

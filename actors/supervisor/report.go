@@ -12,6 +12,7 @@ import (
 // turn, which the budget can make longer than the policy's delay.
 func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, delay, turn time.Duration) {
 	e := errorEvent(row, f)
+	e.Remedy = remedyOf(row, f, a.Credentials.Mode)
 	e.Server, e.Attempt, e.Action = a.server(), a.outage.failures, actionOf(step, a)
 	e.RetryInMS, e.WaitsForTurn = new(turn.Milliseconds()), turn > delay
 	m.do(Emit{Event: e})
@@ -20,7 +21,7 @@ func (m *Machine) report(a *account, row Row, step Step, f *messages.Failure, de
 func errorEvent(row Row, f *messages.Failure) messages.Event {
 	return messages.Event{
 		Type: messages.EventError, Code: row.Code, Name: row.Code.String(), Phase: f.Phase.String(),
-		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: remedyOf(row, f),
+		Detail: oneLine(f.Error()), CoAP: answerText(f.Answer), TLSAlert: f.Alert, Remedy: rowRemedy(row, f),
 		Cause: f.Cause,
 	}
 }
@@ -74,8 +75,10 @@ func (m *Machine) undecodable(now time.Time, in messages.Malformed) {
 	if a == nil || !m.rates.undecodable(now) {
 		return
 	}
-	f := messages.Failure{Class: messages.ClassMalformed, Phase: a.phase(), Peer: a.Peer, Cause: in.Cause}
-	e := errorEvent(Lookup(&f, false), &f)
+	f := messages.Failure{Class: messages.ClassMalformed, Phase: a.phase(), Peer: a.Peer, Cause: in.Cause, Foreign: in.Foreign}
+	row := Lookup(&f, false)
+	e := errorEvent(row, &f)
+	e.Remedy = remedyOf(row, &f, a.Credentials.Mode)
 	e.Server, e.Attempt, e.Action = a.server(), 1, messages.ActionIgnore
 	m.do(Emit{Event: e})
 }

@@ -60,13 +60,16 @@ const (
 	remedyServerBusy  = "Nothing needs to be done: the server asked for a pause and the client keeps it."
 	remedyServer      = "Look at the server's log: it answers with an error. The client goes on trying."
 	remedyParameters  = "Check the endpoint name, the account and the server's URI with whoever runs the server. The client asks for new credentials or goes on trying."
-	remedyBootstrap   = "Check on the bootstrap server that this endpoint is known, that its certificate or key is enabled, and that the account's device quota is not used up. The client goes on trying and connects as soon as there is room."
+	remedyBootstrap   = "Check on the bootstrap server that this endpoint is known, that its credentials are enabled, and that the account's device quota is not used up. The client goes on trying and connects as soon as there is room."
 	remedyBootstrapIn = "Look at what the bootstrap server writes: the accounts that it delivered cannot be used. The former accounts stay in use."
 	remedyEndless     = "Look at what the bootstrap server does: it goes on without Bootstrap-Finish. Raise bootstrap_timeout if it needs longer. The former accounts stay in use."
 	remedyCertificate = "Check the server's certificate against the configured trust, its names and its validity, and check this machine's clock."
-	remedyOwn         = "The server does not accept this device's credentials, or they have expired. The client bootstraps for new ones where it can; else provision new ones."
+	remedyOwn         = "The server does not accept this device's credentials. The client asks its bootstrap server for others where it can, else provision them."
 	remedyClock       = "Set this machine's clock, or let it be set (NTP): by it a certificate is not valid yet, or it stands before a time that has passed. The credentials stay; the client goes on trying, and at once when the clock is set."
-	remedySuite       = "Compare the cipher suites and the certificate types that server and client support."
+	remedySuite       = "Compare the cipher suites and the security modes that server and client support. The client goes on trying."
+	remedyExpired     = "This device's certificate has expired. The client asks its bootstrap server for another one where it can, else provision one."
+	remedyClosed      = "The server closed the session. Look at its log for why: it may have restarted, ended an idle session, or given way to another device with the same credentials. The client connects anew."
+	remedyClosedIn    = "The bootstrap server closed the session. Look at its log for why, and check there that this endpoint is known, that its credentials are enabled, and that the account's device quota is not used up. The client goes on trying."
 	remedyDNS         = "Check the server's host name and this machine's resolver. The client goes on resolving."
 	remedyStore       = "Check the disk under the state directory: space, permissions, file-system errors. What was stored before stays in use."
 	remedyRead        = "Check the disk under the state directory. What cannot be used is kept for inspection. Meanwhile the generation before it counts, else the factory's account, else a bootstrap brings new ones."
@@ -85,15 +88,15 @@ var table = []Row{
 	{Class: messages.ClassRefused, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
 	{Class: messages.ClassUnreachable, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
 	{Class: messages.ClassSocket, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
-	{Class: messages.ClassClosed, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyBootstrap},
-	{Class: messages.ClassClosed, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
+	{Class: messages.ClassClosed, Phases: []messages.Phase{messages.PhaseBootstrap}, Code: messages.ConnectBootstrapFailed, Step: Retry, Remedy: remedyClosedIn},
+	{Class: messages.ClassClosed, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyClosed},
 
 	{Class: messages.ClassHandshakeTimeout, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
 	{Class: messages.ClassHandshakeStalled, Twice: true, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
 	{Class: messages.ClassHandshakeStalled, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyTimeout},
 	{Class: messages.ClassCredentialsRefused, Twice: true, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
 	{Class: messages.ClassCredentialsRefused, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyOwn},
-	{Class: messages.ClassOwnCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyOwn},
+	{Class: messages.ClassOwnCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Bootstrap, Remedy: remedyExpired},
 	{Class: messages.ClassClock, Code: messages.ConnectSecureConnectionFailed, Step: Reload, Remedy: remedyClock},
 	{Class: messages.ClassAlert, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedySuite},
 	{Class: messages.ClassServerCertificate, Code: messages.ConnectSecureConnectionFailed, Step: Reload, Remedy: remedyCertificate},

@@ -44,6 +44,16 @@ func Header(data []byte) Message {
 	return m
 }
 
+// versionFault tells a record of DTLS from what is no version of CoAP: whoever asks
+// a DTLS port in clear may be answered with an alert (RFC 6347 section 4.1).
+func versionFault(data []byte) Reason {
+	const changeCipherSpec, connectionID, dtls = 20, 25, 0xfe
+	if content := data[0]; content >= changeCipherSpec && content <= connectionID && data[1] == dtls {
+		return SecuredRecord
+	}
+	return BadVersion
+}
+
 // decodeHeader reads header and token. As far as it gets, the fields are set
 // also when there is a reason to reject the message.
 func decodeHeader(data []byte) (Message, Reason) {
@@ -51,7 +61,7 @@ func decodeHeader(data []byte) (Message, Reason) {
 		return Message{}, TooShort
 	}
 	if data[0]>>6 != 1 {
-		return Message{}, BadVersion
+		return Message{}, versionFault(data)
 	}
 	m := Message{
 		Type: Type(data[0] >> 4 & 3),

@@ -34,6 +34,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"version 0", datagram(0x00, 1), FormatError{Reason: BadVersion}},
 		{"version 2", datagram(0x80, 1), FormatError{Reason: BadVersion}},
 		{"version 3", datagram(0xc0, 1), FormatError{Reason: BadVersion}},
+		{"a DTLS alert", datagram(0x15, 0xfe, 0xfd), FormatError{Reason: SecuredRecord}},
+		{"a DTLS record with a connection ID", datagram(0x19, 0xfe, 0xfd), FormatError{Reason: SecuredRecord}},
+		{"version 0, like DTLS", datagram(0x15, 1), FormatError{Reason: BadVersion}},
 		{"TKL 9", datagram(con|9, 1, make([]byte, 9)...), FormatError{Reason: BadTokenLength, Code: 1}},
 		{"TKL 15", datagram(con|15, 1, make([]byte, 15)...), FormatError{Reason: BadTokenLength, Code: 1}},
 		{"token truncated", datagram(con|4, 1, 1, 2, 3), FormatError{Reason: Truncated, Code: 1}},
@@ -159,6 +162,7 @@ func TestFormatErrorAnswers(t *testing.T) {
 	}{
 		{FormatError{Reason: TooShort}, true, false},
 		{FormatError{Reason: BadVersion}, true, false},
+		{FormatError{Reason: SecuredRecord}, true, false},
 		{FormatError{Reason: Truncated, Type: CON}, false, true},
 		{FormatError{Reason: Truncated, Type: NON}, false, false},
 		{FormatError{Reason: Truncated, Type: ACK}, false, false},

@@ -28,6 +28,7 @@ const (
 	UnrecognizedOption                   // a critical option that the receiver does not know (5.4.1); for receivers, no codec function returns it
 	OptionOrder                          // encoding only: options are not in ascending order (3.1)
 	CodecRefused                         // encoding only: the codec underneath refused what the strict check let through
+	SecuredRecord                        // no version of CoAP (3) but a record of DTLS: the port is for coaps://
 )
 
 var reasonTexts = [...]string{
@@ -36,7 +37,7 @@ var reasonTexts = [...]string{
 	"empty message with content", "reserved code class", "type and code do not go together",
 	"option number above 65535", "too many options", "options too long",
 	"critical option with illegal length or repeated", "critical option unknown", "options out of order",
-	"refused by the codec",
+	"refused by the codec", "a record of DTLS: the port is one for coaps://",
 }
 
 // String returns the reason in a few words.
@@ -76,7 +77,7 @@ func (e *FormatError) Error() string {
 // that it must be ignored silently: not even a RST may answer it (RFC 7252
 // section 3).
 func (e *FormatError) Ignorable() bool {
-	return e.Reason == TooShort || e.Reason == BadVersion
+	return e.Reason == TooShort || e.Reason == BadVersion || e.Reason == SecuredRecord
 }
 
 // NeedsReset reports whether the rejected message was confirmable and is

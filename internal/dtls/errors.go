@@ -86,6 +86,10 @@ func asRefusal(err error, alert uint8) *RefusalError {
 type Progress struct {
 	// Datagrams received from the server's address.
 	Datagrams int
+	// Foreign: how many of them hold no record of DTLS; CoAP: one of these looks
+	// like a message of plain CoAP.
+	Foreign int
+	CoAP    bool
 	// ServerHello: one came whole, or in part.
 	ServerHello bool
 	// Complete: the server's flight was there as a whole, was accepted and

@@ -124,7 +124,7 @@ func (h *Handshake) Alert() *AlertError { return h.alert }
 
 // Receive takes one datagram from the server's address. It decrypts in place.
 func (h *Handshake) Receive(now time.Time, datagram []byte) Output {
-	h.progress.Datagrams++
+	h.progress.note(datagram)
 	for rest := datagram; len(rest) > 0 && !h.over(); {
 		r, tail, ok := record.Next(rest, len(h.config.CID))
 		if !ok {
