@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
@@ -109,6 +110,7 @@ func (c Config) factoryTree() (*lwm2m.Tree, error) {
 
 func (c Config) factoryTreeAt(now validity.Clock) (*lwm2m.Tree, error) {
 	c = c.withDefaults()
+	now.Known = validity.Later(now.Known, c.newestCertificate(now))
 	bootstrap, faults := c.factoryAccount(configBootstrap, c.Bootstrap, now)
 	server, more := c.factoryAccount(configServer, c.Server, now)
 	tree := treeOf(slices.Concat(bootstrap, server))
@@ -119,6 +121,19 @@ func (c Config) factoryTreeAt(now validity.Clock) (*lwm2m.Tree, error) {
 		return accounts.ToTree(nil), nil
 	}
 	return tree, nil
+}
+
+// newestCertificate returns when the newest certificate that the configuration names
+// begins to be valid: what one account's say of the clock counts for the other's.
+func (c Config) newestCertificate(now validity.Clock) (newest time.Time) {
+	for _, a := range []*Account{c.Bootstrap, c.Server} {
+		if a == nil || a.Security != SecurityX509 {
+			continue
+		}
+		named, _ := credfile.Read(a.source(), now) // faults are found when it is used
+		newest = validity.Later(newest, validity.Newest(slices.Concat(named.Certificate, named.ServerCertificates)))
+	}
+	return newest
 }
 
 // configured is an account of the configuration that can be used, and objects 0 and

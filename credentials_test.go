@@ -512,3 +512,29 @@ func TestClockFaults(t *testing.T) {
 		t.Errorf("without a certificate: %v", faults)
 	}
 }
+
+// A certificate has not expired by a clock that stands before the beginning of another
+// account's.
+func TestClockBeforeAnotherAccountsCertificate(t *testing.T) {
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := func(r testpki.Request) *Account {
+		leaf, err := ca.Issue(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := leaf.WriteFiles(t)
+		return &Account{
+			URI: "coaps://server.test", Security: SecurityX509, Certificate: files.Cert, PrivateKey: files.Key, Trust: ca.WriteFile(t),
+		}
+	}
+	cfg := Config{Endpoint: "gw-0001", StateDir: t.TempDir(), Server: account(testpki.Request{Expired: true})}
+	for validIn, want := range map[time.Duration]error{0: ErrInvalidCredentials, time.Hour: nil} {
+		cfg.Bootstrap = account(testpki.Request{ValidIn: validIn})
+		if err := cfg.CheckFiles(); !errors.Is(err, want) {
+			t.Errorf("the other one valid in %v: %v", validIn, err)
+		}
+	}
+}

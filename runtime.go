@@ -12,7 +12,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/bootclock"
 	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/option"
-	"github.com/holdfast-iot/holdfast/internal/wallclock"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
@@ -44,7 +43,6 @@ type Runtime struct {
 	registry *lwm2m.Registry // of the objects that every client has
 
 	sleep    *bootclock.Watch
-	steps    *wallclock.Watch
 	system   *actor.ActorSystem
 	guardian *actorkit.Guardian
 
@@ -59,7 +57,7 @@ func NewRuntime(options ...Option) *Runtime {
 	settings := option.Settings{}.With(options)
 	r := &Runtime{
 		settings: settings, logger: loggerOf(settings), registry: objects.Core(),
-		sleep: bootclock.New(bootclock.Slept), steps: wallclock.New(), clients: map[*Client]struct{}{},
+		sleep: bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
 	}
 	r.system = actorkit.NewSystem(r.logger)
 	r.guardian = actorkit.NewGuardian(actorkit.GuardianOptions{OnCrash: r.supervisorCrashed})

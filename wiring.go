@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/journal"
+	"github.com/holdfast-iot/holdfast/internal/wallclock"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -142,7 +143,7 @@ func (c *Client) watchClock() {
 	case c.settings.Steps != nil:
 		c.unwatch = append(c.unwatch, c.settings.Steps(tell))
 	case c.settings.Transport == nil:
-		c.unwatch = append(c.unwatch, c.runtime.steps.Add(tell))
+		c.unwatch = append(c.unwatch, wallclock.Machine.Add(tell))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -114,8 +115,9 @@ func (s Sources) states() map[string]messages.StoredState {
 	return states
 }
 
-// Newest returns when a server last accepted something, as the records of state have
-// it that can be read; zero for none. built is when this program was built.
+// Newest returns the latest instant that has passed, by the records that can be read:
+// a server accepted something, or a stored certificate became valid; zero for none.
+// built is when this program was built.
 func Newest(records Records, built time.Time) time.Time {
 	var accepted []time.Time
 	names, _ := records.Names(messages.RecordStates)
@@ -128,7 +130,22 @@ func Newest(records Records, built time.Time) time.Time {
 			accepted = append(accepted, state.Accepted)
 		}
 	}
-	return accounts.Newest(accepted, built)
+	return validity.Later(accounts.Newest(accepted, built), newestStored(records))
+}
+
+// newestStored returns when the newest certificate that a bootstrap has delivered
+// became valid.
+func newestStored(records Records) (newest time.Time) {
+	record, err := records.Load(messages.RecordCredentials)
+	if err != nil {
+		return newest
+	}
+	tree, err := accounts.Decode(record.Data)
+	if err != nil {
+		return newest
+	}
+	delivered, _ := accounts.FromTree(tree)
+	return accounts.NewestCertificate(delivered)
 }
 
 // beside reads a record that stands beside the credentials; nothing when there is

@@ -23,9 +23,7 @@ const leastUntilValid = time.Second
 func (m *Machine) known() time.Time {
 	known := validity.Later(m.config.Built, m.recorded())
 	for _, a := range m.accounts {
-		if c := a.Credentials; c.Mode == messages.SecurityX509 {
-			known = validity.Later(known, validity.Newest(slices.Concat(c.Certificate, c.ServerCertificates)))
-		}
+		known = validity.Later(known, accounts.NewestCertificate([]messages.Account{a.Account}))
 	}
 	return known
 }

@@ -111,14 +111,15 @@ func expiredOf(accts []messages.Account, clock validity.Clock) (faults Faults) {
 			faults = append(faults, &Fault{Path: path, Reason: ReasonCertificateExpired})
 		}
 	}
-	if len(faults) > 0 && clock.Now.Before(newestOf(accts)) {
+	if len(faults) > 0 && clock.Now.Before(NewestCertificate(accts)) {
 		return nil
 	}
 	return faults
 }
 
-// newestOf returns when the newest certificate of accounts begins to be valid.
-func newestOf(accts []messages.Account) (newest time.Time) {
+// NewestCertificate returns when the newest certificate of accounts, their own and
+// their servers', begins to be valid; zero for none.
+func NewestCertificate(accts []messages.Account) (newest time.Time) {
 	for _, a := range accts {
 		if c := a.Credentials; c.Mode == messages.SecurityX509 {
 			newest = validity.Later(newest, validity.Newest(slices.Concat(c.Certificate, c.ServerCertificates)))

@@ -244,6 +244,17 @@ func TestNewest(t *testing.T) {
 	}
 }
 
+func TestNewestCertificate(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	newest := NewestCertificate(usable(goodTree(t, set)))
+	if newest.Before(set.Client.Cert.NotBefore) || newest.After(time.Now()) {
+		t.Errorf("%v", newest)
+	}
+	if !NewestCertificate([]messages.Account{pskAccount(t, messages.ManagementPeer(1))}).IsZero() {
+		t.Error("a pre-shared key has a beginning")
+	}
+}
+
 func TestCheckDowngrade(t *testing.T) {
 	set := testpki.Must(t, "gw-0001")
 	before := goodTree(t, set)

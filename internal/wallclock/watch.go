@@ -40,8 +40,9 @@ type Watch struct {
 
 type listener struct{ tell func() }
 
-// New returns a Watch of this machine's clock.
-func New() *Watch { return newWatch(sinceStart(time.Now()), system) }
+// Machine is the Watch of this machine's clock. A process needs no other: clients
+// that have nothing else in common share its one descriptor.
+var Machine = newWatch(sinceStart(time.Now()), system)
 
 func newWatch(offset func() time.Duration, waiter func() Waiter) *Watch {
 	return &Watch{offset: offset, waiter: waiter, listeners: map[*listener]struct{}{}}
