@@ -37,37 +37,49 @@ func (m *Machine) recorded() time.Time {
 	return accounts.Newest(accepted, m.config.Built)
 }
 
-// untilValid shortens the delay of an attempt that can succeed earlier: when a
-// certificate becomes valid.
-func untilValid(delay time.Duration, f *messages.Failure) time.Duration {
-	if f.Class != messages.ClassClock || f.ValidIn <= 0 {
-		return delay
+// byClock changes what is done about a failure that hangs on the wall clock. The next
+// attempt comes when a certificate becomes valid, where that is earlier; and as soon as
+// may be where the clock was set after this one had begun, which was then judged by a
+// clock that is no more.
+func (m *Machine) byClock(now time.Time, a *account, f *messages.Failure, step Step, delay time.Duration) (Step, time.Duration) {
+	begun := a.attempt.deadline.Add(-m.config.Budget)
+	switch {
+	case !judgedByClock(f):
+		return step, delay
+	case !m.rates.told.IsZero() && !m.rates.told.Before(begun):
+		return Reload, m.rates.step(now).Sub(now)
+	case f.ValidIn > 0:
+		return step, min(delay, max(f.ValidIn, leastUntilValid))
 	}
-	return min(delay, max(f.ValidIn, leastUntilValid))
+	return step, delay
 }
 
-// judgedByClock lists the failures about which another time leads to another
-// judgement. Also a clock that was too late makes certificates expire.
-var judgedByClock = []messages.Class{
-	messages.ClassClock, messages.ClassOwnCertificate, messages.ClassServerCertificate,
+// judgedByClock reports whether another time would lead to another judgement. Also a
+// clock that was too late makes certificates expire.
+func judgedByClock(f *messages.Failure) bool {
+	return f.Class == messages.ClassClock || f.Class == messages.ClassOwnCertificate || f.Class == messages.ClassServerCertificate
 }
 
 // onClock reports whether an account waits because of what the wall clock showed.
 func (a *account) onClock() bool {
-	return a.stage == stageWaiting && a.outage.last != nil && slices.Contains(judgedByClock, a.outage.last.Class)
+	return a.stage == stageWaiting && a.outage.last != nil && judgedByClock(a.outage.last)
 }
 
 // clockStepped ends the waits that hang on the wall clock, at most once in 5 s; a
-// step within them is not lost. What a server asked for is kept.
+// step within them is not lost, nor is one while an attempt is under way. What a
+// server asked for is kept.
 func (m *Machine) clockStepped(now time.Time) {
 	if m.paused || m.stop != nil {
 		return
 	}
+	m.rates.told = now
+	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.onClock() })
+	if len(waiting) == 0 && m.loader.lookAt.IsZero() {
+		return
+	}
 	at := m.rates.step(now)
-	for _, a := range m.everyone() {
-		if a.onClock() {
-			m.judgeAgain(now, a, later(a.pending.floor, at))
-		}
+	for _, a := range waiting {
+		m.judgeAgain(now, a, later(a.pending.floor, at))
 	}
 	if m.loader.lookAt.After(at) {
 		m.lookIn(now, at.Sub(now))

@@ -199,3 +199,41 @@ func TestBootstrapKnowsTheTime(t *testing.T) {
 		t.Errorf("known %v", in.Known)
 	}
 }
+
+// A step while an attempt is under way, which is judged by the clock as it was, is not
+// lost.
+func TestClockStepDuringAnAttempt(t *testing.T) {
+	for _, class := range []messages.Class{messages.ClassClock, messages.ClassOwnCertificate, messages.ClassServerCertificate} {
+		d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+		d.now = d.now.Add(time.Second)
+		d.step(messages.ClockStepped{})
+		d.now = d.now.Add(time.Second)
+		f := messages.Failure{Class: class, Phase: messages.PhaseRegister}
+		checkEvent(t, d.fail(server(1), f), messages.ConnectSecureConnectionFailed, 1, messages.ActionRetry, 0)
+		d.wait(server(1))
+		d.reloads()
+		// Once: the next attempt is judged by the clock as it is.
+		d.now = d.now.Add(time.Second)
+		e := d.fail(server(1), f)
+		if retry, _ := e.RetryIn(); retry != 2*testR0 {
+			t.Errorf("%s: %v", class, retry)
+		}
+	}
+}
+
+// Where the policy would bootstrap at last, or wait for a day, it still waits for the
+// certificate.
+func TestEarlyCertificateWithExhaustedSequences(t *testing.T) {
+	d := newDriver(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
+	d.machine.config.PolicyKind = PolicyLwM2M
+	d.step(messages.Start{})
+	d.loaded(nil, nil)
+	for range 12 {
+		e := d.fail(server(1), early(20*time.Second))
+		if retry, _ := e.RetryIn(); retry > 20*time.Second || e.Action != messages.ActionRetry {
+			t.Fatalf("%+v", e)
+		}
+		d.wait(server(1))
+		d.reloads()
+	}
+}

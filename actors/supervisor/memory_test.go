@@ -318,7 +318,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m, now := d.machine, d.now
 	m.paused, m.unused, m.loader.failures = true, []messages.Peer{server(9)}, 3
 	m.order = order{waiting: []messages.Peer{server(1)}, current: server(2), unproven: true}
-	m.rates = rates{hinted: now, stepped: now, triggered: now, triggers: 2, malformed: now}
+	m.rates = rates{hinted: now, stepped: now, told: now, triggered: now, triggers: 2, malformed: now}
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")
 	m.states.read, m.states.failed = true, true

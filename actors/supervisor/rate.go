@@ -8,6 +8,7 @@ import "time"
 type rates struct {
 	hinted    time.Time // the last network hint that was heeded
 	stepped   time.Time // the last step of the wall clock: when it is, or was, heeded
+	told      time.Time // the last one of all
 	triggered time.Time // the last bootstrap that a server asked for
 	triggers  uint64    // how many it has asked for, none of them an hour after the one before
 	malformed time.Time // the last event about an undecodable message

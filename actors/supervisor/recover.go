@@ -22,7 +22,6 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	}
 	schedule := m.schedule(a)
 	delay, exhausted := schedule.Delay(a.outage.failures - 1)
-	delay = untilValid(delay, &f)
 	sequences, oma := schedule.(Sequences)
 	floor := max(floorOf(&f), a.pending.floor.Sub(now)) // one that is pending is kept
 	step := m.feasible(row.Step, a, &f, usable)
@@ -34,6 +33,7 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	case exhausted && oma && step != Bootstrap:
 		delay = max(delay, sequences.anew())
 	}
+	step, delay = m.byClock(now, a, &f, step, delay)
 	delay = m.floored(a, step, max(delay, floor, least))
 	turn := m.turnAfter(now, a, delay)
 	if step == Ladder && turn > 0 {
