@@ -53,10 +53,13 @@ func classifyClock(err error) (messages.Failure, bool) {
 func classifyPeer(err error) (messages.Failure, bool) {
 	var (
 		alert     *AlertError
+		closed    *ClosedError
 		handshake *HandshakeError
 		timeout   *HandshakeTimeoutError
 	)
 	switch {
+	case errors.As(err, &closed) && closed.Alert != alertCloseNotify:
+		return messages.Failure{Class: messages.ClassClosed, Cause: err, Alert: new(closed.Alert)}, true
 	case errors.As(err, &alert):
 		number := alert.Number
 		return messages.Failure{Class: alertClass(alert), Cause: err, Alert: &number}, true

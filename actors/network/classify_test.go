@@ -81,6 +81,14 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// A session that ends with a fatal alert says with which.
+func TestClosedByAnAlert(t *testing.T) {
+	f := classify(&ClosedError{Alert: alertBadRecordMAC})
+	if f.Class != messages.ClassClosed || f.Alert == nil || *f.Alert != alertBadRecordMAC {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestResolveReason(t *testing.T) {
 	for _, test := range []struct {
 		err  error
