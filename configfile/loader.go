@@ -151,7 +151,11 @@ func readProblem(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "the configuration file may not be read by this user"
 	}
-	return "the configuration file cannot be read"
+	var path *fs.PathError // whose path is the fault's source
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return "the configuration file cannot be read: " + err.Error()
 }
 
 // sources holds the value of each key that counts.

@@ -232,7 +232,7 @@ func TestLoadConfigFileTrouble(t *testing.T) {
 	if !errors.Is(err, holdfast.ErrInvalidParameters) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("missing: %v", err)
 	}
-	if _, err := Load(dir); !errors.Is(err, holdfast.ErrInvalidParameters) || !strings.Contains(err.Error(), "cannot be read") {
+	if _, err := Load(dir); !errors.Is(err, holdfast.ErrInvalidParameters) || !strings.Contains(err.Error(), "cannot be read: ") {
 		t.Errorf("directory: %v", err)
 	}
 }
