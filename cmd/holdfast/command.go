@@ -24,23 +24,18 @@ func commands() []command {
 		{"demo", "provoke every error against embedded servers and show the recovery", streamed((*program).runDemo)},
 		{"run", "run the client until SIGINT or SIGTERM", streamed((*program).runClient)},
 		{"server", "run a bootstrap and management server to try a client against (trials only: see SECURITY.md)", streamed((*program).runServer)},
-		{"ctl", "see why a running client is not connected, and steer it", (*program).ctl},
+		{"ctl", "see why a running client is not connected, and steer it", finite((*program).ctl)},
 		{"provision", "write the factory credentials into a state directory", finite((*program).provision)},
 		{"factory-reset", "go back to the factory credentials, while no client runs", finite((*program).factoryReset)},
 		{"config check", "check a configuration file and the files that it names", finite((*program).checkConfig)},
-		{"version", "print versions", (*program).version},
+		{"version", "print versions", finite((*program).version)},
 	}
 }
 
 // dispatch finds the command whose name begins the arguments.
 func (p *program) dispatch(args []string) int {
-	if len(args) == 0 {
-		p.usage(p.stderr)
-		return exitUsage
-	}
-	if slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		p.usage(p.stdout)
-		return exitDone
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		return finite((*program).help)(p, args)
 	}
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
@@ -51,9 +46,21 @@ func (p *program) dispatch(args []string) int {
 			return guarded(p, func(p *program) int { return c.run(p, args[len(words):]) })
 		}
 	}
-	p.complain("%q is not a command", args[0])
-	p.usage(p.stderr)
-	return exitUsage
+	return finite(func(p *program, _ []string) int {
+		p.complain("%q is not a command", args[0])
+		p.usage(p.stderr)
+		return exitUsage
+	})(p, args)
+}
+
+// help prints the usage: where it was asked for, or where nothing was.
+func (p *program) help(args []string) int {
+	if len(args) == 0 {
+		p.usage(p.stderr)
+		return exitUsage
+	}
+	p.usage(p.stdout)
+	return exitDone
 }
 
 // endOnHangup makes a hangup of the terminal end the command in order.

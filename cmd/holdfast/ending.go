@@ -50,7 +50,7 @@ func (p *program) load(l configfile.Loader) (loaded, bool) {
 
 // interruptGrace is how long a command that ends by itself may take to end in order
 // when it is interrupted.
-const interruptGrace = time.Second
+const interruptGrace = 2 * time.Second
 
 // finite makes a command that ends by itself fail when it is interrupted, whatever it
 // waits for: what it was asked for is not done.
@@ -67,7 +67,10 @@ func finite(run func(*program, []string) int) func(*program, []string) int {
 		case exit := <-ended:
 			return exit
 		case <-time.After(interruptGrace):
-			p.complain("interrupted")
+			// It may be stderr that the command waits for.
+			stderr := newOutput(p.stderr, nil)
+			(&program{stderr: stderr}).complain("interrupted")
+			stderr.close()
 			return exitFailed
 		}
 	}

@@ -195,3 +195,33 @@ func TestSignalOfOtherCommands(t *testing.T) {
 		}
 	}
 }
+
+// A command that ends by itself waits for whoever reads what it says, and not once it
+// is asked to end.
+func TestSignalWhileNobodyReads(t *testing.T) {
+	t.Parallel()
+	missing := filepath.Join(t.TempDir(), "gw.yaml")
+	for _, args := range []string{
+		"version", "help", "", "nonsense", "config check " + missing,
+		"provision --state-dir " + t.TempDir() + " --config " + missing, "ctl status --addr unix:" + missing,
+	} {
+		t.Run(args, func(t *testing.T) {
+			t.Parallel()
+			_, full := pipe(t)
+			clog(t, full)
+			c := &child{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], strings.Fields(args)...)}
+			c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = append(os.Environ(), asProgram+"="+asItIs), full, full
+			if err := c.cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			wait, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // too early is right, too
+			<-wait.Done()
+			cancel()
+			began := time.Now()
+			c.signal(syscall.SIGTERM)
+			if status := c.ends(); status.Exited() && status.ExitStatus() == exitDone || time.Since(began) > endBound-2*time.Second {
+				t.Errorf("%#x after %v", status, time.Since(began))
+			}
+		})
+	}
+}
