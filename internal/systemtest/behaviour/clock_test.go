@@ -279,3 +279,26 @@ func TestClockBeforeTheNewestRecord(t *testing.T) {
 		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }
+
+// A key that stays in hardware makes no difference: it is the certificate that is
+// early.
+func TestCertificateOfASignerThatIsNotValidYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		ca := systemtest.Authority(t)
+		w.Serve(systemtest.DTLSPort, lwm2mtest.X509(systemtest.IssueServer(t, ca).TLS(), ca.Pool()))
+		own := systemtest.Issue(t, ca, testpki.Request{Role: testpki.Client, CommonName: systemtest.Endpoint, ValidIn: validIn})
+		cfg := w.NoSec()
+		cfg.Server = &holdfast.Account{
+			URI: "coaps://192.0.2.1", Security: holdfast.SecurityX509,
+			CertificateChain: [][]byte{own.Cert.Raw}, Signer: own.Key, TrustAnchors: [][]byte{ca.Cert.Raw},
+		}
+		w.ListenBootstrap(systemtest.DTLSPort)
+		cfg.Bootstrap = w.Factory().Bootstrap
+		began := time.Now()
+		c := w.Start(cfg)
+		expectRegistered(t, w, c, began, validIn)
+		c.ExpectClose(nil)
+	})
+}
