@@ -99,13 +99,22 @@ func (s ctlStatus) String() string {
 		fmt.Fprintf(&out, "  %-12s %s\n", "store", troubleText(s.Trouble))
 	}
 	for _, c := range s.Connections {
-		text := joined(", ", string(c.State)+" "+c.Server, c.Location, nextText(c))
+		text := joined(", ", s.stateText(c)+" "+c.Server, c.Location, nextText(c))
 		if c.Trouble != nil {
 			text += ": " + troubleText(c.Trouble)
 		}
 		fmt.Fprintf(&out, "  %-12s %s\n", printable(c.Account), printable(text))
 	}
 	return out.String()
+}
+
+// stateText says of an account that has nothing to do, such as a bootstrap account
+// while nobody needs one, that it is idle: it starts only with the client.
+func (s ctlStatus) stateText(c holdfast.Connection) string {
+	if c.State == holdfast.Starting && s.State != holdfast.Starting {
+		return "idle"
+	}
+	return string(c.State)
 }
 
 func troubleText(t *holdfast.Trouble) string {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/holdfast-iot/holdfast"
 )
 
 // controlled is a client under way with a control API on a unix socket.
@@ -245,4 +247,21 @@ func invokeBriefly(t *testing.T, args ...string) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	return invoke(ctx, args...)
+}
+
+// An account that nothing is asked of is no account that is starting.
+func TestCtlStatusOfIdleAccounts(t *testing.T) {
+	for _, test := range []struct{ client, account, want holdfast.State }{
+		{holdfast.Registered, holdfast.Starting, "idle"},
+		{holdfast.Paused, holdfast.Starting, "idle"},
+		{holdfast.Starting, holdfast.Starting, holdfast.Starting},
+		{holdfast.Registered, holdfast.Registered, holdfast.Registered},
+	} {
+		s := ctlStatus{Endpoint: "gw", State: test.client, Connections: []holdfast.Connection{{
+			Account: "bootstrap", Server: "coap://h", State: test.account,
+		}}}
+		if want := "  bootstrap    " + string(test.want) + " coap://h\n"; !strings.HasSuffix(s.String(), want) {
+			t.Errorf("%s, %s: %q", test.client, test.account, s)
+		}
+	}
 }
