@@ -351,17 +351,7 @@ func (c *Client) endClose() {
 	for _, unwatch := range c.unwatch {
 		unwatch() // it waits for the watch, which may wait for mu
 	}
-	c.mu.Lock()
-	if c.network != nil {
-		c.network.Close()
-	}
-	if c.store != nil {
-		if err := c.store.Close(); err != nil {
-			c.logger.Error("the state directory could not be unlocked", "error", err)
-		}
-	}
-	c.phase = clientClosed
-	c.mu.Unlock()
+	c.letGo()
 	c.hub.close()
 	for _, companion := range c.companions {
 		companion.Close()
@@ -373,6 +363,25 @@ func (c *Client) endClose() {
 		actorkit.Shutdown(c.runtime.system)
 	}
 	logqueue.Flush(c.logger)
+}
+
+// letGo closes what is the client's alone. It holds no lock meanwhile: a disk that
+// hangs must keep nobody waiting who only asks.
+func (c *Client) letGo() {
+	c.mu.Lock()
+	network, opened := c.network, c.store
+	c.mu.Unlock()
+	if network != nil {
+		network.Close()
+	}
+	if opened != nil {
+		if err := opened.Close(); err != nil {
+			c.logger.Error("the state directory could not be unlocked", "error", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase = clientClosed
 }
 
 // hooks are those of one actor's mailbox, where somebody watches.
