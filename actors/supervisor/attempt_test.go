@@ -112,3 +112,15 @@ func TestAttemptReportsWhatTellsMost(t *testing.T) {
 		}
 	}
 }
+
+// A Register on a link that works is no attempt at the addresses of the one that
+// brought the link up, however short ago that was: what fails goes by the policy.
+func TestARegisterOnTheSameLinkTriesNoOtherAddress(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 1))
+	d.progressTo(server(1), "192.0.2.1:5683", "192.0.2.2:5683")
+	epoch := d.epoch(server(1))
+	d.step(messages.Registered{Epoch: epoch, Registration: messages.Registration{Location: []string{"rd"}, Lifetime: time.Hour, Accepted: d.now}})
+	d.step(messages.Reregistering{Epoch: epoch})
+	e := d.fail(server(1), messages.Failure{Class: messages.ClassUnreachable, Phase: messages.PhaseRegister})
+	checkEvent(t, e, messages.ConnectNetworkError, 1, messages.ActionRetry, d.wait(server(1)))
+}

@@ -42,11 +42,10 @@ func (m *Machine) recorded() time.Time {
 // may be where the clock was set after this one had begun, which was then judged by a
 // clock that is no more.
 func (m *Machine) byClock(now time.Time, a *account, f *messages.Failure, step Step, delay time.Duration) (Step, time.Duration) {
-	begun := a.attempt.deadline.Add(-m.config.Budget)
 	switch {
 	case !judgedByClock(f):
 		return step, delay
-	case !m.rates.told.IsZero() && !m.rates.told.Before(begun):
+	case !m.rates.told.IsZero() && !m.rates.told.Before(a.attempt.began):
 		return Reload, m.rates.step(now).Sub(now)
 	case f.ValidIn > 0:
 		return step, min(delay, max(f.ValidIn, leastUntilValid))
