@@ -135,9 +135,16 @@ type certificates struct {
 // look reads them. It is called whenever the named files are read, by whoever does
 // that.
 func (c *certificates) look(accounts map[messages.Peer]*Account) {
-	expires := map[messages.Peer]time.Time{}
+	var expires map[messages.Peer]time.Time // nil for clients without one, of which a process may have many
 	for peer, a := range accounts {
-		expires[peer] = credfile.Expires(a.source())
+		at := credfile.Expires(a.source())
+		if at.IsZero() {
+			continue
+		}
+		if expires == nil {
+			expires = map[messages.Peer]time.Time{}
+		}
+		expires[peer] = at
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
