@@ -215,7 +215,20 @@ func drawSchedule(t *rapid.T, s setup) schedule {
 	}
 	p.MaxAge = uint32(rapid.SampledFrom([]int{0, 1, 30, 600, 86400}).Draw(t, "max-age"))
 	p.Faults = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) fault { return drawFault(t, p) }), 1, maxFaults).Draw(t, "faults")
+	p.Faults = withGenerations(p.Faults)
 	return p
+}
+
+// withGenerations has a bootstrap called for twice before credentials are damaged, in
+// every other case: else there is hardly ever a generation before.
+func withGenerations(faults []fault) []fault {
+	all := faults
+	for _, f := range faults {
+		if f.Kind == faultDamage && f.N%2 == 0 {
+			all = append(all, fault{Kind: callBootstrap, At: f.At / 3}, fault{Kind: callBootstrap, At: f.At / 3 * 2})
+		}
+	}
+	return all
 }
 
 func drawFault(t *rapid.T, p schedule) fault {
