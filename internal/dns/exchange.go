@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 const (
@@ -31,11 +33,19 @@ func (r *Resolver) exchange(ctx context.Context, server string, q question) (ans
 		bounded, cancel := context.WithTimeout(ctx, wholeLimit)
 		whole, err := ask(bounded)
 		cancel()
-		if err == nil && !whole.truncated {
+		if err == nil && whole.replaces(short) {
 			return whole, nil
 		}
 	}
 	return short, nil
+}
+
+// replaces reports whether an answer says more than a truncated one. A server that
+// does not know EDNS, or serves only its own clients over TCP, answers with an error:
+// that takes nothing away from the addresses that have come.
+func (a answer) replaces(short answer) bool {
+	refused := a.code != dnsmessage.RCodeSuccess && a.code != dnsmessage.RCodeNameError
+	return !a.truncated && (!refused || len(short.addrs) == 0)
 }
 
 // datagram asks over UDP. Messages that do not answer this question are passed

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,26 @@ func TestAReferralIsNoAnswer(t *testing.T) {
 		}
 		if a, ours := q.parse(7, raw); !ours || a.lame == recursive {
 			t.Errorf("recursive %v: %+v, %v", recursive, a, ours)
+		}
+	}
+}
+
+// An error over TCP, or because of EDNS, takes no address away.
+func TestWhatReplacesATruncatedAnswer(t *testing.T) {
+	some := answer{truncated: true, addrs: []netip.Addr{four}}
+	for _, c := range []struct {
+		whole, short answer
+		want         bool
+	}{
+		{answer{addrs: []netip.Addr{four}}, some, true},
+		{answer{code: dnsmessage.RCodeNameError}, some, true},
+		{answer{code: dnsmessage.RCodeFormatError}, some, false},
+		{answer{code: dnsmessage.RCodeRefused}, some, false},
+		{answer{code: dnsmessage.RCodeFormatError}, answer{truncated: true}, true},
+		{some, some, false},
+	} {
+		if got := c.whole.replaces(c.short); got != c.want {
+			t.Errorf("%+v for %+v: %v", c.whole, c.short, got)
 		}
 	}
 }

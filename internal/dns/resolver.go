@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +17,12 @@ import (
 // grace is how long the addresses of one family wait for those of the other
 // (RFC 8305 section 3, Resolution Delay).
 const grace = 50 * time.Millisecond
+
+// unknownWait is how long a family is waited for after the other one was told that
+// there is no such name, where another name of the search list is to be tried. Both
+// families share a name (RFC 8020), but for servers that deny it for the one that
+// they do not know (RFC 4074 section 4.2).
+const unknownWait = 2 * time.Second
 
 // maxAliases bounds how often an alias is followed in one lookup.
 const maxAliases = 8
@@ -62,13 +67,13 @@ func (r *Resolver) Lookup(ctx context.Context, host string, late func([]netip.Ad
 		return nil, err
 	}
 	if others && isLocal(name) {
-		if addrs, err := r.both(ctx, name, r.askSystem(name), late); err == nil {
+		if addrs, err := r.both(ctx, name, r.askSystem(name), late, true); err == nil {
 			return addrs, nil
 		}
 	}
 	addrs, err := r.search(ctx, host, late)
 	if err != nil && others && ctx.Err() == nil {
-		if found, _ := r.both(ctx, name, r.askSystem(name), late); len(found) > 0 {
+		if found, _ := r.both(ctx, name, r.askSystem(name), late, false); len(found) > 0 {
 			return found, nil
 		}
 	}
@@ -88,8 +93,9 @@ func (r *Resolver) search(ctx context.Context, host string, late func([]netip.Ad
 		return nil, err
 	}
 	var failed error
-	for _, name := range conf.names(host) {
-		addrs, err := r.both(ctx, name, r.askServers(conf.servers, name), late)
+	names := conf.names(host)
+	for i, name := range names {
+		addrs, err := r.both(ctx, name, r.askServers(conf.servers, name), late, i < len(names)-1)
 		if err == nil {
 			return addrs, nil
 		}
@@ -149,8 +155,9 @@ type found struct {
 
 // both asks for both families of a name at once. Once there are addresses of one,
 // the other one is on its own: its lookup goes on when ctx is cancelled, as it is
-// when the first address is refused, so that the next lookup knows the result.
-func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr)) ([]netip.Addr, error) {
+// when the first address is refused, so that the next lookup knows the result. more
+// says that another name can be tried.
+func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr), more bool) ([]netip.Addr, error) {
 	asking, stop := detached(ctx)
 	attached := context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) { // the deadline they share
@@ -167,6 +174,9 @@ func (r *Resolver) both(ctx context.Context, name string, ask source, late func(
 	first := <-results
 	if len(first.addrs) == 0 {
 		defer stop()
+		if more && errors.Is(first.err, errNoName) {
+			defer time.AfterFunc(unknownWait, stop).Stop()
+		}
 		return (<-results).or(first)
 	}
 	wait := time.NewTimer(grace)
@@ -186,9 +196,13 @@ func (r *Resolver) both(ctx context.Context, name string, ask source, late func(
 	return arrange(append(first.addrs, known...)), nil
 }
 
-// rest remembers what came late, and hands it on while somebody waits.
+// rest remembers what came late, and hands it on while somebody waits. That a family
+// has no address any more is worth as much as its addresses.
 func (r *Resolver) rest(ctx context.Context, name string, second found, late func([]netip.Addr)) {
 	if len(second.addrs) == 0 {
+		if isNotFound(second.err) {
+			r.memory.forget(name)
+		}
 		return
 	}
 	r.memory.remember(name, second)
@@ -220,23 +234,35 @@ func arrange(addrs []netip.Addr) []netip.Addr {
 			six = append(six, a)
 		}
 	}
-	var all []netip.Addr
-	for i := range max(len(six), len(four)) {
-		all = append(append(all, six[min(i, len(six)):min(i+1, len(six))]...), four[min(i, len(four)):min(i+1, len(four))]...)
+	var near, far []netip.Addr
+	for _, a := range inTurn(six, four) {
+		if routed(a) {
+			near = append(near, a)
+		} else {
+			far = append(far, a)
+		}
 	}
-	slices.SortStableFunc(all, func(a, b netip.Addr) int { return distance(a) - distance(b) })
+	return append(near, far...)
+}
+
+// inTurn returns the elements of two lists in turn, and the rest of the longer one.
+func inTurn(first, second []netip.Addr) (all []netip.Addr) {
+	for i := range max(len(first), len(second)) {
+		all = append(all, first[min(i, len(first)):min(i+1, len(first))]...)
+		all = append(all, second[min(i, len(second)):min(i+1, len(second))]...)
+	}
 	return all
 }
 
-// distance is 1 for an address that no interface leads to. Connecting a datagram
+// routed reports whether an interface leads to an address. Connecting a datagram
 // socket looks for a route, and sends nothing.
-func distance(a netip.Addr) int {
+func routed(a netip.Addr) bool {
 	conn, err := net.Dial("udp", netip.AddrPortFrom(a, 9).String())
 	if err != nil {
-		return 1
+		return false
 	}
 	_ = conn.Close()
-	return 0
+	return true
 }
 
 func (r *Resolver) dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -322,6 +322,34 @@ func TestTheErrorThatSaysMore(t *testing.T) {
 	})
 }
 
+// A name below the search list that does not exist leads to the next one, also where
+// one family is never answered.
+func TestASilentFamilyDoesNotHoldUpTheSearch(t *testing.T) {
+	for _, silent := range []lwm2mtest.NameManners{{SilentAAAA: true}, {SilentA: true}} {
+		onSite(t, 1, func(s *site) {
+			conf := "search a.test b.test\noptions ndots:5\nnameserver 198.51.100.1\n"
+			s.resolver.Etc = etc(t, map[string]string{"resolv.conf": conf})
+			s.servers[0].Behave(silent)
+			want := four
+			if silent.SilentA {
+				want = six
+			}
+			s.lookup("gw.test", 2*unknownWait+grace, want)
+		})
+	}
+}
+
+// What came late is forgotten when it is said, however late, that it is no more.
+func TestWhatIsGoneIsForgotten(t *testing.T) {
+	onSite(t, 1, func(s *site) {
+		s.servers[0].Behave(lwm2mtest.NameManners{DelayA: time.Second})
+		s.lookup("gw.test", grace, six)
+		s.servers[0].Set("gw.test", six)
+		s.lookup("gw.test", grace, six, four)
+		s.lookup("gw.test", grace, six)
+	})
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	onSite(t, 2, func(s *site) {
 		for _, server := range s.servers {
