@@ -171,9 +171,9 @@ func (m *Machine) current(in any) bool {
 }
 
 // judge knows what an alert is about. After our proof with a pre-shared key nothing
-// but identity and key is left that a server could refuse. It is careful with a server that calls our certificate expired, or not yet
-// valid, while our own clock is known to be wrong: it may be the next certificate
-// that is asked for with that clock.
+// but identity and key is left that a server could refuse. A server that calls our
+// certificate expired, or not yet valid, while our own clock is known to be wrong, may
+// mean the clock: a certificate that is asked for now would fare no better.
 func (m *Machine) judge(f messages.Failure) messages.Failure {
 	if m.security != nil && m.security.own == nil && refusesPSK(f.Cause) {
 		f.Class = messages.ClassCredentialsRefused
