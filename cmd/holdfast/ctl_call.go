@@ -32,12 +32,10 @@ func (p *program) ctlCall(c *ctlClient, action string, o ctlOptions) int {
 	ctx, cancel := context.WithTimeoutCause(p.ctx, o.bound(action), errNoOutcome)
 	defer cancel()
 	stream, err := c.stream(ctx)
-	switch refused := (*refusedError)(nil); {
-	case errors.As(err, &refused): // there are too many readers of events, which must keep no call out
-		p.complain("what comes of it cannot be waited for: %v", err)
-		o.wait = false
+	switch _, refused := errors.AsType[*refusedError](err); {
+	case refused: // there are too many readers of events, which must keep no call out
 	case err != nil:
-		p.complain("%s: %v", action, err)
+		p.ctlFailed(action, err)
 		return exitFailed
 	default:
 		defer stream.end()
@@ -47,11 +45,24 @@ func (p *program) ctlCall(c *ctlClient, action string, o ctlOptions) int {
 	switch {
 	case !ok:
 		return exitFailed
-	case !o.wait:
-		p.ctlSay(o, joined(", ", action+": "+begun[action], codeText(answer)))
-		return exitDone
+	case o.wait && stream != nil:
+		return p.ctlOutcome(stream, action, answer, o)
 	}
-	return p.ctlOutcome(stream, action, answer, o)
+	p.ctlSay(o, joined(", ", action+": "+begun[action], codeText(answer)))
+	if o.wait {
+		p.complain("%s: what comes of it cannot be waited for: %v", action, err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// ctlFailed says why a call came to nothing.
+func (p *program) ctlFailed(action string, err error) {
+	if p.ctx.Err() != nil {
+		p.complain("%s: interrupted; what was asked for may still be done", action)
+		return
+	}
+	p.complain("%s: %v", action, err)
 }
 
 // begun says what has become of a call when it is answered.
@@ -80,7 +91,7 @@ func (o ctlOptions) bound(action string) time.Duration {
 func (p *program) ctlPost(ctx context.Context, c *ctlClient, action string, o ctlOptions) (answer ctlAnswer, ok bool) {
 	status, body, err := c.fetch(ctx, http.MethodPost, "/v1/"+action, mediaJSON)
 	if err != nil {
-		p.complain("%s: %v", action, err)
+		p.ctlFailed(action, err)
 		return answer, false
 	}
 	if o.json {
@@ -129,10 +140,8 @@ func (p *program) ctlOutcome(stream *ctlStream, action string, answer ctlAnswer,
 		return exitDone
 	case stream.closed:
 		p.complain("%s: the client was closed meanwhile", action)
-	case p.ctx.Err() != nil:
-		p.complain("%s: interrupted; what was asked for may still be done", action)
 	default:
-		p.complain("%s: %v", action, err)
+		p.ctlFailed(action, err)
 	}
 	return exitFailed
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,7 +76,7 @@ func TestCtlWaitsForTheOutcome(t *testing.T) {
 // of the error and what comes next.
 func TestCtlUpdateThatFails(t *testing.T) {
 	t.Parallel()
-	client, server := withServer(t, "coap: {ack_timeout: 20ms, max_retransmit: 1}\nreconnect: {initial_min: 1h, initial_max: 1h}\n")
+	client, server := withServer(t, "coap: {ack_timeout: 400ms, max_retransmit: 1}\nreconnect: {initial_min: 1h, initial_max: 1h}\n")
 	addr := "--addr=" + client.addr
 	server.Misbehave("gw-0001", lwm2mtest.Update, 1, lwm2mtest.Behaviour{Answer: lwm2m.CodeInternalServerError})
 	got := client.ctl(exitFailed, "update: ConnectNetworkError (7)", "update", addr, "--wait")
@@ -81,9 +84,9 @@ func TestCtlUpdateThatFails(t *testing.T) {
 		t.Errorf("stderr %q", got.stderr)
 	}
 	server.Misbehave("gw-0001", lwm2mtest.Update, -1, lwm2mtest.Behaviour{Silent: true})
-	client.ctl(exitFailed, "nothing has come of it in time", "update", addr, "--wait", "--timeout=30ms")
-	client.until("error") // of the Update that was refused
-	client.until("error") // of the one that nobody waited for any more
+	client.ctl(exitFailed, "nothing has come of it in time", "update", addr, "--wait", "--timeout=500ms") // before the resends are over
+	client.until("error")                                                                                 // of the Update that was refused
+	client.until("error")                                                                                 // of the one that nobody waited for any more
 	if exit := client.end(); exit != exitDone {
 		t.Errorf("run: exit %d", exit)
 	}
@@ -94,7 +97,13 @@ func TestCtlWaitIsInterrupted(t *testing.T) {
 	t.Parallel()
 	client, server := withServer(t, "")
 	server.Misbehave("gw-0001", lwm2mtest.Update, 1, lwm2mtest.Behaviour{Delay: time.Second, Separate: true})
-	got := invokeBriefly(t, "ctl", "update", "--addr", client.addr, "--wait")
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	go func() {
+		_ = server.WaitRequests(ctx, "gw-0001", lwm2mtest.Update, 1)
+		interrupt()
+	}()
+	got := invoke(ctx, "ctl", "update", "--addr", client.addr, "--wait")
 	if got.exit != exitFailed || !strings.Contains(got.stderr, "update: interrupted; what was asked for may still be done") {
 		t.Errorf("%+v", got)
 	}
@@ -193,5 +202,48 @@ func TestCtlOfAClientThatHangs(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Where too many read events the call is made all the same, and the exit code does not
+// claim what nobody has seen.
+func TestCtlCannotWait(t *testing.T) {
+	t.Parallel()
+	made := make(chan string, 2)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("POST /v1/update", func(w http.ResponseWriter, r *http.Request) {
+		made <- r.URL.Path
+		_, _ = w.Write([]byte(`{"ok":true,"servers":["coap://dm.example"]}`))
+	})
+	api := httptest.NewServer(mux)
+	defer api.Close()
+	addr := "--addr=" + api.Listener.Addr().String()
+	for wait, want := range map[string]int{"--wait": exitFailed, "--wait=false": exitDone} {
+		got := invoke(t.Context(), "ctl", "update", addr, wait)
+		if got.exit != want || !strings.Contains(got.stdout, "update: on its way") || (want == exitFailed) != strings.Contains(got.stderr, "cannot be waited for") {
+			t.Errorf("%s: %+v", wait, got)
+		}
+	}
+	if len(made) != 2 {
+		t.Errorf("%d calls", len(made))
+	}
+}
+
+// A call that is interrupted before it is answered may have been made.
+func TestCtlCallIsInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/update", func(_ http.ResponseWriter, r *http.Request) {
+		interrupt()
+		<-r.Context().Done()
+	})
+	api := httptest.NewServer(mux) // it has no events
+	defer api.Close()
+	got := invoke(ctx, "ctl", "update", "--addr="+api.Listener.Addr().String())
+	if got.exit != exitFailed || !strings.Contains(got.stderr, "update: interrupted; what was asked for may still be done") {
+		t.Errorf("%+v", got)
 	}
 }

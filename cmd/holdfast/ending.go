@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -70,7 +71,9 @@ func finite(run func(*program, []string) int) func(*program, []string) int {
 			// It may be stderr that the command waits for.
 			stderr := newOutput(p.stderr, nil)
 			(&program{stderr: stderr}).complain("interrupted")
-			stderr.close()
+			most, cancel := context.WithTimeout(context.Background(), flushBound)
+			defer cancel()
+			stderr.close(most)
 			return exitFailed
 		}
 	}

@@ -37,6 +37,30 @@ func launch(t *testing.T, args ...string) *child {
 	return c
 }
 
+// launchRunning starts a client with a copy of a configuration, and returns when it
+// reads that: it has caught the signals then.
+func launchRunning(t *testing.T, config string) *child {
+	t.Helper()
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "gw.yaml")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := launch(t, "run", "--config", fifo)
+	writer, err := os.OpenFile(fifo, os.O_WRONLY, 0) // waits for the reader
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writer.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	return c
+}
+
 func (c *child) signal(s syscall.Signal) {
 	c.t.Helper()
 	if err := c.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -93,8 +117,7 @@ func TestSignalWhileTheStoreIsLocked(t *testing.T) {
 	_, w := pipe(t)
 	m.start(w)
 	m.registered()
-	second := launch(t, "run", "--config", m.config)
-	third := launch(t, "run", "--config", m.config)
+	second, third := launchRunning(t, m.config), launchRunning(t, m.config)
 	<-time.After(time.Second) // the wait takes 5 s
 	second.signal(syscall.SIGTERM)
 	third.signal(syscall.SIGHUP)

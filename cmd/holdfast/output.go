@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"runtime/debug"
 	"sync"
@@ -14,8 +15,13 @@ const (
 	outputBytes = 1 << 20
 )
 
-// flushBound is how long the end of the program waits for whoever reads the output.
-const flushBound = 500 * time.Millisecond
+const (
+	// flushBound is how long the end of the program waits for whoever reads stdout,
+	// and what is left of it for stderr.
+	flushBound = 500 * time.Millisecond
+	// lastBound is the least that stderr gets.
+	lastBound = 200 * time.Millisecond
+)
 
 // output is a stream that nobody may be reading: a pipe that is full, one whose
 // reader has gone, a terminal that is stopped, a file on a full disk. Writing to it
@@ -82,21 +88,21 @@ func (o *output) lose(text []byte) {
 	o.lost += lineCount(text)
 }
 
-// close waits until everything is written, for a while, and returns how many lines
-// are lost, those that are not written by then included. What is written later is
-// lost.
-func (o *output) close() (lost int) {
+// close waits until everything is written, but no longer than until all limits have
+// ended, and returns how many lines are lost, those that are not written by then
+// included. What is written later is lost.
+func (o *output) close(limits ...context.Context) (lost int) {
 	o.mu.Lock()
 	if !o.closed {
 		o.closed = true
 		close(o.queue)
 	}
 	o.mu.Unlock()
-	timeout := time.NewTimer(flushBound)
-	defer timeout.Stop()
-	select {
-	case <-o.done:
-	case <-timeout.C:
+	for _, limit := range limits {
+		select {
+		case <-o.done:
+		case <-limit.Done():
+		}
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -121,10 +127,14 @@ func (p *program) streaming(work func(p *program) int) int {
 	})
 	inner.stdout = stdout
 	exit := guarded(&inner, work)
-	if lost := stdout.close(); lost > 0 {
+	most, cancel := context.WithTimeout(context.Background(), flushBound)
+	defer cancel()
+	if lost := stdout.close(most); lost > 0 {
 		inner.complain("%s of the output %s lost, as nobody read them", count(lost, "line"), wereOrWas(lost))
 	}
-	stderr.close()
+	least, cancel := context.WithTimeout(context.Background(), lastBound)
+	defer cancel()
+	stderr.close(most, least)
 	return exit
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -35,16 +36,23 @@ func writeLines(t *testing.T, o *output, n int, line string) {
 	}
 }
 
+// closed closes a stream, with the time that stdout has.
+func closed(o *output) (lost int) {
+	most, cancel := context.WithTimeout(context.Background(), flushBound)
+	defer cancel()
+	return o.close(most)
+}
+
 func TestOutputIsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reader{}
 		o := newOutput(r, nil)
 		writeLines(t, o, 100, "a line\n")
-		if lost := o.close(); lost != 0 || r.String() != strings.Repeat("a line\n", 100) {
+		if lost := closed(o); lost != 0 || r.String() != strings.Repeat("a line\n", 100) {
 			t.Errorf("%d lost: %q", lost, r.String())
 		}
 		writeLines(t, o, 1, "too late\n")
-		if lost := o.close(); lost != 1 {
+		if lost := closed(o); lost != 1 {
 			t.Errorf("%d lost", lost)
 		}
 	})
@@ -58,7 +66,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 		o := newOutput(r, func() { told++ })
 		began := time.Now()
 		writeLines(t, o, 3*outputLines, "a line\n")
-		if lost := o.close(); lost != 3*outputLines {
+		if lost := closed(o); lost != 3*outputLines {
 			t.Errorf("%d lost", lost)
 		}
 		if took := time.Since(began); took != flushBound {
@@ -79,7 +87,7 @@ func TestOutputIsBoundedInBytes(t *testing.T) {
 		o := newOutput(r, nil)
 		writeLines(t, o, 16, strings.Repeat("x", outputBytes/8)+"\n")
 		close(r.hold)
-		if lost := o.close(); lost != 9 || r.Len() > outputBytes {
+		if lost := closed(o); lost != 9 || r.Len() > outputBytes {
 			t.Errorf("%d lost, %d bytes written", lost, r.Len())
 		}
 	})
@@ -90,8 +98,34 @@ func TestOutputThatFails(t *testing.T) {
 		r := &reader{err: errors.New("broken pipe")}
 		o := newOutput(r, nil)
 		writeLines(t, o, 5, "two\nlines\n")
-		if lost := o.close(); lost != 10 {
+		if lost := closed(o); lost != 10 {
 			t.Errorf("%d lost", lost)
 		}
+	})
+}
+
+// The two streams share the time that the end has for them: a client that takes all
+// of its own to de-register is gone within 5 s.
+func TestTheEndOfBothStreamsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stdout, stderr := &reader{hold: make(chan struct{})}, &reader{hold: make(chan struct{})}
+		p := &program{ctx: t.Context(), stdout: stdout, stderr: stderr}
+		began := time.Now()
+		p.streaming(func(p *program) int {
+			p.complain("something")
+			writeLines(t, p.stdout.(*output), 1, "a line\n")
+			return exitDone
+		})
+		took := time.Since(began)
+		if took != flushBound+lastBound {
+			t.Errorf("took %v", took)
+		}
+		// What the teardown takes of it, with streams of the control API to be cut off.
+		const teardown = 200 * time.Millisecond
+		if end := closeBound + teardown + took; end > 5*time.Second {
+			t.Errorf("the end takes %v", end)
+		}
+		close(stdout.hold)
+		close(stderr.hold)
 	})
 }
