@@ -28,7 +28,7 @@ type NameServer struct {
 	aliases map[string]string       // lower case
 	manners NameManners
 	queries []NameQuery
-	closers []io.Closer
+	closers map[io.Closer]struct{} // what it serves
 	closed  bool
 }
 
@@ -84,7 +84,7 @@ type NameQuery struct {
 
 // NewNameServer returns a server that knows no name. Close it.
 func NewNameServer() *NameServer {
-	return &NameServer{stop: make(chan struct{}), names: map[string][]netip.Addr{}, aliases: map[string]string{}}
+	return &NameServer{stop: make(chan struct{}), names: map[string][]netip.Addr{}, aliases: map[string]string{}, closers: map[io.Closer]struct{}{}}
 }
 
 // Set gives a name its addresses of both families. Without any it exists all the
@@ -136,7 +136,7 @@ func (n *NameServer) Close() {
 		close(n.stop)
 	}
 	n.mu.Unlock()
-	for _, c := range closers {
+	for c := range closers {
 		_ = c.Close()
 	}
 	n.serving.Wait()
@@ -150,7 +150,15 @@ func (n *NameServer) keep(c io.Closer) {
 		_ = c.Close()
 		return
 	}
-	n.closers = append(n.closers, c)
+	n.closers[c] = struct{}{}
+}
+
+// closeConn ends a connection, which Close need not know any more.
+func (n *NameServer) closeConn(conn net.Conn) {
+	n.mu.Lock()
+	delete(n.closers, conn)
+	n.mu.Unlock()
+	_ = conn.Close()
 }
 
 // ServePacket answers the datagrams of a socket, until Close.
@@ -188,8 +196,8 @@ func (n *NameServer) ServeListener(l net.Listener) {
 }
 
 func (n *NameServer) serveConn(conn net.Conn) {
-	defer conn.Close()
 	n.keep(conn)
+	defer n.closeConn(conn)
 	n.mu.Lock()
 	refused := n.manners.NoTCP
 	n.mu.Unlock()

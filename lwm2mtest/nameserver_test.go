@@ -1,6 +1,9 @@
 package lwm2mtest
 
 import (
+	"encoding/binary"
+	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -160,4 +163,34 @@ func FuzzNameServer(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A connection that has ended is not kept for Close.
+func TestNameServerForgetsConnections(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := NewNameServer()
+	defer n.Close()
+	n.ServeListener(l)
+	query := nameQuestion(t, "gw.test.", dnsmessage.TypeA, false)
+	for range 3 {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(query))), query...)); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := io.ReadAll(conn); err != nil || len(answer) == 0 { // to the end
+			t.Errorf("%d bytes, %v", len(answer), err)
+		}
+		_ = conn.Close()
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.closers) != 1 {
+		t.Errorf("%d of the listener and its connections are kept", len(n.closers))
+	}
 }
