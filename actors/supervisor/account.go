@@ -2,9 +2,9 @@ package supervisor
 
 import (
 	"cmp"
-	"crypto/x509"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -79,14 +79,10 @@ func (a *account) use(acct messages.Account) {
 
 // expiry returns when the own certificate of credentials expires; zero without one.
 func expiry(c *messages.Credentials) time.Time {
-	if c.Mode != messages.SecurityX509 || len(c.Certificate) == 0 {
+	if c.Mode != messages.SecurityX509 {
 		return time.Time{}
 	}
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		return time.Time{}
-	}
-	return leaf.NotAfter
+	return validity.Expiry(c.Certificate)
 }
 
 func (a *account) bootstrap() bool { return a.Peer.Kind == messages.PeerBootstrap }

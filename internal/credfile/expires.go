@@ -1,9 +1,9 @@
 package credfile
 
 import (
-	"crypto/x509"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -13,13 +13,5 @@ func Expires(s Source) time.Time {
 	if s.Mode != messages.SecurityX509 {
 		return time.Time{}
 	}
-	chain := (&reader{}).chain(s)
-	if len(chain) == 0 {
-		return time.Time{}
-	}
-	leaf, err := x509.ParseCertificate(chain[0])
-	if err != nil {
-		return time.Time{}
-	}
-	return leaf.NotAfter
+	return validity.Expiry((&reader{}).chain(s))
 }

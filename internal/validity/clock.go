@@ -118,6 +118,19 @@ func Newest(chain [][]byte) (newest time.Time) {
 	return newest
 }
 
+// Expiry returns when the first certificate of a chain, in DER, expires: whose chain it
+// is. It is zero where there is none, or where it cannot be read.
+func Expiry(chain [][]byte) time.Time {
+	if len(chain) == 0 {
+		return time.Time{}
+	}
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil {
+		return time.Time{}
+	}
+	return leaf.NotAfter
+}
+
 // Later returns the later of two instants.
 func Later(a, b time.Time) time.Time {
 	if a.Before(b) {

@@ -97,3 +97,21 @@ func TestNewest(t *testing.T) {
 		t.Errorf("the later one is %v", got)
 	}
 }
+
+func TestExpiry(t *testing.T) {
+	ca, err := testpki.NewAuthority("CA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := ca.Issue(testpki.Request{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := [][]byte{leaf.Cert.Raw, []byte("an issuer that cannot be read")}
+	if got := Expiry(chain); !got.Equal(leaf.Cert.NotAfter) {
+		t.Errorf("%v, want %v", got, leaf.Cert.NotAfter)
+	}
+	if none, garbage := Expiry(nil), Expiry(chain[1:]); !none.IsZero() || !garbage.IsZero() {
+		t.Errorf("%v, %v", none, garbage)
+	}
+}
