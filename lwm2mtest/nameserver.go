@@ -37,6 +37,9 @@ type NameManners struct {
 	Silent     bool // no answer at all
 	SilentA    bool // none to queries for IPv4 addresses
 	SilentAAAA bool // none to those for IPv6 addresses
+	// SilentBelow is a domain, in lower case, of whose names nothing is said; empty
+	// for none. Firewalls drop queries for names that are not theirs to know.
+	SilentBelow string
 
 	Delay     time.Duration // before each answer
 	DelayA    time.Duration // in addition, of those for IPv4 addresses
@@ -278,7 +281,8 @@ func (n *NameServer) wait(d time.Duration) bool {
 }
 
 func (m NameManners) drops(q NameQuery) bool {
-	return m.Silent || m.SilentA && !q.IPv6 || m.SilentAAAA && q.IPv6 || m.EDNS == EDNSDropped && q.EDNS
+	return m.Silent || m.SilentA && !q.IPv6 || m.SilentAAAA && q.IPv6 || m.EDNS == EDNSDropped && q.EDNS ||
+		m.SilentBelow != "" && strings.HasSuffix(q.Name, "."+m.SilentBelow)
 }
 
 func (m NameManners) delay(q NameQuery) time.Duration {

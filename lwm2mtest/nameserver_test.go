@@ -64,6 +64,8 @@ func TestNameServerManners(t *testing.T) {
 		"silent about IPv4":    {NameManners{SilentA: true}, a, false, false, false, 0, false, 0},
 		"but not about IPv6":   {NameManners{SilentA: true}, aaaa, false, false, true, 0, false, 1},
 		"silent about IPv6":    {NameManners{SilentAAAA: true}, aaaa, false, false, false, 0, false, 0},
+		"silent below a name":  {NameManners{SilentBelow: "test"}, a, false, false, false, 0, false, 0},
+		"but not beside it":    {NameManners{SilentBelow: "est"}, a, false, false, true, 0, false, 2},
 		"refuses":              {NameManners{Code: 5}, a, false, false, true, dnsmessage.RCodeRefused, false, 0},
 		"FORMERR":              {NameManners{EDNS: EDNSFormErr}, a, true, false, true, dnsmessage.RCodeFormatError, false, 0},
 		"no FORMERR":           {NameManners{EDNS: EDNSFormErr}, a, false, false, true, 0, false, 2},

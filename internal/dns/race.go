@@ -120,10 +120,9 @@ func (r *race) judge(got reply) (addrs []netip.Addr, done bool, err error) {
 	case got.err == nil && got.answer.empty() && !got.answer.truncated && !sameName(got.answer.alias, r.question.name):
 		r.alias = got.answer.alias
 		return nil, true, nil
-	case got.err == nil && got.answer.code == dnsmessage.RCodeNameError:
-		return nil, true, r.notFound(got.server, errNoName)
-	case got.err == nil && got.answer.empty() && !got.answer.lame && !got.answer.truncated:
-		return nil, true, r.notFound(got.server, nil)
+	case got.err == nil && got.answer.code == dnsmessage.RCodeNameError,
+		got.err == nil && got.answer.empty() && !got.answer.lame && !got.answer.truncated:
+		return nil, true, r.notFound(got.server)
 	}
 	r.failed(got)
 	return nil, false, nil
@@ -145,13 +144,8 @@ func (r *race) failed(got reply) {
 	r.worst = why
 }
 
-// errNoName says that a name does not exist in any family (NXDOMAIN), which is more
-// than that it has no address in one.
-var errNoName = errors.New("no such name")
-
-// notFound is the error for a name without an address; why may be nil.
-func (r *race) notFound(server string, why error) error {
-	return &net.DNSError{UnwrapErr: why, Err: "no such host", Name: r.host(), Server: server, IsNotFound: true}
+func (r *race) notFound(server string) error {
+	return &net.DNSError{Err: "no such host", Name: r.host(), Server: server, IsNotFound: true}
 }
 
 // timeout is the error at the end of ctx: what a server said counts for more than

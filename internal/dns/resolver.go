@@ -18,12 +18,6 @@ import (
 // (RFC 8305 section 3, Resolution Delay).
 const grace = 50 * time.Millisecond
 
-// unknownWait is how long a family is waited for after the other one was told that
-// there is no such name, where another name of the search list is to be tried. Both
-// families share a name (RFC 8020), but for servers that deny it for the one that
-// they do not know (RFC 4074 section 4.2).
-const unknownWait = 2 * time.Second
-
 // maxAliases bounds how often an alias is followed in one lookup.
 const maxAliases = 8
 
@@ -66,47 +60,16 @@ func (r *Resolver) Lookup(ctx context.Context, host string, late func([]netip.Ad
 	if err != nil {
 		return nil, err
 	}
-	if others && isLocal(name) {
-		if addrs, err := r.both(ctx, name, r.askSystem(name), late, true); err == nil {
-			return addrs, nil
-		}
+	conf, err := r.conf()
+	if err != nil {
+		return nil, err
 	}
-	addrs, err := r.search(ctx, host, late)
-	if err != nil && others && ctx.Err() == nil {
-		if found, _ := r.both(ctx, name, r.askSystem(name), late, false); len(found) > 0 {
-			return found, nil
-		}
-	}
-	return addrs, err
+	return r.search(ctx, r.candidates(host, name, conf, others), late)
 }
 
 // isLocal reports whether a name is one of multicast DNS (RFC 6762 section 3).
 func isLocal(name string) bool {
 	return len(name) > len(".local") && strings.EqualFold(name[len(name)-len(".local"):], ".local")
-}
-
-// search tries the names that the search list makes of host. A name that does not
-// exist leads to the next.
-func (r *Resolver) search(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
-	conf, err := r.conf()
-	if err != nil {
-		return nil, err
-	}
-	var failed error
-	names := conf.names(host)
-	for i, name := range names {
-		addrs, err := r.both(ctx, name, r.askServers(conf.servers, name), late, i < len(names)-1)
-		if err == nil {
-			return addrs, nil
-		}
-		if failed == nil || isNotFound(failed) {
-			failed = err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, failed
 }
 
 func isNotFound(err error) bool {
@@ -155,9 +118,8 @@ type found struct {
 
 // both asks for both families of a name at once. Once there are addresses of one,
 // the other one is on its own: its lookup goes on when ctx is cancelled, as it is
-// when the first address is refused, so that the next lookup knows the result. more
-// says that another name can be tried.
-func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr), more bool) ([]netip.Addr, error) {
+// when the first address is refused, so that the next lookup knows the result.
+func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr)) ([]netip.Addr, error) {
 	asking, stop := detached(ctx)
 	attached := context.AfterFunc(ctx, func() {
 		if errors.Is(ctx.Err(), context.Canceled) { // the deadline they share
@@ -174,9 +136,6 @@ func (r *Resolver) both(ctx context.Context, name string, ask source, late func(
 	first := <-results
 	if len(first.addrs) == 0 {
 		defer stop()
-		if more && errors.Is(first.err, errNoName) {
-			defer time.AfterFunc(unknownWait, stop).Stop()
-		}
 		return (<-results).or(first)
 	}
 	wait := time.NewTimer(grace)
