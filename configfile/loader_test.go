@@ -98,6 +98,7 @@ func TestLoadConfigForms(t *testing.T) {
 		{"flow", "{endpoint: gw, log: {level: debug}}", func(f File) bool { return f.Log.Level == "debug" }},
 		{"no resends", "endpoint: g\ncoap: {max_retransmit: 0}\n", func(f File) bool { return f.Config.CoAP.MaxRetransmit == holdfast.NoRetransmit }},
 		{"commented section", "endpoint: g\nbootstrap:\n#  uri: coap://h\n", func(f File) bool { return f.Config.Bootstrap == nil }},
+		{"a directive", "%YAML 1.2\n---\nendpoint: gw\n...\n", func(f File) bool { return f.Config.Endpoint == "gw" }},
 		{"empty texts", "endpoint: g\naccount_id: \"\"\ndns: {server: }\n", func(f File) bool { return f.Config.AccountID == "" && f.Config.DNS.Server == "" }},
 		{
 			"a key of digits", "endpoint: g\nserver: {uri: coaps://h, security: psk, psk_identity: 7, psk_key: 0011223344556677}\n",
@@ -164,6 +165,7 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"merge", "endpoint: g\n<<: {lifetime: 1s}\n", []string{"2:1 <<: is a merge key: write out the keys that it brings in"}},
 		{"merge in a section", "endpoint: g\nlog:\n  <<: *l\n", []string{"3:3 log.<<: is a merge key: write out the keys that it brings in"}},
 		{"list of keys", "- endpoint: g\n", []string{"1:1 the file is not a list of keys and values"}},
+		{"two documents after a directive", "%YAML 1.2\n---\nendpoint: g\n---\nendpoint: h\n", []string{"5:9 the file holds more than one YAML document"}},
 		{"two documents", "endpoint: g\n---\nendpoint: h\n", []string{"3:9 the file holds more than one YAML document"}},
 		{"no YAML", "endpoint: g\n\tlifetime: 1s\n", []string{"2:1 the file is not YAML: found character '\\t' that cannot start any token"}},
 		{"not UTF-8", "endpoint: \xff\n", []string{"the file is not UTF-8"}},

@@ -100,6 +100,7 @@ func (r *reader) position(n ast.Node) string {
 }
 
 func (r *reader) documents(docs []*ast.DocumentNode) {
+	docs = slices.DeleteFunc(slices.Clone(docs), isDirective)
 	if len(docs) > 1 {
 		r.fault("", "the file holds more than one YAML document", docs[1].Body)
 		return
@@ -109,6 +110,13 @@ func (r *reader) documents(docs []*ast.DocumentNode) {
 		return
 	}
 	r.body(docs[0].Body)
+}
+
+// isDirective reports what the parser has for a document and is none: %YAML, which
+// means nothing here, and %TAG, which means nothing without the tags.
+func isDirective(doc *ast.DocumentNode) bool {
+	_, directive := doc.Body.(*ast.DirectiveNode)
+	return directive
 }
 
 // body reads what stands at the top of the file.
