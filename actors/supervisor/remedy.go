@@ -68,7 +68,7 @@ var advice = []Advice{
 	{Classes: refusedCredentials, Modes: withX509, Alerts: []uint8{48},
 		Remedy: "The server does not know the authority that issued this device's certificate. Install it at the server, or have the device's chain complete." + newOnes},
 	{Classes: refusedCredentials, Modes: withX509, Alerts: []uint8{49},
-		Remedy: "The server accepts this device's certificate and denies it access. Enable the device there." + newOnes},
+		Remedy: "The server denies this device's certificate access. Enable the device there, and check that the server trusts the authority that issued the certificate: some say the same of both." + newOnes},
 	{Classes: []messages.Class{messages.ClassHandshakeStalled}, Modes: withX509,
 		Remedy: "The server fell silent at this device's certificate. Where that repeats it does not accept it, or large datagrams get lost on the way. Once, it may be a lost datagram." + newOnes},
 	{Classes: refusedCredentials, Modes: withX509,
@@ -88,7 +88,7 @@ var advice = []Advice{
 	{Classes: []messages.Class{messages.ClassAlert}, Modes: withPSK,
 		Remedy: "Compare the cipher suites that server and client support, and check that the server takes pre-shared keys at this port." + goesOn},
 	{Classes: []messages.Class{messages.ClassAlert}, Modes: withX509,
-		Remedy: "Compare the cipher suites and the types of certificates that server and client support." + goesOn},
+		Remedy: "Compare the cipher suites and the types of certificates that server and client support, and check that the server takes certificates at this port." + goesOn},
 	{Classes: []messages.Class{messages.ClassAlert}, Modes: withRPK,
 		Remedy: "Compare the cipher suites that server and client support, and check that the server takes raw public keys at this port." + goesOn},
 
