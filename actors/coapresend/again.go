@@ -1,6 +1,7 @@
 package coapresend
 
 import (
+	"bytes"
 	"crypto/sha256"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
@@ -33,6 +34,18 @@ func (m *Machine) takenPart(msg coap.Message, block coap.Block) *taken {
 		return nil
 	}
 	return u.latest
+}
+
+// isOlder reports whether a block repeats one before the latest: it was overtaken on
+// its way. The peer is past it, and what has come since stays. Block 0 begins anew
+// instead, and parts of a streamed body are gone when they have been handed over.
+func (m *Machine) isOlder(msg coap.Message, block coap.Block) bool {
+	u := m.findUpload(uploadKey(msg))
+	if u == nil || block.Num == 0 || !block.More || u.head != uploadHead(msg) {
+		return false
+	}
+	from, to := block.Offset(), block.Offset()+len(msg.Payload)
+	return to <= len(u.body) && bytes.Equal(u.body[from:to], msg.Payload)
 }
 
 // takeAgain answers a block that was taken already, or makes it wait for the same

@@ -95,6 +95,42 @@ func TestRefusedBlockAgain(t *testing.T) {
 	d.expect("0s send ACK 4.13 mid=82 token=52 size1=2000", "0s send ACK 4.08 mid=12 token=03")
 }
 
+// A block that was resent, and overtaken by the ones after it, changes nothing.
+func TestOlderBlockAgain(t *testing.T) {
+	d := newDriver(t, Config{})
+	for num := range uint32(4) {
+		d.peer(blockOf(4500, num))
+	}
+	d.lines = nil
+	d.peer(resent(blockOf(4500, 1), 0x51))
+	d.peer(resent(blockOf(4500, 2), 0x52))
+	d.peer(blockOf(4500, 4))
+	d.expect(
+		"0s send ACK 2.31 mid=81 token=51 b1=1/1/1024",
+		"0s send ACK 2.31 mid=82 token=52 b1=2/1/1024",
+		"0s inbound 0.03 /0/0 [4500]",
+	)
+	if !bytes.Equal(d.lastInbound().Payload, pattern(4500)) {
+		t.Error("the body is another one")
+	}
+	d.reply(messages.Changed, nil)
+	d.lines = nil
+	d.peer(resent(blockOf(4500, 1), 0x53)) // the body is complete, and nothing is left of it
+	d.expect("0s send ACK 4.08 mid=83 token=53")
+}
+
+// An older block with other content belongs to another body: the one begun is void.
+func TestOlderBlockOfAnotherBody(t *testing.T) {
+	d := newDriver(t, Config{})
+	for num := range uint32(3) {
+		d.peer(blockOf(4500, num))
+	}
+	d.lines = nil
+	d.peer(resent(blockOf(4500, 1, part(4500, 0, 1024)), 0x51))
+	d.peer(blockOf(4500, 3))
+	d.expect("0s send ACK 4.08 mid=81 token=51", "0s send ACK 4.08 mid=13 token=04")
+}
+
 // Another content, another order, another length: nothing is mixed.
 func TestBlockThatIsNoRepetition(t *testing.T) {
 	other := func(num uint32, more bool, edits ...edit) coap.Message {

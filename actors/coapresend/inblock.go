@@ -37,6 +37,10 @@ func (m *Machine) inBlock(e *entry, msg coap.Message, block, block2 coap.Block) 
 		m.takeAgain(e, p)
 		return
 	}
+	if m.isOlder(msg, block) {
+		m.answer(e, m.continued(block))
+		return
+	}
 	u := m.uploadFor(msg, block)
 	switch {
 	case u == nil:
