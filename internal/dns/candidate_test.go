@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,20 @@ func TestOneSourceIsSilent(t *testing.T) {
 		s.servers[0].Behave(lwm2mtest.NameManners{})
 		s.lookup("gw.local", maxTurn, six)
 	})
+}
+
+// Lists of hosts to block take megabytes, and a line may be longer than any that means
+// something.
+func TestLongHostsFile(t *testing.T) {
+	blocked := strings.Repeat("0.0.0.0 advertisements.blocked.test\n", 100_000)
+	r := Resolver{Etc: etc(t, map[string]string{
+		"hosts": blocked + "192.0.2.9 " + strings.Repeat("x", maxLine) + " gw.test\n192.0.2.7 gw.test gw # ours\r\n2001:db8::7 GW.test.",
+	})}
+	for _, name := range []string{"gw.test", "GW.TEST."} {
+		if got, err := r.Lookup(t.Context(), name, nil); err != nil || !sameAddrs(got, []netip.Addr{four, six}) {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
 }
 
 // A lookup whose time is over before it begins fails, and says why.

@@ -1,18 +1,26 @@
 package dns
 
 import (
+	"bufio"
 	"io"
 	"io/fs"
 	"iter"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/holdfast-iot/holdfast/internal/descriptors"
 )
 
 const (
-	maxFile    = 1 << 20
+	maxFile = 1 << 20
+	// maxHostsFile is more than lists of hosts to block have, which are read line by line.
+	maxHostsFile = 64 << 20
+	maxLine      = 8 << 10
+
 	maxServers = 8  // resolv.conf(5) has 3
 	maxSearch  = 16 // domains of the search list
 	maxDots    = 15 // resolv.conf(5)
@@ -43,7 +51,7 @@ func (r *Resolver) conf() (conf, error) {
 
 func parseConf(text string) conf {
 	c := conf{ndots: 1}
-	for fields := range lines(text, ";#") {
+	for fields := range lines(strings.NewReader(text), ";#") {
 		switch values := fields[1:]; fields[0] {
 		case "nameserver":
 			c.addServer(values)
@@ -102,22 +110,26 @@ func (c conf) names(host string) []string {
 
 // hosts returns the addresses of a name in the hosts file.
 func (r *Resolver) hosts(name string) (addrs []netip.Addr, err error) {
-	text, err := r.read("hosts")
-	for fields := range lines(text, "#") {
+	file, err := r.open("hosts")
+	if file == nil {
+		return nil, err
+	}
+	defer file.Close()
+	for fields := range lines(io.LimitReader(file, maxHostsFile), "#") {
 		addr, err := netip.ParseAddr(fields[0])
 		is := func(alias string) bool { return strings.EqualFold(strings.TrimSuffix(alias, "."), name) }
 		if err == nil && slices.ContainsFunc(fields[1:], is) && !slices.Contains(addrs, addr) {
 			addrs = append(addrs, addr)
 		}
 	}
-	return addrs, err
+	return addrs, nil
 }
 
 // otherSources reports whether nsswitch.conf has hosts looked up elsewhere than in
 // the hosts file and by DNS (nsswitch.conf(5)).
 func (r *Resolver) otherSources() (bool, error) {
 	text, err := r.read("nsswitch.conf")
-	for fields := range lines(text, "#") {
+	for fields := range lines(strings.NewReader(text), "#") {
 		if fields[0] == "hosts:" {
 			return slices.ContainsFunc(fields[1:], isOther), nil
 		}
@@ -129,29 +141,57 @@ func isOther(source string) bool {
 	return source != "files" && source != "dns" && !strings.HasPrefix(source, "[")
 }
 
-// lines returns the fields of each line that has any, without its comment.
-func lines(text, comment string) iter.Seq[[]string] {
+// lines returns the fields of each line that has any, without its comment. Of a line
+// that is longer than maxLine the beginning counts.
+func lines(from io.Reader, comment string) iter.Seq[[]string] {
+	reader := bufio.NewReaderSize(from, maxLine)
 	return func(yield func([]string) bool) {
-		for line := range strings.Lines(text) {
+		for goesOn := false; ; {
+			piece, more, err := reader.ReadLine()
+			if err != nil {
+				return
+			}
+			line := string(piece)
 			if i := strings.IndexAny(line, comment); i >= 0 {
 				line = line[:i]
 			}
-			if fields := strings.Fields(line); len(fields) > 0 && !yield(fields) {
+			if fields := strings.Fields(line); !goesOn && len(fields) > 0 && !yield(fields) {
 				return
 			}
+			goesOn = more
 		}
 	}
 }
 
-func readFile(dir fs.FS, name string) (string, error) {
-	f, err := dir.Open(name)
-	if err != nil {
+// read returns a file of Etc, at most maxFile of it, as open finds it.
+func (r *Resolver) read(name string) (string, error) {
+	file, err := r.open(name)
+	if file == nil {
 		return "", err
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxFile))
 	if err != nil {
-		return "", err
+		return "", nil
 	}
 	return string(text), nil
+}
+
+// open opens a file of Etc. It is nil where there is none, or where it cannot be read.
+// Only want of a descriptor is an error: it passes, and without the file another machine
+// might be asked, or found.
+func (r *Resolver) open(name string) (fs.File, error) {
+	dir := r.Etc
+	if dir == "" {
+		dir = "/etc"
+	}
+	file, err := os.DirFS(dir).Open(name)
+	switch {
+	case descriptors.Short(err):
+		err = descriptors.Explain(err)
+		return nil, &net.DNSError{Err: name + ": " + err.Error(), UnwrapErr: err, IsTemporary: true}
+	case err != nil:
+		return nil, nil
+	}
+	return file, nil
 }

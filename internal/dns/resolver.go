@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -234,20 +233,4 @@ func (r *Resolver) dial(ctx context.Context, network, address string) (net.Conn,
 		return nil, descriptors.Explain(err)
 	}
 	return conn, nil
-}
-
-// read returns a file of Etc, at most 1 MiB of it; nothing where there is none, or
-// where it cannot be read. Only want of a descriptor is an error: it passes, and
-// without the file another machine might be asked, or found.
-func (r *Resolver) read(name string) (string, error) {
-	dir := r.Etc
-	if dir == "" {
-		dir = "/etc"
-	}
-	text, err := readFile(os.DirFS(dir), name)
-	if descriptors.Short(err) {
-		err = descriptors.Explain(err)
-		return "", &net.DNSError{Err: name + ": " + err.Error(), UnwrapErr: err, IsTemporary: true}
-	}
-	return text, nil
 }
