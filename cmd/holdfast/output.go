@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -31,18 +34,21 @@ type output struct {
 	to     io.Writer
 	queue  chan []byte
 	done   chan struct{} // closed when all of the queue is written, after close
-	onLoss func()        // called once, when the first line is lost; may be nil
+	onLoss func(error)   // called once, with the cause, when the first line is lost; may be nil
+
+	torn bool // the end of a line was not written; only run uses it
 
 	mu      sync.Mutex
 	closed  bool
-	waiting int // bytes in the queue
-	queued  int // lines in the queue
-	lost    int // lines
+	waiting int   // bytes in the queue
+	queued  int   // lines in the queue
+	lost    int   // lines
+	cause   error // why the first of them was not written; nil when there was no room
 }
 
 // newOutput returns a stream that a goroutine writes. One Write is one line or
 // several.
-func newOutput(to io.Writer, onLoss func()) *output {
+func newOutput(to io.Writer, onLoss func(error)) *output {
 	o := &output{to: to, queue: make(chan []byte, outputLines), done: make(chan struct{}), onLoss: onLoss}
 	go o.run()
 	return o
@@ -53,7 +59,7 @@ func (o *output) Write(text []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed || o.waiting+len(text) > outputBytes || len(o.queue) == cap(o.queue) {
-		o.lose(text)
+		o.lose(text, nil)
 		return len(text), nil
 	}
 	o.queue <- bytes.Clone(text) // there is room: only Write fills it
@@ -65,9 +71,22 @@ func (o *output) Write(text []byte) (int, error) {
 func (o *output) run() {
 	defer close(o.done)
 	for text := range o.queue {
-		_, err := o.to.Write(text)
-		o.wrote(text, err)
+		o.wrote(text, o.put(text))
 	}
+}
+
+// put writes whole lines. Where a disk was full in the middle of one, what comes next
+// begins a line of its own, so that a reader loses no more than was not written.
+func (o *output) put(text []byte) error {
+	whole := text
+	if o.torn {
+		whole = append([]byte{'\n'}, text...)
+	}
+	n, err := o.to.Write(whole)
+	if n > 0 {
+		o.torn = whole[n-1] != '\n'
+	}
+	return err
 }
 
 func (o *output) wrote(text []byte, err error) {
@@ -76,14 +95,17 @@ func (o *output) wrote(text []byte, err error) {
 	o.waiting -= len(text)
 	o.queued -= lineCount(text)
 	if err != nil {
-		o.lose(text)
+		o.lose(text, err)
 	}
 }
 
-// lose counts. Callers hold mu.
-func (o *output) lose(text []byte) {
-	if o.lost == 0 && o.onLoss != nil {
-		go o.onLoss()
+// lose counts; cause is nil where there was no room. Callers hold mu.
+func (o *output) lose(text []byte, cause error) {
+	if o.lost == 0 {
+		o.cause = cause
+		if o.onLoss != nil {
+			go o.onLoss(cause)
+		}
 	}
 	o.lost += lineCount(text)
 }
@@ -109,6 +131,21 @@ func (o *output) close(limits ...context.Context) (lost int) {
 	return o.lost + o.queued
 }
 
+// why returns the cause of the first loss; nil when there was no room.
+func (o *output) why() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.cause
+}
+
+// unread says why lines are lost: a disk that is full is not a reader that has gone.
+func unread(cause error) string {
+	if cause == nil || errors.Is(cause, syscall.EPIPE) {
+		return "nobody reads the output"
+	}
+	return fmt.Sprintf("the output cannot be written: %v", cause)
+}
+
 func lineCount(text []byte) int { return max(bytes.Count(text, []byte("\n")), 1) }
 
 // streamed makes a command go on whether anybody reads its output or not.
@@ -122,15 +159,15 @@ func (p *program) streaming(work func(p *program) int) int {
 	inner := *p
 	stderr := newOutput(p.stderr, nil)
 	inner.stderr = stderr
-	stdout := newOutput(p.stdout, func() {
-		inner.complain("nobody reads the output: lines are lost, and counted")
+	stdout := newOutput(p.stdout, func(cause error) {
+		inner.complain("%s: lines are lost, and counted", unread(cause))
 	})
 	inner.stdout = stdout
 	exit := guarded(&inner, work)
 	most, cancel := context.WithTimeout(context.Background(), flushBound)
 	defer cancel()
 	if lost := stdout.close(most); lost > 0 {
-		inner.complain("%s of the output %s lost, as nobody read them", count(lost, "line"), wereOrWas(lost))
+		inner.complain("%s of the output %s lost: %s", count(lost, "line"), wereOrWas(lost), unread(stdout.why()))
 	}
 	least, cancel := context.WithTimeout(context.Background(), lastBound)
 	defer cancel()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +64,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reader{hold: make(chan struct{})}
 		told := 0
-		o := newOutput(r, func() { told++ })
+		o := newOutput(r, func(error) { told++ })
 		began := time.Now()
 		writeLines(t, o, 3*outputLines, "a line\n")
 		if lost := closed(o); lost != 3*outputLines {
@@ -128,4 +129,55 @@ func TestTheEndOfBothStreamsIsBounded(t *testing.T) {
 		close(stdout.hold)
 		close(stderr.hold)
 	})
+}
+
+// disk is a file on a file system that has room for so many bytes.
+type disk struct {
+	bytes.Buffer
+	room int
+}
+
+func (d *disk) Write(text []byte) (int, error) {
+	n, _ := d.Buffer.Write(text[:min(len(text), d.room)]) // it never fails
+	if d.room -= n; n < len(text) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+// A line that a full disk has cut off takes no other with it once there is room again.
+func TestOutputOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{room: len("first\nsec")}
+		var told error
+		o := newOutput(d, func(cause error) { told = cause })
+		writeLines(t, o, 1, "first\n")
+		writeLines(t, o, 1, "second\n")
+		writeLines(t, o, 1, "third\n")
+		synctest.Wait()
+		d.room = len("\n") // the end of the broken line, and nothing else
+		writeLines(t, o, 1, "fourth\n")
+		synctest.Wait()
+		d.room = 100
+		writeLines(t, o, 2, "fifth\n")
+		if lost := closed(o); lost != 3 || d.String() != "first\nsec\nfifth\nfifth\n" {
+			t.Errorf("%d lost: %q", lost, d.String())
+		}
+		if !errors.Is(told, syscall.ENOSPC) || !errors.Is(o.why(), syscall.ENOSPC) {
+			t.Errorf("told %v, in the end %v", told, o.why())
+		}
+	})
+}
+
+// Only who does not read is said not to read.
+func TestWhyLinesAreLost(t *testing.T) {
+	for cause, want := range map[error]string{
+		nil:            "nobody reads the output",
+		syscall.EPIPE:  "nobody reads the output",
+		syscall.ENOSPC: "the output cannot be written: " + syscall.ENOSPC.Error(),
+	} {
+		if got := unread(cause); got != want {
+			t.Errorf("%v: %q", cause, got)
+		}
+	}
 }
