@@ -46,7 +46,7 @@ func (p *program) runClient(args []string) int {
 		return p.fail(config.err)
 	}
 	reloader := newReloader(p, loader, config.file)
-	reloader.shown = !*asJSON && p.terminal(p.stdout) && p.terminal(p.stderr)
+	reloader.shown = !*asJSON && sameTerminal(p.stdout, p.stderr)
 	return p.serveClient(reloader, p.eventPrinter(*asJSON))
 }
 

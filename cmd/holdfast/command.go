@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 )
@@ -40,7 +39,7 @@ func (p *program) dispatch(args []string) int {
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
 		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
-			if c.name != "run" { // which reads its configuration anew
+			if c.name != "run" && !p.noHangup { // run reads its configuration anew
 				p.endOnHangup()
 			}
 			return guarded(p, func(p *program) int { return c.run(p, args[len(words):]) })
@@ -137,17 +136,4 @@ func (p *program) coloured(w io.Writer) bool {
 		return false
 	}
 	return p.terminal(w)
-}
-
-// terminal reports whether output goes to one.
-func (p *program) terminal(w io.Writer) bool {
-	if o, streams := w.(*output); streams {
-		w = o.to
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -191,6 +193,10 @@ func TestSecondSignal(t *testing.T) {
 // The other commands end soon, too.
 func TestSignalOfOtherCommands(t *testing.T) {
 	t.Parallel()
+	// What is caught here is not ignored by a child, even where the test is under nohup.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for _, test := range []struct {
 		args string
 		says string // when it is under way
@@ -216,6 +222,39 @@ func TestSignalOfOtherCommands(t *testing.T) {
 				t.Errorf("%s, %v: %#x, want exit %d: %s", test.args, s, status, test.exit, &c.output)
 			}
 		}
+	}
+}
+
+// Under nohup a server outlives its terminal.
+func TestHangupThatIsNotWanted(t *testing.T) {
+	t.Parallel()
+	r, w := pipe(t)
+	c := &child{t: t, cmd: exec.CommandContext(t.Context(), "/bin/sh", "-c", `trap '' HUP; exec "$0" "$@"`, os.Args[0],
+		"server", "--nosec", "--listen", "127.0.0.1:0", "--bootstrap-listen", "127.0.0.1:0", "--json")}
+	c.cmd.Env, c.cmd.Stdout, c.cmd.Stderr = append(os.Environ(), asProgram+"="+asItIs), w, &c.output
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	lines := json.NewDecoder(r)
+	var listening serverRecord
+	if err := lines.Decode(&listening); err != nil {
+		t.Fatalf("%v: %s", err, &c.output)
+	}
+	c.signal(syscall.SIGHUP)
+	client := newMachine(t, "")
+	client.config = writeFile(t, "gw.yaml", fmt.Sprintf("endpoint: %s\nstate_dir: %s\nserver: {uri: %q, security: nosec}\n", gateway, t.TempDir(), listening.URI))
+	client.start(nil)
+	for listening.Type != "register" {
+		if err := lines.Decode(&listening); err != nil {
+			t.Fatalf("it has ended: %v: %s", err, &c.output)
+		}
+	}
+	client.signal(syscall.SIGTERM)
+	_ = client.cmd.Wait() // another test's business
+	c.signal(syscall.SIGTERM)
+	if status := c.ends(); !status.Exited() || status.ExitStatus() != exitDone {
+		t.Errorf("%#x: %s", status, &c.output)
 	}
 }
 

@@ -39,7 +39,7 @@ func main() {
 		<-early.Ending
 		os.Exit(exitFailed)
 	}()
-	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, environ: os.Environ, hangups: early.Hangups}
+	p := &program{ctx: ctx, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, environ: os.Environ, hangups: early.Hangups, noHangup: early.NoHangup}
 	os.Exit(p.dispatch(os.Args[1:]))
 }
 
@@ -51,4 +51,5 @@ type program struct {
 	lookupEnv      func(name string) (value string, found bool)
 	environ        func() []string  // "NAME=value"; may be nil
 	hangups        <-chan os.Signal // SIGHUP
+	noHangup       bool             // SIGHUP was ignored when the process began, as under nohup
 }

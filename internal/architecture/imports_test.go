@@ -158,11 +158,12 @@ var dependencies = []dependency{
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
 	// Metrics of the control API, from a registry of each client's own.
 	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}, tests: []string{"control/*.go"}},
-	// The clock that goes on while the machine is suspended, and the kernel's word that the wall clock was set.
+	// The clock that goes on while the machine is suspended, the kernel's word that the wall clock was set, and
+	// whether a terminal is behind a descriptor.
 	{
 		module: "golang.org/x/sys",
-		files:  []string{"internal/bootclock/clock_*.go", "internal/wallclock/waiter_linux.go"},
-		tests:  []string{"internal/store/*.go", "internal/wallclock/waiter_linux_test.go"},
+		files:  []string{"internal/bootclock/clock_*.go", "internal/wallclock/waiter_linux.go", "cmd/holdfast/terminal_linux.go"},
+		tests:  []string{"internal/store/*.go", "internal/wallclock/waiter_linux_test.go", "cmd/holdfast/terminal_linux_test.go"},
 	},
 	// Questions to name servers, and the name server of tests.
 	{

@@ -13,6 +13,10 @@ import (
 // Room for signals that come before anybody looks: of each kind one is enough.
 const room = 8
 
+// NoHangup says that whoever started the process wants no hangup to reach it, as
+// nohup(1) does. It is looked at before any signal is caught.
+var NoHangup = signal.Ignored(syscall.SIGHUP)
+
 // Ending are the signals that ask the process to end, Hangups those that ask it to
 // read its configuration anew (SIGHUP).
 var (
