@@ -66,6 +66,7 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	fs        FS
 	dir       string // absolute
+	nowhere   error  // why it is not, as given with a working directory that is gone; else nil
 	maxRecord int64
 	check     func(name string, data []byte) error
 	exposed   func(*ExposedError)
@@ -133,16 +134,16 @@ func Attach(ctx context.Context, o Options) (*Store, error) {
 // reason given.
 func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 	o = o.withDefaults()
-	dir, err := resolveDir(o.Dir)
-	if err != nil {
-		return nil, nil, &IOError{Op: "open", Path: o.Dir, Err: err}
+	if o.Dir == "" {
+		return nil, nil, &IOError{Op: "open", Err: errNoDir}
 	}
+	dir, nowhere := resolveDir(o.Dir)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, &IOError{Op: "open", Path: dir, Err: err}
 	}
 	s = &Store{
 		fs: o.FS, dir: dir, maxRecord: o.MaxRecord, check: o.Check, exposed: o.Exposed,
-		own: newGate(),
+		nowhere: nowhere, own: newGate(),
 	}
 	if err := s.reach(); err != nil {
 		return s, err, nil
@@ -161,6 +162,9 @@ func open(ctx context.Context, o Options) (s *Store, unusable, err error) {
 // reach makes sure that the directory can be trusted. One that is missing is
 // made, unless it was there before.
 func (s *Store) reach() error {
+	if s.nowhere != nil {
+		return s.nowhere
+	}
 	err := checkPath(s.fs, s.dir)
 	if s.lock != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -191,12 +195,14 @@ func (s *Store) readable() error {
 	return nil
 }
 
-// resolveDir makes the directory independent of the working directory.
+// resolveDir makes the directory independent of the working directory. Where that is
+// gone, the directory is returned as it was given, with an *IOError.
 func resolveDir(dir string) (string, error) {
-	if dir == "" {
-		return "", errNoDir
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return dir, &IOError{Op: "find the working directory of", Path: dir, Err: cause(err)}
 	}
-	return filepath.Abs(dir)
+	return absolute, nil
 }
 
 // makeDir makes a directory, and its parents durably: a record is only as safe as

@@ -177,6 +177,9 @@ func (w *walk) enter(path string, p Place, err error) error {
 	if p.Mode&fs.ModeSymlink != 0 {
 		return w.follow(path, p)
 	}
+	if !p.Mode.IsDir() { // before its mode: nobody is to take rights on a device away
+		return &IOError{Op: "open", Path: path, Err: errNotDir}
+	}
 	if err := checkTrust(w.fs, path, p, len(w.rest) > 0); err != nil {
 		return &IOError{Op: "open", Path: path, Err: err}
 	}
@@ -211,9 +214,12 @@ func (w *walk) follow(path string, p Place) error {
 // Open would make it. The error is an *IOError: for what is not trusted it wraps
 // a *DistrustError, and it is EACCES where this user may not look.
 func Check(dir string) error {
+	if dir == "" {
+		return nil // it is for Open to say so
+	}
 	dir, err := resolveDir(dir)
 	if err != nil {
-		return nil // it is for Open to say so
+		return nil // likewise
 	}
 	err = checkPath(osFS{}, dir)
 	var distrust *DistrustError
