@@ -84,11 +84,20 @@ func (osFS) Lstat(path string) (Place, error)          { return lstat(path) }
 func (osFS) Readlink(path string) (string, error)      { return os.Readlink(path) }
 func (osFS) Place(fi fs.FileInfo) Place                { return placeOf(fi) }
 func (osFS) User() int                                 { return os.Geteuid() }
-func (osFS) Mkdir(path string, perm fs.FileMode) error { return os.Mkdir(path, perm) }
 func (osFS) Chmod(path string, perm fs.FileMode) error { return os.Chmod(path, perm) }
 func (osFS) Rename(oldpath, newpath string) error      { return os.Rename(oldpath, newpath) }
 func (osFS) Remove(path string) error                  { return os.Remove(path) }
 func (osFS) SyncDir(path string) error                 { return syncDir(path) }
+
+// Mkdir gives the directory just that mode: with a umask that a service has for its
+// files, such as 0177, nobody could enter it.
+func (osFS) Mkdir(path string, perm fs.FileMode) error {
+	if err := os.Mkdir(path, perm); err != nil {
+		return err
+	}
+	_ = os.Chmod(path, perm) // a file system that has no modes may refuse, and needs none
+	return nil
+}
 
 func (osFS) OpenFile(path string, flag int, perm fs.FileMode) (File, error) {
 	f, err := openNoFollow(path, flag, perm)

@@ -137,3 +137,16 @@ func checkDirectoryFails(t *testing.T, s *Store) {
 		t.Errorf("Load = %v, want a ReadError that is not final", err)
 	}
 }
+
+// What the store makes can be entered whatever the umask of the service is.
+func TestDirectoriesHaveTheirModeWithAnyUmask(t *testing.T) {
+	above := filepath.Join(t.TempDir(), "above")
+	old := syscall.Umask(0o177)
+	defer syscall.Umask(old)
+	mustSave(t, openDir(t, filepath.Join(above, "state")), "state", []byte("x"))
+	for _, dir := range []string{above, filepath.Join(above, "state")} {
+		if p, err := OS().Lstat(dir); err != nil || p.Mode.Perm() != dirMode {
+			t.Errorf("%s has mode %v, %v", dir, p.Mode, err)
+		}
+	}
+}
