@@ -61,6 +61,9 @@ func (r *Resolver) query(ctx context.Context, servers []string, q question) (add
 }
 
 func (r *race) run(ctx context.Context) ([]netip.Addr, error) {
+	if ctx.Err() != nil { // an answer may come sooner than the end is seen
+		return nil, r.timeout(ctx)
+	}
 	r.next(ctx)
 	defer func() { r.again.Stop() }()
 	for {
