@@ -120,11 +120,13 @@ type found struct {
 // when the first address is refused, so that the next lookup knows the result.
 func (r *Resolver) both(ctx context.Context, name string, ask source, late func([]netip.Addr)) ([]netip.Addr, error) {
 	asking, stop := detached(ctx)
-	attached := context.AfterFunc(ctx, func() {
+	end := func() {
 		if errors.Is(ctx.Err(), context.Canceled) { // the deadline they share
 			stop()
 		}
-	})
+	}
+	attached := context.AfterFunc(ctx, end)
+	end() // it may be over, and AfterFunc does not wait
 	results := make(chan found, 2)
 	for _, family := range []dnsmessage.Type{dnsmessage.TypeAAAA, dnsmessage.TypeA} {
 		go func() {
