@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -105,11 +106,20 @@ func TestDuration(t *testing.T) {
 
 func TestColoursOnTerminalsOnly(t *testing.T) {
 	t.Parallel()
-	tty, err := os.Open(os.DevNull) // a character device, as a terminal is
+	device := os.DevNull // a character device, as a terminal is: elsewhere nothing tells them apart
+	if runtime.GOOS == "linux" {
+		device = "/dev/ptmx"
+	}
+	tty, err := os.OpenFile(device, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tty.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +135,7 @@ func TestColoursOnTerminalsOnly(t *testing.T) {
 	}{
 		{"terminal", with("", "").coloured(tty), true},
 		{"file", with("", "").coloured(file), false},
+		{"no terminal", with("", "").coloured(null), device == os.DevNull},
 		{"buffer", with("", "").coloured(&bytes.Buffer{}), false},
 		{"NO_COLOR", with("NO_COLOR", "1").coloured(tty), false},
 		{"empty NO_COLOR", with("NO_COLOR", "").coloured(tty), true},

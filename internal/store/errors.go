@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
 )
@@ -25,7 +26,7 @@ var (
 	ErrTooLarge = errors.New("store: record exceeds the size limit")
 
 	errNoDir       = errors.New("no directory given")
-	errNotDir      = errors.New("not a directory")
+	errNotDir      = syscall.ENOTDIR
 	errReadBack    = errors.New("read-back differs from what was written")
 	errGenerations = errors.New("generation numbers are used up")
 )
