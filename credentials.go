@@ -131,7 +131,7 @@ func (c Config) newestCertificate(now validity.Clock) (newest time.Time) {
 			continue
 		}
 		named, _ := credfile.Read(a.source(), now) // faults are found when it is used
-		newest = validity.Later(newest, validity.Newest(slices.Concat(named.Certificate, named.ServerCertificates)))
+		newest = validity.Later(newest, validity.Begun(named.Certificate, named.ServerCertificates))
 	}
 	return newest
 }

@@ -2,7 +2,6 @@ package accounts
 
 import (
 	"crypto/x509"
-	"slices"
 	"strings"
 	"time"
 
@@ -117,12 +116,12 @@ func expiredOf(accts []messages.Account, clock validity.Clock) (faults Faults) {
 	return faults
 }
 
-// NewestCertificate returns when the newest certificate of accounts, their own and
-// their servers', begins to be valid; zero for none.
+// NewestCertificate returns the latest instant that has passed by what the
+// certificates of accounts say, their own and their servers'; zero for none.
 func NewestCertificate(accts []messages.Account) (newest time.Time) {
 	for _, a := range accts {
 		if c := a.Credentials; c.Mode == messages.SecurityX509 {
-			newest = validity.Later(newest, validity.Newest(slices.Concat(c.Certificate, c.ServerCertificates)))
+			newest = validity.Later(newest, validity.Begun(c.Certificate, c.ServerCertificates))
 		}
 	}
 	return newest

@@ -201,7 +201,7 @@ func (r *reader) trust(path string) [][]byte {
 
 // alive returns trust anchors of which one at least has not expired.
 func (r *reader) alive(what string, anchors [][]byte) [][]byte {
-	clock := validity.Clock{Now: r.clock.Now, Known: validity.Later(r.clock.Known, validity.Newest(anchors))}
+	clock := validity.Clock{Now: r.clock.Now, Known: validity.Later(r.clock.Known, validity.Begun(nil, anchors))}
 	for _, der := range anchors {
 		if anchor, err := x509.ParseCertificate(der); err == nil && clock.Judge(anchor.NotBefore, anchor.NotAfter) != validity.Expired {
 			return anchors

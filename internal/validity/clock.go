@@ -3,6 +3,7 @@ package validity
 import (
 	"cmp"
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -76,19 +77,22 @@ func (c Clock) Judge(notBefore, notAfter time.Time) Verdict {
 // Blamed returns the sentence, without a subject, with which a person is told that a
 // clock is at fault and not the certificates of a list, in DER; empty when it is not.
 // Of several that are to be valid together each counts, of alternatives one that is
-// valid is enough.
+// valid is enough, and those that have expired do not count.
 func (c Clock) Blamed(together bool, list [][]byte) (sentence string) {
-	c.Known = Later(c.Known, Newest(list))
+	if together {
+		c.Known = Later(c.Known, Begun(list, nil))
+	} else {
+		c.Known = Later(c.Known, Begun(nil, list))
+	}
 	for _, der := range list {
 		certificate, err := x509.ParseCertificate(der)
 		if err != nil {
 			continue
 		}
-		blamed := c.Says(certificate.NotBefore, certificate.NotAfter)
-		if blamed == "" && !together {
+		if !together && c.Judge(certificate.NotBefore, certificate.NotAfter) == Valid {
 			return ""
 		}
-		sentence = cmp.Or(sentence, blamed)
+		sentence = cmp.Or(sentence, c.Says(certificate.NotBefore, certificate.NotAfter))
 	}
 	return sentence
 }
@@ -107,13 +111,33 @@ func (c Clock) Says(notBefore, notAfter time.Time) string {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// Begun returns the latest instant that has passed by what the certificates of an
+// account say, in DER: when its own became valid, and the first of its alternative
+// trust anchors did. An anchor may be there for a time to come, and says nothing of the
+// present. Zero when nothing is known.
+func Begun(own, anchors [][]byte) time.Time {
+	begun := Newest(own)
+	if beginnings := beginnings(anchors); len(beginnings) > 0 {
+		begun = Later(begun, slices.MinFunc(beginnings, time.Time.Compare))
+	}
+	return begun
+}
+
+// beginnings returns when certificates begin to be valid. What is none does not count.
+func beginnings(list [][]byte) (all []time.Time) {
+	for _, der := range list {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			all = append(all, c.NotBefore)
+		}
+	}
+	return all
+}
+
 // Newest returns the latest instant at which one of these certificates, in DER,
 // begins to be valid; zero for none. What is no certificate does not count.
 func Newest(chain [][]byte) (newest time.Time) {
-	for _, der := range chain {
-		if c, err := x509.ParseCertificate(der); err == nil {
-			newest = Later(newest, c.NotBefore)
-		}
+	for _, at := range beginnings(chain) {
+		newest = Later(newest, at)
 	}
 	return newest
 }

@@ -59,6 +59,7 @@ func TestBlamed(t *testing.T) {
 		"expired":                    {true, [][]byte{expired}, time.Time{}, ""},
 		"expired by a wrong clock":   {true, [][]byte{expired}, now.Add(time.Minute), "expired at "},
 		"a clock before another one": {true, [][]byte{expired, late}, time.Time{}, "expired at "},
+		"an anchor for later":        {false, [][]byte{expired, late}, time.Time{}, "is not valid before "},
 		"no certificate":             {true, [][]byte{[]byte("garbage")}, time.Time{}, ""},
 	} {
 		got := Clock{Now: now, Known: c.known}.Blamed(c.together, c.list)
@@ -90,8 +91,15 @@ func TestNewest(t *testing.T) {
 	if !got.Equal(late.Cert.NotBefore) {
 		t.Errorf("%v, want %v", got, late.Cert.NotBefore)
 	}
-	if !Newest(nil).IsZero() {
+	if !Newest(nil).IsZero() || !Begun(nil, nil).IsZero() || !Begun(nil, [][]byte{[]byte("garbage")}).IsZero() {
 		t.Error("no certificate has a beginning")
+	}
+	own, anchors := [][]byte{ca.Cert.Raw}, [][]byte{late.Cert.Raw, ca.Cert.Raw}
+	if got := Begun(own, anchors); !got.Equal(ca.Cert.NotBefore) {
+		t.Errorf("%v by anchors of which one is for later, want %v", got, ca.Cert.NotBefore)
+	}
+	if got := Begun(anchors, own); !got.Equal(late.Cert.NotBefore) {
+		t.Errorf("%v by an own chain, want %v", got, late.Cert.NotBefore)
 	}
 	if got := Later(day(2), day(1)); got != day(2) {
 		t.Errorf("the later one is %v", got)

@@ -280,6 +280,28 @@ func TestClockBeforeTheNewestRecord(t *testing.T) {
 	})
 }
 
+// An anchor that is there for a time to come says nothing of the clock: a certificate
+// that has expired has.
+func TestAnchorForATimeToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		ca := systemtest.Authority(t)
+		next := systemtest.Issue(t, ca, testpki.Request{CommonName: "next CA", ValidIn: 24 * time.Hour})
+		own := systemtest.Issue(t, ca, testpki.Request{Role: testpki.Client, CommonName: systemtest.Endpoint, Expired: true})
+		cfg := w.NoSec()
+		cfg.Server = &holdfast.Account{
+			URI: "coaps://192.0.2.1", Security: holdfast.SecurityX509,
+			CertificateChain: [][]byte{own.Cert.Raw}, Signer: own.Key, TrustAnchors: [][]byte{ca.Cert.Raw, next.Cert.Raw},
+		}
+		c := w.Start(cfg)
+		if e := c.ExpectError(holdfast.CodeInvalidCredentials); !strings.Contains(e.Detail, "expired") {
+			t.Errorf("%+v", e)
+		}
+		c.ExpectClose(holdfast.ErrNotRegistered)
+	})
+}
+
 // A key that stays in hardware makes no difference: it is the certificate that is
 // early.
 func TestCertificateOfASignerThatIsNotValidYet(t *testing.T) {
