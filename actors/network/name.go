@@ -36,6 +36,8 @@ func (e *NameError) reason() string {
 		return "it has the address as a DNS name, which does not count (issue it with an IP address as subject alternative name)"
 	case !isAddress && wildcard >= 0:
 		return "it has " + quoted(e.Certificate.DNSNames[wildcard]) + ", and wildcards do not count (issue it with the full name)"
+	case !isAddress && covers(e.Certificate.Subject.CommonName, e.Name):
+		return "it has " + quoted(e.Certificate.Subject.CommonName) + " as common name, and neither that nor a wildcard counts (issue it with the full name as subject alternative name)"
 	case named(e.Certificate.Subject.CommonName):
 		return "it has the name as common name only, which does not count (issue it with a subject alternative name)"
 	case !isAddress && slices.ContainsFunc(e.Certificate.DNSNames, named):
@@ -44,12 +46,12 @@ func (e *NameError) reason() string {
 	return namesOf(e.Certificate)
 }
 
-// covers tells whether other programs would take a wildcard for a name: a star is one
-// label (RFC 6125 section 6.4.3), or any number of them to some.
+// covers tells whether some programs would take a wildcard for a name: a star is one
+// label, a part of one (RFC 6125 section 6.4.3), or any number of them.
 func covers(san, name string) bool {
-	rest, wildcard := strings.CutPrefix(san, "*.")
-	_, parent, _ := strings.Cut(name, ".")
-	return san == "*" || wildcard && (strings.EqualFold(rest, parent) || strings.HasSuffix(strings.ToLower(parent), "."+strings.ToLower(rest)))
+	before, after, wildcard := strings.Cut(strings.ToLower(san), "*")
+	name = strings.ToLower(name)
+	return wildcard && len(name) >= len(before)+len(after) && strings.HasPrefix(name, before) && strings.HasSuffix(name, after)
 }
 
 // What of a certificate's names an error shows: they are the server's, and any number.
