@@ -155,8 +155,8 @@ func writeCode(b *strings.Builder, code messages.ErrorCode) {
 
 // writeAdvice writes the remedies that are finer than those of the rows.
 func writeAdvice(b *strings.Builder) {
-	b.WriteString("## Remedies by cause\n\nWhere the security mode, an alert, or another protocol at the port tells more of the cause,\n" +
-		"what a person can do is said more exactly than above. The first line that fits counts.\n\n" +
+	b.WriteString("## Remedies by cause\n\nWhere the security mode, an alert, an answer, or another protocol at the port tells more of\n" +
+		"the cause, what a person can do is said more exactly than above. The first line that fits counts.\n\n" +
 		"| trigger | security | alert | what a person can do |\n|---|---|---|---|\n")
 	for _, a := range Advices() {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", causeOf(a), orAny(a.Modes), orAny(a.Alerts), a.Remedy)
@@ -170,6 +170,9 @@ func causeOf(a Advice) string {
 		all = append(all, Trigger(c))
 	}
 	text := strings.Join(all, "; or ")
+	if len(a.Answers) > 0 {
+		text += " (" + answersOf(a.Answers) + ")"
+	}
 	if len(a.Phases) > 0 {
 		text += ", in " + orAny(a.Phases)
 	}

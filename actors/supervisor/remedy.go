@@ -8,13 +8,15 @@ import (
 )
 
 // Advice is a remedy that is finer than that of a row of the recovery table: for
-// what a security mode, an alert, or another protocol at the port tells of the cause.
+// what a security mode, an alert, an answer, or another protocol at the port tells of
+// the cause.
 // The first that fits wins.
 type Advice struct {
 	Classes []messages.Class
 	Phases  []messages.Phase        // empty: every phase
 	Modes   []messages.SecurityMode // empty: every mode
 	Alerts  []uint8                 // empty: every alert, and none
+	Answers []messages.CoAPCode     // empty: every answer, and none
 	Foreign bool                    // only where what came is another protocol
 	Remedy  string                  // what a person can do, in our words
 }
@@ -26,6 +28,9 @@ var (
 	withX509 = []messages.SecurityMode{messages.SecurityX509}
 	inClear  = []messages.SecurityMode{messages.SecurityNoSec}
 	secured  = []messages.SecurityMode{messages.SecurityPSK, messages.SecurityRPK, messages.SecurityX509}
+
+	// nothingThere is what is answered where nothing listens to /rd or /bs.
+	nothingThere = []messages.CoAPCode{messages.NotFound, messages.MethodNotAllowed}
 
 	refusedCredentials = []messages.Class{messages.ClassCredentialsRefused, messages.ClassHandshakeStalled}
 )
@@ -49,6 +54,11 @@ var advice = []Advice{
 
 	{Classes: []messages.Class{messages.ClassClosed}, Alerts: []uint8{0}, Phases: []messages.Phase{messages.PhaseRegister, messages.PhaseUpdate},
 		Remedy: "The server closed the session before it was complete. Look at its log: it may be going down, or have no room for another session." + goesOn},
+
+	{Classes: []messages.Class{messages.ClassRejected}, Phases: []messages.Phase{messages.PhaseRegister}, Answers: nothingThere,
+		Remedy: "What answers at this address and port takes no registrations. Check the host, the port and the path of the URI: it may be the bootstrap server's." + goesOn},
+	{Classes: []messages.Class{messages.ClassRejected}, Phases: []messages.Phase{messages.PhaseBootstrap}, Answers: nothingThere,
+		Remedy: "What answers at this address and port bootstraps nobody, or does not know this endpoint. Check the host, the port and the path of the URI, which may be a management server's, and the endpoint name." + goesOn},
 
 	{Classes: refusedCredentials, Modes: withPSK, Alerts: []uint8{115},
 		Remedy: "The server does not know this device's PSK identity. Compare the identity with what the server has for this device; spaces and capitals count." + newOnes},
@@ -122,5 +132,6 @@ func (a Advice) fits(f *messages.Failure, mode messages.SecurityMode) bool {
 		(len(a.Phases) == 0 || slices.Contains(a.Phases, f.Phase)) &&
 		(len(a.Modes) == 0 || slices.Contains(a.Modes, mode)) &&
 		(len(a.Alerts) == 0 || f.Alert != nil && slices.Contains(a.Alerts, *f.Alert)) &&
+		(len(a.Answers) == 0 || slices.Contains(a.Answers, f.Answer)) &&
 		(!a.Foreign || f.Foreign)
 }

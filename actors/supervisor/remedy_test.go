@@ -34,6 +34,7 @@ func everyRemedy(f func(failure *messages.Failure, mode messages.SecurityMode, r
 	for number := range 256 {
 		alerts = append(alerts, new(uint8(number)))
 	}
+	codes := []messages.CoAPCode{messages.Empty, messages.NotFound, messages.Forbidden}
 	for _, class := range messages.Classes() {
 		modes := modesOf[class]
 		if modes == nil {
@@ -44,6 +45,7 @@ func everyRemedy(f func(failure *messages.Failure, mode messages.SecurityMode, r
 				for _, alert := range alerts {
 					for flags := range 4 {
 						failure := messages.Failure{Class: class, Phase: phase, Alert: alert, Foreign: flags&1 != 0}
+						failure.Answer = codes[int(phase+messages.Phase(flags))%len(codes)]
 						f(&failure, mode, remedyOf(Lookup(&failure, flags&2 != 0), &failure, mode))
 					}
 				}
@@ -72,6 +74,9 @@ func TestRemediesFitTheSecurityMode(t *testing.T) {
 func TestRemediesFitTheCause(t *testing.T) {
 	alert := func(class messages.Class, number uint8) messages.Failure {
 		return messages.Failure{Class: class, Phase: messages.PhaseRegister, Alert: &number}
+	}
+	answered := func(phase messages.Phase, code messages.CoAPCode) messages.Failure {
+		return messages.Failure{Class: messages.ClassRejected, Phase: phase, Answer: code}
 	}
 	refused, stalled := messages.ClassCredentialsRefused, messages.Failure{Class: messages.ClassHandshakeStalled, Phase: messages.PhaseRegister}
 	closed := messages.Failure{Class: messages.ClassClosed, Phase: messages.PhaseRegistered}
@@ -113,6 +118,11 @@ func TestRemediesFitTheCause(t *testing.T) {
 		{closed, messages.SecurityPSK, "The server closed the session"},
 		{closedIn, messages.SecurityPSK, "The bootstrap server closed the session"},
 		{alert(messages.ClassClosed, 0), messages.SecurityX509, "The server closed the session before it was complete"},
+		{answered(messages.PhaseRegister, messages.NotFound), messages.SecurityNoSec, "it may be the bootstrap server's"},
+		{answered(messages.PhaseRegister, messages.MethodNotAllowed), messages.SecurityPSK, "takes no registrations"},
+		{answered(messages.PhaseRegister, messages.InternalServerError), messages.SecurityPSK, "server's log"},
+		{answered(messages.PhaseBootstrap, messages.NotFound), messages.SecurityX509, "may be a management server's"},
+		{answered(messages.PhaseBootstrap, messages.Forbidden), messages.SecurityX509, "quota"},
 		{foreign, messages.SecurityPSK, "does not speak DTLS"},
 		{securedRecord, messages.SecurityNoSec, "speaks DTLS"},
 		{silent, messages.SecurityPSK, "plain CoAP is silent like this"},
