@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/internal/wording"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -190,11 +191,14 @@ func eventsOf(all []messages.Event) []Event {
 	return events
 }
 
-// storeTrouble is about what concerns no server.
+// storeTrouble is about what concerns no server. Its end is no event.
 func storeTrouble(record journal.Server, now time.Time) *Trouble {
 	last := lastOf(record)
 	if last == nil || record.FailingSince.IsZero() {
 		return nil
+	}
+	if look := record.Next(); !look.IsZero() && now.After(look.Add(supervisor.LoadBound)) {
+		return nil // it was looked at again, and is not reported any more
 	}
 	return &Trouble{
 		Since: record.FailingSince, Failures: last.Attempt, Error: last,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/internal/wording"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -199,6 +200,23 @@ func TestExplainForgivesTheStore(t *testing.T) {
 		h.note(time.Second, messages.Event{Type: messages.EventRegistered, Server: explainServer})
 		if got := storeTrouble(h.journal.Read().Server(""), h.now) != nil; got != standing {
 			t.Errorf("retry in %v: trouble %v", retry, got)
+		}
+	}
+}
+
+// That a look at the files has found nothing wrong is no event: the trouble ends when
+// it would have been reported by then.
+func TestExplainEndsTroubleThatIsNotReportedAgain(t *testing.T) {
+	h := newHistory()
+	const retry = 10 * time.Second
+	h.note(0, messages.Event{
+		Type: messages.EventError, Code: messages.ConnectorInvalidCredentials, Phase: "store", Attempt: 1,
+		Action: messages.ActionUser, RetryInMS: new(retry.Milliseconds()),
+	})
+	reported := h.now
+	for after, standing := range map[time.Duration]bool{retry: true, retry + supervisor.LoadBound: true, retry + supervisor.LoadBound + 1: false} {
+		if got := storeTrouble(h.journal.Read().Server(""), reported.Add(after)) != nil; got != standing {
+			t.Errorf("after %v: trouble %v", after, got)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
@@ -138,6 +139,29 @@ func TestMetricsWithoutACertificate(t *testing.T) {
 			}
 		}
 		c.ExpectMetrics(`holdfast_person_needed{account="server 1",endpoint="gw-0001",server="coaps://192.0.2.1"} 1`)
+		c.ExpectClose(holdfast.ErrNotRegistered)
+	})
+}
+
+// Files that have been put right need no person any more, also where the server cannot
+// be reached.
+func TestMetricsAfterFilesWerePutRight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		cfg := w.Certified(systemtest.Authority(t))
+		right := cfg.Server.Certificate
+		cfg.Server.Certificate += ".none"
+		c := w.Start(cfg)
+		c.Next(holdfast.EventError)
+		const files = `holdfast_person_needed{account="",endpoint="gw-0001",server=""} `
+		c.ExpectMetrics(files + "1")
+		if err := os.Link(right, cfg.Server.Certificate); err != nil {
+			t.Fatal(err)
+		}
+		c.ExpectError(holdfast.CodeNetwork) // nobody is there
+		time.Sleep(supervisor.LoadBound + time.Nanosecond)
+		c.ExpectMetrics(files+"0", `holdfast_person_needed{account="server 1",endpoint="gw-0001",server="coaps://192.0.2.1"} 0`)
 		c.ExpectClose(holdfast.ErrNotRegistered)
 	})
 }

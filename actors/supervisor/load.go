@@ -11,8 +11,9 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// loadBound is how long the store has to answer a LoadAccounts.
-const loadBound = 30 * time.Second
+// LoadBound is how long the store has to answer a LoadAccounts. When nothing was
+// reported by then, the look at store and files has found nothing wrong.
+const LoadBound = 30 * time.Second
 
 var errNoAnswer = errors.New("the store does not answer")
 
@@ -29,7 +30,7 @@ func (m *Machine) start(now time.Time) {
 func (m *Machine) load(now time.Time) {
 	m.do(
 		core.Tell{To: core.Store, Message: messages.LoadAccounts{Token: m.loader.ask(), States: !m.states.read}},
-		core.SetTimer{Timer: timerLoad, After: loadBound},
+		core.SetTimer{Timer: timerLoad, After: LoadBound},
 	)
 }
 

@@ -27,7 +27,7 @@ func TestFailedFactoryResetDoesNotLoseALoad(t *testing.T) {
 func TestUnansweredLoadIsRepeated(t *testing.T) {
 	d := newDriver(t, serverAccount(t, server(1), 0))
 	d.step(messages.Start{})
-	if got := d.fire(timerLoad); got != loadBound {
+	if got := d.fire(timerLoad); got != LoadBound {
 		t.Fatalf("given up after %v", got)
 	}
 	checkEvent(t, d.newest(messages.EventError), messages.ConnectorFailedToReadCredentials, 1, messages.ActionRetry, testR0)
