@@ -36,13 +36,20 @@ func (t *attempt) connecting(addresses []netip.AddrPort, chosen netip.AddrPort) 
 	t.tried++
 }
 
-// join adds addresses that were resolved late, when others were being tried.
-func (t *attempt) join(addresses []netip.AddrPort) {
+// join adds addresses that were resolved late, when others were being tried, and
+// reports whether one of them is new.
+func (t *attempt) join(addresses []netip.AddrPort) (more bool) {
 	for _, a := range addresses {
 		if len(t.addresses) > 0 && !slices.Contains(t.addresses, a) {
-			t.addresses = append(t.addresses, a)
+			t.addresses, more = append(t.addresses, a), true
 		}
 	}
+	return more
+}
+
+// remainder returns the end of the present address's part, now that there are more.
+func (t *attempt) remainder(now time.Time) time.Time {
+	return messages.AddressShare(now, t.deadline, len(t.addresses)-t.tried+1)
 }
 
 // share returns the end of the next address's part of the attempt.

@@ -124,3 +124,33 @@ func TestARegisterOnTheSameLinkTriesNoOtherAddress(t *testing.T) {
 	e := d.fail(server(1), messages.Failure{Class: messages.ClassUnreachable, Phase: messages.PhaseRegister})
 	checkEvent(t, e, messages.ConnectNetworkError, 1, messages.ActionRetry, d.wait(server(1)))
 }
+
+// The only address that was known at first has the whole attempt, until another one is
+// resolved: then it has its part of what is left.
+func TestAnAddressThatComesLateHasItsShare(t *testing.T) {
+	late := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:5683")}
+	alone := func() *driver {
+		d := running(t, serverAccount(t, server(1), 1))
+		first := netip.MustParseAddrPort("192.0.2.1:5683")
+		d.step(messages.Progress{
+			Epoch: d.epoch(server(1)), Stage: messages.StageConnecting, Addresses: []netip.AddrPort{first}, Chosen: first,
+		})
+		d.now = d.now.Add(time.Second)
+		d.step(messages.Joined{Epoch: d.epoch(server(1)), Addresses: late})
+		return d
+	}
+	d := alone()
+	epoch := d.epoch(server(1))
+	if took, want := d.fire(shareTimer(server(1))), (testConfig().Budget-time.Second)/2; took != want {
+		t.Errorf("after %v, want %v", took, want)
+	}
+	if d.epoch(server(1)) == epoch || len(d.errors()) > 0 {
+		t.Errorf("it does not go on: %v", d.errors())
+	}
+	d = alone()
+	epoch = d.epoch(server(1))
+	d.step(messages.Registered{Epoch: epoch, Registration: messages.Registration{Location: []string{"rd"}, Lifetime: time.Hour, Accepted: d.now}})
+	if _, armed := d.timers[shareTimer(server(1))]; armed {
+		t.Error("a registered client goes on to another address")
+	}
+}

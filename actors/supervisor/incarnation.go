@@ -72,7 +72,7 @@ func (m *Machine) retire(a *account) {
 	if a.epoch == 0 {
 		return
 	}
-	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)})
+	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)})
 	a.epoch = 0
 }
 
@@ -101,9 +101,20 @@ func (m *Machine) progress(now time.Time, in messages.Progress) {
 	}
 }
 
-func (m *Machine) joined(in messages.Joined) {
-	if a := m.live(in.Epoch); a != nil {
-		a.attempt.join(in.Addresses)
+// joined takes addresses that were resolved late. The one that is being tried has had
+// the whole attempt to itself: it shares what is left with them.
+func (m *Machine) joined(now time.Time, in messages.Joined) {
+	a := m.live(in.Epoch)
+	if a != nil && a.attempt.join(in.Addresses) && a.attempting() {
+		m.do(core.SetTimer{Timer: shareTimer(a.Peer), After: a.attempt.remainder(now).Sub(now)})
+	}
+}
+
+// shareOver goes on with an address that was resolved late.
+func (m *Machine) shareOver(now time.Time, a *account) {
+	f := messages.Failure{Class: messages.ClassTimeout, Phase: a.phase(), Peer: a.Peer, Epoch: a.epoch, Cause: errShareOver}
+	if a.attempting() && a.attempt.goesOn(now, &f) {
+		m.failed(now, messages.Failed{Failure: f}, 0)
 	}
 }
 
@@ -138,7 +149,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	if a == nil || m.stop != nil {
 		return
 	}
-	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
+	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
 	a.answered()
 	a.knows(&in.Registration)
 	a.stage, a.resumed, a.pending.due = stageRegistered, in.ByUpdate, time.Time{}

@@ -99,6 +99,7 @@ func Resume(config Config, memory *Memory) *Machine {
 const (
 	timerWait    = "wait"    // of an account: its delay is over
 	timerGuard   = "guard"   // of an account: its incarnation has said nothing
+	timerShare   = "share"   // of an account: the time of the address that is being tried
 	timerRespawn = "respawn" // of a sibling's role
 )
 
@@ -110,6 +111,8 @@ var (
 )
 
 func waitTimer(p messages.Peer) core.Timer  { return core.Timer{Name: timerWait, Key: p.Key()} }
+func shareTimer(p messages.Peer) core.Timer { return core.Timer{Name: timerShare, Key: p.Key()} }
+
 func guardTimer(p messages.Peer) core.Timer { return core.Timer{Name: timerGuard, Key: p.Key()} }
 
 func respawnTimer(role core.Role) core.Timer {
@@ -139,7 +142,7 @@ func (m *Machine) dispatch(now time.Time, in any) {
 	case messages.Progress:
 		m.progress(now, in)
 	case messages.Joined:
-		m.joined(in)
+		m.joined(now, in)
 	case messages.Failed:
 		m.failed(now, in, 0)
 	case messages.Registered:

@@ -120,5 +120,5 @@ func (m *Machine) keepLink(a *account) {
 	if a.stage != stageRegistered {
 		a.stage = stageWaiting
 	}
-	m.do(core.StopTimer{Timer: guardTimer(a.Peer)})
+	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)})
 }

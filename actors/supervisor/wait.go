@@ -11,6 +11,8 @@ import (
 
 var errStranded = errors.New("the attempt ended without a report")
 
+var errShareOver = errors.New("the time of this address is over: another one was resolved meanwhile")
+
 // wait arms an account's next attempt: after delay, and within the budget.
 func (m *Machine) wait(now time.Time, a *account, delay time.Duration, step Step) {
 	turn := m.turnAfter(now, a, delay)
@@ -41,13 +43,16 @@ func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
 	if a == nil {
 		return
 	}
-	if timer.Name == timerGuard {
+	switch timer.Name {
+	case timerShare:
+		m.shareOver(now, a)
+	case timerGuard:
 		m.failed(now, messages.Failed{Failure: messages.Failure{
 			Class: messages.ClassUnknown, Phase: a.phase(), Peer: a.Peer, Epoch: a.epoch, Cause: errStranded,
 		}}, 0)
-		return
+	default:
+		m.allDue(now, a)
 	}
-	m.allDue(now, a)
 }
 
 // allDue does what the accounts have been waiting for whose waits are over by now,
