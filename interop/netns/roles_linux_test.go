@@ -124,7 +124,8 @@ func playServer(args []string) error {
 	if len(args) > 0 {
 		address = args[0]
 	}
-	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{AckTimeout: ackTimeout, MaxRetransmit: 2})
+	// The tests change the client's address, and ask that this costs no registration.
+	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{AckTimeout: ackTimeout, MaxRetransmit: 2, Roaming: true})
 	defer server.Close()
 	for port, serve := range map[string]func(net.PacketConn){
 		coapPort:      func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.NoSec()) },
