@@ -36,6 +36,7 @@ func (s spot) incarnate() bool {
 type fire struct {
 	mu      sync.Mutex
 	seen    map[spot]int
+	before  map[spot]int // seen before the client was closed
 	target  spot
 	nth     int // occurrence to panic at; 0 for none, -1 for all
 	struck  int
@@ -110,7 +111,7 @@ func (l *life) live() {
 	l.registeredWithin(aftermath)
 	closing := make(chan struct{})
 	l.fire.mu.Lock()
-	l.fire.stopped = func() bool { return isClosed(closing) }
+	l.fire.stopped, l.fire.before = func() bool { return isClosed(closing) }, maps.Clone(l.fire.seen)
 	l.fire.mu.Unlock()
 	close(closing)
 	began := time.Now()
@@ -196,19 +197,20 @@ func (l *life) demandReport() {
 // TestSupervisionUnderFire makes every actor panic once at every message and
 // before every effect, at its first and at its second occurrence.
 func TestSupervisionUnderFire(t *testing.T) {
-	spots := map[spot]int{}
+	spots, before := map[spot]int{}, map[spot]int{}
 	synctest.Test(t, func(t *testing.T) {
 		l := newLife(t, spot{}, 0)
 		defer l.Close()
 		l.live()
 		maps.Copy(spots, l.fire.seen)
+		maps.Copy(before, l.fire.before)
 	})
 	demandPlaces(t, spots)
 	runs := 0
 	for _, target := range slices.SortedFunc(maps.Keys(spots), func(a, b spot) int { return strings.Compare(a.String(), b.String()) }) {
 		for nth := 1; nth <= min(2, spots[target]); nth++ {
 			runs++
-			t.Run(fmt.Sprintf("%s/%d", target, nth), func(t *testing.T) { burn(t, target, nth) })
+			t.Run(fmt.Sprintf("%s/%d", target, nth), func(t *testing.T) { burn(t, target, nth, nth > before[target]) })
 		}
 	}
 	t.Logf("%d places in the work of all actors, %d crashes", len(spots), runs)
@@ -237,14 +239,17 @@ func demandPlaces(t *testing.T, spots map[spot]int) {
 	}
 }
 
-func burn(t *testing.T, target spot, nth int) {
+// burn has a life with one crash. One that comes only while the client is closed may
+// fail to come: a sibling that is told of the end may be stopped before it reads that.
+func burn(t *testing.T, target spot, nth int, atTheEnd bool) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLife(t, target, nth)
 		defer l.Close()
 		l.live()
 		// Which of protoactor's own messages an actor still gets while the tree
 		// is torn down depends on who is faster.
-		if own := strings.HasPrefix(target.message, "*actor."); l.fire.struck != 1 && !own {
+		missed := atTheEnd && l.fire.struck == 0
+		if own := strings.HasPrefix(target.message, "*actor."); l.fire.struck != 1 && !own && !missed {
 			t.Errorf("%d panics", l.fire.struck)
 		}
 		l.demandReport()
