@@ -1,10 +1,9 @@
 package bootclock
 
 import (
-	"maps"
-	"slices"
-	"sync"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/listeners"
 )
 
 const (
@@ -21,19 +20,13 @@ type Clock func() (slept time.Duration, supported bool)
 // Watch tells listeners what the machine has slept. Its methods may be called
 // from any goroutine.
 type Watch struct {
-	clock Clock
-
-	mu        sync.Mutex
-	listeners map[*listener]struct{}
-	stop      chan struct{} // ends the goroutine; nil while there is none
-	stopped   chan struct{} // closed when it has ended
+	clock     Clock
+	listeners listeners.Group[time.Duration]
 }
-
-type listener struct{ tell func(slept time.Duration) }
 
 // New returns a Watch of a clock; [Slept] is the real one.
 func New(clock Clock) *Watch {
-	return &Watch{clock: clock, listeners: map[*listener]struct{}{}}
+	return &Watch{clock: clock}
 }
 
 // Add has tell called with what the machine has slept, at most [Interval] after
@@ -46,29 +39,14 @@ func (w *Watch) Add(tell func(slept time.Duration)) (remove func()) {
 	if !supported {
 		return func() {}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := &listener{tell}
-	w.listeners[l] = struct{}{}
-	if w.stop == nil {
-		w.stop, w.stopped = make(chan struct{}), make(chan struct{})
-		go w.run(before, w.stop, w.stopped)
-	}
-	return func() { w.remove(l) }
-}
-
-func (w *Watch) remove(l *listener) {
-	w.mu.Lock()
-	delete(w.listeners, l)
-	if len(w.listeners) > 0 || w.stop == nil {
-		w.mu.Unlock()
-		return
-	}
-	stopped := w.stopped
-	close(w.stop)
-	w.stop = nil
-	w.mu.Unlock()
-	<-stopped
+	return w.listeners.Add(tell, func() (end func()) {
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go w.run(before, stop, stopped)
+		return func() {
+			close(stop)
+			<-stopped
+		}
+	})
 }
 
 // run compares the clocks until it is stopped.
@@ -84,19 +62,8 @@ func (w *Watch) run(before time.Duration, stop <-chan struct{}, stopped chan<- s
 		}
 		now, _ := w.clock()
 		if slept := now - before; slept >= Least {
-			w.tell(slept)
+			w.listeners.Tell(slept)
 		}
 		before = now
-	}
-}
-
-// tell calls every listener, without the lock: a listener may take its time, and
-// locks of its own.
-func (w *Watch) tell(slept time.Duration) {
-	w.mu.Lock()
-	listeners := slices.Collect(maps.Keys(w.listeners))
-	w.mu.Unlock()
-	for _, l := range listeners {
-		l.tell(slept)
 	}
 }

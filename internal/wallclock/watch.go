@@ -1,10 +1,9 @@
 package wallclock
 
 import (
-	"maps"
-	"slices"
-	"sync"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/listeners"
 )
 
 const (
@@ -29,23 +28,17 @@ type Waiter interface {
 // any goroutine.
 type Watch struct {
 	// offset is how far the wall clock is ahead of one that nobody sets.
-	offset func() time.Duration
-	waiter func() Waiter
-
-	mu        sync.Mutex
-	listeners map[*listener]struct{}
-	present   Waiter        // of the goroutine; nil while there is none
-	stopped   chan struct{} // closed when it has ended
+	offset    func() time.Duration
+	waiter    func() Waiter
+	listeners listeners.Group[struct{}]
 }
-
-type listener struct{ tell func() }
 
 // Machine is the Watch of this machine's clock. A process needs no other: clients
 // that have nothing else in common share its one descriptor.
 var Machine = newWatch(sinceStart(time.Now()), system)
 
 func newWatch(offset func() time.Duration, waiter func() Waiter) *Watch {
-	return &Watch{offset: offset, waiter: waiter, listeners: map[*listener]struct{}{}}
+	return &Watch{offset: offset, waiter: waiter}
 }
 
 // sinceStart returns how far the wall clock has gone ahead of the monotonic one
@@ -64,29 +57,14 @@ func sinceStart(start time.Time) func() time.Duration {
 // listener, the goroutine has ended on return: so tell must not call that
 // function, and whoever calls it must hold no lock that tell takes.
 func (w *Watch) Add(tell func()) (remove func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := &listener{tell}
-	w.listeners[l] = struct{}{}
-	if w.present == nil {
-		w.present, w.stopped = w.waiter(), make(chan struct{})
-		go w.run(w.offset(), w.present, w.stopped)
-	}
-	return func() { w.remove(l) }
-}
-
-func (w *Watch) remove(l *listener) {
-	w.mu.Lock()
-	delete(w.listeners, l)
-	if len(w.listeners) > 0 || w.present == nil {
-		w.mu.Unlock()
-		return
-	}
-	stopped := w.stopped
-	w.present.Close()
-	w.present = nil
-	w.mu.Unlock()
-	<-stopped
+	return w.listeners.Add(func(struct{}) { tell() }, func() (end func()) {
+		waiter, stopped := w.waiter(), make(chan struct{})
+		go w.run(w.offset(), waiter, stopped)
+		return func() {
+			waiter.Close()
+			<-stopped
+		}
+	})
 }
 
 // run compares the clocks whenever they may have parted.
@@ -96,19 +74,8 @@ func (w *Watch) run(before time.Duration, waiter Waiter, stopped chan<- struct{}
 		now := w.offset()
 		if (now - before).Abs() >= Least {
 			before = now
-			w.tell()
+			w.listeners.Tell(struct{}{})
 		}
-	}
-}
-
-// tell calls every listener, without the lock: a listener may take its time, and
-// locks of its own.
-func (w *Watch) tell() {
-	w.mu.Lock()
-	listeners := slices.Collect(maps.Keys(w.listeners))
-	w.mu.Unlock()
-	for _, l := range listeners {
-		l.tell()
 	}
 }
 
