@@ -378,22 +378,6 @@ func TestObjectEntries(t *testing.T) {
 	}
 }
 
-func TestArguments(t *testing.T) {
-	for _, good := range []string{"", "0", "5", "0='10',2", "0,1,2,3,4,5,6,7,8,9", "1=''", "1='a,b=c!#&(~'"} {
-		if !validArguments([]byte(good)) {
-			t.Errorf("refused %q", good)
-		}
-	}
-	for _, bad := range []string{
-		"a", ",", "0,", "0,,1", "00", "0,0", "10", "0=", "0='", "0='x", "0=x", "0='x'y", "0=''1", "0='a b'",
-		`0='"'`, `0='\'`, "0=' '", "0='\x7f'", "0='\xff'", "'", "-1", "0 ,1",
-	} {
-		if validArguments([]byte(bad)) {
-			t.Errorf("accepted %q", bad)
-		}
-	}
-}
-
 // Nothing that a server sends can stop the actor, keep it from answering once,
 // or show a key.
 func FuzzInbound(f *testing.F) {

@@ -150,8 +150,14 @@ func (s session) execute(path lwm2m.Path, in messages.Inbound) answer {
 		return *refuse(messages.MethodNotAllowed, "there is no bootstrap account")
 	case in.ContentFormat != nil && in.ContentFormat.Standard() != messages.FormatText:
 		return *refuse(messages.UnsupportedFormat, "the arguments of Execute are text")
-	case !validArguments(in.Payload):
+	case !wellFormed(in.Payload):
 		return *refuse(messages.BadRequest, "malformed arguments")
 	}
 	return answer{Answer: answers.Done(messages.Changed), trigger: what}
+}
+
+// wellFormed reports whether the payload of an Execute can be parsed.
+func wellFormed(payload []byte) bool {
+	_, ok := lwm2m.ParseArguments(payload)
+	return ok
 }
