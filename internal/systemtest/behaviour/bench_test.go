@@ -315,7 +315,8 @@ const fleetServerVariable = "HOLDFAST_FLEET_SERVER"
 // memory does not count.
 type fleetServer struct {
 	command *exec.Cmd
-	stdin   io.Closer // the server ends when it is closed
+	stdin   io.WriteCloser // takes commands; the server ends when it is closed
+	stdout  *bufio.Reader
 	uri     string
 }
 
@@ -331,9 +332,24 @@ func startFleetServer(b *testing.B, security holdfast.SecurityMode) *fleetServer
 	stdout, err := command.StdoutPipe()
 	must(b, err)
 	must(b, command.Start())
-	uri, err := bufio.NewReader(stdout).ReadString('\n')
+	s := &fleetServer{command: command, stdin: stdin, stdout: bufio.NewReader(stdout)}
+	s.uri = s.line(b)
+	return s
+}
+
+func (s *fleetServer) line(b *testing.B) string {
+	b.Helper()
+	line, err := s.stdout.ReadString('\n')
 	must(b, err)
-	return &fleetServer{command: command, stdin: stdin, uri: strings.TrimSpace(uri)}
+	return strings.TrimSpace(line)
+}
+
+// ask has the server carry out a command and returns the line that it answers.
+func (s *fleetServer) ask(b *testing.B, format string, args ...any) string {
+	b.Helper()
+	_, err := fmt.Fprintf(s.stdin, format+"\n", args...)
+	must(b, err)
+	return s.line(b)
 }
 
 func (s *fleetServer) stop(b *testing.B) {
@@ -343,7 +359,7 @@ func (s *fleetServer) stop(b *testing.B) {
 }
 
 // TestFleetServer is no test: it is the server process of the benchmarks
-// above. It writes its URI, and serves until its standard input ends.
+// above. It writes its URI, obeys, and serves until its standard input ends.
 func TestFleetServer(t *testing.T) {
 	security := os.Getenv(fleetServerVariable)
 	if security == "" {
@@ -365,7 +381,7 @@ func TestFleetServer(t *testing.T) {
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{})
 	server.ServeManagement(socket, keys)
 	fmt.Printf("%s://%s\n", scheme, socket.LocalAddr())
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	obey(server, os.Stdin, os.Stdout)
 	if err := server.Close(); err != nil {
 		t.Error(err)
 	}
