@@ -26,6 +26,9 @@ type Payload struct {
 	// Multiples holds every multiple-instance resource mentioned, also when it
 	// has no instances. Encoders need only the empty ones.
 	Multiples []Path
+	// Deleted holds the resource instances that a Write-Composite removes, in order of
+	// appearance. Nothing else has any.
+	Deleted []Path
 }
 
 // Limits bounds a decoder. A zero field means the default.
@@ -87,14 +90,19 @@ func (t *Tree) putNode(n Node) {
 	t.PutResource(n.Path.Object(), n.Path.Instance(), Resource{ID: n.Path.Resource(), Value: n.Value})
 }
 
-// Filter is the payload without the nodes and empty multiple-instance resources
-// for whose path keep says no. Instances stay.
+// Filter is the payload without the nodes, empty multiple-instance resources and
+// removals for whose path keep says no. Instances stay.
 func (p Payload) Filter(keep func(Path) bool) Payload {
 	return Payload{
 		Nodes:     slices.DeleteFunc(slices.Clone(p.Nodes), func(n Node) bool { return !keep(n.Path) }),
 		Instances: p.Instances,
-		Multiples: slices.DeleteFunc(slices.Clone(p.Multiples), func(q Path) bool { return !keep(q) }),
+		Multiples: kept(p.Multiples, keep),
+		Deleted:   kept(p.Deleted, keep),
 	}
+}
+
+func kept(paths []Path, keep func(Path) bool) []Path {
+	return slices.DeleteFunc(slices.Clone(paths), func(q Path) bool { return !keep(q) })
 }
 
 // Payload is everything at and below target, sorted; false when nothing exists

@@ -1,15 +1,12 @@
 package senml
 
 import (
-	"errors"
-	"io"
-	"math/big"
 	"slices"
 	"strings"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/strict"
 )
 
 // CBOR labels of RFC 8428 section 6.
@@ -40,14 +37,6 @@ var textLabels = []string{
 	"bs", "bv", "bu", "bt", "bn", "bver", "n", "u", "v", "vs", "vb", "s", "t", "ut", "vd",
 }
 
-// Bounds on the CBOR itself: a pack is an array of maps, and an ignored field
-// may nest a little; a record of all known labels has 16 pairs.
-const (
-	maxNesting    = 8
-	maxPairs      = 32
-	leastElements = 16 // the library takes no smaller bound
-)
-
 // DecodeCBOR decodes a SenML CBOR pack written to, or read from, target with the
 // default limits. See [DecodeCBORLimited].
 func DecodeCBOR(target lwm2m.Path, data []byte, reg *lwm2m.Registry) (lwm2m.Payload, error) {
@@ -60,170 +49,131 @@ func DecodeCBOR(target lwm2m.Path, data []byte, reg *lwm2m.Registry) (lwm2m.Payl
 // empty pack is an instance without resources when target is one. The error is a
 // [*lwm2m.DecodeError] whose Offset is the record's index.
 func DecodeCBORLimited(target lwm2m.Path, data []byte, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, error) {
-	limits = limits.OrDefault()
-	refuse := func(index int, f fault) (lwm2m.Payload, error) {
-		r := resolver{format: formatCBOR}
-		return lwm2m.Payload{}, r.fail(index, target, f)
-	}
-	if len(data) > limits.Bytes {
-		return refuse(-1, fault{lwm2m.ReasonLimit, "input too long"})
-	}
-	pack, f := unmarshalPack(data, limits.Nodes)
-	if f != noFault {
-		return refuse(-1, f)
-	}
-	records := make([]record, len(pack))
-	for i, fields := range pack {
-		if records[i], f = readRecord(fields); f != noFault {
-			return refuse(i, f)
-		}
-	}
-	return resolve(formatCBOR, target, records, reg)
+	return CBOR.decode(packFor(CBOR, target, reg), data, limits)
 }
 
-func unmarshalPack(data []byte, nodes int) ([]map[any]any, fault) {
-	mode, err := cbor.DecOptions{
-		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-		MaxNestedLevels:  maxNesting,
-		MaxArrayElements: max(nodes, leastElements),
-		MaxMapPairs:      maxPairs,
-	}.DecMode()
-	if err != nil {
-		return nil, fault{lwm2m.ReasonLimit, "limit not supported"}
+// readCBOR reads the records of a pack. With a fault, the last record is the one at
+// fault, if any is.
+func readCBOR(data []byte, nodes int) ([]records.Record, strict.Fault) {
+	pack, f := unmarshalPack(data, nodes)
+	if f != strict.None {
+		return nil, f
 	}
+	read := make([]records.Record, len(pack))
+	for i, fields := range pack {
+		if f := readFields(&read[i], fields); f != strict.None {
+			return read[:i+1], f
+		}
+	}
+	return read, strict.None
+}
+
+func unmarshalPack(data []byte, nodes int) ([]map[any]any, strict.Fault) {
 	// A null in place of the array or of a record would be taken for an empty one.
 	var pack []map[any]any
-	if err := mode.Unmarshal(data, &pack); err != nil {
-		return nil, classify(err)
+	if f := strict.Unmarshal(data, nodes, &pack); f != strict.None {
+		return nil, f
 	}
 	if pack == nil || slices.ContainsFunc(pack, func(r map[any]any) bool { return r == nil }) {
-		return nil, fault{lwm2m.ReasonStructure, "null in place of an array or a record"}
+		return nil, strict.Refuse(lwm2m.ReasonStructure, "null in place of an array or a record")
 	}
 	if len(pack) > nodes {
-		return nil, fault{lwm2m.ReasonLimit, "too many records"}
+		return nil, strict.Refuse(lwm2m.ReasonLimit, "too many records")
 	}
-	return pack, noFault
+	return pack, strict.None
 }
 
-// classify turns the library's errors into ours. Their texts are not passed on:
-// they quote the input.
-func classify(err error) fault {
-	var (
-		nesting  *cbor.MaxNestedLevelError
-		elements *cbor.MaxArrayElementsError
-		pairs    *cbor.MaxMapPairsError
-		dup      *cbor.DupMapKeyError
-		wrong    *cbor.UnmarshalTypeError
-	)
-	switch {
-	case errors.As(err, &nesting), errors.As(err, &elements), errors.As(err, &pairs):
-		return fault{lwm2m.ReasonLimit, "too many levels, records or fields"}
-	case errors.As(err, &dup):
-		return fault{lwm2m.ReasonDuplicate, "label given twice"}
-	case errors.As(err, &wrong):
-		return fault{lwm2m.ReasonStructure, "not an array of maps"}
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fault{lwm2m.ReasonTruncated, "ends early"}
-	default:
-		return fault{lwm2m.ReasonSyntax, "not one well-formed CBOR item"}
-	}
-}
-
-func readRecord(fields map[any]any) (record, fault) {
-	var rec record
+func readFields(rec *records.Record, fields map[any]any) strict.Fault {
 	for label, content := range fields {
-		if f := rec.readField(label, content); f != noFault {
-			return record{}, f
+		if f := readField(rec, label, content); f != strict.None {
+			return f
 		}
 	}
-	return rec, noFault
+	return strict.None
 }
 
 // readField dispatches on the label, which the library gives as uint64 when it
 // is not negative, int64 when it is, and string.
-func (rec *record) readField(label, content any) fault {
+func readField(rec *records.Record, label, content any) strict.Fault {
 	switch l := label.(type) {
 	case uint64:
-		return rec.readNumbered(int64(min(l, 1<<32)), content)
+		return readNumbered(rec, int64(min(l, 1<<32)), content)
 	case int64:
-		return rec.readNumbered(l, content)
+		return readNumbered(rec, l, content)
 	case string:
-		return rec.readNamed(l, content)
+		return readNamed(rec, l, content)
 	default:
-		return fault{lwm2m.ReasonStructure, "a label is an integer or text"}
+		return strict.Refuse(lwm2m.ReasonStructure, "a label is an integer or text")
 	}
 }
 
-func (rec *record) readNumbered(label int64, content any) fault {
+func readNumbered(rec *records.Record, label int64, content any) strict.Fault {
 	switch label {
-	case labelBaseName:
-		s, ok := content.(string)
-		rec.baseName = &s
-		return must(ok, "bn is text")
-	case labelName:
-		s, ok := content.(string)
-		rec.name = s
-		return must(ok, "n is text")
+	case labelBaseName, labelName:
+		return readName(rec, label, content)
 	case labelBaseVersion:
 		return checkVersion(content)
 	case labelBaseTime, labelTime, labelUpdateTime:
-		_, ok := number(content)
-		return must(ok, "a time is a number")
+		return readTime(rec, label, content)
 	case labelBaseUnit, labelUnit:
 		_, ok := content.(string)
-		return must(ok, "a unit is text")
+		return strict.Must(ok, "a unit is text")
 	case labelValue, labelString, labelBoolean, labelData:
-		return rec.setValue(valueOf(label, content))
+		if content == nil {
+			return rec.SetNull()
+		}
+		return rec.Set(valueOf(label, content))
 	case labelBaseValue, labelBaseSum, labelSum:
-		return fault{lwm2m.ReasonUnknown, "bv, bs and s are not part of the LwM2M profile"}
+		return strict.Refuse(lwm2m.ReasonUnknown, "bv, bs and s are not part of the LwM2M profile")
 	default:
-		return noFault
+		return strict.None
 	}
 }
 
-func (rec *record) readNamed(label string, content any) fault {
+func readName(rec *records.Record, label int64, content any) strict.Fault {
+	name, ok := content.(string)
+	if label == labelBaseName {
+		rec.BaseName = &name
+	} else {
+		rec.Name, rec.Named = name, true
+	}
+	return strict.Must(ok, "bn and n are text")
+}
+
+func readTime(rec *records.Record, label int64, content any) strict.Fault {
+	v, ok := strict.Number(content)
+	if !ok {
+		return strict.Refuse(lwm2m.ReasonValue, "a time is a number")
+	}
+	return setTime(rec, label, v)
+}
+
+func readNamed(rec *records.Record, label string, content any) strict.Fault {
 	switch {
+	case label == labelObjectLink && content == nil:
+		return rec.SetNull()
 	case label == labelObjectLink:
 		text, _ := content.(string)
-		v, ok := parseLink(text)
-		return rec.setValue(v, ok)
+		return rec.Set(strict.ParseLink(text))
 	case strings.HasSuffix(label, "_"):
-		return fault{lwm2m.ReasonUnknown, "a label that ends in an underscore must be understood"}
+		return strict.Refuse(lwm2m.ReasonUnknown, "a label that ends in an underscore must be understood")
 	case slices.Contains(textLabels, label):
-		return fault{lwm2m.ReasonStructure, "a label that has a number must use it"}
+		return strict.Refuse(lwm2m.ReasonStructure, "a label that has a number must use it")
 	default:
-		return noFault
+		return strict.None
 	}
 }
 
-func must(ok bool, detail string) fault {
-	if !ok {
-		return fault{lwm2m.ReasonValue, detail}
-	}
-	return noFault
-}
-
-func checkVersion(content any) fault {
+func checkVersion(content any) strict.Fault {
 	v, ok := content.(uint64)
 	switch {
 	case !ok || v == 0:
-		return fault{lwm2m.ReasonValue, "bver is a positive integer"}
+		return strict.Refuse(lwm2m.ReasonValue, "bver is a positive integer")
 	case v > maxVersion:
-		return fault{lwm2m.ReasonVersion, "bver above 10"}
+		return strict.Refuse(lwm2m.ReasonVersion, "bver above 10")
 	default:
-		return noFault
+		return strict.None
 	}
-}
-
-func (rec *record) setValue(v lwm2m.Value, ok bool) fault {
-	if !ok {
-		return fault{lwm2m.ReasonValue, "the value does not fit its label"}
-	}
-	if rec.value != nil {
-		return fault{lwm2m.ReasonDuplicate, "more than one value in a record"}
-	}
-	rec.value = &v
-	return noFault
 }
 
 // valueOf reads the value fields that have a number.
@@ -236,69 +186,7 @@ func valueOf(label int64, content any) (lwm2m.Value, bool) {
 	case []byte:
 		return lwm2m.Opaque(c), label == labelData
 	default:
-		v, ok := number(content)
+		v, ok := strict.Number(content)
 		return v, ok && label == labelValue
-	}
-}
-
-// number reads an integer, a float or a decimal fraction (RFC 8428 section 6).
-func number(content any) (lwm2m.Value, bool) {
-	switch c := content.(type) {
-	case uint64:
-		if i := int64(c); i >= 0 {
-			return lwm2m.Integer(i), true
-		}
-		return lwm2m.Unsigned(c), true
-	case int64:
-		return lwm2m.Integer(c), true
-	case float64:
-		return lwm2m.Float(c), true
-	case cbor.Tag:
-		return decimalFraction(c)
-	default: // *big.Int among others: no LwM2M number is that large
-		return lwm2m.Value{}, false
-	}
-}
-
-// tagDecimalFraction is tag 4: mantissa * 10^exponent (RFC 8949 section 3.4.4).
-const tagDecimalFraction = 4
-
-// maxExponent bounds the work; no float64 needs more.
-const maxExponent = 400
-
-// decimalFraction gives an Integer when the fraction is one, else the nearest
-// Float.
-func decimalFraction(t cbor.Tag) (lwm2m.Value, bool) {
-	parts, ok := t.Content.([]any)
-	if t.Number != tagDecimalFraction || !ok || len(parts) != 2 {
-		return lwm2m.Value{}, false
-	}
-	exponent, okE := bigInt(parts[0])
-	mantissa, okM := bigInt(parts[1])
-	if !okE || !okM || exponent.CmpAbs(big.NewInt(maxExponent)) > 0 {
-		return lwm2m.Value{}, false
-	}
-	scale := new(big.Int).Exp(big.NewInt(10), new(big.Int).Abs(exponent), nil)
-	r := new(big.Rat).SetInt(mantissa)
-	if exponent.Sign() < 0 {
-		r.Quo(r, new(big.Rat).SetInt(scale))
-	} else {
-		r.Mul(r, new(big.Rat).SetInt(scale))
-	}
-	if r.IsInt() && r.Num().IsInt64() {
-		return lwm2m.Integer(r.Num().Int64()), true
-	}
-	f, _ := r.Float64()
-	return lwm2m.Float(f), true
-}
-
-func bigInt(content any) (*big.Int, bool) {
-	switch c := content.(type) {
-	case uint64:
-		return new(big.Int).SetUint64(c), true
-	case int64:
-		return big.NewInt(c), true
-	default:
-		return nil, false
 	}
 }

@@ -1,9 +1,9 @@
 package senml
 
 import (
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/strict"
 )
 
 // cborRecord is a record as it is written: at most one value field is set.
@@ -22,33 +22,19 @@ type cborRecord struct {
 // resource without content: those are left out. Nodes outside target and values
 // without content (KindNone) are a [*lwm2m.EncodeError].
 func EncodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
-	if err := checkNodes(formatCBOR, target, p.Nodes); err != nil {
+	if err := records.Check(formatCBOR, target, p.Nodes); err != nil {
 		return nil, err
 	}
-	names := namesFor(target, p.Nodes)
-	records := make([]cborRecord, len(p.Nodes))
+	names := records.NamesFor(target, p.Nodes)
+	out := make([]cborRecord, len(p.Nodes))
 	for i, n := range p.Nodes {
-		records[i].Name = names.relative(n.Path)
-		records[i].setValue(n.Value)
+		out[i].Name = names.Relative(n.Path)
+		out[i].setValue(n.Value)
 	}
-	if len(records) > 0 {
-		records[0].BaseName = names.base
+	if len(out) > 0 {
+		out[0].BaseName = names.Base
 	}
-	return encMode.Marshal(records)
-}
-
-// encMode keeps the width that shortest chose, for NaN and infinities too.
-var encMode = newEncMode(cbor.EncOptions{
-	NaNConvert: cbor.NaNConvertNone,
-	InfConvert: cbor.InfConvertNone,
-})
-
-func newEncMode(o cbor.EncOptions) cbor.EncMode {
-	mode, err := o.EncMode()
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return mode
+	return strict.Marshal(out)
 }
 
 func (r *cborRecord) setValue(v lwm2m.Value) {
@@ -60,7 +46,7 @@ func (r *cborRecord) setValue(v lwm2m.Value) {
 	case lwm2m.KindUnsigned:
 		r.Number = v.Uint()
 	case lwm2m.KindFloat:
-		r.Number = shortest(v.Float64())
+		r.Number = strict.Shortest(v.Float64())
 	case lwm2m.KindBoolean:
 		r.Boolean = new(v.Bool())
 	case lwm2m.KindOpaque:
@@ -68,13 +54,4 @@ func (r *cborRecord) setValue(v lwm2m.Value) {
 	case lwm2m.KindObjectLink:
 		r.Link = new(v.String())
 	}
-}
-
-// shortest is a float32 where that loses nothing. Half floats are left alone:
-// small decoders do not read them.
-func shortest(f float64) any {
-	if narrow := float32(f); float64(narrow) == f {
-		return narrow
-	}
-	return f
 }

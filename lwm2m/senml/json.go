@@ -2,9 +2,10 @@ package senml
 
 import (
 	"encoding/base64"
-	"strings"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/strict"
 )
 
 // jsonLabels gives the number that each JSON label has in CBOR (RFC 8428
@@ -30,72 +31,54 @@ func DecodeJSON(target lwm2m.Path, data []byte, reg *lwm2m.Registry) (lwm2m.Payl
 // refused. The error is a [*lwm2m.DecodeError] whose Offset is the record's
 // index.
 func DecodeJSONLimited(target lwm2m.Path, data []byte, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, error) {
-	limits = limits.OrDefault()
-	records, f := scanPack(data, limits)
-	if f != noFault {
-		r := resolver{format: formatJSON}
-		return lwm2m.Payload{}, r.fail(len(records)-1, target, f)
-	}
-	return resolve(formatJSON, target, records, reg)
+	return JSON.decode(packFor(JSON, target, reg), data, limits)
 }
 
-// scanPack reads the array of records. With a fault, the last record is the one
+// readJSON reads the array of records. With a fault, the last record is the one
 // at fault, if any is.
-func scanPack(data []byte, limits lwm2m.Limits) ([]record, fault) {
-	if len(data) > limits.Bytes {
-		return nil, fault{lwm2m.ReasonLimit, "input too long"}
-	}
-	s, f := newScanner(data)
-	if f != noFault {
+func readJSON(data []byte, nodes int) ([]records.Record, strict.Fault) {
+	s, f := strict.NewScanner(data)
+	if f != strict.None {
 		return nil, f
 	}
-	if s.peek() != '[' {
-		return nil, s.unlike("not an array of objects")
+	if s.Peek() != '[' {
+		return nil, s.Unlike("not an array of objects")
 	}
-	var records []record
-	f = s.list('[', ']', func() fault {
-		if len(records) == limits.Nodes {
-			return fault{lwm2m.ReasonLimit, "too many records"}
+	var read []records.Record
+	f = s.List('[', ']', func() strict.Fault {
+		if len(read) == nodes {
+			return strict.Refuse(lwm2m.ReasonLimit, "too many records")
 		}
-		records = append(records, record{})
-		return records[len(records)-1].scan(s)
+		read = append(read, records.Record{})
+		return scan(&read[len(read)-1], s)
 	})
-	if f != noFault {
-		return records, f
+	if f != strict.None {
+		return read, f
 	}
-	return records, s.end()
+	return read, s.End()
 }
 
 // scan reads one record.
-func (rec *record) scan(s *scanner) fault {
-	if s.peek() != '{' {
-		return s.unlike("not an array of objects")
+func scan(rec *records.Record, s *strict.Scanner) strict.Fault {
+	if s.Peek() != '{' {
+		return s.Unlike("not an array of objects")
 	}
-	return s.object(rec.readMember)
+	return s.Object(func(label string, content any) strict.Fault { return readMember(rec, label, content) })
 }
 
 // readMember reads one member of a record, by the rules for the CBOR field of
 // the same meaning.
-func (rec *record) readMember(label string, content any) fault {
+func readMember(rec *records.Record, label string, content any) strict.Fault {
 	number, known := jsonLabels[label]
 	if !known {
-		return rec.readNamed(label, content)
+		return readNamed(rec, label, content)
 	}
 	if text, isText := content.(string); isText && number == labelData {
-		data, ok := decodeBase64(text)
+		data, ok := strict.DecodeBase64(base64.RawURLEncoding, text)
 		if !ok {
-			return fault{lwm2m.ReasonValue, "vd is base64url without padding"}
+			return strict.Refuse(lwm2m.ReasonValue, "vd is base64url without padding")
 		}
 		content = data
 	}
-	return rec.readNumbered(number, content)
-}
-
-// decodeBase64 is strict where the library is lenient: it skips line breaks.
-func decodeBase64(text string) ([]byte, bool) {
-	if strings.ContainsAny(text, "\r\n") {
-		return nil, false
-	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return data, err == nil
+	return readNumbered(rec, number, content)
 }

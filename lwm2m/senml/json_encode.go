@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
 )
 
 // jsonRecord is a record as it is written: at most one value field is set.
@@ -25,34 +26,36 @@ type jsonRecord struct {
 // EncodeJSON encodes as [EncodeCBOR] does. What JSON cannot carry, NaN, the
 // infinities and text that is not UTF-8, is a [*lwm2m.EncodeError] too.
 func EncodeJSON(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
-	if err := checkNodes(formatJSON, target, p.Nodes); err != nil {
+	if err := records.Check(formatJSON, target, p.Nodes); err != nil {
 		return nil, err
 	}
-	names := namesFor(target, p.Nodes)
-	records := make([]jsonRecord, len(p.Nodes))
+	names := records.NamesFor(target, p.Nodes)
+	out := make([]jsonRecord, len(p.Nodes))
 	for i, n := range p.Nodes {
-		records[i].Name = names.relative(n.Path)
-		if !records[i].setValue(n.Value) {
-			return nil, &lwm2m.EncodeError{
-				Format: formatJSON, Path: n.Path, Reason: lwm2m.ReasonMismatch, Detail: "no value of JSON",
-			}
+		out[i].Name = names.Relative(n.Path)
+		if !out[i].setValue(n.Value) {
+			return nil, notJSON(n.Path)
 		}
 	}
-	if len(records) > 0 {
-		records[0].BaseName = names.base
+	if len(out) > 0 {
+		out[0].BaseName = names.Base
 	}
-	return marshal(records)
+	return marshal(out)
+}
+
+func notJSON(p lwm2m.Path) error {
+	return &lwm2m.EncodeError{Format: formatJSON, Path: p, Reason: lwm2m.ReasonMismatch, Detail: "no value of JSON"}
 }
 
 // marshal leaves <, > and & as they are: a Corelnk is full of them.
-func marshal(records []jsonRecord) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
+func marshal(out any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(records); err != nil {
+	if err := e.Encode(out); err != nil {
 		return nil, err
 	}
-	return bytes.TrimSuffix(out.Bytes(), []byte{'\n'}), nil
+	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
 
 // setValue reports false for what JSON cannot carry.

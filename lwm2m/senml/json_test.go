@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/valuetest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/internal/strict"
 )
 
 const jsonExample = `[{"bn":"/3/0/","n":"0","vs":"Acme"},{"n":"6/0","v":1}]`
@@ -304,8 +305,8 @@ func TestDecodeJSONRefusesSyntax(t *testing.T) {
 		{strings.Repeat("[", 60000), lwm2m.ReasonLimit},
 		{`[{"x":` + strings.Repeat("[", 60000), lwm2m.ReasonLimit},
 		{`[{"x":` + strings.Repeat(`{"x":`, 10000), lwm2m.ReasonLimit},
-		{`[{"x":` + strings.Repeat("[", maxNesting-1) + strings.Repeat("]", maxNesting-1) + `}]`, lwm2m.ReasonLimit},
-		{`[` + manyMembers(maxPairs+1) + `]`, lwm2m.ReasonLimit},
+		{`[{"x":` + strings.Repeat("[", strict.MaxNesting-1) + strings.Repeat("]", strict.MaxNesting-1) + `}]`, lwm2m.ReasonLimit},
+		{`[` + manyMembers(strict.MaxPairs+1) + `]`, lwm2m.ReasonLimit},
 		{`[{"vs":"` + strings.Repeat("x", 10<<20) + `"}]`, lwm2m.ReasonLimit},
 	} {
 		_, err := DecodeJSON(path("/3/0"), []byte(tc.in), testRegistry())
@@ -357,7 +358,7 @@ func TestDecodeJSONLimits(t *testing.T) {
 			t.Errorf("%+v: %v", tc.limits, err)
 		}
 	}
-	for _, in := range []string{`[` + manyMembers(maxPairs) + `]`, `[{"x":` + strings.Repeat("[", maxNesting-2) + strings.Repeat("]", maxNesting-2) + `}]`} {
+	for _, in := range []string{`[` + manyMembers(strict.MaxPairs) + `]`, `[{"x":` + strings.Repeat("[", strict.MaxNesting-2) + strings.Repeat("]", strict.MaxNesting-2) + `}]`} {
 		if _, err := DecodeJSON(path("/77"), []byte(in), nil); err != nil {
 			t.Errorf("%s is within the limits: %v", in, err)
 		}

@@ -1,4 +1,4 @@
-package senml
+package strict
 
 import (
 	"strconv"
@@ -7,9 +7,9 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
-// parseLink reads an object link, "66:0" (Appendix C). 65535 is allowed: it
+// ParseLink reads an object link, "66:0" (Appendix C). 65535 is allowed: it
 // means "no object".
-func parseLink(s string) (lwm2m.Value, bool) {
+func ParseLink(s string) (lwm2m.Value, bool) {
 	obj, inst, found := strings.Cut(s, ":")
 	o, okO := parseUint16(obj)
 	i, okI := parseUint16(inst)

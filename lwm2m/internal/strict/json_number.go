@@ -1,6 +1,7 @@
-package senml
+package strict
 
 import (
+	"bytes"
 	"math"
 	"math/big"
 	"regexp"
@@ -17,7 +18,12 @@ var numberGrammar = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]
 const maxDigits = 400
 
 // number reads a number. What follows it is for the caller to judge.
-func (s *scanner) number() (any, fault) {
+func (s *Scanner) number() (any, Fault) {
+	if n, length := smallInteger(s.data[s.at:]); length > 0 {
+		s.at += length
+		s.space()
+		return n, None
+	}
 	found := numberGrammar.FindSubmatch(s.data[s.at:])
 	if found == nil {
 		s.at++ // a sign alone
@@ -27,16 +33,33 @@ func (s *scanner) number() (any, fault) {
 	s.at += len(text)
 	s.space()
 	if len(text) > maxDigits {
-		return nil, fault{lwm2m.ReasonValue, "number too long"}
+		return nil, Refuse(lwm2m.ReasonValue, "number too long")
 	}
 	if e, err := strconv.Atoi(exponent); exponent != "" && (err != nil || e > maxExponent || e < -maxExponent) {
-		return nil, fault{lwm2m.ReasonValue, "number out of range"}
+		return nil, Refuse(lwm2m.ReasonValue, "number out of range")
 	}
 	v, ok := numberOf(text)
 	if !ok {
-		return nil, fault{lwm2m.ReasonValue, "number out of range"}
+		return nil, Refuse(lwm2m.ReasonValue, "number out of range")
 	}
-	return v, noFault
+	return v, None
+}
+
+// smallInteger reads what most numbers are: a few digits and nothing more. The length
+// is 0 for every other number, which may be well formed too.
+func smallInteger(data []byte) (n uint64, length int) {
+	const most = 18 // digits that fit every integer
+	for length < len(data) && isDigit(data[length]) {
+		if length == most {
+			return 0, 0
+		}
+		n = n*10 + uint64(data[length]-'0')
+		length++
+	}
+	if length == len(data) || (length > 1 && data[0] == '0') || bytes.IndexByte([]byte(".eE"), data[length]) >= 0 {
+		return 0, 0
+	}
+	return n, length
 }
 
 // numberOf gives a number as the CBOR library would: an int64 when it is
