@@ -22,6 +22,11 @@ type cborRecord struct {
 // resource without content: those are left out. Nodes outside target and values
 // without content (KindNone) are a [*lwm2m.EncodeError].
 func EncodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
+	out, err := cborRecords(target, p)
+	return finish(out, err, strict.Marshal)
+}
+
+func cborRecords(target lwm2m.Path, p lwm2m.Payload) ([]cborRecord, error) {
 	if err := records.Check(formatCBOR, target, p.Nodes); err != nil {
 		return nil, err
 	}
@@ -34,7 +39,7 @@ func EncodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	if len(out) > 0 {
 		out[0].BaseName = names.Base
 	}
-	return strict.Marshal(out)
+	return out, nil
 }
 
 func (r *cborRecord) setValue(v lwm2m.Value) {

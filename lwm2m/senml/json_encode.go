@@ -26,6 +26,11 @@ type jsonRecord struct {
 // EncodeJSON encodes as [EncodeCBOR] does. What JSON cannot carry, NaN, the
 // infinities and text that is not UTF-8, is a [*lwm2m.EncodeError] too.
 func EncodeJSON(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
+	out, err := jsonRecords(target, p)
+	return finish(out, err, marshal)
+}
+
+func jsonRecords(target lwm2m.Path, p lwm2m.Payload) ([]jsonRecord, error) {
 	if err := records.Check(formatJSON, target, p.Nodes); err != nil {
 		return nil, err
 	}
@@ -40,7 +45,7 @@ func EncodeJSON(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	if len(out) > 0 {
 		out[0].BaseName = names.Base
 	}
-	return marshal(out)
+	return out, nil
 }
 
 func notJSON(p lwm2m.Path) error {

@@ -25,21 +25,13 @@ func setTime(rec *records.Record, label int64, v lwm2m.Value) strict.Fault {
 	return strict.None
 }
 
-// seconds is the time of a sample as SenML has it: Unix seconds, of the moment of
-// sending 0. What is finer than a millisecond is cut off. Only those since
-// 1978-07-04T21:24:16Z can be written: smaller numbers mean a time relative to now (RFC
-// 8428 section 4.5.3).
-func seconds(at time.Time) (s float64, ok bool) {
+// unix is the time of a sample in seconds, 0 for the moment of sending. What is finer
+// than a millisecond is cut off. Times before 1978-07-04T21:24:16Z cannot be written:
+// such numbers mean times relative to now (RFC 8428 section 4.5.3).
+func unix(at time.Time) (seconds float64, ok bool) {
 	if at.IsZero() {
 		return 0, true
 	}
-	milliseconds := at.UnixMilli()
-	return float64(milliseconds) / 1000, milliseconds >= leastAbsolute*1000 && at.Year() <= lastYear
+	seconds = float64(at.UnixMilli()) / 1000
+	return seconds, at.Unix() >= records.LeastAbsolute && at.Unix() <= records.LastTime
 }
-
-// leastAbsolute is the first number that is no time relative to now, in seconds.
-const leastAbsolute = 1 << 28
-
-// lastYear bounds the times, so that a float64 has every millisecond and none is
-// beyond what package time can write.
-const lastYear = 9999

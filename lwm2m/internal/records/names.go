@@ -8,6 +8,7 @@ import (
 // Names splits the paths of one pack into a base name and relative names.
 type Names struct {
 	Base   string
+	target lwm2m.Path
 	prefix int  // bytes of a full path that the base name covers
 	whole  bool // the base name is that of all nodes
 }
@@ -18,17 +19,21 @@ type Names struct {
 func NamesFor(target lwm2m.Path, nodes []lwm2m.Node) Names {
 	base := target.String()
 	if len(nodes) > 0 && nodes[0].Path == target {
-		return Names{Base: base, whole: true}
+		return Names{Base: base, target: target, whole: true}
 	}
 	if target.Len() > 0 {
 		base += "/"
 	}
-	n := Names{Base: base, prefix: len(base)}
+	n := Names{Base: base, target: target, prefix: len(base)}
 	if target.Len() == 2 && target.Instance() == lwm2m.MaxID {
 		n.Base = target.Prefix(1).String() + "/"
 	}
 	return n
 }
+
+// Covers reports whether a node can be named: a resource has a value of its own or
+// instances, and the names are made for one of them.
+func (n Names) Covers(p lwm2m.Path) bool { return n.whole == (p == n.target) }
 
 // Relative is the name of a node.
 func (n Names) Relative(p lwm2m.Path) string {

@@ -94,7 +94,7 @@ func (r *resolver) all(records []Record) (lwm2m.Payload, error) {
 // record resolves one record. The path is as much as is known of it.
 func (r *resolver) record(rec *Record) (lwm2m.Path, strict.Fault) {
 	r.base.next(rec)
-	if rec.bare() {
+	if rec.bare() && !(r.Deletes && rec.Named) {
 		return r.Target, strict.None
 	}
 	path, f := r.base.path(rec)

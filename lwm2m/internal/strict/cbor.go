@@ -48,11 +48,11 @@ func classify(err error) Fault {
 	)
 	switch {
 	case errors.As(err, &nesting), errors.As(err, &elements), errors.As(err, &pairs):
-		return Refuse(lwm2m.ReasonLimit, "too many levels, records or fields")
+		return Refuse(lwm2m.ReasonLimit, "too many levels, elements or labels")
 	case errors.As(err, &dup):
 		return Refuse(lwm2m.ReasonDuplicate, "label given twice")
 	case errors.As(err, &wrong):
-		return Refuse(lwm2m.ReasonStructure, "another structure than a pack")
+		return Refuse(lwm2m.ReasonStructure, "of another structure")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return Refuse(lwm2m.ReasonTruncated, "ends early")
 	default:
@@ -148,4 +148,50 @@ func Shortest(f float64) any {
 		return narrow
 	}
 	return f
+}
+
+// ReadItem reads a value that is one CBOR item and nothing else, of definite length, as
+// the library does; a tagged one is a [cbor.Tag] whose content is not tagged.
+func ReadItem(data []byte) (any, Fault) {
+	const majorTag = 6
+	if len(data) == 0 {
+		return nil, Refuse(lwm2m.ReasonTruncated, "ends early")
+	}
+	var item any
+	if data[0]>>5 != majorTag {
+		err := itemMode.Unmarshal(data, &item)
+		return item, itemFault(err)
+	}
+	var tag cbor.RawTag
+	if err := itemMode.Unmarshal(data, &tag); err != nil {
+		return nil, itemFault(err)
+	}
+	if tag.Content[0]>>5 == majorTag {
+		return nil, Refuse(lwm2m.ReasonStructure, "a tag in a tag")
+	}
+	err := itemMode.Unmarshal(tag.Content, &item)
+	return cbor.Tag{Number: tag.Number, Content: item}, itemFault(err)
+}
+
+// itemMode reads single values: a decimal fraction is an array of two.
+var itemMode = newDecMode(cbor.DecOptions{
+	MaxNestedLevels:  4, // the least that the library takes
+	MaxArrayElements: leastElements,
+	MaxMapPairs:      leastElements,
+	IndefLength:      cbor.IndefLengthForbidden,
+})
+
+func newDecMode(o cbor.DecOptions) cbor.DecMode {
+	mode, err := o.DecMode()
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return mode
+}
+
+func itemFault(err error) Fault {
+	if err == nil {
+		return None
+	}
+	return classify(err)
 }

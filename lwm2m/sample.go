@@ -1,0 +1,11 @@
+package lwm2m
+
+import "time"
+
+// Sample is what was read at one time: an element of a Send, or of a notification
+// that was stored (sections 6.4.6 and 5.1.2).
+type Sample struct {
+	// At is the time; zero means the time of sending.
+	At      time.Time
+	Payload Payload
+}
