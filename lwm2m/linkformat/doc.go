@@ -1,7 +1,8 @@
 // Package linkformat is application/link-format (RFC 6690), 40, as LwM2M uses
 // it: the object list of a registration (section 6.2.1 of
-// OMA-TS-LightweightM2M_Core-V1_1_1), the answer to Bootstrap-Discover (section
-// 6.1.7.4), and a bounded parser for the side that receives them.
+// OMA-TS-LightweightM2M_Core-V1_1_1), the answers to Discover (section 6.3.2) and
+// Bootstrap-Discover (section 6.1.7.4), and bounded parsers for the side that receives
+// them.
 //
 // LwM2M 1.0 and later versions write two things differently: version attributes
 // are quoted in 1.0 only, and Bootstrap-Discover begins with a bare attribute in
