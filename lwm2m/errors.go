@@ -55,7 +55,7 @@ const (
 // DecodeError is what every payload decoder returns. It never repeats payload
 // content: a payload may hold keys.
 type DecodeError struct {
-	Format string // "tlv", "senml+cbor", "senml+json", "link-format"
+	Format string // such as "tlv", "senml+cbor", "link-format"
 	Offset int    // byte offset, or the record's index in SenML; -1 when unknown
 	Path   Path   // the node concerned, as far as it was known
 	Reason Reason

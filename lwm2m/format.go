@@ -14,6 +14,10 @@ const (
 	FormatTLV        Format = 11542
 	FormatJSON       Format = 11543
 	FormatLwM2MCBOR  Format = 11544
+	// The SenML of RFC 8790, which requests of FETCH and iPATCH may have in place of
+	// 110 and 112. Their answers have those.
+	FormatSenMLEtchJSON Format = 320
+	FormatSenMLEtchCBOR Format = 322
 )
 
 // earlier are the numbers that servers used before there were registered ones: those

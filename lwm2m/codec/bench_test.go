@@ -52,11 +52,11 @@ func benchmark(b *testing.B, formats []lwm2m.Format, target lwm2m.Path) {
 // One resource, as most Reads, Writes and notifications have.
 func BenchmarkResource(b *testing.B) {
 	benchmark(b, []lwm2m.Format{
-		lwm2m.FormatText, lwm2m.FormatSenMLJSON, lwm2m.FormatSenMLCBOR, lwm2m.FormatTLV,
+		lwm2m.FormatText, lwm2m.FormatCBOR, lwm2m.FormatSenMLJSON, lwm2m.FormatSenMLCBOR, lwm2m.FormatTLV, lwm2m.FormatJSON,
 	}, lwm2m.PathOf(object, 3, uint16(lwm2m.KindString)))
 }
 
 // One instance of seven resources.
 func BenchmarkInstance(b *testing.B) {
-	benchmark(b, []lwm2m.Format{lwm2m.FormatSenMLJSON, lwm2m.FormatSenMLCBOR, lwm2m.FormatTLV}, lwm2m.PathOf(object, 3))
+	benchmark(b, Formats(Create), lwm2m.PathOf(object, 3))
 }

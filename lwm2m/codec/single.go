@@ -62,8 +62,8 @@ func decodeOpaque(target lwm2m.Path, data []byte, reg *lwm2m.Registry, limits lw
 	return single(target, lwm2m.Opaque(data)), nil
 }
 
-// singleTarget finds the definition of a target that has one value: neither format
-// says a type, so there has to be one.
+// singleTarget finds the definition of a target that has one value: the formats do not
+// say all types apart, so there has to be one.
 func singleTarget(target lwm2m.Path, reg *lwm2m.Registry) (lwm2m.ResourceDef, bool) {
 	def, found := reg.Resource(target)
 	return def, found && def.Kind != lwm2m.KindNone && def.Multiple == (target.Len() == 4)

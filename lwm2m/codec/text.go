@@ -15,6 +15,7 @@ import (
 const (
 	formatText   = "text/plain"
 	formatOpaque = "opaque"
+	formatCBOR   = "cbor"
 )
 
 // appendText appends a value in text/plain (LwM2M Core section 7.4 and Appendix
