@@ -1,6 +1,9 @@
 package lwm2m
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Operations says what a management server may do with a resource. The
 // bootstrap interface is not bound by it.
@@ -36,6 +39,23 @@ type Range struct {
 	Min, Max int64
 }
 
+// FloatRange bounds a Float, both ends included.
+type FloatRange struct {
+	Min, Max float64
+}
+
+// Details are what few definitions say of a resource, or few programs ask for. They
+// are kept apart so that the other definitions stay small.
+type Details struct {
+	Units       string // as the definition writes them: "Cel", "%", "m/s2" (RFC 8428 section 12.1)
+	Description string
+	// Ranges are where the value, or the length in bytes, lies in one of several,
+	// such as an enumeration.
+	Ranges []Range
+	// Floats are the ranges of a Float, where these are no whole numbers or several.
+	Floats []FloatRange
+}
+
 // ResourceDef defines one resource of an object.
 type ResourceDef struct {
 	ID         uint16
@@ -45,6 +65,15 @@ type ResourceDef struct {
 	Multiple   bool
 	Mandatory  bool
 	Range      Range
+	Details    *Details // nil when there are none; shared by copies of the definition, and never changed
+}
+
+// Units are those of the resource, "" where it has none.
+func (d ResourceDef) Units() string {
+	if d.Details == nil {
+		return ""
+	}
+	return d.Details.Units
 }
 
 // Check tells whether v fits the definition. An empty String or Opaque always
@@ -53,13 +82,31 @@ func (d ResourceDef) Check(v Value) error {
 	if v.Kind() == d.Kind && d.inRange(v) {
 		return nil
 	}
-	return &RangeError{Resource: d.ID, Name: d.Name, Kind: d.Kind, Got: v.Kind(), Range: d.Range}
+	return &RangeError{Resource: d.ID, Name: d.Name, Kind: d.Kind, Got: v.Kind(), Range: d.Range, Details: d.Details}
 }
 
 func (d ResourceDef) inRange(v Value) bool {
-	if d.Range == (Range{}) {
+	if d.Range != (Range{}) && !d.Range.holds(v) {
+		return false
+	}
+	if d.Details == nil {
 		return true
 	}
+	return allowed(d.Details.Ranges, v, Range.holds) && allowed(d.Details.Floats, v, FloatRange.holds)
+}
+
+// allowed reports whether one of the ranges has the value; with none there is no
+// bound.
+func allowed[R any](ranges []R, v Value, holds func(R, Value) bool) bool {
+	return len(ranges) == 0 || slices.ContainsFunc(ranges, func(r R) bool { return holds(r, v) })
+}
+
+func (r FloatRange) holds(v Value) bool {
+	f := v.Float64()
+	return v.Kind() != KindFloat || f >= r.Min && f <= r.Max
+}
+
+func (r Range) holds(v Value) bool {
 	n := int64(v.Size())
 	switch v.Kind() {
 	case KindString, KindOpaque, KindCoreLink:
@@ -67,8 +114,7 @@ func (d ResourceDef) inRange(v Value) bool {
 			return true
 		}
 	case KindFloat:
-		f := v.Float64()
-		return f >= float64(d.Range.Min) && f <= float64(d.Range.Max)
+		return FloatRange{Min: float64(r.Min), Max: float64(r.Max)}.holds(v)
 	default:
 		i, ok := v.exactInt()
 		if !ok {
@@ -76,7 +122,7 @@ func (d ResourceDef) inRange(v Value) bool {
 		}
 		n = i
 	}
-	return n >= d.Range.Min && n <= d.Range.Max
+	return n >= r.Min && n <= r.Max
 }
 
 // ObjectDef defines one object. Resources are sorted by ID once it is in a
@@ -88,6 +134,10 @@ type ObjectDef struct {
 	Multiple  bool
 	Mandatory bool
 	Resources []ResourceDef
+
+	LWM2MVersion string // the least version of LwM2M that has the object; "1.0" when empty
+	URN          string // "urn:oma:lwm2m:ext:3303:1.1"; may be empty
+	Description  string // for people; may be empty
 }
 
 // Resource finds a definition by resource ID. The resources must be sorted.

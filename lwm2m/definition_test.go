@@ -76,3 +76,44 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckSeveralRanges(t *testing.T) {
+	enumeration := &Details{Ranges: []Range{{0, 3}, {99, 99}}}
+	fractions := &Details{Floats: []FloatRange{{0, 0}, {0.25, 0.5}}}
+	for _, tc := range []struct {
+		kind    Kind
+		details *Details
+		v       Value
+		ok      bool
+	}{
+		{KindInteger, enumeration, Integer(3), true},
+		{KindInteger, enumeration, Integer(4), false},
+		{KindInteger, enumeration, Integer(99), true},
+		{KindUnsigned, enumeration, Unsigned(math.MaxUint64), false},
+		{KindString, enumeration, String("four"), false},
+		{KindFloat, fractions, Float(0), true},
+		{KindFloat, fractions, Float(0.1), false},
+		{KindFloat, fractions, Float(0.5), true},
+		{KindFloat, fractions, Float(math.NaN()), false},
+		{KindFloat, &Details{Units: "Cel"}, Float(1e9), true},
+	} {
+		err := ResourceDef{ID: 4, Name: "x", Kind: tc.kind, Details: tc.details}.Check(tc.v)
+		if (err == nil) != tc.ok {
+			t.Errorf("Check(%#v) against %v = %v", tc.v, tc.details, err)
+		}
+	}
+}
+
+func TestRangeErrorNamesEveryRange(t *testing.T) {
+	d := ResourceDef{ID: 4, Name: "x", Kind: KindInteger, Details: &Details{Ranges: []Range{{0, 3}, {99, 99}}}}
+	if got, want := d.Check(Integer(4)).Error(), "lwm2m: resource 4 (x) is outside 0..3, 99"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	d = ResourceDef{ID: 4, Name: "x", Kind: KindFloat, Details: &Details{Floats: []FloatRange{{0.5, 1}}}}
+	if got, want := d.Check(Float(4)).Error(), "lwm2m: resource 4 (x) is outside 0.5..1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if d.Units() != "" || (ResourceDef{}).Units() != "" || (ResourceDef{Details: &Details{Units: "Cel"}}).Units() != "Cel" {
+		t.Error("Units()")
+	}
+}

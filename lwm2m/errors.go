@@ -3,6 +3,7 @@ package lwm2m
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // PathReason says what is wrong with a path.
@@ -103,6 +104,7 @@ type RangeError struct {
 	Kind     Kind // expected
 	Got      Kind
 	Range    Range
+	Details  *Details // has further ranges; may be nil
 }
 
 // Error implements error; it never shows the value.
@@ -110,5 +112,38 @@ func (e *RangeError) Error() string {
 	if e.Kind != e.Got {
 		return fmt.Sprintf("lwm2m: resource %d (%s) is %s, got %s", e.Resource, e.Name, e.Kind, e.Got)
 	}
-	return fmt.Sprintf("lwm2m: resource %d (%s) is outside %d..%d", e.Resource, e.Name, e.Range.Min, e.Range.Max)
+	return fmt.Sprintf("lwm2m: resource %d (%s) is outside %s", e.Resource, e.Name, strings.Join(e.ranges(), ", "))
+}
+
+// ranges are those that the value should have been in, as texts.
+func (e *RangeError) ranges() (texts []string) {
+	if e.Range != (Range{}) || e.Details == nil {
+		texts = append(texts, e.Range.String())
+	}
+	if e.Details == nil {
+		return texts
+	}
+	for _, r := range e.Details.Ranges {
+		texts = append(texts, r.String())
+	}
+	for _, r := range e.Details.Floats {
+		texts = append(texts, r.String())
+	}
+	return texts
+}
+
+// String is "0..100", or "7" where it holds one number only.
+func (r Range) String() string {
+	if r.Min == r.Max {
+		return strconv.FormatInt(r.Min, 10)
+	}
+	return fmt.Sprintf("%d..%d", r.Min, r.Max)
+}
+
+// String is "0.5..1", or "7" where it holds one number only.
+func (r FloatRange) String() string {
+	if r.Min == r.Max {
+		return fmt.Sprint(r.Min)
+	}
+	return fmt.Sprintf("%v..%v", r.Min, r.Max)
 }
