@@ -2,8 +2,9 @@
 // object model, the definitions that say which type a resource has, and the
 // CoAP codes and Content-Formats that carry it all. The
 // payload formats live below it (tlv, senml, linkformat), codec knows which of
-// them serves which operation, uri reads server URIs, and objects has the
-// definitions of the OMA core objects.
+// them serves which operation, uri reads server URIs, objects has the
+// definitions of the OMA core objects, definitions reads others from XML, and
+// object is how applications offer theirs.
 //
 // Everything here is a plain value or owned by whoever made it: no goroutine,
 // lock, clock or global state. A [Tree] is not safe for concurrent use; hand
