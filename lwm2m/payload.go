@@ -126,11 +126,18 @@ func (t *Tree) Payload(target Path) (Payload, bool) {
 	if i == nil {
 		return p, false
 	}
+	return PayloadOf(target, *i)
+}
+
+// PayloadOf is what the object instance i has at and below target, a path of two to
+// four segments whose object and instance IDs name i; false when nothing is there.
+func PayloadOf(target Path, i Instance) (p Payload, found bool) {
 	if target.Len() == 2 {
-		p.addInstance(target, *i)
+		p.addInstance(target, i)
 		return p, true
 	}
-	return p, p.addOne(target, *i)
+	found = p.addOne(target, i)
+	return p, found
 }
 
 func (p *Payload) addObject(o Object) {

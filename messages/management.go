@@ -53,3 +53,8 @@ type WriteAnswered struct {
 	Epoch Epoch
 	ID    uint64
 }
+
+// InstancesChanged says that the application's objects may have other instances than
+// the registrations say: the supervisor announces what there is. Management to
+// supervisor.
+type InstancesChanged struct{}

@@ -1,16 +1,62 @@
 package management
 
 import (
+	"context"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/core"
 )
 
 // Props returns the properties of the management actor. route returns the
 // actor in a role: core.Supervisor, and core.Link of an epoch. Its mailbox
 // drops nothing; options may add hooks.
 func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
-	return actorkit.Props(func() actor.Actor {
-		return actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Route: route})
-	}, options)
+	return actorkit.Props(func() actor.Actor { return newShell(config, route) }, options)
+}
+
+// shell calls the application's objects. What it has begun ends with it.
+type shell struct {
+	*actorkit.Shell
+	config Config
+	ctx    context.Context // of all handlers
+	cancel context.CancelFunc
+}
+
+func newShell(config Config, route actorkit.Route) *shell {
+	s := &shell{config: config}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.Shell = actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Executor: s, Route: route})
+	return s
+}
+
+// Receive implements actor.Actor.
+func (s *shell) Receive(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case *actor.Stopping, *actor.Restarting:
+		s.cancel()
+	}
+	s.Shell.Receive(ctx)
+}
+
+// Run implements actorkit.Executor.
+func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
+	switch effect := effect.(type) {
+	case Call:
+		root, self := ctx.ActorSystem().Root, ctx.Self()
+		go run(s.ctx, effect, func(out Returned) { root.Send(self, out) })
+	case Report:
+		s.log(effect.Fault)
+	default:
+		return false
+	}
+	return true
+}
+
+// log has the application told that one of its objects has failed.
+func (s *shell) log(f Fault) {
+	if s.config.Log != nil {
+		s.config.Log(f)
+	}
 }

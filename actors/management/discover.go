@@ -10,58 +10,160 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// discover lists what is at and below an object, instance or resource, with
-// the number of instances of a multiple resource (section 6.3.2). There are no
-// other attributes yet.
-func (s session) discover(path lwm2m.Path) answer {
-	if path.Len() > 3 {
-		return *notAllowed
+// discover is Discover (section 6.3.2): it lists what is at and below an object, instance
+// or resource, with the number of instances of a multiple resource, and the version of
+// an object where that is not the initial one.
+func (s session) discover(r task) answer {
+	path, in := r.path, r.in
+	var sources []source
+	for _, src := range s.discoverable(r.object, path) {
+		src.ask = src.ask && s.mustRead(src)
+		sources = append(sources, src)
 	}
-	var links []byte
-	add := func(p lwm2m.Path, dimension int) { links = appendLink(links, p, dimension) }
+	return s.read(in, sources, func(done reading) answer { return done.links(path, in, r.object) })
+}
+
+// discoverable lists the instances that a Discover is about.
+func (s session) discoverable(o *served, path lwm2m.Path) []source {
 	if path.Len() == 1 {
-		add(path, 0)
+		return s.sources(path)
 	}
-	for _, inst := range s.instances(path.Object()) {
-		instance := lwm2m.PathOf(path.Object(), inst)
-		if path.Contains(instance) {
-			add(instance, 0)
+	return []source{s.source(o, path.Prefix(2))}
+}
+
+// mustRead reports whether only a Read tells what an instance has: which resources, or
+// how many instances one of them has.
+func (s session) mustRead(src source) bool {
+	ids, ok := s.listed(src.object, src.target.Instance())
+	if !ok {
+		return true
+	}
+	i, _, _ := s.snapshot(src.object, src.target.Instance())
+	return slices.ContainsFunc(ids, func(id uint16) bool {
+		def, _ := src.object.resource(id)
+		_, found := i.Resource(id)
+		return def.Multiple && !found
+	})
+}
+
+// links answers a Discover from what its instances have.
+func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
+	w := linkWriter{quoted: r.version10(in.Epoch)}
+	if path.Len() == 1 {
+		w.link(path)
+		w.version(o.version())
+	}
+	for _, src := range r.sources {
+		if src.gone() {
+			continue
 		}
-		for _, r := range s.resources(instance) {
-			if child := instance.Child(r.ID); path.Contains(child) {
-				add(child, len(r.Instances))
+		if src.err != nil {
+			return r.refusal(src.target, src.err)
+		}
+		r.instanceLinks(&w, path, src)
+	}
+	return answer{Answer: answers.Content(messages.FormatLinkFormat, w.b)}
+}
+
+func (s session) instanceLinks(w *linkWriter, path lwm2m.Path, src source) {
+	instance := src.target
+	if path.Contains(instance) {
+		w.link(instance)
+	}
+	for _, e := range s.entries(src) {
+		if child := instance.Child(e.id); path.Contains(child) {
+			w.link(child)
+			w.dimension(e.instances)
+		}
+	}
+}
+
+// entry is a resource as Discover shows it.
+type entry struct {
+	id        uint16
+	instances int // of a multiple resource
+}
+
+// entries lists an instance's resources in order, with those that can be executed or
+// only written.
+func (s session) entries(src source) []entry {
+	counted := map[uint16]int{}
+	for _, n := range src.payload.Nodes {
+		counted[n.Path.Resource()] += n.Path.Len() - 3
+	}
+	for _, path := range src.payload.Multiples {
+		counted[path.Resource()] += 0 // there, if empty
+	}
+	ids, listed := s.listed(src.object, src.target.Instance())
+	if !listed {
+		ids = s.unreadable(src.object)
+	}
+	for _, id := range ids {
+		counted[id] += 0
+	}
+	var all []entry
+	for id, n := range counted {
+		all = append(all, entry{id, n})
+	}
+	slices.SortFunc(all, func(a, b entry) int { return int(a.id) - int(b.id) })
+	return all
+}
+
+// unreadable lists the resources that no Read shows.
+func (s session) unreadable(o *served) (ids []uint16) {
+	switch {
+	case o.id == objects.Server:
+		ids = []uint16{objects.ServerRegistrationUpdateTrigger}
+		if hasBootstrap(s.model) {
+			ids = append(ids, objects.ServerBootstrapRequestTrigger)
+		}
+	case o.app != nil:
+		for _, def := range o.def.Resources {
+			if !def.Operations.Has(lwm2m.OpRead) && s.supports(o, def) {
+				ids = append(ids, def.ID)
 			}
 		}
 	}
-	return answer{Answer: answers.Content(messages.FormatLinkFormat, links)}
+	return ids
 }
 
-// resources lists an instance's resources, the executable ones included, in
-// order.
-func (s session) resources(path lwm2m.Path) []lwm2m.Resource {
-	i, _ := s.object(path.Object()).Instance(path.Object(), path.Instance())
-	resources := i.Resources
-	if path.Object() == objects.Server {
-		resources = append(resources, lwm2m.Resource{ID: objects.ServerRegistrationUpdateTrigger})
-		if hasBootstrap(s.model) {
-			resources = append(resources, lwm2m.Resource{ID: objects.ServerBootstrapRequestTrigger})
-		}
-	}
-	slices.SortFunc(resources, func(a, b lwm2m.Resource) int { return int(a.ID) - int(b.ID) })
-	return resources
+// supports reports whether an application's object can do anything with a resource that
+// cannot be read.
+func (s session) supports(o *served, def lwm2m.ResourceDef) bool {
+	return def.Operations.Has(lwm2m.OpExecute) && o.executor != nil || def.Operations.Has(lwm2m.OpWrite) && o.writer != nil
 }
 
-// appendLink appends a link of RFC 6690; a dimension of 0 is not shown.
-func appendLink(links []byte, path lwm2m.Path, dimension int) []byte {
-	if len(links) > 0 {
-		links = append(links, ',')
+// linkWriter writes links of RFC 6690.
+type linkWriter struct {
+	b      []byte
+	quoted bool // versions are, as in LwM2M 1.0
+}
+
+func (w *linkWriter) link(path lwm2m.Path) {
+	if len(w.b) > 0 {
+		w.b = append(w.b, ',')
 	}
-	links = append(links, '<')
-	links = append(links, path.String()...)
-	links = append(links, '>')
-	if dimension > 0 {
-		links = append(links, ";dim="...)
-		links = strconv.AppendInt(links, int64(dimension), 10)
+	w.b = append(w.b, '<')
+	w.b = append(w.b, path.String()...)
+	w.b = append(w.b, '>')
+}
+
+// dimension adds the number of instances of a multiple resource; 0 is not shown.
+func (w *linkWriter) dimension(n int) {
+	if n > 0 {
+		w.b = append(w.b, ";dim="...)
+		w.b = strconv.AppendInt(w.b, int64(n), 10)
 	}
-	return links
+}
+
+// version adds the version of an object; empty is not shown.
+func (w *linkWriter) version(v string) {
+	if v == "" {
+		return
+	}
+	if w.quoted {
+		v = strconv.Quote(v)
+	}
+	w.b = append(w.b, ";ver="...)
+	w.b = append(w.b, v...)
 }

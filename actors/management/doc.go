@@ -3,12 +3,12 @@
 // comes with the server's account, and the answer goes to the link that
 // brought it.
 //
-// The model has three objects: Security (0), which no management server may
-// touch or see; Server (1), as bootstrap, the configuration and the servers left it;
-// and Device (3), made from the configuration. Read, Discover, and of the Server
-// object Write and the two Execute triggers are served. Observe is answered as a
-// plain Read, without an Observe option, which tells the server that there is no
-// observation (RFC 7641 section 4.1). Everything else is refused.
+// The model has the Security object (0), which no management server may touch or see;
+// Server (1), as bootstrap, the configuration and the servers left it; Device (3), made
+// from the configuration; and the objects of the application (lwm2m/object), one of
+// which may take the place of Device. Observe is answered as a plain Read, without an
+// Observe option, which tells the server that there is no observation (RFC 7641 section
+// 4.1), and Write-Attributes is refused.
 //
 // A server sees its own Server instance only. Without Access Control objects
 // nothing says what it may do with another server's, so it may do nothing.
@@ -18,6 +18,14 @@
 // messages.ModelChanged, also after the actor was restarted. A Write that is well
 // formed goes there too, and is answered with what has become of it. A request is looked up
 // in the model directly, so that its cost does not grow with what else is there.
+//
+// What an object of the application has in memory is asked for on the actor's own
+// goroutine. Everything else is a [Call], for which the shell takes a goroutine of its own;
+// a job is the request that waits for one. A change of several instances is prepared by
+// all of their objects before the first carries it out, and closes the instances to other
+// changes meanwhile. A handler that has not returned at the deadline is answered for
+// with 5.00, and counts against its object until it returns.
+//
 // The package is internal to the runtime: nothing in it may be touched from outside
-// except through messages, but for ObjectEntries, a pure function.
+// except through messages, but for Announced and RegistryOf.
 package management

@@ -1,10 +1,12 @@
 package management
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -12,39 +14,84 @@ import (
 // Config is what does not change while the client runs.
 type Config struct {
 	Device Device
-	// Registry defines the objects of the model; nil means the core objects.
+	// Objects are the application's, with different IDs, none of them 0, 1, 2 or 21. One
+	// with ID 3 takes the place of Device.
+	Objects []object.Object
+	// Registry defines the objects of the model, those of the application included; nil
+	// means the core objects and what Objects say of themselves.
 	Registry *lwm2m.Registry
+	// Deadline is how long handlers of the application have for one request; 0 means
+	// DefaultDeadline.
+	Deadline time.Duration
+	// Log is told of every fault of an application's object. It must not block; nil
+	// means that nobody wants to know.
+	Log func(Fault)
 }
 
-// Machine is the pure core. It implements core.Machine. It has no states: a
-// request is answered from the model as it stands, but for a Write, whose answer
-// waits for the supervisor.
+func (c Config) withDefaults() Config {
+	if c.Registry == nil {
+		c.Registry = RegistryOf(c.Objects)
+	}
+	c.Deadline = cmp.Or(c.Deadline, DefaultDeadline)
+	return c
+}
+
+// RegistryOf defines the core objects and those of the application, whose definitions
+// count where they define the same object.
+func RegistryOf(apps []object.Object) *lwm2m.Registry {
+	if len(apps) == 0 {
+		return objects.Core()
+	}
+	defs := []lwm2m.ObjectDef{objects.SecurityDef(), objects.ServerDef(), objects.DeviceDef()}
+	for _, app := range apps {
+		defs = append(defs, app.Definition())
+	}
+	return lwm2m.NewRegistry(defs...)
+}
+
+// Machine is the pure core. It implements core.Machine. A request is answered from the
+// model as it stands, but for a Write to the Server object, whose answer waits for the
+// supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
-// messages.SessionLost and messages.Inbound. A reply goes to core.Link of the epoch
-// that brought the request.
+// messages.SessionLost, messages.Inbound and Returned. A reply goes to core.Link of the
+// epoch that brought the request.
 type Machine struct {
 	config   Config
-	device   *lwm2m.Tree               // object 3, but for the time
+	catalog  catalog
+	device   *lwm2m.Tree               // object 3 of the client's own, but for the time
 	model    *lwm2m.Tree               // objects 0 and 1
 	versions map[messages.Epoch]string // LwM2M versions of the sessions that are up
 	writes   map[messages.Epoch]uint64 // the Write of each link that waits for its outcome
+
+	lastJob  uint64
+	jobs     map[uint64]*job       // by ID
+	overdue  map[uint64]late       // handlers of jobs that have been answered without them
+	changing map[lwm2m.Path]uint64 // the job that changes an instance
+	faults   []Fault               // of the application's objects, in this step
 }
 
 // New returns a machine without a Server object, until the first
 // messages.ModelChanged.
 func New(config Config) *Machine {
-	if config.Registry == nil {
-		config.Registry = objects.Core()
-	}
+	config = config.withDefaults()
 	return &Machine{
-		config: config, device: config.Device.tree(), model: lwm2m.NewTree(),
+		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
 		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]uint64{},
+		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
 	}
 }
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
+	effects := m.step(now, in)
+	if len(m.faults) > 0 {
+		effects = append(effects, m.reports()...)
+	}
+	return effects
+}
+
+func (m *Machine) step(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.ModelChanged:
 		m.model = in.Tree.Clone()
@@ -56,25 +103,46 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return m.serve(now, in)
 	case messages.ModelWritten:
 		return m.written(in)
+	case Returned:
+		return m.returned(now, in)
 	case core.Expired:
-		return m.expired(in)
+		return m.expired(in.Timer)
 	}
 	return nil
 }
 
 func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
-	answer := session{Machine: m, peer: in.Peer, now: now}.answer(in)
-	if answer.write != nil {
-		return m.ask(*answer.write)
+	a := session{Machine: m, peer: in.Peer, now: now}.answer(in)
+	if a.later != nil {
+		return a.later
 	}
-	effects := []core.Effect{core.Tell{To: core.Link, Epoch: in.Epoch, Message: answer.Reply(in)}}
-	switch answer.trigger {
+	return m.reply(in.Epoch, in.ID, a)
+}
+
+// reply answers a request, and sets off what follows the answer. What an object has
+// answered in the step in which it was at fault counts for nothing.
+func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect {
+	if len(m.faults) > 0 && a.Code.Class() != failed.Code.Class() {
+		a = *failed
+	}
+	message := messages.Reply{
+		Epoch: epoch, ID: id, Code: a.Code, LocationPath: a.location, ContentFormat: a.Format, MaxAge: a.maxAge, Payload: a.Payload,
+	}
+	effects := []core.Effect{core.Tell{To: core.Link, Epoch: epoch, Message: message}}
+	switch a.trigger {
 	case triggerUpdate:
-		effects = append(effects, tell(messages.UpdateTriggered{Epoch: in.Epoch}))
+		effects = append(effects, tell(messages.UpdateTriggered{Epoch: epoch}))
 	case triggerBootstrap:
-		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: in.Epoch}))
+		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: epoch}))
 	}
 	return effects
+}
+
+func (m *Machine) expired(timer core.Timer) []core.Effect {
+	if timer.Name == nameJob {
+		return m.jobExpired(timer.Key)
+	}
+	return m.writeExpired(messages.Epoch(timer.Key))
 }
 
 func tell(message any) core.Effect { return core.Tell{To: core.Supervisor, Message: message} }

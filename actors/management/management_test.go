@@ -375,7 +375,7 @@ func TestModelIsCopied(t *testing.T) {
 }
 
 func TestObjectEntries(t *testing.T) {
-	entries := ObjectEntries(model(true))
+	entries := Announced(Config{})(model(true))
 	if len(entries) != 2 || entries[0].ID != 1 || entries[1].ID != 3 {
 		t.Fatalf("got %v", entries)
 	}

@@ -27,16 +27,6 @@ const deviceInstance = 0
 
 var currentTime = lwm2m.PathOf(objects.Device, deviceInstance, objects.DeviceCurrentTime)
 
-// ObjectEntries lists the objects and instances that a registration announces,
-// of objects 0 and 1: the Server object as it is, and the Device object. The
-// Security object is never announced.
-func ObjectEntries(tree *lwm2m.Tree) []messages.ObjectEntry {
-	return []messages.ObjectEntry{
-		{ID: objects.Server, Instances: tree.Instances(objects.Server)},
-		{ID: objects.Device, Instances: []uint16{deviceInstance}},
-	}
-}
-
 // tree is object 3, with any time.
 func (d Device) tree() *lwm2m.Tree {
 	tree := lwm2m.NewTree()
@@ -55,22 +45,34 @@ func (d Device) tree() *lwm2m.Tree {
 	return tree
 }
 
-// object returns the tree that has an object of the model; nil for an object that
-// no server can see. What it may see of object 1, sees decides.
-func (s session) object(obj uint16) *lwm2m.Tree {
-	switch obj {
-	case objects.Server:
-		return s.model
-	case objects.Device:
-		return s.device
+// tree returns the tree that has an object of the client's own.
+func (m *Machine) tree(o *served) *lwm2m.Tree {
+	if o.id == objects.Device {
+		return m.device
 	}
-	return nil
+	return m.model
 }
 
-// sees reports whether the server may see an instance that is there: of object 1
-// its own, and everything else.
-func (s session) sees(obj, inst uint16) bool {
-	return obj != objects.Server || owns(s.model, s.peer, inst)
+// rights are what a server may do with an object instance (LwM2M Core section 7.3).
+type rights uint8
+
+const (
+	mayRead rights = 1 << iota // also Observe and Write-Attributes
+	mayWrite
+	mayExecute
+	mayDelete
+	mayCreate
+
+	mayAll = mayRead | mayWrite | mayExecute | mayDelete | mayCreate
+)
+
+// rights returns what the server may do with an instance: of object 1 everything with
+// its own and nothing with another server's, and everything else.
+func (s session) rights(obj, inst uint16) rights {
+	if obj == objects.Server && !owns(s.model, s.peer, inst) {
+		return 0
+	}
+	return mayAll
 }
 
 // owns reports whether the Server instance belongs to the peer.
@@ -79,42 +81,28 @@ func owns(model *lwm2m.Tree, peer messages.Peer, inst uint16) bool {
 	return found && v == lwm2m.Integer(int64(peer.ID))
 }
 
-// instances lists the instances of an object that the server may see.
-func (s session) instances(obj uint16) (seen []uint16) {
-	for _, inst := range s.object(obj).Instances(obj) {
-		if s.sees(obj, inst) {
-			seen = append(seen, inst)
+// readable lists the instances of an object that the server may read.
+func (s session) readable(o *served) []uint16 {
+	all := s.instances(o)
+	ids := make([]uint16, 0, len(all))
+	for _, inst := range all {
+		if s.rights(o.id, inst)&mayRead != 0 {
+			ids = append(ids, inst)
 		}
 	}
-	return seen
+	return ids
 }
 
-// payload is what the server may read at and below a path that locate has found,
-// as of now; false for what can only be executed.
-func (s session) payload(path lwm2m.Path) (p lwm2m.Payload, found bool) {
-	if path.Len() > 1 {
-		p, found = s.object(path.Object()).Payload(path)
-	} else {
-		p, found = s.wholeObject(path), true
-	}
+// own is what one of the client's own objects has at and below a path of two to four
+// segments, as of now.
+func (s session) own(o *served, path lwm2m.Path) (p lwm2m.Payload, found bool) {
+	p, found = s.tree(o).Payload(path)
 	for i := range p.Nodes {
 		if p.Nodes[i].Path == currentTime {
 			p.Nodes[i].Value = lwm2m.Time(s.now)
 		}
 	}
 	return p, found
-}
-
-// wholeObject is what the server may read of an object; nothing where there is no
-// instance for it.
-func (s session) wholeObject(path lwm2m.Path) (all lwm2m.Payload) {
-	for _, inst := range s.instances(path.Object()) {
-		p, _ := s.object(path.Object()).Payload(path.Child(inst))
-		all.Nodes = append(all.Nodes, p.Nodes...)
-		all.Instances = append(all.Instances, p.Instances...)
-		all.Multiples = append(all.Multiples, p.Multiples...)
-	}
-	return all
 }
 
 // hasBootstrap reports whether there is a bootstrap account.

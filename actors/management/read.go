@@ -7,20 +7,43 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// get is Read (section 6.3.1), or Discover (6.3.2) when links are asked for.
-func (s session) get(path lwm2m.Path, in messages.Inbound) answer {
-	if in.Accept != nil && *in.Accept == messages.FormatLinkFormat {
-		return s.discover(path)
+// get is Read (section 6.3.1). What is in memory is answered without a detour.
+func (s session) get(r task) answer {
+	if r.path.Len() > 1 {
+		if src := s.source(r.object, r.path); !src.ask {
+			return s.readAnswer(r.path, r.in, src)
+		}
 	}
-	payload, found := s.payload(path)
-	if !found { // an executable resource
-		return *notAllowed
+	path, in := r.path, r.in // what the answer needs of the request when it comes later
+	return s.read(in, s.sources(path), func(done reading) answer {
+		if path.Len() > 1 {
+			return done.readAnswer(path, in, done.sources[0])
+		}
+		p, err := content(done.sources)
+		if err != nil {
+			return done.refusal(path, err)
+		}
+		return done.encode(path, in, p)
+	})
+}
+
+// readAnswer answers the Read of one source.
+func (s session) readAnswer(path lwm2m.Path, in messages.Inbound, src source) answer {
+	switch {
+	case src.err != nil:
+		return s.refusal(path, src.err)
+	case !src.found:
+		return *notFound
 	}
+	return s.encode(path, in, src.payload)
+}
+
+func (s session) encode(path lwm2m.Path, in messages.Inbound, p lwm2m.Payload) answer {
 	format := s.format(in.Epoch)
 	if in.Accept != nil {
 		format = *in.Accept
 	}
-	return answer{Answer: answers.Encode(format, path, payload)}
+	return answer{Answer: answers.Encode(format, path, p)}
 }
 
 // format is that of an answer to a server that states no preference: of the two

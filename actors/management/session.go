@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -20,8 +21,11 @@ type session struct {
 // answer is what becomes of a request.
 type answer struct {
 	answers.Answer
-	trigger trigger
-	write   *messages.WriteModel // to be carried out, and answered later; nil for none
+	maxAge   *uint32  // seconds; nil for none
+	location []string // of what was created
+	trigger  trigger
+	// later is what is done instead of answering: the answer comes of it.
+	later []core.Effect
 }
 
 // trigger is what an Execute sets off once it has been answered.
@@ -41,14 +45,68 @@ var (
 	notFound     = refuse(messages.NotFound, "no such object, instance or resource")
 	notAllowed   = refuse(messages.MethodNotAllowed, "the target does not support the operation")
 	unauthorized = refuse(messages.Unauthorized, "no access to the target")
+	failed       = refuse(messages.InternalServerError, "the object failed")
 )
+
+// operation is what a request asks for.
+type operation uint8
+
+// The operations of LwM2M Core section 6.3.
+const (
+	none operation = iota
+	opRead
+	opDiscover
+	opWriteAttributes
+	opReplace
+	opUpdate
+	opExecute
+	opCreate
+	opDelete
+)
+
+// operationOf tells the operations on a path apart (the mapping of LwM2M to CoAP).
+func operationOf(in messages.Inbound, path lwm2m.Path) operation {
+	switch in.Code {
+	case messages.GET:
+		if in.Accept != nil && *in.Accept == messages.FormatLinkFormat {
+			return opDiscover
+		}
+		return opRead
+	case messages.PUT:
+		if in.ContentFormat == nil && len(in.Payload) == 0 {
+			return opWriteAttributes
+		}
+		return opReplace
+	case messages.POST:
+		return [...]operation{none, opCreate, opUpdate, opExecute, opUpdate}[path.Len()]
+	case messages.DELETE:
+		return opDelete
+	}
+	return none
+}
+
+// needs are the rights that an operation on an instance takes (section 7.3). Create
+// takes one on the object.
+var needs = [...]rights{
+	none: mayRead, opRead: mayRead, opDiscover: mayRead, opWriteAttributes: mayRead, opReplace: mayWrite, opUpdate: mayWrite,
+	opExecute: mayExecute, opDelete: mayDelete,
+}
+
+// task is a request on a path below the root.
+type task struct {
+	in     messages.Inbound
+	path   lwm2m.Path
+	op     operation
+	object *served
+}
 
 // bs is the path of the bootstrap interface, which management servers may not
 // use.
 const bs = "bs"
 
-// answer judges a request in the order that LwM2M Core section 6.3 implies:
-// path, object, access, instance, resource, operation, formats.
+// answer judges a request in the order that LwM2M Core section 6.3 implies: path,
+// interface, object, instance, access, resource, operation. Formats, payload and what
+// the object says come with the operation.
 func (s session) answer(in messages.Inbound) answer {
 	if len(in.Path) == 1 && in.Path[0] == bs {
 		return *notAllowed
@@ -57,107 +115,163 @@ func (s session) answer(in messages.Inbound) answer {
 	if err != nil {
 		return *refuse(messages.BadRequest, err.Error())
 	}
-	if refusal := s.locate(path, in.Code); refusal != nil {
+	if path.Len() == 0 {
+		return s.root(in)
+	}
+	r := task{in: in, path: path, op: operationOf(in, path), object: s.catalog[path.Object()]}
+	if refusal := s.judge(r); refusal != nil {
 		return *refusal
 	}
-	switch {
-	case in.Code == messages.GET:
-		return s.get(path, in)
-	case in.Code == messages.POST && s.executable(path):
-		return s.execute(path, in)
-	case in.Code == messages.PUT, in.Code == messages.POST:
-		return s.write(path, in)
+	if len(s.faults) > 0 { // an object that was asked has panicked
+		return *failed
+	}
+	return s.carryOut(r)
+}
+
+// root answers a request for the whole of the model.
+func (s session) root(in messages.Inbound) answer {
+	if in.Code == messages.GET {
+		return *refuse(messages.BadRequest, "the root cannot be read")
 	}
 	return *notAllowed
 }
 
-// locate refuses a target that does not exist or that this server may not see.
-func (s session) locate(path lwm2m.Path, method messages.CoAPCode) *answer {
+// judge refuses what cannot be carried out, for the first reason there is.
+func (s session) judge(r task) *answer {
 	switch {
-	case path.Len() == 0 && method == messages.GET:
-		return refuse(messages.BadRequest, "the root cannot be read")
-	case path.Len() == 0:
-		return notAllowed
-	case path.Object() == objects.Security, path.Object() == objects.OSCORE:
+	case r.path.Object() == objects.Security, r.path.Object() == objects.OSCORE:
 		return unauthorized
-	case s.object(path.Object()) == nil:
+	case r.object == nil:
 		return notFound
-	case path.Len() == 1:
-		return nil
+	case r.path.Len() == 1:
+		return s.judgeObject(r)
+	case !s.hasInstance(r.object, r.path.Instance()):
+		return notFound
+	case s.rights(r.path.Object(), r.path.Instance())&needs[r.op] == 0:
+		return unauthorized
+	case r.path.Len() == 2:
+		return s.judgeInstance(r)
 	}
-	if refusal := s.locateInstance(path); refusal != nil || path.Len() == 2 {
+	if refusal := s.judgeResource(r); refusal != nil {
 		return refusal
 	}
-	if method == messages.PUT && s.writable(path) {
-		return nil // made by the Write where it is not there yet
-	}
-	return s.locateResource(path)
-}
-
-func (s session) locateInstance(path lwm2m.Path) *answer {
-	switch {
-	case !s.object(path.Object()).HasInstance(path.Object(), path.Instance()):
-		return notFound
-	case !s.sees(path.Object(), path.Instance()):
-		return unauthorized
+	if !s.allows(r) {
+		return notAllowed
 	}
 	return nil
 }
 
-// locateResource finds stored and executable resources. A mandatory resource
-// that this device does not support (Reboot) exists and allows nothing.
-func (s session) locateResource(path lwm2m.Path) *answer {
-	resource := path.Prefix(3)
-	stored, found := s.object(path.Object()).Resource(resource)
-	def, _ := s.config.Registry.Resource(resource)
+// judgeObject says which operations an object as a whole allows.
+func (s session) judgeObject(r task) *answer {
 	switch {
-	case !found && def.Operations.Has(lwm2m.OpExecute) && path.Len() == 4:
+	case r.op == opRead, r.op == opDiscover, r.op == opCreate && s.creatable(r.object):
+		return nil
+	}
+	return notAllowed
+}
+
+// judgeInstance says which operations an instance as a whole allows.
+func (s session) judgeInstance(r task) *answer {
+	o := r.object
+	switch r.op {
+	case opRead, opDiscover:
+		return nil
+	case opReplace, opUpdate:
+		if o.writer != nil || o.id == objects.Server {
+			return nil
+		}
+	case opDelete:
+		if o.deleter != nil && (o.def.Multiple || !o.def.Mandatory) {
+			return nil
+		}
+	}
+	return notAllowed
+}
+
+// judgeResource finds the resource or resource instance. A mandatory resource that this
+// device does not support (Reboot) exists and allows nothing.
+func (s session) judgeResource(r task) *answer {
+	if (r.op == opReplace || r.op == opUpdate) && s.writable(r.object, r.path) {
+		return nil // made by the Write where it is not there yet
+	}
+	if r.object.app != nil {
+		return s.judgeAppResource(r)
+	}
+	resource := r.path.Prefix(3)
+	stored, found := s.tree(r.object).Resource(resource)
+	def, _ := r.object.resource(resource.Resource())
+	switch {
+	case !found && def.Operations.Has(lwm2m.OpExecute) && r.path.Len() == 4:
 		return notFound
-	case s.executable(resource):
+	case ownTrigger(resource) != triggerNone:
 		return nil
 	case !found && def.Mandatory:
 		return notAllowed
 	case !found:
 		return notFound
-	case path.Len() == 4 && !hasInstance(stored, path.ResourceInstance()):
+	case r.path.Len() == 4 && !hasInstance(stored, r.path.ResourceInstance()):
 		return notFound
 	}
 	return nil
+}
+
+// judgeAppResource finds a resource of an application's object, as far as that is known
+// without a Read, which finds out the rest.
+func (s session) judgeAppResource(r task) *answer {
+	def, defined := r.object.resource(r.path.Resource())
+	switch {
+	case !defined, r.path.Len() == 4 && !def.Multiple:
+		return notFound
+	case s.has(r.object, r.path.Instance(), r.path.Resource()) != absent:
+		return nil
+	case def.Mandatory && r.path.Len() == 3:
+		return notAllowed
+	}
+	return notFound
 }
 
 func hasInstance(r lwm2m.Resource, id uint16) bool {
 	return slices.ContainsFunc(r.Instances, func(ri lwm2m.ResourceInstance) bool { return ri.ID == id })
 }
 
-// triggers lists the executable resources of the Server object that are
-// supported.
-var triggers = map[uint16]trigger{
-	objects.ServerRegistrationUpdateTrigger: triggerUpdate,
-	objects.ServerBootstrapRequestTrigger:   triggerBootstrap,
+// writable reports whether a path is that of a resource that servers can write, or
+// of an instance of one that has several. It need not be there yet.
+func (s session) writable(o *served, path lwm2m.Path) bool {
+	def, found := o.resource(path.Resource())
+	return found && (o.writer != nil || o.id == objects.Server) && def.Operations.Has(lwm2m.OpWrite) && (path.Len() == 3 || def.Multiple)
 }
 
-// executable reports whether the path names a resource that can be executed.
-func (s session) executable(path lwm2m.Path) bool {
-	return path.Len() == 3 && path.Object() == objects.Server && triggers[path.Resource()] != triggerNone
-}
-
-// execute answers the triggers of the Server object (section 6.3.5 and
-// Appendix E.2); the trigger itself follows the answer.
-func (s session) execute(path lwm2m.Path, in messages.Inbound) answer {
-	what := triggers[path.Resource()]
-	switch {
-	case what == triggerBootstrap && !hasBootstrap(s.model):
-		return *refuse(messages.MethodNotAllowed, "there is no bootstrap account")
-	case in.ContentFormat != nil && in.ContentFormat.Standard() != messages.FormatText:
-		return *refuse(messages.UnsupportedFormat, "the arguments of Execute are text")
-	case !wellFormed(in.Payload):
-		return *refuse(messages.BadRequest, "malformed arguments")
+// allows reports whether a resource that is there allows the operation.
+func (s session) allows(r task) bool {
+	def, _ := r.object.resource(r.path.Resource())
+	switch r.op {
+	case opRead:
+		return def.Operations.Has(lwm2m.OpRead)
+	case opDiscover:
+		return r.path.Len() == 3
+	case opReplace, opUpdate:
+		return s.writable(r.object, r.path)
+	case opExecute:
+		return ownTrigger(r.path) != triggerNone || r.object.executor != nil && def.Operations.Has(lwm2m.OpExecute)
+	case opDelete:
+		return r.path.Len() == 4 && r.object.writer != nil && def.Operations.Has(lwm2m.OpWrite) && !s.version10(r.in.Epoch)
 	}
-	return answer{Answer: answers.Done(messages.Changed), trigger: what}
+	return false
 }
 
-// wellFormed reports whether the payload of an Execute can be parsed.
-func wellFormed(payload []byte) bool {
-	_, ok := lwm2m.ParseArguments(payload)
-	return ok
+// carryOut does what has been judged to be possible.
+func (s session) carryOut(r task) answer {
+	switch r.op {
+	case opRead:
+		return s.get(r)
+	case opDiscover:
+		return s.discover(r)
+	case opExecute:
+		return s.execute(r)
+	case opCreate:
+		return s.create(r)
+	case opDelete:
+		return s.delete(r)
+	}
+	return s.write(r)
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
-	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -18,9 +17,11 @@ const (
 	writeBound = 65 * time.Second
 )
 
+const nameWrite = "write"
+
 // timerWrite ends the wait for the Write of a link.
 func timerWrite(epoch messages.Epoch) core.Timer {
-	return core.Timer{Name: "write", Key: uint64(epoch)}
+	return core.Timer{Name: nameWrite, Key: uint64(epoch)}
 }
 
 var (
@@ -30,33 +31,26 @@ var (
 
 // write is Write (LwM2M Core section 6.3.3), which replaces, or Partial Update
 // (POST on an instance). What is well formed goes to the owner of the object.
-func (s session) write(path lwm2m.Path, in messages.Inbound) answer {
-	switch {
-	case path.Object() != objects.Server, path.Len() < 2, in.Code == messages.POST && path.Len() > 2:
-		return *notAllowed
-	case in.ContentFormat == nil && len(in.Payload) == 0: // Write-Attributes
-		return *notAllowed
-	case path.Len() > 2 && !s.writable(path):
-		return *notAllowed
-	}
-	payload, refusal := answers.Decode(in, path, s.config.Registry, lwm2m.Limits{})
+func (s session) write(r task) answer {
+	payload, refusal := answers.Decode(r.in, r.path, s.config.Registry, lwm2m.Limits{})
 	if !refusal.IsZero() {
 		return answer{Answer: refusal}
 	}
-	if _, underWay := s.writes[in.Epoch]; underWay {
-		return *oneWrite
+	if r.object.app != nil {
+		return s.writeApp(r, payload)
 	}
-	return answer{write: &messages.WriteModel{
-		Peer: in.Peer, Epoch: in.Epoch, ID: in.ID, Path: path, Payload: payload,
-		Replace: in.Code == messages.PUT, Deadline: s.now.Add(writeStart),
-	}}
+	return s.writeModel(r, payload)
 }
 
-// writable reports whether a path is that of a resource that servers can write, or
-// of an instance of one that has several. It need not be there yet.
-func (s session) writable(path lwm2m.Path) bool {
-	def, found := s.config.Registry.Resource(path)
-	return found && path.Object() == objects.Server && def.Operations.Has(lwm2m.OpWrite) && (path.Len() == 3 || def.Multiple)
+// writeModel hands a Write to the Server object over to the supervisor.
+func (s session) writeModel(r task, payload lwm2m.Payload) answer {
+	if _, underWay := s.writes[r.in.Epoch]; underWay {
+		return *oneWrite
+	}
+	return answer{later: s.ask(messages.WriteModel{
+		Peer: s.peer, Epoch: r.in.Epoch, ID: r.in.ID, Path: r.path, Payload: payload,
+		Replace: r.op == opReplace, Deadline: s.now.Add(writeStart),
+	})}
 }
 
 // ask has a Write carried out. The answer comes later.
@@ -85,15 +79,13 @@ func (m *Machine) over(epoch messages.Epoch, id uint64) []core.Effect {
 	return []core.Effect{core.StopTimer{Timer: timerWrite(epoch)}}
 }
 
-// expired answers a Write of which nothing was heard: no request stays without an
+// writeExpired answers a Write of which nothing was heard: no request stays without an
 // answer.
-func (m *Machine) expired(in core.Expired) []core.Effect {
-	epoch := messages.Epoch(in.Timer.Key)
+func (m *Machine) writeExpired(epoch messages.Epoch) []core.Effect {
 	id, waits := m.writes[epoch]
 	if !waits {
 		return nil
 	}
 	delete(m.writes, epoch)
-	reply := noOutcome.Reply(messages.Inbound{Epoch: epoch, ID: id})
-	return []core.Effect{core.Tell{To: core.Link, Epoch: epoch, Message: reply}}
+	return m.reply(epoch, id, *noOutcome)
 }

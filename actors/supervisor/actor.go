@@ -179,7 +179,7 @@ type shell struct {
 
 func newShell(runtime *Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
-	runtime.Config.Objects = management.ObjectEntries
+	runtime.Config.Objects = management.Announced(runtime.Management)
 	runtime.Config.FirstMID = runtime.Rand.MID()
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,

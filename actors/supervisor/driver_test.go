@@ -92,7 +92,7 @@ func newDriver(t *testing.T, configured ...messages.Account) *driver {
 func testConfig() Config {
 	return Config{
 		Endpoint: "gw-1", Policy: Policy{Initial: testR0, Max: Week}, Budget: 3 * time.Minute,
-		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second, Objects: management.ObjectEntries,
+		Versions: []string{"1.1", "1.0"}, Linger: 93 * time.Second, Objects: management.Announced(management.Config{}),
 		FirstMID: 100,
 	}
 }

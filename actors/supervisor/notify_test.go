@@ -141,7 +141,7 @@ func startSupervisor(t *testing.T, transport lwm2mtest.Transport, emit func(mess
 	runtime := Runtime{
 		Config: Config{
 			Endpoint: "gw", Policy: NewPolicy(5*time.Second, 5*time.Second, time.Hour, 0), Budget: 3 * time.Minute,
-			Versions: []string{"1.1"}, Objects: management.ObjectEntries,
+			Versions: []string{"1.1"}, Objects: management.Announced(management.Config{}),
 		},
 		Transport: transport, Rand: noDraw{}, CoAP: coapresend.Config{ClientFirst: true},
 		Storage: storage.Sources{Records: emptyDisk{}, Factory: func() (*lwm2m.Tree, error) { return tree, nil }},

@@ -69,6 +69,8 @@ var shells = []string{
 	// The jobs at the disk, each on a goroutine of its own.
 	"actors/storage/work.go",
 	"actors/storage/held.go", // what they share
+	// Calls of the application's objects, each on a goroutine of its own.
+	"actors/management/run.go",
 	// What an application offers, and its locks.
 	"lwm2m/object/*.go",
 }

@@ -1,0 +1,110 @@
+package management
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// creatable reports whether servers can create instances of an object.
+func (s session) creatable(o *served) bool {
+	return o.creator != nil && (o.def.Multiple || len(s.instances(o)) == 0)
+}
+
+// create is Create (section 6.3.6).
+func (s session) create(r task) answer {
+	free, found := s.freeInstance(r.object)
+	if !found {
+		return *refuse(messages.MethodNotAllowed, "the object has as many instances as it can have")
+	}
+	i, given, refusal := s.created(r, free)
+	if refusal != nil {
+		return *refusal
+	}
+	if given && s.hasInstance(r.object, i.ID) {
+		return *refuse(messages.BadRequest, "the instance exists already")
+	}
+	if !r.object.def.Multiple && i.ID != 0 {
+		return *refuse(messages.BadRequest, "the instance of this object is 0")
+	}
+	path := r.path.Child(i.ID)
+	c := &transaction{
+		session: s, parts: []prepared{{object: r.object, path: path, do: create{i}}},
+		success: answer{Answer: answers.Done(messages.Created), location: path.Segments()},
+		after:   []core.Effect{tell(messages.InstancesChanged{})},
+	}
+	return s.startChange(r.in, c)
+}
+
+// freeInstance finds the lowest ID that no instance has, or is about to get.
+func (s session) freeInstance(o *served) (free uint16, found bool) {
+	taken := slices.Clone(s.instances(o))
+	for path := range s.changing {
+		if path.Object() == o.id {
+			taken = append(taken, path.Instance())
+		}
+	}
+	slices.Sort(taken)
+	for _, id := range taken {
+		if id == free {
+			free++
+		}
+	}
+	return free, free < lwm2m.MaxID
+}
+
+// created decodes what is to be created. The server may leave it to us to choose an ID;
+// then it is the free one.
+func (s session) created(r task, free uint16) (i lwm2m.Instance, given bool, refusal *answer) {
+	p, refused := answers.Decode(r.in, r.path, s.config.Registry, lwm2m.Limits{})
+	switch given = len(p.Instances) > 0; {
+	case !refused.IsZero():
+		if p, refused = answers.Decode(r.in, r.path.Child(free), s.config.Registry, lwm2m.Limits{}); !refused.IsZero() {
+			return i, false, &answer{Answer: refused}
+		}
+		given = false
+	case len(p.Instances) > 1:
+		return i, false, refuse(messages.BadRequest, "one instance is created at a time")
+	}
+	i.ID = free
+	if given {
+		i.ID = p.Instances[0].Instance()
+	}
+	i.Resources, refusal = s.written(r.object, r.path.Child(i.ID), p)
+	if refusal == nil {
+		refusal = r.object.complete(i.Resources)
+	}
+	return i, given, refusal
+}
+
+// delete is Delete (section 6.3.7), of an instance, or of an instance of a resource, as
+// LwM2M 1.2 has it.
+func (s session) delete(r task) answer {
+	instance := r.path.Prefix(2)
+	if r.path.Len() == 4 {
+		change := object.Change{Instance: instance.Instance(), Remove: []lwm2m.Path{r.path}}
+		return s.change(r.in, []prepared{{object: r.object, path: instance, do: write{change}}}, messages.Deleted, nil)
+	}
+	if refusal := s.locked(instance); refusal != nil {
+		return *refusal
+	}
+	if refusal := s.admit(s.peer, r.object); refusal != nil {
+		return *refusal
+	}
+	j, timer := s.begin(r.in, instance)
+	return answer{later: []core.Effect{timer, s.call(j, r.object, instance, remove{instance.Instance()}, s.removed)}}
+}
+
+// removed answers a Delete, behind which the registration is told.
+func (m *Machine) removed(j *job, now time.Time, in Returned) []core.Effect {
+	effects := m.done(messages.Deleted)(j, now, in)
+	if in.Err == nil {
+		effects = append(effects, tell(messages.InstancesChanged{}))
+	}
+	return effects
+}

@@ -1,0 +1,229 @@
+package management
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Bounds of the requests that handlers of the application work on. Beyond them a
+// server is asked to come again.
+const (
+	jobsPerServer = 8
+	jobsPerClient = 64
+	// overduePerObject is how many handlers of one object may go on after their
+	// deadline until the object is not asked any more.
+	overduePerObject = 4
+)
+
+// DefaultDeadline is how long handlers of the application have for one request.
+const DefaultDeadline = 10 * time.Second
+
+// Call has the shell run methods of one object of the application on a goroutine of their
+// own, with a context that ends at Deadline. The outcome comes back as a [Returned]
+// with the same ID, unless the methods never return.
+type Call struct {
+	core.Marker
+	ID       uint64
+	Object   object.Object
+	Path     lwm2m.Path // what the request is about, for the log
+	Deadline time.Time
+	Do       any // reads, a write, create, remove, execute or commit
+}
+
+// What a [Call] does.
+type (
+	reads   struct{ targets []lwm2m.Path }
+	write   struct{ change object.Change }
+	create  struct{ instance lwm2m.Instance }
+	remove  struct{ instance uint16 }
+	execute struct {
+		target lwm2m.Path
+		args   lwm2m.Arguments
+	}
+	commit struct{ carryOut object.Commit }
+)
+
+// Returned is the outcome of a [Call].
+type Returned struct {
+	ID     uint64
+	Reads  []Read        // of reads, one for each target
+	Commit object.Commit // of a write or create
+	Err    error         // what the method said; a *Fault where it panicked
+
+	of *served // whose Call it was
+}
+
+// Read is the outcome of one target of reads.
+type Read struct {
+	Resources []lwm2m.Resource
+	Err       error
+}
+
+// job is a request, or a read of this actor's own, that handlers of the application
+// work on. One of them is under way at a time.
+type job struct {
+	id       uint64
+	peer     messages.Peer
+	epoch    messages.Epoch
+	request  uint64
+	deadline time.Time
+	calls    *served      // the object whose handler is under way; nil for none
+	path     lwm2m.Path   // what that is about
+	changes  []lwm2m.Path // instances that it changes
+	then     func(*job, time.Time, Returned) []core.Effect
+	late     func(answer) []core.Effect // takes the refusal of a job that has no request
+}
+
+// late is a handler that has not returned in time, and what it keeps from being used.
+type late struct {
+	object  *served
+	changes []lwm2m.Path
+}
+
+const nameJob = "job"
+
+// timerJob ends the time that handlers have for a job.
+func timerJob(id uint64) core.Timer { return core.Timer{Name: nameJob, Key: id} }
+
+// busy refuses what may be asked for again in so many seconds.
+func busy(text string, after time.Duration) *answer {
+	refusal := refuse(messages.ServiceUnavailable, text)
+	refusal.maxAge = new(max(1, uint32((after+time.Second-1)/time.Second)))
+	return refusal
+}
+
+// admit refuses a request of a server that takes handlers of some objects, where there
+// are too many under way, or one of the objects has just panicked.
+func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
+	if len(m.faults) > 0 {
+		return failed
+	}
+	for _, o := range wanted {
+		if o.overdue >= overduePerObject {
+			return busy("handlers of the object have not returned", m.config.Deadline)
+		}
+	}
+	own := 0
+	for _, j := range m.jobs {
+		if j.peer == peer {
+			own++
+		}
+	}
+	if own >= jobsPerServer || len(m.jobs) >= jobsPerClient {
+		return busy("too many requests are under way", time.Second)
+	}
+	return nil
+}
+
+// begin makes a job of a request that has been admitted. Handlers have until its
+// deadline.
+func (s session) begin(in messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
+	s.lastJob++
+	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, deadline: s.now.Add(s.config.Deadline), changes: changes}
+	s.jobs[j.id] = j
+	for _, path := range changes {
+		s.changing[path] = j.id
+	}
+	return j, core.SetTimer{Timer: timerJob(j.id), After: s.config.Deadline}
+}
+
+// call has a handler called for a job; then takes the outcome.
+func (m *Machine) call(j *job, o *served, path lwm2m.Path, do any, then func(*job, time.Time, Returned) []core.Effect) core.Effect {
+	j.calls, j.path, j.then = o, path, then
+	return Call{ID: j.id, Object: o.app, Path: path, Deadline: j.deadline, Do: do}
+}
+
+// returned takes the outcome of a Call. One that comes late changes nothing.
+func (m *Machine) returned(now time.Time, in Returned) []core.Effect {
+	if l, was := m.overdue[in.ID]; was {
+		if fault, is := errors.AsType[*Fault](in.Err); is {
+			m.faults = append(m.faults, *fault)
+		}
+		delete(m.overdue, in.ID)
+		l.object.overdue--
+		m.unlock(in.ID, l.changes)
+		return nil
+	}
+	j := m.jobs[in.ID]
+	if j == nil || j.calls == nil {
+		return nil
+	}
+	then := j.then
+	in.of, j.calls, j.then = j.calls, nil, nil
+	return then(j, now, in)
+}
+
+// unlock lets others change the instances that a job has changed.
+func (m *Machine) unlock(id uint64, changes []lwm2m.Path) {
+	for _, path := range changes {
+		if m.changing[path] == id {
+			delete(m.changing, path)
+		}
+	}
+}
+
+// end ends a job whose handlers have all returned.
+func (m *Machine) end(j *job) core.Effect {
+	delete(m.jobs, j.id)
+	m.unlock(j.id, j.changes)
+	return core.StopTimer{Timer: timerJob(j.id)}
+}
+
+// finish ends a job with the answer to its request.
+func (m *Machine) finish(j *job, a answer) []core.Effect {
+	return append([]core.Effect{m.end(j)}, m.conclude(j, a)...)
+}
+
+func (m *Machine) conclude(j *job, a answer) []core.Effect {
+	if j.late != nil {
+		return j.late(a)
+	}
+	return m.reply(j.epoch, j.request, a)
+}
+
+var tooSlow = refuse(messages.InternalServerError, "the object did not answer in time")
+
+// jobExpired answers the request of a handler that has not returned in time. What it
+// changes stays closed until it does.
+func (m *Machine) jobExpired(id uint64) []core.Effect {
+	j := m.jobs[id]
+	if j == nil {
+		return nil
+	}
+	delete(m.jobs, id)
+	if j.calls == nil {
+		m.unlock(id, j.changes)
+	} else {
+		j.calls.overdue++
+		m.overdue[id] = late{object: j.calls, changes: j.changes}
+		m.faults = append(m.faults, Fault{Path: j.path, What: "a handler has not returned in time"})
+	}
+	return m.conclude(j, *tooSlow)
+}
+
+// refusal is the answer to a request that an application's object has refused: its own
+// words where it chose a code, else 5.00 without them. What is no refusal is for the log.
+func (m *Machine) refusal(path lwm2m.Path, err error) answer {
+	var said *object.Error
+	if errors.As(err, &said) && (said.Code.Class() == 4 || said.Code.Class() == 5) {
+		return *refuse(said.Code, said.Detail)
+	}
+	m.fault(path, err)
+	return *failed
+}
+
+// fault notes what went wrong for the log.
+func (m *Machine) fault(path lwm2m.Path, err error) {
+	fault, is := errors.AsType[*Fault](err)
+	switch {
+	case is:
+		m.faults = append(m.faults, *fault)
+	case len(m.faults) == 0: // else the reason is there already
+		m.faults = append(m.faults, Fault{Path: path, What: err.Error()})
+	}
+}
