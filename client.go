@@ -10,6 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/actors/network"
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -421,6 +422,16 @@ func (c *Client) warn(server string, shed messages.Shed) {
 // crashed logs an actor's panic with its stack.
 func (c *Client) crashed(name string, crash *actorkit.Crash) {
 	c.logger.Error("an actor crashed and is replaced", "actor", name, "error", crash, "stack", string(crash.Stack))
+}
+
+// objectFailed logs what an object of the application has done wrong. The server that
+// asked has got 5.00.
+func (c *Client) objectFailed(f management.Fault) {
+	fields := []any{"path", f.Path.String(), "error", f.What}
+	if f.Stack != nil {
+		fields = append(fields, "stack", string(f.Stack))
+	}
+	c.logger.Error("an object of the application failed", fields...)
 }
 
 // latePanic counts and logs a panic of an actor that was stopping already.

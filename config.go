@@ -6,15 +6,18 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/actors/management"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
 // environment; the keys there are the fields in snake case (but for
-// CertificateChain, Signer and TrustAnchors, which only code can set).
+// CertificateChain, Signer, TrustAnchors and Objects, which only code can set).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].
@@ -60,6 +63,15 @@ type Config struct {
 	Limits LimitsConfig
 	// Device fills the Device object.
 	Device DeviceConfig
+	// Objects are what the application offers to management servers beside the
+	// client's own objects, in any order. IDs are unique, and none of 0, 1, 2, 21 and
+	// 23, which belong to the client; an object with ID 3 takes the place of Device.
+	// What an object may do, and on which goroutines it is called, package
+	// lwm2m/object says.
+	Objects []object.Object
+	// ObjectTimeout is how long objects have for one request of a server, which is
+	// answered 5.00 then: positive. Default DefaultObjectTimeout.
+	ObjectTimeout time.Duration
 }
 
 // Account is a server account that the configuration brings along: the
@@ -248,6 +260,7 @@ const (
 	DefaultBootstrapBytes      = 64 << 10
 	DefaultQueuedMessages      = 64
 	DefaultAccounts            = 8
+	DefaultObjectTimeout       = management.DefaultDeadline
 	DefaultManufacturer        = "Holdfast"
 )
 
@@ -265,6 +278,8 @@ func (c Config) withDefaults() Config {
 	c.CoAP = c.CoAP.withDefaults()
 	c.Limits = c.Limits.withDefaults()
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
+	c.Objects = slices.Clone(c.Objects)
+	c.ObjectTimeout = cmp.Or(c.ObjectTimeout, DefaultObjectTimeout)
 	return c
 }
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
 // validConfig has the least that is required and an account of each kind.
@@ -35,6 +37,7 @@ func TestConfigDefaults(t *testing.T) {
 		Reconnect:           ReconnectConfig{Policy: PolicyAuto, InitialMin: 2 * time.Second, InitialMax: 10 * time.Second, Max: 168 * time.Hour},
 		RegistrationTimeout: 3 * time.Minute,
 		BootstrapTimeout:    15 * time.Minute,
+		ObjectTimeout:       10 * time.Second,
 		CoAP:                CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
 		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
 		Device:              DeviceConfig{Manufacturer: "Holdfast"},
@@ -164,6 +167,8 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Server = x509Account(); c.Server.URI = "coap://h" }, "server.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.RegistrationTimeout = -1 }, "registration_timeout: must be a positive duration"},
 		{func(c *Config) { c.BootstrapTimeout = -1 }, "bootstrap_timeout: must be a positive duration"},
+		{func(c *Config) { c.Objects = []object.Object{nil} }, "objects[0]: is nil"},
+		{func(c *Config) { c.ObjectTimeout = -1 }, "object_timeout: must be a positive duration"},
 		{func(c *Config) { c.CoAP.AckTimeout = -1 }, "coap.ack_timeout: must be a positive duration of at most 10m"},
 		{func(c *Config) { c.CoAP.AckTimeout = time.Hour }, "coap.ack_timeout: must be a positive duration of at most 10m"},
 		{func(c *Config) { c.CoAP.AckRandomFactor = 0.9 }, "coap.ack_random_factor: must be a number from 1 to 10"},

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/offer"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/internal/store"
 )
@@ -84,6 +85,10 @@ func (c Config) faults() []Fault {
 	f.require(c.DNS.Server == "" || configIsHostPort(c.DNS.Server), "dns.server", "is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53")
 	f.limits(c.Limits)
 	f.device(c.Device)
+	for _, p := range offer.Check(c.Objects) {
+		f.add("objects["+strconv.Itoa(p.At)+"]", p.Text)
+	}
+	f.require(c.ObjectTimeout > 0, "object_timeout", configMustBePositive)
 	return f
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/internal/wallclock"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -51,16 +52,18 @@ func (c *Client) parts() supervisor.Runtime {
 			Silence: coap.ExchangeLifetime(), Longest: cfg.BootstrapTimeout, MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
 			Registry: c.runtime.registry, Wall: c.wall(),
 		},
-		Management: management.Config{Device: c.device(), Registry: c.runtime.registry},
-		Storage:    storage.Sources{Records: c.store, Factory: c.factory},
-		Emit:       c.hub.emit,
-		Publish:    c.hub.publish,
-		Newest:     c.hub.newest,
-		Finish:     func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
-		Warn:       c.warn,
-		Crash:      c.crashed,
-		LatePanic:  c.latePanic,
-		Hooks:      c.hooks,
+		Management: management.Config{
+			Device: c.device(), Objects: cfg.Objects, Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,
+		},
+		Storage:   storage.Sources{Records: c.store, Factory: c.factory},
+		Emit:      c.hub.emit,
+		Publish:   c.hub.publish,
+		Newest:    c.hub.newest,
+		Finish:    func(s messages.Stopped) { c.stopped <- s }, // it has room for the one answer
+		Warn:      c.warn,
+		Crash:     c.crashed,
+		LatePanic: c.latePanic,
+		Hooks:     c.hooks,
 	}
 }
 
@@ -82,6 +85,15 @@ func (c *Client) transport() network.Transport {
 	}
 	c.network = network.NewSystem(c.config.DNS.Server)
 	return c.network
+}
+
+// registry defines the objects that servers see. Clients without objects of the
+// application share one.
+func (c *Client) registry() *lwm2m.Registry {
+	if len(c.config.Objects) == 0 {
+		return c.runtime.registry
+	}
+	return management.RegistryOf(c.config.Objects)
 }
 
 func (c *Client) device() management.Device {

@@ -31,7 +31,7 @@ var texts = map[string]string{
 	"server.uri": "coaps://s.test", "server.security": "x509",
 	"server.certificate": "/c.pem", "server.private_key": "/k.pem", "server.trust": "/t.pem",
 	"reconnect.policy": "lwm2m", "reconnect.initial_min": "1s", "reconnect.initial_max": "5s", "reconnect.max": "1h",
-	"registration_timeout": "1m", "bootstrap_timeout": "5m",
+	"registration_timeout": "1m", "bootstrap_timeout": "5m", "object_timeout": "3s",
 	"coap.ack_timeout": "3s", "coap.ack_random_factor": "2", "coap.max_retransmit": "0", "coap.nstart": "2",
 	"dns.server": "192.0.2.53:53", "limits.bootstrap_bytes": "32KiB", "limits.queued_messages": "8", "limits.accounts": "2",
 	"device.manufacturer": "m", "device.model": "n", "device.serial": "s", "device.firmware": "1",

@@ -108,6 +108,7 @@ func timingKeys() []key {
 		duration("reconnect.max", func(f *File) *time.Duration { return &f.Config.Reconnect.Max }),
 		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
 		duration("bootstrap_timeout", func(f *File) *time.Duration { return &f.Config.BootstrapTimeout }),
+		duration("object_timeout", func(f *File) *time.Duration { return &f.Config.ObjectTimeout }),
 		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
 		{path: "coap.ack_random_factor", set: setAckRandomFactor, value: func(f *File) any { return f.Config.CoAP.AckRandomFactor }},
 		{path: "coap.max_retransmit", set: setMaxRetransmit, value: func(f *File) any { return f.Config.CoAP.MaxRetransmit }},

@@ -93,8 +93,8 @@ type ObjectsChanged struct {
 	Epoch    Epoch
 	Objects  []ObjectEntry
 	Lifetime time.Duration
-	// Triggered says that a server's Write is the cause: then the Update keeps the
-	// distance of a second from the one before, as with [SendUpdate].
+	// Triggered says that a server's Write or the application is the cause: then the
+	// Update keeps the distance of a second from the one before, as with [SendUpdate].
 	Triggered bool
 }
 

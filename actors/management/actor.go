@@ -7,6 +7,8 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
 // Props returns the properties of the management actor. route returns the
@@ -22,7 +24,13 @@ type shell struct {
 	config Config
 	ctx    context.Context // of all handlers
 	cancel context.CancelFunc
+
+	changes *dirty
+	unwatch func()
 }
+
+// woken is what the shell sends to itself when there are changes to take.
+type woken struct{}
 
 func newShell(config Config, route actorkit.Route) *shell {
 	s := &shell{config: config}
@@ -34,10 +42,30 @@ func newShell(config Config, route actorkit.Route) *shell {
 // Receive implements actor.Actor.
 func (s *shell) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
+	case *actor.Started:
+		s.watch(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		s.cancel()
+		if s.unwatch != nil {
+			s.unwatch()
+		}
+	case woken:
+		s.Input(ctx, Changed{Paths: s.changes.take()})
+		return
 	}
 	s.Shell.Receive(ctx)
+}
+
+// watch watches the application's objects. Of what has changed before, as between two
+// incarnations, nobody knows: each object that is watched may have.
+func (s *shell) watch(ctx actor.Context) {
+	root, self := ctx.ActorSystem().Root, ctx.Self()
+	s.changes, s.unwatch = watch(s.config.Objects, func() { root.Send(self, woken{}) }, s.log)
+	for _, o := range s.config.Objects {
+		if _, is := o.(object.Watcher); is {
+			s.changes.add(lwm2m.PathOf(o.Definition().ID))
+		}
+	}
 }
 
 // Run implements actorkit.Executor.

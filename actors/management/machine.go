@@ -54,7 +54,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
-// messages.SessionLost, messages.Inbound and Returned. A reply goes to core.Link of the
+// messages.SessionLost, messages.Inbound, Returned and Changed. A reply goes to core.Link of the
 // epoch that brought the request.
 type Machine struct {
 	config   Config
@@ -105,6 +105,8 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 		return m.written(in)
 	case Returned:
 		return m.returned(now, in)
+	case Changed:
+		return m.changed(in)
 	case core.Expired:
 		return m.expired(in.Timer)
 	}
@@ -136,6 +138,16 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: epoch}))
 	}
 	return effects
+}
+
+// changed has the registrations told where instances may have come or gone.
+func (m *Machine) changed(in Changed) []core.Effect {
+	for _, path := range in.Paths {
+		if path.Len() == 1 {
+			return []core.Effect{tell(messages.InstancesChanged{})}
+		}
+	}
+	return nil
 }
 
 func (m *Machine) expired(timer core.Timer) []core.Effect {

@@ -152,13 +152,13 @@ func sameServer(a, b messages.Account) bool {
 }
 
 // announce tells every registration, also one that is under way, what its server
-// should know from now on; an Update follows where that is something new. It may
-// be a server's Write that has changed it.
-func (m *Machine) announce(written bool) {
+// should know from now on; an Update follows where that is something new. It is paced
+// where that may go on and on: a server's Write has changed it, or the application.
+func (m *Machine) announce(paced bool) {
 	for _, a := range m.servers() {
 		if a.epoch != 0 {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
-				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime, Triggered: written,
+				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime, Triggered: paced,
 			}})
 		}
 	}

@@ -206,6 +206,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.writeAsked(now, in)
 	case messages.WriteAnswered:
 		m.writeAnswered(in)
+	case messages.InstancesChanged:
+		m.announce(true)
 	case core.Persisted:
 		m.persisted(now, in)
 	case core.PersistFailed:

@@ -71,6 +71,7 @@ var shells = []string{
 	"actors/storage/held.go", // what they share
 	// Calls of the application's objects, each on a goroutine of its own.
 	"actors/management/run.go",
+	"actors/management/watch.go", // and what they say at any time
 	// What an application offers, and its locks.
 	"lwm2m/object/*.go",
 }

@@ -9,8 +9,8 @@ import (
 
 // Object is one LwM2M object: its definition, its instances and their values.
 type Object interface {
-	// Definition says what the object is. It is asked for once by each client
-	// that serves the object, and never changes.
+	// Definition says what the object is. It is asked for when a client that
+	// serves the object is made, and never changes.
 	Definition() lwm2m.ObjectDef
 	// Instances lists the IDs of the instances that are there, sorted. The slice
 	// is not changed by either side.
