@@ -257,7 +257,7 @@ func (r *bootstrapRun) step(p plannedStep) error {
 			return err
 		}
 	}
-	p.Response, p.Err = r.peer.do(r.server.ctx, p.request)
+	p.Response, p.Err = r.peer.do(r.server.ctx, p.request, nil)
 	r.result.Steps = append(r.result.Steps, p.BootstrapStep)
 	refused := p.Err == nil && !p.Response.Code.IsSuccess()
 	if p.Err != nil || (refused && !r.config.KeepGoing) {

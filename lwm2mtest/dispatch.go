@@ -29,7 +29,8 @@ func (s *Server) handle(b *batch, r *reply, body []byte) {
 		a = s.process(c)
 	}
 	s.record(Record{
-		Kind: c.kind, Endpoint: c.endpoint, Location: c.location, Query: r.request.Query(), Payload: body,
+		Kind: c.kind, Endpoint: c.endpoint, Location: c.location, Query: r.request.Query(),
+		Format: r.request.Format(coap.ContentFormat), Payload: body,
 		Remote: r.peer.remote, Identity: r.peer.identity, Answer: f.answered(a),
 	})
 	if c.kind == BootstrapRequest && a.code == lwm2m.CodeChanged {
@@ -104,10 +105,7 @@ func (s *Server) process(c *call) answer {
 	case BootstrapRequest:
 		return s.bootstrapRequest(c)
 	case Send:
-		if c.endpoint == "" {
-			return answer{code: lwm2m.CodeNotFound}
-		}
-		return answer{code: lwm2m.CodeChanged}
+		return c.send()
 	}
 	return answer{code: lwm2m.CodeNotFound}
 }

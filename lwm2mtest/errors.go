@@ -20,6 +20,19 @@ var (
 	ErrClosed = errors.New("lwm2mtest: connection is gone")
 	// ErrBlockwise: a block-wise transfer broke (wrong block, body too large).
 	ErrBlockwise = errors.New("lwm2mtest: block-wise transfer is broken")
+	// ErrTooManyObservations: the endpoint has ServerOptions.MaxObservations.
+	ErrTooManyObservations = errors.New("lwm2mtest: too many observations of the endpoint")
+)
+
+// Why an [ObserveRelation] has ended.
+var (
+	// ErrCancelled: by Cancel or Forget.
+	ErrCancelled = errors.New("lwm2mtest: observation is cancelled")
+	// ErrObservationEnded: the client has said so, by a notification that is an
+	// error or has no Observe option, or has not accepted it to begin with.
+	ErrObservationEnded = errors.New("lwm2mtest: observation was ended by the client")
+	// ErrRegistrationEnded: the registration that it belonged to is not in force any more.
+	ErrRegistrationEnded = errors.New("lwm2mtest: observation ended with its registration")
 )
 
 // FormatError says that a response is in no format that can be decoded.

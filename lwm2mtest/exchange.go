@@ -18,6 +18,8 @@ type exchange struct {
 	timeout  time.Duration
 	timer    *timer
 	done     chan outcome // nil for a separate response; holds one
+	// observation is what a request begins, or cancels; nil for all others.
+	observation *ObserveRelation
 }
 
 // outcome is how an exchange ended.
@@ -93,18 +95,22 @@ func (p *peer) finish(x *exchange, m coap.Message, err error) {
 	x.done <- outcome{message: m, err: err}
 }
 
-// roundTrip sends a request and waits for its response.
-func (p *peer) roundTrip(ctx context.Context, m coap.Message, twice bool) (coap.Message, error) {
+// roundTrip sends a request and waits for its response. o is the observation that it
+// begins or cancels, or nil.
+func (p *peer) roundTrip(ctx context.Context, m coap.Message, twice bool, o *ObserveRelation) (coap.Message, error) {
 	var x *exchange
-	p.server.locked(func(b *batch) { x = p.start(b, m, twice) })
+	p.server.locked(func(b *batch) {
+		x = p.start(b, m, twice)
+		x.observation = o
+	})
 	select {
-	case o := <-x.done:
-		return o.message, o.err
+	case ended := <-x.done:
+		return ended.message, ended.err
 	case <-ctx.Done():
 	}
 	p.server.mu.Lock()
 	defer p.server.mu.Unlock()
 	p.finish(x, coap.Message{}, ctx.Err())
-	o := <-x.done
-	return o.message, o.err
+	ended := <-x.done
+	return ended.message, ended.err
 }

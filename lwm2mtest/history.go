@@ -16,6 +16,7 @@ type Record struct {
 	Endpoint string // empty when it could not be told
 	Location string // of the registration concerned, segments joined by "/"
 	Query    []string
+	Format   *lwm2m.Format // of the payload; nil when the request names none
 	Payload  []byte
 	Remote   netip.AddrPort
 	Identity string     // proved by DTLS

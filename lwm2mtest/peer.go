@@ -13,6 +13,7 @@ import (
 // Times of RFC 7252 section 4.8.2 that do not depend on the server's options.
 const (
 	exchangeLifetime = 247 * time.Second
+	maxTransmitWait  = 93 * time.Second
 	dedupEntries     = 256 // of one peer; the oldest goes first
 )
 
@@ -184,20 +185,53 @@ func understood(number uint16) bool {
 }
 
 // receiveResponse matches a response with its request (RFC 7252 section
-// 5.3.2): by token, and a piggybacked one by message ID as well.
+// 5.3.2): by token, and a piggybacked one by message ID as well. What answers no
+// request may be a notification.
 func (p *peer) receiveResponse(b *batch, m coap.Message) {
 	if m.Type == coap.CON && p.duplicate(b, m) {
 		return
 	}
+	x, o := p.exchangeOf(m), p.observationOf(m)
+	switch {
+	case x == nil && o != nil:
+		o.receive(b, p, m)
+	case x == nil:
+		p.refuseResponse(b, m)
+	default:
+		p.accept(b, m)
+		x.observation.begin(m)
+		p.finish(x, m, nil)
+	}
+}
+
+// exchangeOf finds the request that a response answers; nil when there is none. What
+// has an Observe option while an observation is being cancelled is one more
+// notification: the answer has none (RFC 7641 section 3.6).
+func (p *peer) exchangeOf(m coap.Message) *exchange {
 	x := p.byToken[string(m.Token)]
 	switch {
-	case x == nil && m.Type == coap.CON:
-		p.remember(m).reply = p.sendMessage(b, coap.Reset(m.MID))
 	case x == nil, m.Type == coap.ACK && m.MID != x.mid:
-	default:
-		if m.Type == coap.CON {
-			p.remember(m).reply = p.sendMessage(b, coap.EmptyACK(m.MID))
-		}
-		p.finish(x, m, nil)
+		return nil
+	case x.observation.isCancelling() && m.Type != coap.ACK && m.Has(coap.Observe):
+		return nil
+	}
+	return x
+}
+
+// accept acknowledges a response that came in a message of its own.
+func (p *peer) accept(b *batch, m coap.Message) {
+	if m.Type == coap.CON {
+		p.remember(m).reply = p.sendMessage(b, coap.EmptyACK(m.MID))
+	}
+}
+
+// refuseResponse answers a response that nobody waits for: RST says that whoever
+// notifies need not go on (RFC 7641 section 3.6).
+func (p *peer) refuseResponse(b *batch, m coap.Message) {
+	switch {
+	case m.Type == coap.CON:
+		p.remember(m).reply = p.sendMessage(b, coap.Reset(m.MID))
+	case m.Type == coap.NON && m.Has(coap.Observe):
+		p.sendMessage(b, coap.Reset(m.MID))
 	}
 }

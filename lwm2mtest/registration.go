@@ -1,6 +1,7 @@
 package lwm2mtest
 
 import (
+	"context"
 	"maps"
 	"net/netip"
 	"slices"
@@ -20,6 +21,7 @@ type Registration struct {
 	Version    string        // LwM2M version offered; "1.0" when none was
 	Lifetime   time.Duration // 0 is infinite
 	Binding    string
+	Queue      bool     // queue mode: the client sleeps between messages
 	Query      []string // of the Register
 	Objects    []byte   // link-format payload of the Register or the last Update that had one
 	Remote     netip.AddrPort
@@ -34,6 +36,8 @@ type registration struct {
 	key    string
 	peer   *peer
 	expiry *timer
+	// observations are those of the endpoint, by token.
+	observations map[string]*ObserveRelation
 }
 
 // defaultLifetime is assumed when a Register has no lt (LwM2M Core, Register).
@@ -61,6 +65,33 @@ func (s *Server) Registration(endpoint string) (Registration, bool) {
 		return Registration{}, false
 	}
 	return r.Registration, true
+}
+
+// Awake reports whether an endpoint can be reached now, and the instant until which a
+// client in queue mode keeps listening after its last message, by ServerOptions.AwakeWindow:
+// when it is asleep, that instant has passed. It is zero for a client that is always
+// awake, and for an endpoint that is not registered, which is not awake.
+func (s *Server) Awake(endpoint string) (awake bool, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.endpoints[endpoint]
+	switch {
+	case r == nil:
+		return false, time.Time{}
+	case !r.Queue:
+		return true, time.Time{}
+	}
+	until = r.peer.lastSeen.Add(s.opts.AwakeWindow)
+	return time.Now().Before(until), until
+}
+
+// WaitAwake waits until the endpoint is registered and can be reached: a client in
+// queue mode sends a message when it wakes (LwM2M Core, Queue Mode Operation).
+func (s *Server) WaitAwake(ctx context.Context, endpoint string) error {
+	return s.Await(ctx, func() bool {
+		awake, _ := s.Awake(endpoint)
+		return awake
+	})
 }
 
 // Forget forgets all registrations without telling anybody, as a server that
@@ -92,6 +123,9 @@ func (s *Server) ForgetSessions() {
 // remove takes a registration out. The lock is held.
 func (s *Server) remove(r *registration) {
 	s.stop(r.expiry)
+	for _, o := range r.observations {
+		o.end(ErrRegistrationEnded)
+	}
 	delete(s.endpoints, r.Endpoint)
 	delete(s.registrations, r.key)
 	s.former[r.key] = r.Endpoint
@@ -127,13 +161,24 @@ func (s *Server) register(c *call) answer {
 	location := s.opts.Location(c.endpoint, s.located)
 	r := &registration{key: locationKey(location), peer: c.peer, Registration: Registration{
 		Endpoint: c.endpoint, Location: location, Version: version, Lifetime: lifetime,
-		Binding: queryOr(c.request, "b", "U"), Query: c.request.Query(), Objects: c.body,
+		Query: c.request.Query(), Objects: c.body,
 		Remote: c.peer.remote, Identity: c.peer.identity, Registered: time.Now(),
-	}}
+	}, observations: make(map[string]*ObserveRelation)}
+	_, r.Queue = query(c.request, "Q")
+	r.bind(c.request, "U")
 	s.endpoints[c.endpoint], s.registrations[r.key] = r, r
 	s.arm(r)
 	c.location = strings.Join(location, "/")
 	return answer{code: lwm2m.CodeCreated, location: location}
+}
+
+// bind takes the binding of a Register or Update. Queue mode is a part of it in LwM2M
+// 1.0, "UQ"; since 1.1 it is a parameter of the Register, Q, which no Update changes.
+func (r *registration) bind(m coap.Message, otherwise string) {
+	r.Binding = queryOr(m, "b", otherwise)
+	if r.Version == "1.0" {
+		r.Queue = strings.Contains(r.Binding, "Q")
+	}
 }
 
 // isOf reports whether a peer is who registered: by what DTLS proved, without DTLS
@@ -156,7 +201,7 @@ func (s *Server) update(c *call) answer {
 		return answer{code: lwm2m.CodeBadRequest}
 	}
 	r.Lifetime, r.peer, r.Remote = lifetime, c.peer, c.peer.remote
-	r.Binding = queryOr(c.request, "b", r.Binding)
+	r.bind(c.request, r.Binding)
 	if len(c.body) > 0 {
 		r.Objects = c.body
 	}

@@ -1,13 +1,14 @@
 package lwm2mtest
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/lwm2m"
-	"github.com/holdfast-iot/holdfast/lwm2m/senml"
-	"github.com/holdfast-iot/holdfast/lwm2m/tlv"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
 )
 
 // Request is one request of the server to a client.
@@ -24,9 +25,10 @@ type Request struct {
 
 // Response is a client's answer, reassembled when it came in blocks.
 type Response struct {
-	Code    lwm2m.Code
-	Format  *lwm2m.Format
-	Payload []byte
+	Code     lwm2m.Code
+	Format   *lwm2m.Format
+	Payload  []byte
+	Location []string // of what a Create has made, one element for each Location-Path option
 }
 
 // Read reads an object, object instance, resource or resource instance of a
@@ -45,17 +47,25 @@ func (s *Server) Do(ctx context.Context, endpoint string, r Request) (Response, 
 	if reg == nil {
 		return Response{}, ErrNotRegistered
 	}
-	return reg.peer.do(ctx, r)
+	return reg.peer.do(ctx, r, nil)
 }
 
-// do carries a request out, by blocks if need be.
-func (p *peer) do(ctx context.Context, r Request) (Response, error) {
-	m, err := p.upBlocks(ctx, r)
+// do carries a request out, by blocks if need be. o is the observation that it begins
+// or cancels, or nil.
+func (p *peer) do(ctx context.Context, r Request, o *ObserveRelation) (Response, error) {
+	m, err := p.upBlocks(ctx, r, o)
 	if err != nil {
 		return Response{}, err
 	}
 	body, err := p.downBlocks(ctx, r, m)
-	return Response{Code: m.Code, Format: m.Format(coap.ContentFormat), Payload: body}, err
+	return response(m, body), err
+}
+
+// response returns what a message says, with the body of all its blocks.
+func response(m coap.Message, body []byte) Response {
+	return Response{
+		Code: m.Code, Format: m.Format(coap.ContentFormat), Payload: body, Location: m.Strings(coap.LocationPath),
+	}
 }
 
 // message composes the request without message ID, token and payload.
@@ -81,15 +91,16 @@ func (p *peer) newToken() []byte {
 }
 
 // upBlocks sends the request with its payload, cut into blocks when it is
-// larger than one (RFC 7959 section 2.5), and returns the final response.
-func (p *peer) upBlocks(ctx context.Context, r Request) (coap.Message, error) {
+// larger than one (RFC 7959 section 2.5), and returns the final response. The requests
+// of an observation all have its token.
+func (p *peer) upBlocks(ctx context.Context, r Request, o *ObserveRelation) (coap.Message, error) {
 	szx := coap.SZXForSize(p.server.opts.BlockSize)
-	token := p.newToken()
+	token := o.tokenOr(p.newToken)
 	for offset := 0; ; {
 		size := 1 << (szx + 4)
 		m, more := r.part(offset, szx)
 		m.Token = token
-		answer, err := p.roundTrip(ctx, m, r.Twice)
+		answer, err := p.roundTrip(ctx, m, r.Twice, o)
 		if err != nil || !more || answer.Code != lwm2m.CodeContinue {
 			return answer, err
 		}
@@ -98,7 +109,7 @@ func (p *peer) upBlocks(ctx context.Context, r Request) (coap.Message, error) {
 			szx = b.SZX
 		}
 		if p.server.opts.NewTokenPerBlock {
-			token = p.newToken()
+			token = o.tokenOr(p.newToken)
 		}
 	}
 }
@@ -135,7 +146,7 @@ func (p *peer) downBlocks(ctx context.Context, r Request, m coap.Message) ([]byt
 			return nil, err
 		}
 		block, ok = next.Block(coap.Block2)
-		if !fits || !ok || block.Offset() != len(body) || next.Code != m.Code {
+		if !fits || !ok || block.Offset() != len(body) || next.Code != m.Code || !sameVersion(m, next) {
 			return nil, ErrBlockwise
 		}
 		body = append(body, next.Payload...)
@@ -143,25 +154,50 @@ func (p *peer) downBlocks(ctx context.Context, r Request, m coap.Message) ([]byt
 	return body, nil
 }
 
+// sameVersion reports whether two blocks are of one version of a body, as far as they
+// say so by an ETag.
+func sameVersion(a, b coap.Message) bool {
+	first, _ := a.Bytes(coap.ETag)
+	second, _ := b.Bytes(coap.ETag)
+	return bytes.Equal(first, second)
+}
+
+// fetch asks for one block: with the request's payload where that fits in one, as it
+// says what is asked for, and without Observe, which is for the first block alone (RFC
+// 7959 sections 2.6 and 2.7).
 func (p *peer) fetch(ctx context.Context, r Request, block coap.Block) (coap.Message, error) {
+	r.Observe = nil
 	m := r.message()
 	m.Token = p.newToken()
 	m.AddBlock(coap.Block2, block)
-	return p.roundTrip(ctx, m, r.Twice)
+	if len(r.Payload) <= p.server.opts.BlockSize {
+		m.Payload = r.Payload
+	}
+	return p.roundTrip(ctx, m, r.Twice, nil)
 }
 
-// Decode decodes the payload of a successful Read of path, as TLV or SenML
-// CBOR; any other format is a [*FormatError].
+// Decode decodes the payload of an answer about path, in any format that has values.
+// The registry gives the types that a format does not tell. The error is a
+// [*FormatError], of a format without values or without a type, or a
+// [*lwm2m.DecodeError].
 func (r Response) Decode(path string, registry *lwm2m.Registry) (lwm2m.Payload, error) {
 	target, err := lwm2m.ParsePath(path)
 	if err != nil {
 		return lwm2m.Payload{}, err
 	}
-	switch {
-	case r.Format != nil && *r.Format == lwm2m.FormatTLV:
-		return tlv.Decode(target, r.Payload, registry)
-	case r.Format != nil && *r.Format == lwm2m.FormatSenMLCBOR:
-		return senml.DecodeCBOR(target, r.Payload, registry)
+	if r.Format == nil {
+		return lwm2m.Payload{}, &FormatError{Code: r.Code}
 	}
-	return lwm2m.Payload{}, &FormatError{Code: r.Code, Format: r.Format}
+	p, err := decode(*r.Format, target, r.Payload, registry)
+	var unfit *codec.FormatError
+	if errors.As(err, &unfit) {
+		return lwm2m.Payload{}, &FormatError{Code: r.Code, Format: r.Format}
+	}
+	return p, err
+}
+
+// decode sets no limits but those of what has arrived.
+func decode(f lwm2m.Format, target lwm2m.Path, data []byte, registry *lwm2m.Registry) (lwm2m.Payload, error) {
+	all := len(data) + 1
+	return codec.Decode(f, target, data, registry, lwm2m.Limits{Bytes: all, Nodes: all})
 }

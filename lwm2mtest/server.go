@@ -41,6 +41,11 @@ type ServerOptions struct {
 	// MaxHistory bounds the history, and the bootstraps that are remembered: at
 	// least so many of the newest are kept, at most twice as many, and all are counted. 0 means all, as a test wants it.
 	MaxHistory int
+	// MaxObservations bounds the observations of one endpoint at a time. 0 means 4096.
+	MaxObservations int
+	// AwakeWindow is how long a client in queue mode listens after its last message. 0
+	// means 93 s, CoAP's MAX_TRANSMIT_WAIT.
+	AwakeWindow time.Duration
 	// HandshakeTimeout bounds a DTLS handshake. 0 means 60 s.
 	HandshakeTimeout time.Duration
 }
@@ -56,6 +61,8 @@ func (o ServerOptions) withDefaults() ServerOptions {
 	setDefault(&o.MaxBody, 1<<20)
 	setDefault(&o.AckTimeout, 2*time.Second)
 	setDefault(&o.MaxRetransmit, 4)
+	setDefault(&o.MaxObservations, 1<<12)
+	setDefault(&o.AwakeWindow, maxTransmitWait)
 	setDefault(&o.HandshakeTimeout, time.Minute)
 	o.MaxRetransmit = max(0, o.MaxRetransmit)
 	return o
@@ -90,10 +97,11 @@ type Server struct {
 	changed       chan struct{} // closed and replaced whenever something that can be awaited changes
 	services      map[*Service]struct{}
 	timers        map[*timer]struct{}
-	registrations map[string]*registration // by location
-	endpoints     map[string]*registration // by endpoint
-	former        map[string]string        // endpoints of locations that are gone
-	located       int                      // registrations so far
+	registrations map[string]*registration    // by location
+	endpoints     map[string]*registration    // by endpoint
+	former        map[string]string           // endpoints of locations that are gone
+	observations  map[string]*ObserveRelation // by token
+	located       int                         // registrations so far
 	history       sequence[Record]
 	counts        historyCounts
 	faults        []*fault
@@ -117,6 +125,7 @@ func NewServer(opts ServerOptions) *Server {
 		registrations: make(map[string]*registration),
 		endpoints:     make(map[string]*registration),
 		former:        make(map[string]string),
+		observations:  make(map[string]*ObserveRelation),
 		counts:        newHistoryCounts(),
 		bootstraps:    make(map[string]BootstrapConfig),
 		results:       make(map[string][]BootstrapResult),
@@ -169,14 +178,17 @@ func (s *Server) end(endService func(*Service)) error {
 	return nil
 }
 
-// close marks the server closed, stops its timers and returns what is to be
-// ended.
+// close marks the server closed, stops its timers, ends its observations and returns
+// the services that are to be ended.
 func (s *Server) close() []*Service {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	for t := range s.timers {
 		s.stop(t)
+	}
+	for _, o := range s.observations {
+		o.end(ErrClosed)
 	}
 	services := make([]*Service, 0, len(s.services))
 	for v := range s.services {

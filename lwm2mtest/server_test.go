@@ -57,7 +57,7 @@ func TestServerHistoryHasWhatWasSent(t *testing.T) {
 		c.register("gw", "lt=60", "b=U")
 		want := []Record{{
 			Time: r.start.Add(3 * time.Second), Kind: Register, Endpoint: "gw", Location: "rd/1",
-			Query: []string{"ep=gw", "lwm2m=1.1", "lt=60", "b=U"}, Payload: []byte(links),
+			Query: []string{"ep=gw", "lwm2m=1.1", "lt=60", "b=U"}, Format: new(lwm2m.FormatLinkFormat), Payload: []byte(links),
 			Remote: r.Packets()[0].From, Answer: lwm2m.CodeCreated,
 		}}
 		if diff := cmp.Diff(want, r.server.History(""), cmpAddr); diff != "" {
@@ -253,19 +253,6 @@ func TestServerAnswersNonConfirmableOnce(t *testing.T) {
 			t.Errorf("answer %v", answer)
 		}
 		c.silence()
-	})
-}
-
-func TestServerTakesSend(t *testing.T) {
-	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
-		c := r.dial(5683)
-		dp := []string{"dp"}
-		assertCode(t, c.ask(c.message(lwm2m.CodePOST, dp, nil, "x")), lwm2m.CodeNotFound)
-		c.register("gw")
-		assertCode(t, c.ask(c.message(lwm2m.CodePOST, dp, nil, "data")), lwm2m.CodeChanged)
-		if got := r.server.Requests("gw", Send); len(got) != 1 || string(got[0].Payload) != "data" {
-			t.Errorf("records %+v", got)
-		}
 	})
 }
 
