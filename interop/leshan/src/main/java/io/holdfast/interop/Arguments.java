@@ -32,10 +32,10 @@ final class Arguments {
     }
 
     /** @return the content format by Leshan's name (TLV, SENML_CBOR, TEXT ...), null when absent: Leshan's choice */
-    static ContentFormat format(JsonNode node) {
-        if (!node.hasNonNull("format"))
+    static ContentFormat format(JsonNode node, String argument) {
+        if (!node.hasNonNull(argument))
             return null;
-        String name = node.get("format").asText();
+        String name = node.get(argument).asText();
         ContentFormat format = ContentFormat.fromName(name);
         if (format == null)
             throw new IllegalArgumentException("unknown format " + name);

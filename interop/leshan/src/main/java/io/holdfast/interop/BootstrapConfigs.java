@@ -42,7 +42,7 @@ final class BootstrapConfigs implements BootstrapConfigStore {
 
     private static BootstrapConfig config(JsonNode arguments) {
         BootstrapConfig config = new BootstrapConfig();
-        config.contentFormat = Arguments.format(arguments);
+        config.contentFormat = Arguments.format(arguments, "format");
         config.autoIdForSecurityObject = arguments.path("auto_id").asBoolean(false);
         config.toDelete = Arguments.strings(arguments, "delete");
         for (JsonNode entry : arguments.path("security"))

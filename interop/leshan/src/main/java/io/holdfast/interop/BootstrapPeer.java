@@ -53,12 +53,11 @@ final class BootstrapPeer implements Peer {
     }
 
     @Override
-    public String coapAddress() {
-        return server.getEndpoint(Protocol.COAP).getURI().getAuthority();
+    public void describe(JsonLines.Line ready) {
+        ready.put("coap", server.getEndpoint(Protocol.COAP).getURI().getAuthority()).put("coaps", coapsAddress());
     }
 
-    @Override
-    public String coapsAddress() {
+    private String coapsAddress() {
         var endpoint = server.getEndpoint(Protocol.COAPS);
         // Leshan only warns, on stderr, when it cannot use its credentials.
         if (endpoint == null)

@@ -12,7 +12,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 
 /**
  * Reads commands and runs them one after the other. Each gets exactly one reply, which repeats the command's
- * {@code op} and {@code seq} and carries {@code error} when it failed.
+ * {@code op} and {@code seq} and carries {@code error}, and {@code failure} ({@link Failure}), when it failed.
  */
 final class CommandLoop {
 
@@ -54,7 +54,7 @@ final class CommandLoop {
         try {
             find(op).run(command, reply);
         } catch (Exception e) {
-            reply.put("error", e.toString());
+            reply.put("error", e.toString()).put("failure", Failure.of(e));
         }
         reply.send();
     }

@@ -1,8 +1,8 @@
 package io.holdfast.interop;
 
 /**
- * Entry point: {@code Main server|bootstrap [--option value]...}. Starts the server, reports {@code ready} with its
- * addresses and obeys commands until stdin closes. Exit status: 0 when stdin closed, 1 when the server could not be
+ * Entry point: {@code Main server|bootstrap|client [--option value]...}. Starts it, reports {@code ready} with its
+ * addresses and obeys commands until stdin closes. Exit status: 0 when stdin closed, 1 when it could not be
  * started, 2 when the command line is wrong.
  */
 public final class Main {
@@ -30,7 +30,9 @@ public final class Main {
         try (Peer peer = create(options, out)) {
             peer.start();
             peer.addCommands(commands);
-            out.event("ready").put("coap", peer.coapAddress()).put("coaps", peer.coapsAddress()).send();
+            JsonLines.Line ready = out.event("ready");
+            peer.describe(ready);
+            ready.send();
             commands.run(System.in);
         }
     }
@@ -39,6 +41,7 @@ public final class Main {
         return switch (options.kind()) {
         case SERVER -> new ManagementPeer(options, out);
         case BOOTSTRAP -> new BootstrapPeer(options, out);
+        case CLIENT -> new ClientPeer(options, out);
         };
     }
 }

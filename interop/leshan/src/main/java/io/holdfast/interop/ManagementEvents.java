@@ -5,24 +5,20 @@ import java.util.Collection;
 
 import org.eclipse.leshan.core.link.Link;
 import org.eclipse.leshan.core.node.TimestampedLwM2mNodes;
-import org.eclipse.leshan.core.observation.CompositeObservation;
 import org.eclipse.leshan.core.observation.Observation;
-import org.eclipse.leshan.core.observation.SingleObservation;
 import org.eclipse.leshan.core.request.SendRequest;
-import org.eclipse.leshan.core.response.ObserveCompositeResponse;
-import org.eclipse.leshan.core.response.ObserveResponse;
 import org.eclipse.leshan.server.LeshanServer;
-import org.eclipse.leshan.server.observation.ObservationListener;
 import org.eclipse.leshan.server.registration.Registration;
 import org.eclipse.leshan.server.registration.RegistrationListener;
 import org.eclipse.leshan.server.registration.RegistrationUpdate;
 import org.eclipse.leshan.server.send.SendListener;
 
 /**
- * Reports what clients do: {@code registered}, {@code updated}, {@code unregistered}, {@code notify},
- * {@code notify_error}, {@code observation_cancelled}, {@code send}, {@code send_error}.
+ * Reports what clients register and send: {@code registered}, {@code updated}, {@code unregistered}, {@code send},
+ * {@code send_error}. The {@code objects} of a registration are its {@link Links}, the {@code samples} of a Send those
+ * of {@link NodeWriter}.
  */
-final class ManagementEvents implements RegistrationListener, ObservationListener, SendListener {
+final class ManagementEvents implements RegistrationListener, SendListener {
 
     private final JsonLines out;
 
@@ -32,7 +28,6 @@ final class ManagementEvents implements RegistrationListener, ObservationListene
 
     void listenTo(LeshanServer server) {
         server.getRegistrationService().addListener(this);
-        server.getObservationService().addListener(this);
         server.getSendService().addListener(this);
     }
 
@@ -54,15 +49,18 @@ final class ManagementEvents implements RegistrationListener, ObservationListene
                 .put("version", registration.getLwM2mVersion().toString())
                 .put("binding", registration.getBindingMode().toString()).put("queue", registration.usesQueueMode())
                 .put("links", links(registration.getSortedObjectLinks()))
+                .put("objects", Links.byPath(registration.getSortedObjectLinks()))
                 .put("addr", registration.getSocketAddress().toString())
-                .put("previous", previous == null ? null : previous.getId()).send();
+                .put("previous", previous == null ? null : previous.getId())
+                .put("observations", cancelled == null ? 0 : cancelled.size()).send();
     }
 
     @Override
     public void updated(RegistrationUpdate update, Registration registration, Registration previous) {
         about("updated", registration).put("lifetime", update.getLifeTimeInSec())
-                .put("links", links(update.getObjectLinks())).put("addr", registration.getSocketAddress().toString())
-                .send();
+                .put("links", links(update.getObjectLinks())).put("objects", Links.byPath(update.getObjectLinks()))
+                .put("binding", registration.getBindingMode().toString()).put("queue", registration.usesQueueMode())
+                .put("addr", registration.getSocketAddress().toString()).send();
     }
 
     @Override
@@ -72,38 +70,9 @@ final class ManagementEvents implements RegistrationListener, ObservationListene
     }
 
     @Override
-    public void newObservation(Observation observation, Registration registration) {
-        // The reply to the observe command has reported it.
-    }
-
-    @Override
-    public void cancelled(Observation observation) {
-        out.event("observation_cancelled").put("id", observation.getRegistrationId()).send();
-    }
-
-    @Override
-    public void onResponse(SingleObservation observation, Registration registration, ObserveResponse response) {
-        about("notify", registration).put("path", observation.getPath().toString())
-                .put("code", response.getCode().toString()).put("content", String.valueOf(response.getContent()))
-                .send();
-    }
-
-    @Override
-    public void onResponse(CompositeObservation observation, Registration registration,
-            ObserveCompositeResponse response) {
-        about("notify", registration).put("paths", observation.getPaths().toString())
-                .put("code", response.getCode().toString()).put("content", String.valueOf(response.getContent()))
-                .send();
-    }
-
-    @Override
-    public void onError(Observation observation, Registration registration, Exception error) {
-        about("notify_error", registration).put("error", String.valueOf(error)).send();
-    }
-
-    @Override
     public void dataReceived(Registration registration, TimestampedLwM2mNodes data, SendRequest request) {
-        about("send", registration).put("data", data.toString()).send();
+        about("send", registration).put("format", request.getFormat().getName()).put("data", data.toString())
+                .put("samples", NodeWriter.samples(data)).send();
     }
 
     @Override

@@ -9,6 +9,8 @@ import org.eclipse.leshan.server.LeshanServerBuilder;
 import org.eclipse.leshan.server.californium.endpoint.CaliforniumServerEndpointsProvider;
 import org.eclipse.leshan.server.californium.endpoint.coap.CoapServerProtocolProvider;
 import org.eclipse.leshan.server.californium.endpoint.coaps.CoapsServerProtocolProvider;
+import org.eclipse.leshan.server.model.VersionedModelProvider;
+import org.eclipse.leshan.server.queue.StaticClientAwakeTimeProvider;
 import org.eclipse.leshan.server.security.InMemorySecurityStore;
 
 /** Leshan's management server. */
@@ -20,6 +22,8 @@ final class ManagementPeer implements Peer {
     ManagementPeer(Options options, JsonLines out) throws IOException, GeneralSecurityException {
         LeshanServerBuilder builder = new LeshanServerBuilder();
         builder.setSecurityStore(security);
+        builder.setObjectModelProvider(new VersionedModelProvider(Models.load(options.models())));
+        builder.setClientAwakeTimeProvider(new StaticClientAwakeTimeProvider(options.awake()));
         if (options.hasCertificate()) {
             Credentials own = Credentials.load(options);
             builder.setPrivateKey(own.key());
@@ -29,6 +33,8 @@ final class ManagementPeer implements Peer {
         builder.setEndpointsProviders(endpoints(options));
         server = builder.build();
         new ManagementEvents(out).listenTo(server);
+        server.getObservationService().addListener(new ObservationEvents(out, server.getRegistrationService()));
+        server.getPresenceService().addListener(new PresenceEvents(out));
     }
 
     private static CaliforniumServerEndpointsProvider endpoints(Options options) {
@@ -46,12 +52,11 @@ final class ManagementPeer implements Peer {
     }
 
     @Override
-    public String coapAddress() {
-        return server.getEndpoint(Protocol.COAP).getURI().getAuthority();
+    public void describe(JsonLines.Line ready) {
+        ready.put("coap", server.getEndpoint(Protocol.COAP).getURI().getAuthority()).put("coaps", coapsAddress());
     }
 
-    @Override
-    public String coapsAddress() {
+    private String coapsAddress() {
         var endpoint = server.getEndpoint(Protocol.COAPS);
         // Leshan only warns, on stderr, when it cannot use its credentials.
         if (endpoint == null)
@@ -62,7 +67,9 @@ final class ManagementPeer implements Peer {
     @Override
     public void addCommands(CommandLoop commands) {
         new SecurityCommands(security).addTo(commands);
-        new DeviceCommands(server).addTo(commands);
+        DeviceCommands devices = new DeviceCommands(server);
+        devices.addTo(commands);
+        new ObservationCommands(devices, server).addTo(commands);
     }
 
     @Override

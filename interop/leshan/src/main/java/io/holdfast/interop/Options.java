@@ -19,16 +19,26 @@ import java.util.Set;
  * @param cert PEM file with the server's certificate chain, leaf first, or null for no X.509
  * @param key PEM file with the leaf's PKCS#8 key
  * @param trust PEM file with the trusted authorities
+ * @param models directory of object definitions beside Leshan's own, or null
+ * @param awake how long in milliseconds a client in queue mode is taken to be awake after its last message
+ * @param server URI of the server that a client registers with
+ * @param endpoint name of a client
+ * @param queue whether a client asks for queue mode
  */
 record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int cidLength, int blockSize, Path cert,
-        Path key, Path trust) {
+        Path key, Path trust, Path models, int awake, String server, String endpoint, boolean queue) {
 
     private static final String USAGE = "usage: Main server|bootstrap [--coap HOST:PORT] [--coaps HOST:PORT]"
-            + " [--cid BYTES] [--block-size 16|32|...|1024] [--cert PEM --key PEM --trust PEM]";
-    private static final Set<String> NAMES = Set.of("coap", "coaps", "cid", "block-size", "cert", "key", "trust");
+            + " [--cid BYTES] [--block-size 16|32|...|1024] [--cert PEM --key PEM --trust PEM] [--models DIRECTORY]"
+            + " [--awake MILLISECONDS]\n       Main client --server coap://HOST:PORT --endpoint NAME"
+            + " [--queue true] [--models DIRECTORY]";
+    private static final Set<String> NAMES = Set.of("coap", "coaps", "cid", "block-size", "cert", "key", "trust",
+            "models", "awake", "server", "endpoint", "queue");
+    /** MAX_TRANSMIT_WAIT of RFC 7252, which LwM2M says for queue mode. */
+    private static final String AWAKE_MS = "93000";
 
     enum Kind {
-        SERVER, BOOTSTRAP
+        SERVER, BOOTSTRAP, CLIENT
     }
 
     static Options parse(String[] args) {
@@ -43,7 +53,9 @@ record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int c
         }
         return new Options(kind(args[0]), address(values.get("coap")), address(values.get("coaps")),
                 Integer.parseInt(values.getOrDefault("cid", "6")), blockSize(values.getOrDefault("block-size", "0")),
-                path(values, "cert"), path(values, "key"), path(values, "trust")).checked();
+                path(values, "cert"), path(values, "key"), path(values, "trust"), path(values, "models"),
+                Integer.parseInt(values.getOrDefault("awake", AWAKE_MS)), values.get("server"),
+                values.get("endpoint"), Boolean.parseBoolean(values.get("queue"))).checked();
     }
 
     boolean hasCertificate() {
@@ -53,6 +65,8 @@ record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int c
     private Options checked() {
         if ((cert == null) != (key == null) || (cert == null) != (trust == null))
             throw new IllegalArgumentException("--cert, --key and --trust go together\n" + USAGE);
+        if (kind == Kind.CLIENT && (server == null || endpoint == null))
+            throw new IllegalArgumentException("a client needs --server and --endpoint\n" + USAGE);
         return this;
     }
 

@@ -1,16 +1,13 @@
 package io.holdfast.interop;
 
-/** A server under the control of a test. */
+/** A server, or a client, under the control of a test. */
 interface Peer extends AutoCloseable {
 
     /** Opens the sockets. */
     void start();
 
-    /** @return host:port of the NoSec endpoint, after {@link #start()} */
-    String coapAddress();
-
-    /** @return host:port of the DTLS endpoint, after {@link #start()} */
-    String coapsAddress();
+    /** Says where it listens, after {@link #start()}. */
+    void describe(JsonLines.Line ready);
 
     /** Registers the commands that this peer obeys. */
     void addCommands(CommandLoop commands);
