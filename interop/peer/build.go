@@ -36,9 +36,9 @@ var buildLeshan = sync.OnceValues(func() (string, error) {
 })
 
 // leshanCommand returns the command that runs the peer, without the peer's own
-// arguments. It ends the test when the peer cannot be built, which most often
-// means that its libraries cannot be fetched.
-func leshanCommand(t testing.TB) []string {
+// arguments, and the directory of its models. It ends the test when the peer
+// cannot be built, which most often means that its libraries cannot be fetched.
+func leshanCommand(t testing.TB) (command []string, models string) {
 	t.Helper()
 	dir, err := buildLeshan()
 	if err != nil {
@@ -46,8 +46,8 @@ func leshanCommand(t testing.TB) []string {
 	}
 	target := filepath.Join(dir, "target")
 	classPath := filepath.Join(target, "classes") + string(os.PathListSeparator) + filepath.Join(target, "lib", "*")
-	command := append([]string{"java"}, jvmFlags...)
-	return append(command, "-cp", classPath, leshanMain)
+	command = append([]string{"java"}, jvmFlags...)
+	return append(command, "-cp", classPath, leshanMain), filepath.Join(dir, "models")
 }
 
 // moduleRoot finds the directory of go.mod above the working directory, which

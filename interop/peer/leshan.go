@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// The kinds of Leshan servers.
+// The kinds of Leshan processes.
 const (
 	LeshanServer    = "server"
 	LeshanBootstrap = "bootstrap"
+	// LeshanClient is Leshan's own client, to test this package with.
+	LeshanClient = "client"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 // float64.
 type Object = map[string]any
 
-// A LeshanPeer is a running Leshan server of the kind that interop/leshan
+// A LeshanPeer is a running Leshan process of the kind that interop/leshan
 // builds; the commands and events are described there. Its methods may be used
 // by many goroutines, those that can end the test only by the test's own.
 type LeshanPeer struct {
@@ -40,9 +42,10 @@ type LeshanPeer struct {
 }
 
 // Leshan builds the Java peer if that has not been done, starts a server
-// (LeshanServer or LeshanBootstrap) on free ports and returns when it listens.
-// The arguments are those of interop/leshan: --cid, --block-size, --cert,
-// --key, --trust, --coap, --coaps.
+// (LeshanServer or LeshanBootstrap) on free ports and returns when it listens,
+// or starts a LeshanClient. It knows the objects of interop/leshan/models. The
+// arguments are those of interop/leshan: --cid, --block-size, --cert, --key,
+// --trust, --coap, --coaps, --awake; --server, --endpoint, --queue.
 func Leshan(t testing.TB, kind string, args ...string) *LeshanPeer {
 	t.Helper()
 	Require(t, KindLeshan)

@@ -29,9 +29,9 @@ type event struct {
 // startSession builds the peer if needed and starts it.
 func startSession(t testing.TB, kind string, args []string) (*session, error) {
 	t.Helper()
-	java := leshanCommand(t)
+	java, models := leshanCommand(t)
 	s := &session{replies: make(map[int]chan Object), changed: make(chan struct{})}
-	all := append(append(java[1:], kind), args...)
+	all := append(append(java[1:], kind, "--models", models), args...)
 	proc, err := start(t, s, nil, java[0], all...)
 	if err != nil {
 		return nil, err
