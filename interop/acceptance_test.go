@@ -36,7 +36,7 @@ type subject struct {
 // its own accord. Each is given a client of its own.
 var managing = map[string]func(*testing.T, subject){
 	"Read": reads, "Write": writes, "Create": creates, "Execute": executes, "Attributes": attributes,
-	"Observe": observes, "Composite": composites, "Forget": forgets, "Send": sends,
+	"Observe": observes, "Periods": periods, "Thresholds": thresholds, "Composite": composites, "Forget": forgets, "Send": sends,
 }
 
 // Each operation is proven with Leshan's own client: what fails with ours is then
@@ -251,6 +251,42 @@ func watchesAbove(t *testing.T, d subject, path string) {
 		t.Errorf("notification of %s: %+v", path, n)
 	}
 	is(t, d.Cancel(first.Token), "CONTENT(205)")
+}
+
+// Within the minimum period there is one notification, of the last value; at the end
+// of the maximum period there is one without a change.
+func periods(t *testing.T, d subject) {
+	is(t, d.Attributes("/3442/0/120", "pmin=2&pmax=4"), "CHANGED(204)")
+	began := time.Now()
+	first := is(t, d.Observe("/3442/0/120", "SENML_CBOR"), "CONTENT(205)")
+	d.change(120, 1)
+	d.change(120, 2)
+	for _, least := range []time.Duration{2 * time.Second, 6 * time.Second} {
+		has(t, d.Notification(first.Token).Reply, one("/3442/0/120", 2.0))
+		if took := time.Since(began); took < least {
+			t.Errorf("notified after %v, want %v at least", took, least)
+		}
+	}
+}
+
+// Only what crosses a threshold, or is a step away from what was notified last, is
+// notified.
+func thresholds(t *testing.T, d subject) {
+	for _, c := range []struct {
+		attributes  string
+		silent, due float64
+	}{
+		{"gt=10", 5, 15},
+		{"gt&st=5", 18, 21}, // a step from 15
+		{"st&lt=-2.5", 0, -3},
+	} {
+		is(t, d.Attributes("/3442/0/130", c.attributes), "CHANGED(204)")
+		first := is(t, d.Observe("/3442/0/130", "TLV"), "CONTENT(205)")
+		d.change(130, c.silent)
+		d.change(130, c.due)
+		has(t, d.Notification(first.Token).Reply, one("/3442/0/130", c.due))
+		is(t, d.Cancel(first.Token), "CONTENT(205)")
+	}
 }
 
 func composites(t *testing.T, d subject) {

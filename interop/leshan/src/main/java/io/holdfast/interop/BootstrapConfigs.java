@@ -1,6 +1,7 @@
 package io.holdfast.interop;
 
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -10,19 +11,23 @@ import org.eclipse.leshan.core.CertificateUsage;
 import org.eclipse.leshan.core.SecurityMode;
 import org.eclipse.leshan.core.util.datatype.ULong;
 import org.eclipse.leshan.server.bootstrap.BootstrapConfig;
+import org.eclipse.leshan.server.bootstrap.BootstrapConfig.ACLConfig;
 import org.eclipse.leshan.server.bootstrap.BootstrapConfig.ServerConfig;
 import org.eclipse.leshan.server.bootstrap.BootstrapConfig.ServerSecurity;
 import org.eclipse.leshan.server.bootstrap.BootstrapConfigStore;
 import org.eclipse.leshan.server.bootstrap.BootstrapSession;
 
 /**
- * What each endpoint is given, by the command {@code config}: ep, delete (paths), security, servers, format, auto_id.
+ * What each endpoint is given, by the command {@code config}: ep, delete (paths), security, servers, access, format,
+ * auto_id.
  * Unlike Leshan's own store it does not check a configuration, so that a test can send a wrong one.
  * <p>
  * An element of {@code security}: instance, uri, mode (NO_SEC, PSK, X509), ssid, bs, id (text) or cert (hex) for
  * resource 3, server_cert (hex, of any length) for resource 4, key (hex) for resource 5, hold_off, account_timeout,
  * usage (CA_CONSTRAINT, SERVICE_CERTIFICATE_CONSTRAINT, TRUST_ANCHOR_ASSERTION, DOMAIN_ISSUER_CERTIFICATE). An element
- * of {@code servers}: instance, ssid, lifetime, retry_count, retry_timer, sequence_delay, sequence_count.
+ * of {@code servers}: instance, ssid, lifetime, retry_count, retry_timer, sequence_delay, sequence_count. An element of
+ * {@code access} is an instance of object 2: instance, object, object_instance, owner, rights by short server ID (1 read,
+ * 2 write, 4 execute, 8 delete, 16 create; ID 0 for the others).
  */
 final class BootstrapConfigs implements BootstrapConfigStore {
 
@@ -49,6 +54,8 @@ final class BootstrapConfigs implements BootstrapConfigStore {
             config.security.put(entry.path("instance").asInt(config.security.size()), security(entry));
         for (JsonNode entry : arguments.path("servers"))
             config.servers.put(entry.path("instance").asInt(config.servers.size()), server(entry));
+        for (JsonNode entry : arguments.path("access"))
+            config.acls.put(entry.path("instance").asInt(config.acls.size()), access(entry));
         return config;
     }
 
@@ -79,6 +86,16 @@ final class BootstrapConfigs implements BootstrapConfigStore {
         server.SequenceDelayTimer = unsigned(entry, "sequence_delay");
         server.SequenceRetryCount = unsigned(entry, "sequence_count");
         return server;
+    }
+
+    private static ACLConfig access(JsonNode entry) {
+        ACLConfig access = new ACLConfig();
+        access.objectId = entry.path("object").asInt();
+        access.objectInstanceId = entry.path("object_instance").asInt();
+        access.AccessControlOwner = integer(entry, "owner");
+        access.acls = new HashMap<>();
+        NodeReader.members(entry.path("rights")).forEach((ssid, rights) -> access.acls.put(ssid, rights.asLong()));
+        return access;
     }
 
     private static Integer integer(JsonNode entry, String name) {
