@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ type subject struct {
 // managing has what Leshan's server can do with a client, and what the client does of
 // its own accord. Each is given a client of its own.
 var managing = map[string]func(*testing.T, subject){
-	"Read": reads, "Write": writes, "Create": creates, "Execute": executes, "Attributes": attributes,
+	"Read": reads, "Write": writes, "Large": large, "Create": creates, "Execute": executes, "Attributes": attributes,
 	"Observe": observes, "Periods": periods, "Thresholds": thresholds, "Composite": composites, "Forget": forgets, "Send": sends,
 }
 
@@ -173,6 +174,18 @@ func writesMany(t *testing.T, d subject, format string) {
 	is(t, d.Update("/3442/0", format, peer.Object{"110": format}), "CHANGED(204)")
 	if r := d.Read("/3442/0", format); r.Values["/3442/0/110"] != format || r.Values["/3442/0/1120/7"] != 3.0 {
 		t.Errorf("after an update as %s: %v", format, r.Values)
+	}
+}
+
+// What does not fit into a message goes in blocks, both ways.
+func large(t *testing.T, d subject) {
+	for i, format := range append(slices.Clone(valueFormats), "OPAQUE") {
+		path, value := "/3442/0/110", strings.Repeat(string(rune('a'+i)), 5000)
+		if format == "OPAQUE" {
+			path, value = "/3442/0/150", strings.Repeat("5a", 5000)
+		}
+		is(t, d.Write(path, format, value), "CHANGED(204)")
+		has(t, d.Read(path, format), one(path, value))
 	}
 }
 
