@@ -41,7 +41,7 @@ const (
 	ModeEST   = 4 // certificate enrolled with EST
 )
 
-// Core is a new registry of the Security, Server and Device objects.
+// Core is a new registry of the Security, Server, Access Control and Device objects.
 func Core() *lwm2m.Registry {
-	return lwm2m.NewRegistry(SecurityDef(), ServerDef(), DeviceDef())
+	return lwm2m.NewRegistry(SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef())
 }

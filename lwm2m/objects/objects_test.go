@@ -12,16 +12,19 @@ func TestCoreIsComplete(t *testing.T) {
 	reg := Core()
 	for _, tc := range []struct {
 		id        uint16
+		version   string
 		last      uint16
 		multiple  bool
+		optional  bool
 		mandatory []uint16
 	}{
-		{Security, 30, true, []uint16{0, 1, 2, 3, 4, 5}},
-		{Server, 27, true, []uint16{0, 1, 6, 7, 8}},
-		{Device, 22, false, []uint16{4, 11, 16}},
+		{Security, "1.2", 30, true, false, []uint16{0, 1, 2, 3, 4, 5}},
+		{Server, "1.2", 27, true, false, []uint16{0, 1, 6, 7, 8}},
+		{AccessControl, "1.1", 3, true, true, []uint16{0, 1, 3}},
+		{Device, "1.2", 22, false, false, []uint16{4, 11, 16}},
 	} {
 		o, found := reg.Object(tc.id)
-		if !found || o.ID != tc.id || o.Multiple != tc.multiple || !o.Mandatory || o.Version != "1.2" {
+		if !found || o.ID != tc.id || o.Multiple != tc.multiple || o.Mandatory == tc.optional || o.Version != tc.version {
 			t.Fatalf("object %d: %+v", tc.id, o)
 		}
 		var mandatory []uint16
@@ -40,7 +43,7 @@ func TestCoreIsComplete(t *testing.T) {
 }
 
 func TestExecutablesHaveNoType(t *testing.T) {
-	for _, d := range []lwm2m.ObjectDef{SecurityDef(), ServerDef(), DeviceDef()} {
+	for _, d := range []lwm2m.ObjectDef{SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef()} {
 		for _, r := range d.Resources {
 			if (r.Operations == lwm2m.OpExecute) != (r.Kind == lwm2m.KindNone) {
 				t.Errorf("/%d/x/%d: %v, %v", d.ID, r.ID, r.Operations, r.Kind)
@@ -63,6 +66,8 @@ func TestDefinitions(t *testing.T) {
 		{Security, lwm2m.ResourceDef{ID: 16, Name: "DTLS/TLS Ciphersuite", Kind: lwm2m.KindUnsigned, Multiple: true}},
 		{Server, lwm2m.ResourceDef{ID: 12, Name: "Last Bootstrapped", Kind: lwm2m.KindTime, Operations: lwm2m.OpRead}},
 		{Server, lwm2m.ResourceDef{ID: 23, Name: "Mute Send", Kind: lwm2m.KindBoolean, Operations: lwm2m.OpRead | lwm2m.OpWrite}},
+		{AccessControl, lwm2m.ResourceDef{ID: 1, Name: "Object Instance ID", Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead, Mandatory: true, Range: lwm2m.Range{Max: 65535}}},
+		{AccessControl, lwm2m.ResourceDef{ID: 2, Name: "ACL", Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead | lwm2m.OpWrite, Multiple: true, Range: lwm2m.Range{Max: 65535}}},
 		{Device, lwm2m.ResourceDef{ID: 11, Name: "Error Code", Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead, Multiple: true, Mandatory: true, Range: lwm2m.Range{Max: 32}}},
 		{Device, lwm2m.ResourceDef{ID: 22, Name: "ExtDevInfo", Kind: lwm2m.KindObjectLink, Operations: lwm2m.OpRead, Multiple: true}},
 	} {
