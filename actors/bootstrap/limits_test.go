@@ -195,7 +195,7 @@ func TestEmptySecurityInstancesAreRefusedAtTheFinish(t *testing.T) {
 func TestOtherObjectsAreNotStored(t *testing.T) {
 	m := opened(t, "1.1", factoryTree())
 	for path, want := range map[string]messages.CoAPCode{
-		"/2": messages.NotFound, "/2/0": messages.NotFound, "/3/0": messages.MethodNotAllowed, "/65534/1": messages.NotFound,
+		"/4": messages.NotFound, "/4/0": messages.NotFound, "/3/0": messages.MethodNotAllowed, "/65534/1": messages.NotFound,
 	} {
 		if code := answered(operate(m, start, writing(path, tlvF, nil))); code != want {
 			t.Errorf("%s answered %v", path, code)

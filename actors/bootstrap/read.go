@@ -12,7 +12,7 @@ import (
 )
 
 // discover is Bootstrap-Discover (section 6.1.7), on the root or an object.
-// Object 3 exists, but is not part of a bootstrap.
+// Object 3 exists, but is not part of a bootstrap; object 2 once it has an instance.
 func (t *transaction) discover(path lwm2m.Path) answer {
 	if path.Len() > 1 {
 		return notAllowed
@@ -32,7 +32,8 @@ func (t *transaction) discover(path lwm2m.Path) answer {
 }
 
 // read is Bootstrap-Read (section 6.1.7): since LwM2M 1.1, and only of the
-// Server and Access Control objects. There is no Access Control object here.
+// Server and Access Control objects. An Access Control object is there once it has an
+// instance.
 func (t *transaction) read(path lwm2m.Path, accept *messages.Format) answer {
 	readable := path.Object() == objects.Server || path.Object() == objects.AccessControl
 	if t.version == requests.Version10 || path.Len() < 1 || path.Len() > 2 || !readable {

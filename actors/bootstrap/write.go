@@ -29,7 +29,7 @@ func (t *transaction) writable(path lwm2m.Path) (refusal answer, ok bool) {
 	switch {
 	case path.Len() == 0, path.Len() == 4, path.Object() == objects.Device:
 		return notAllowed, false
-	case path.Object() > objects.Server:
+	case path.Object() > objects.AccessControl:
 		return refuse(messages.NotFound, "no such object"), false
 	case path.Len() < 3:
 		return answer{}, true

@@ -78,7 +78,8 @@ func BootstrapOnly(record []byte) *lwm2m.Tree {
 
 // CheckChange tells whether a server may put after in place of before: Check, then
 // CheckExpiry, CheckHeldKeys and CheckDowngrade, the first that finds anything, but
-// each set of accounts is read once.
+// each set of accounts is read once; and whether object 2 is complete. A record is
+// not judged by that: what object 2 lacks grants nothing, and keeps nobody offline.
 func CheckChange(before, after *lwm2m.Tree, clock validity.Clock) error {
 	accts, faults := fromTree(after)
 	for _, faultsOf := range []func() Faults{
@@ -86,6 +87,7 @@ func CheckChange(before, after *lwm2m.Tree, clock validity.Clock) error {
 		func() Faults { return expiredOf(accts, clock) },
 		func() Faults { return notHeld(before, after) },
 		func() Faults { return downgraded(before, accts) },
+		func() Faults { return controlFaults(after) },
 	} {
 		if found := faultsOf(); len(found) > 0 {
 			return found

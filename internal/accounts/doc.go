@@ -1,6 +1,7 @@
 // Package accounts translates server accounts between the three forms that
 // they have: objects 0 and 1 of the object model, [messages.Account] as the
-// actors use it, and the record of the store.
+// actors use it, and the record of the store. Object 2, which says what each server
+// may do, goes with them through transactions and records.
 //
 //	FromTree, ToTree           object model <-> accounts
 //	Check, CheckExpiry,        is this set of accounts fit for use, and may it

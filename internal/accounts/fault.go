@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
-// Reason says what is wrong with a node of objects 0 and 1.
+// Reason says what is wrong with a node of objects 0, 1 and 2.
 type Reason string
 
 // The reasons of a [Fault].
@@ -35,6 +35,8 @@ const (
 	ReasonNoServer           Reason = "has no Server instance"
 	ReasonNoManagement       Reason = "holds no management account"
 	ReasonCertificateExpired Reason = "holds an expired certificate"
+	ReasonSecondControl      Reason = "is about the same as another instance"
+	ReasonNoSuchServer       Reason = "is not the short server ID of a management server"
 	ReasonDowngrade          Reason = "replaces a secured account by one without security"
 )
 

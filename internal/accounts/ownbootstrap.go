@@ -69,7 +69,7 @@ func moveBootstrap(before, after *lwm2m.Tree) {
 		said, _ := after.Value(lwm2m.PathOf(objects.Security, inst, objects.SecurityBootstrapServer))
 		if said == lwm2m.Boolean(false) && len(bootstrapInstances(after)) == 0 {
 			i, _ := before.Instance(objects.Security, inst)
-			i.ID = freeSecurity(after)
+			i.ID = free(after, objects.Security)
 			after.PutInstance(objects.Security, i)
 		}
 	}
@@ -86,12 +86,12 @@ func leaveBootstrap(before, after *lwm2m.Tree, inst uint16) {
 	}
 }
 
-// freeSecurity returns the lowest Security instance that is not there.
-func freeSecurity(tree *lwm2m.Tree) (free uint16) {
-	for tree.HasInstance(objects.Security, free) {
-		free++
+// free returns the lowest instance of an object that is not there.
+func free(tree *lwm2m.Tree, obj uint16) (inst uint16) {
+	for tree.HasInstance(obj, inst) {
+		inst++
 	}
-	return free
+	return inst
 }
 
 // WithBootstrapOf returns a copy of tree with the factory's bootstrap account, where
@@ -104,7 +104,7 @@ func WithBootstrapOf(factory, tree *lwm2m.Tree) *lwm2m.Tree {
 		if own := bootstrapInstances(tree); n < len(own) {
 			i.ID = own[n]
 		} else if merged.HasInstance(objects.Security, inst) {
-			i.ID = freeSecurity(merged)
+			i.ID = free(merged, objects.Security)
 		}
 		merged.PutInstance(objects.Security, i)
 	}

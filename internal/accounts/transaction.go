@@ -18,7 +18,7 @@ type Terms struct {
 	Accounts int
 }
 
-// Transaction is the copy of objects 0 and 1 on which a server works: a
+// Transaction is the copy of objects 0, 1 and 2 on which a server works: a
 // bootstrap server until it says Finish, a management server for one Write.
 // Every operation is carried out whole or not at all, and nothing that is in use
 // changes. Not safe for concurrent use.
@@ -34,7 +34,7 @@ func Begin(tree *lwm2m.Tree, terms Terms) *Transaction {
 	return &Transaction{base: base, work: base.Clone(), terms: terms}
 }
 
-// Tree returns objects 0 and 1 as the operations so far have left them.
+// Tree returns objects 0, 1 and 2 as the operations so far have left them.
 func (t *Transaction) Tree() *lwm2m.Tree { return t.work.Clone() }
 
 // Put is Bootstrap-Write (LwM2M Core section 6.1.7). A write to an object or an
@@ -121,7 +121,7 @@ func (t *Transaction) Delete(path lwm2m.Path) error {
 	case path.Len() == 2 && isBootstrap(t.work, path):
 		return &RefusedError{Path: path, Reason: RefusedDeleteBootstrap}
 	}
-	for _, obj := range []uint16{objects.Security, objects.Server} {
+	for _, obj := range []uint16{objects.Security, objects.Server, objects.AccessControl} {
 		for _, inst := range t.work.Instances(obj) {
 			victim := lwm2m.PathOf(obj, inst)
 			if path.Contains(victim) && !isBootstrap(t.work, victim) {
@@ -142,7 +142,7 @@ func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) 
 	if err := CheckChange(t.base, t.work, clock); err != nil {
 		return nil, nil, err
 	}
-	result := complete(t.work, clock.Now)
+	result := complete(t.base, t.work, clock.Now)
 	record, err := EncodeWithin(result, t.terms.Limits)
 	if err != nil {
 		return nil, nil, err
@@ -155,9 +155,11 @@ func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) 
 var largestStamp = time.Unix(-1, 0)
 
 // complete returns the configuration to store, with the time of the bootstrap
-// in every Server instance.
-func complete(work *lwm2m.Tree, now time.Time) *lwm2m.Tree {
+// in every Server instance, and object 2 without the servers that are gone.
+func complete(base, work *lwm2m.Tree, now time.Time) *lwm2m.Tree {
 	tree := work.Clone()
+	bequeath(base, tree)
+	dropEmpty(tree)
 	for _, inst := range tree.Instances(objects.Server) {
 		tree.PutResource(objects.Server, inst, stamp(now))
 	}

@@ -10,8 +10,8 @@ import (
 // transportUDP is the only binding (/1/x/7) and transport (/1/x/22) of this client.
 const transportUDP = "U"
 
-// Update is a management server's Write (LwM2M Core section 6.3.3) to a Server
-// instance that is there, to one of its resources, or to one instance of a
+// Update is a management server's Write (LwM2M Core section 6.3.3) to an instance of
+// objects 1 or 2 that is there, to one of its resources, or to one instance of a
 // multiple resource. With replace, what a payload for the instance leaves out is
 // removed, but for what servers cannot write; without, it stays, and instances of
 // multiple resources are added to those that are there. A resource that cannot be
@@ -34,7 +34,7 @@ func (t *Transaction) Update(path lwm2m.Path, p lwm2m.Payload, replace bool) err
 			return err
 		}
 	}
-	return t.fit(next, path.Instance())
+	return t.fit(next, path.Prefix(2))
 }
 
 // clear removes the resources of an instance that servers can write.
@@ -89,17 +89,23 @@ func transportable(r lwm2m.Resource) bool {
 	return true
 }
 
-// fit makes next the working copy where the account of a Server instance can be
-// used and all of it be stored. The others are as they were. What was stored under
-// a larger limit may be changed, and not grow.
-func (t *Transaction) fit(next *lwm2m.Tree, server uint16) error {
+// fit makes next the working copy where the instance that was written can be used
+// and all of it be stored. The others are as they were.
+func (t *Transaction) fit(next *lwm2m.Tree, instance lwm2m.Path) error {
 	_, all := fromTree(next)
-	own := slices.DeleteFunc(all, func(f *Fault) bool {
-		return !lwm2m.PathOf(objects.Server, server).Contains(f.Path)
-	})
+	if instance.Object() == objects.AccessControl {
+		all = append(controlFaults(next), t.ownerFaults(next, instance.Instance())...)
+	}
+	own := slices.DeleteFunc(all, func(f *Fault) bool { return !instance.Contains(f.Path) })
 	if err := own.orNil(); err != nil {
 		return err
 	}
+	return t.keep(next)
+}
+
+// keep makes next the working copy where it can be stored. What was stored under a
+// larger limit may be changed, and not grow.
+func (t *Transaction) keep(next *lwm2m.Tree) error {
 	limits := Limits{Bytes: max(t.terms.Limits.bytes(), bytesOf(t.base))}
 	if err := limits.Check(next); err != nil {
 		return err

@@ -10,18 +10,18 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
-// Written is what management servers have written to the Server object of the
-// factory's accounts. To store it with the credentials would hide every later
+// Written is what management servers have written to objects 1 and 2 of the factory's
+// accounts. To store it with the credentials would hide every later
 // change of the configuration, so it is a record of its own.
 type Written struct {
 	// Basis says over which accounts it was written ([BasisOf]). It is void for
 	// any others.
 	Basis  Digest
-	Server *lwm2m.Tree // object 1
+	Server *lwm2m.Tree // objects 1 and 2
 }
 
 // The record "server" is one CBOR array (RFC 8949, core deterministic encoding),
-// in CDDL; content is object 1 in the form of the record "credentials":
+// in CDDL; content is objects 1 and 2 in the form of the record "credentials":
 //
 //	written = [version: 1, basis: bstr .size 32, content: bstr]
 const writtenVersion = 1
@@ -34,7 +34,7 @@ type writtenCBOR struct {
 }
 
 // BasisOf identifies the management accounts of a tree by what may not change
-// under a record of [Written]: their server URIs and the whole of object 1. New
+// under a record of [Written]: their server URIs and the whole of objects 1 and 2. New
 // keys do not count, nor does the bootstrap account.
 func BasisOf(tree *lwm2m.Tree) Digest {
 	parts := [][]byte{Encode(serverObject(tree))}
@@ -50,11 +50,12 @@ func BasisOf(tree *lwm2m.Tree) Digest {
 	return digest(parts...)
 }
 
-// serverObject is a tree of object 1 alone.
+// serverObject is a tree of what servers can write: object 1, and object 2 if there is
+// one.
 func serverObject(tree *lwm2m.Tree) *lwm2m.Tree {
 	only := tree.Clone()
 	for _, obj := range tree.Objects() {
-		if obj != objects.Server {
+		if obj != objects.Server && obj != objects.AccessControl {
 			only.DeleteObject(obj)
 		}
 	}
@@ -67,14 +68,18 @@ func WrittenOn(tree *lwm2m.Tree, basis Digest) Written {
 	return Written{Basis: basis, Server: serverObject(tree)}
 }
 
-// Apply returns a tree with object 1 as servers have written it.
+// Apply returns a tree with objects 1 and 2 as servers have written them.
 func (w Written) Apply(tree *lwm2m.Tree) *lwm2m.Tree {
 	applied := tree.Clone()
+	applied.DeleteObject(objects.AccessControl)
 	applied.DeleteObject(objects.Server)
 	applied.PutObject(objects.Server)
-	for _, inst := range w.Server.Instances(objects.Server) {
-		i, _ := w.Server.Instance(objects.Server, inst)
-		applied.PutInstance(objects.Server, i)
+	for _, obj := range w.Server.Objects() {
+		applied.PutObject(obj)
+		for _, inst := range w.Server.Instances(obj) {
+			i, _ := w.Server.Instance(obj, inst)
+			applied.PutInstance(obj, i)
+		}
 	}
 	return applied
 }
