@@ -18,7 +18,7 @@ type BeginBootstrap struct {
 	// none is known.
 	Known   time.Time
 	Version string // highest LwM2M version; from 1.1 on a preferred format is sent
-	// Tree holds objects 0 and 1 as they stand, with the bootstrap account.
+	// Tree holds objects 0, 1 and 2 as they stand, with the bootstrap account.
 	// Bootstrap works on a copy.
 	Tree *lwm2m.Tree
 }
@@ -31,6 +31,6 @@ type BootstrapStarted struct{ Epoch Epoch }
 // Bootstrap to supervisor.
 type Bootstrapped struct {
 	Epoch Epoch
-	Tree  *lwm2m.Tree // objects 0 and 1 as stored; the receiver owns it
+	Tree  *lwm2m.Tree // objects 0, 1 and 2 as stored; the receiver owns it
 	Held  error       // why they are in memory only; nil when they are on the disk
 }

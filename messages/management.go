@@ -6,7 +6,7 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
-// ModelChanged replaces objects 0 and 1 of the object model, after a
+// ModelChanged replaces objects 0, 1 and 2 of the object model, after a
 // bootstrap, a Write or a start. Supervisor to management.
 type ModelChanged struct{ Tree *lwm2m.Tree }
 
@@ -22,9 +22,9 @@ type BootstrapTriggered struct {
 	Epoch Epoch
 }
 
-// WriteModel is a management server's Write to its own Server instance, well
-// formed, to what can be written. Management to supervisor, the owner of objects 0
-// and 1, which answers each with one [ModelWritten].
+// WriteModel is a management server's Write to an instance of objects 1 or 2 to which it
+// has the right, well formed, to what can be written. Management to supervisor, the
+// owner of objects 0, 1 and 2, which answers each with one [ModelWritten].
 type WriteModel struct {
 	Peer    Peer
 	Epoch   Epoch
@@ -37,7 +37,22 @@ type WriteModel struct {
 	Deadline time.Time
 }
 
-// ModelWritten says what became of a [WriteModel]: 2.04 when the change is durable
+// ChangeAccess has object 2 follow the instances of another object, where it is in use.
+// A server that creates an instance becomes its owner: management asks first, and
+// creates the instance when that is durable. When one is deleted, what was said about it
+// goes: management asks after that. What is left over where the client ends in between
+// gives nobody a right, and is replaced when an instance of that number is created.
+// Management to supervisor, which answers each with one [ModelWritten].
+type ChangeAccess struct {
+	Peer     Peer
+	Epoch    Epoch
+	ID       uint64     // of the [Inbound]
+	Instance lwm2m.Path // two segments
+	Deleted  bool       // else it is about to be created
+	Deadline time.Time  // as in [WriteModel]
+}
+
+// ModelWritten says what became of a [WriteModel] or a [ChangeAccess]: 2.04 when the change is durable
 // and in force, else why there is none. Supervisor to management, behind the
 // [ModelChanged].
 type ModelWritten struct {
@@ -47,8 +62,8 @@ type ModelWritten struct {
 	Detail string // diagnostic payload; empty with 2.04
 }
 
-// WriteAnswered says that a server has its answer to a [WriteModel]: what follows
-// from the change, such as an Update, can begin. Management to supervisor.
+// WriteAnswered says that a server has its answer to a [WriteModel], or to what a
+// [ChangeAccess] was for: what follows from the change, such as an Update, can begin. Management to supervisor.
 type WriteAnswered struct {
 	Epoch Epoch
 	ID    uint64

@@ -8,12 +8,12 @@ import (
 
 // Records of the store.
 const (
-	// RecordCredentials holds objects 0 and 1 as a bootstrap delivered them.
+	// RecordCredentials holds objects 0, 1 and 2 as a bootstrap delivered them.
 	RecordCredentials = "credentials"
 	// RecordFactory holds objects 0 and 1 as the factory provisioned them.
 	RecordFactory = "factory"
-	// RecordServer holds object 1 of the factory's accounts as management servers
-	// have written it; what they write to an account that a bootstrap delivered is
+	// RecordServer holds objects 1 and 2 of the factory's accounts as management servers
+	// have written them; what they write to an account that a bootstrap delivered is
 	// in RecordCredentials.
 	RecordServer = "server"
 	// RecordStates begins the names of the records of state, one for each

@@ -3,7 +3,7 @@
 // server then writes, reads and deletes, and judges the result at
 // Bootstrap-Finish. There is one incarnation per link epoch.
 //
-// A session is a transaction. The server works on a copy of objects 0 and 1;
+// A session is a transaction. The server works on a copy of objects 0, 1 and 2;
 // nothing leaves that copy until it has passed the consistency check and is
 // durable, and the answer to Finish is sent only then. Whatever ends a session
 // earlier discards the copy: the client is as it was before. No operation touches

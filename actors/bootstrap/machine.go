@@ -90,7 +90,7 @@ type Config struct {
 	// that the deadline of that comes first. 0 means DefaultLongest.
 	Longest time.Duration
 	// MaxBytes bounds one payload and, in the form in which they are stored,
-	// objects 0 and 1 as a whole, with the bootstrap account and all that a
+	// objects 0, 1 and 2 as a whole, with the bootstrap account and all that a
 	// Finish adds. 0 means lwm2m.DefaultMaxBytes, 64 KiB; more than
 	// accounts.MaxRecord means that.
 	MaxBytes int

@@ -11,7 +11,7 @@ import (
 )
 
 // transaction answers the operations of a bootstrap server, which works on a copy
-// of objects 0 and 1.
+// of objects 0, 1 and 2.
 type transaction struct {
 	*accounts.Transaction
 	version string          // highest LwM2M version

@@ -6,7 +6,7 @@
 // asks the policy (policy.go) for the delay, reports one error event, and
 // starts a fresh incarnation of the account's network, coapresend and owner
 // under a new epoch. It also owns what outlives an incarnation: the count of
-// failures, the Location, and objects 0 and 1, which nobody else changes but through
+// failures, the Location, and objects 0, 1 and 2, which nobody else changes but through
 // it: a bootstrap hands over what it has stored, and a server's Write is carried out
 // here.
 //
@@ -19,7 +19,7 @@
 //	order.go        the registration order
 //	bootstrap.go    bootstraps begun and adopted
 //	calls.go        what applications ask for; rate.go: how often others may
-//	write.go        Writes of servers to object 1; written.go: what they have left
+//	write.go        what servers change; change.go: by which right; written.go: what they have left
 //	session.go      who has registered us, told to management
 //	crash.go        panics of other actors; memory.go: what outlives one of the supervisor
 //	stop.go         the end

@@ -49,7 +49,7 @@ func (l *loader) silent() {
 
 // finding is what an answer of the store comes to.
 type finding struct {
-	tree     *lwm2m.Tree // objects 0 and 1 to use
+	tree     *lwm2m.Tree // objects 0, 1 and 2 to use
 	origin   origin
 	troubles []trouble // what is reported, in order
 	unread   bool      // what servers have written could not be read, but may be another time

@@ -29,13 +29,13 @@ type Config struct {
 	// MaxAccounts is how many management accounts are used at most, those with
 	// the lowest short server IDs; 0 means accounts.DefaultMax.
 	MaxAccounts int
-	// Objects lists what a registration announces of objects 0 and 1; the
+	// Objects lists what a registration announces, given objects 0, 1 and 2; the
 	// shell sets it to that of management, which serves them.
 	Objects func(*lwm2m.Tree) []messages.ObjectEntry
-	// Registry defines what servers can write to object 1; nil means the core
+	// Registry defines what servers can write to objects 1 and 2; nil means the core
 	// objects.
 	Registry *lwm2m.Registry
-	// MaxBytes bounds objects 0 and 1 as a whole, as stored (limits.bootstrap_bytes);
+	// MaxBytes bounds objects 0, 1 and 2 as a whole, as stored (limits.bootstrap_bytes);
 	// 0 means accounts.MaxRecord.
 	MaxBytes int
 	// Built is when this program was built; zero when that is not known. A wall
@@ -54,7 +54,7 @@ type Machine struct {
 	stop   *messages.Stopped // set while stopping
 
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
-	tree     *lwm2m.Tree // objects 0 and 1 in force; nil when no account is usable
+	tree     *lwm2m.Tree // objects 0, 1 and 2 in force; nil when no account is usable
 	origin   origin      // of tree
 	accounts map[messages.Peer]*account
 	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
@@ -203,7 +203,9 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 	case messages.BootstrapTriggered:
 		m.bootstrapTriggered(now, in)
 	case messages.WriteModel:
-		m.writeAsked(now, in)
+		m.changeAsked(now, ofWrite(in))
+	case messages.ChangeAccess:
+		m.changeAsked(now, ofAccess(in))
 	case messages.WriteAnswered:
 		m.writeAnswered(in)
 	case messages.InstancesChanged:

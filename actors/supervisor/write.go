@@ -11,10 +11,10 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// A management server's Write to its Server instance goes through the transaction
+// What a management server changes of objects 1 and 2 goes through the transaction
 // that a bootstrap goes through, and is answered when it is durable
-// (docs/design.md, Durable state). One is carried out at a time: each begins with
-// what the one before has left.
+// (docs/design.md, Durable state). One change is carried out at a time: each begins
+// with what the one before has left.
 
 // Tokens of the records of this file; those of records of state are keys of peers,
 // which are larger.
@@ -23,10 +23,10 @@ const (
 	tokenVoid             // the removal, or replacement, of what servers have written
 )
 
-// writes are the Writes of management servers that have no answer yet.
+// writes are the changes of management servers that have no answer yet.
 type writes struct {
-	queue    []messages.WriteModel   // at most one of each link; the first may be at the disk
-	result   *lwm2m.Tree             // objects 0 and 1 with that change; nil when none is at the disk
+	queue    []change                // at most one of each link; the first may be at the disk
+	result   *lwm2m.Tree             // objects 0, 1 and 2 with that change; nil when none is at the disk
 	answered []messages.ModelWritten // decided, and management has not said that the server knows
 	effects  []core.Effect           // of the step under way, behind all but records of state
 
@@ -42,7 +42,7 @@ func (w *writes) underWay() bool { return w.result != nil }
 
 // asks reports whether a Write of the link waits already.
 func (w *writes) asks(epoch messages.Epoch) bool {
-	return slices.ContainsFunc(w.queue, func(in messages.WriteModel) bool { return in.Epoch == epoch })
+	return slices.ContainsFunc(w.queue, func(in change) bool { return in.epoch == epoch })
 }
 
 // refusal says why a Write is not carried out.
@@ -60,12 +60,13 @@ var (
 	refusedOne       = &refusal{messages.ServiceUnavailable, "another Write of this server is under way"}
 	refusedMakeshift = &refusal{messages.ServiceUnavailable, "what is stored cannot be read at present"}
 	refusedOften     = &refusal{messages.ServiceUnavailable, "too many changes within a short time"}
-	refusedInstance  = &refusal{messages.Unauthorized, "not the server's own instance"}
+	refusedRight     = &refusal{messages.Unauthorized, "the server has no right to that"}
+	refusedInstance  = &refusal{messages.NotFound, "the instance is gone"}
 )
 
-// writeAsked takes a Write.
-func (m *Machine) writeAsked(now time.Time, in messages.WriteModel) {
-	if m.writes.asks(in.Epoch) {
+// changeAsked takes a change.
+func (m *Machine) changeAsked(now time.Time, in change) {
+	if m.writes.asks(in.epoch) {
 		m.decide(in, refusedOne)
 		return
 	}
@@ -73,7 +74,7 @@ func (m *Machine) writeAsked(now time.Time, in messages.WriteModel) {
 	m.nextWrite(now)
 }
 
-// nextWrite carries out the Writes that wait, as far as the disk is free.
+// nextWrite carries out the changes that wait, as far as the disk is free.
 func (m *Machine) nextWrite(now time.Time) {
 	for len(m.writes.queue) > 0 && !m.writes.underWay() {
 		in := m.writes.queue[0]
@@ -86,9 +87,9 @@ func (m *Machine) nextWrite(now time.Time) {
 	}
 }
 
-// decide answers a Write; nil for success.
-func (m *Machine) decide(in messages.WriteModel, refused *refusal) {
-	answer := messages.ModelWritten{Epoch: in.Epoch, ID: in.ID, Code: messages.Changed}
+// decide answers a change; nil for success.
+func (m *Machine) decide(in change, refused *refusal) {
+	answer := messages.ModelWritten{Epoch: in.epoch, ID: in.id, Code: messages.Changed}
 	if refused != nil {
 		answer.Code, answer.Detail = refused.code, refused.detail
 	}
@@ -96,21 +97,21 @@ func (m *Machine) decide(in messages.WriteModel, refused *refusal) {
 	m.do(core.Tell{To: core.Management, Message: answer})
 }
 
-// carryOutWrite does a Write as far as the disk. It is done when there is nothing
+// carryOutWrite does a change as far as the disk. It is done when there is nothing
 // to store, or it is refused.
-func (m *Machine) carryOutWrite(now time.Time, in messages.WriteModel) (done bool, refused *refusal) {
+func (m *Machine) carryOutWrite(now time.Time, in change) (done bool, refused *refusal) {
 	if refused := m.unready(now, in); refused != nil {
 		return true, refused
 	}
 	t := accounts.Begin(m.tree, accounts.Terms{Registry: m.config.Registry, Limits: accounts.Limits{Bytes: m.config.MaxBytes}})
-	if err := t.Update(in.Path, in.Payload, in.Replace); err != nil {
+	if err := in.apply(t); err != nil {
 		return true, refusedFor(err)
 	}
 	result := t.Tree()
 	if result.Equal(m.tree) && !m.writes.unsure {
 		return true, nil // it is stored already
 	}
-	if !m.live(in.Epoch).changes.take(now) {
+	if a := m.live(in.epoch); a != nil && !a.changes.take(now) {
 		return true, refusedOften
 	}
 	record, data, err := m.recordOf(result)
@@ -123,16 +124,24 @@ func (m *Machine) carryOutWrite(now time.Time, in messages.WriteModel) (done boo
 	return false, nil
 }
 
-// unready says why no Write, or not this one, can be carried out now.
-func (m *Machine) unready(now time.Time, in messages.WriteModel) *refusal {
-	a, b := m.live(in.Epoch), m.bootstrapAccount()
+// unready says why no change, or not this one, can be carried out now.
+func (m *Machine) unready(now time.Time, in change) *refusal {
 	switch {
 	case m.stop != nil:
 		return refusedStopping
-	case !now.Before(in.Deadline):
+	case !now.Before(in.deadline):
 		return refusedLate
-	case a == nil || a.ServerInstance != in.Path.Instance():
-		return refusedInstance
+	}
+	if refused := m.unauthorized(in); refused != nil {
+		return refused
+	}
+	return m.busy()
+}
+
+// busy says what replaces, or may replace, what a change would begin with.
+func (m *Machine) busy() *refusal {
+	b := m.bootstrapAccount()
+	switch {
 	case b != nil && b.attempting():
 		return refusedBootstrap
 	case len(m.resets.callers) > 0:
@@ -176,7 +185,7 @@ func (m *Machine) written(now time.Time, err error) {
 	m.writes.queue, m.writes.result, m.writes.unsure = m.writes.queue[1:], nil, err != nil
 	if err != nil {
 		m.decide(in, &refusal{messages.InternalServerError, "the change could not be stored"})
-		m.storeFailed(in.Peer, err)
+		m.storeFailed(in.peer, err)
 	} else {
 		m.states.failed = false
 		m.writes.onDisk = m.writes.onDisk || m.origin.configured()

@@ -116,7 +116,7 @@ func (s *scribe) restart() {
 		}
 		s.store(save)
 		if save.Token == tokenWrite {
-			w := s.asked[s.machine.writes.queue[0].ID]
+			w := s.asked[s.machine.writes.queue[0].id]
 			s.inForce[w.peer] = w.lifetime
 		}
 	}

@@ -11,8 +11,12 @@ import (
 
 // Grant makes a server the owner of an object instance that it is about to create, at
 // a path of two segments (LwM2M 1.0 section 7.3.1.2). What was said about an instance
-// of that number before is gone. The error is a [*LimitError].
+// of that number before is gone. Where object 2 has no instance it gets none: its first
+// would take every right to the rest of the device. The error is a [*LimitError].
 func (t *Transaction) Grant(owner uint16, about lwm2m.Path) error {
+	if len(t.work.Instances(objects.AccessControl)) == 0 {
+		return nil
+	}
 	next := t.work.Clone()
 	removeControls(next, about)
 	next.PutInstance(objects.AccessControl, lwm2m.Instance{ID: free(next, objects.AccessControl), Resources: []lwm2m.Resource{

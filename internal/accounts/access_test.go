@@ -146,6 +146,8 @@ func TestAccessControlIsBounded(t *testing.T) {
 	if err := Begin(tree, small).Put(mustPath("/2/0"), at("/2/0", control(0, 3, 0, 1).Resources...)); !errors.As(err, &limit) {
 		t.Errorf("%v", err)
 	}
+	tree = divided(t, control(0, 3, 0, 1))
+	small.Limits.Bytes = bytesOf(tree) + 10
 	if err := Begin(tree, small).Grant(1, mustPath("/3303/0")); !errors.As(err, &limit) {
 		t.Errorf("%v", err)
 	}
@@ -231,6 +233,10 @@ func TestGrantAndWithdraw(t *testing.T) {
 	tx.Withdraw(mustPath("/3303/7"))
 	if !tx.Tree().Equal(base) {
 		t.Error("to withdraw what is not there changes something")
+	}
+	unused := Begin(provisioned(t), terms())
+	if err := unused.Grant(1, mustPath("/3303/0")); err != nil || !unused.Tree().Equal(provisioned(t)) {
+		t.Errorf("a grant divides the device: %v", err)
 	}
 	last := Begin(divided(t, control(1, 3303, 0, 1)), terms())
 	last.Withdraw(mustPath("/3303/0"))
@@ -337,7 +343,7 @@ func TestWrittenHasAccessControl(t *testing.T) {
 // Whatever is written, granted and withdrawn: object 2 stays complete, is about each
 // thing once, and can be stored.
 func TestAnyAccessControl(t *testing.T) {
-	base := divided(t, control(0, 3303, 65535, 65535, 0, 16))
+	base := divided(t, control(0, 4711, 65535, 65535, 0, 16))
 	about := rapid.Custom(func(t *rapid.T) lwm2m.Path {
 		return lwm2m.PathOf(rapid.Uint16Range(3, 5).Draw(t, "object"), rapid.Uint16Range(0, 2).Draw(t, "instance"))
 	})

@@ -25,7 +25,7 @@ const (
 // Limits bound what a bootstrap may leave: the lists by [MaxElements], and the
 // whole by Bytes.
 type Limits struct {
-	// Bytes bounds objects 0 and 1 as a whole, in the form in which they are
+	// Bytes bounds objects 0, 1 and 2 as a whole, in the form in which they are
 	// stored. 0 and more than [MaxRecord] mean MaxRecord. Reading asks for no
 	// more than MaxRecord: what was stored under a larger limit stays readable
 	// when the limit is lowered.
