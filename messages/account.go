@@ -145,7 +145,10 @@ type Account struct {
 	Credentials Credentials
 	Lifetime    time.Duration // registration lifetime, whole seconds; 0 is infinite
 	HoldOff     time.Duration // /0/x/11, a floor of the first bootstrap attempt
-	Retry       Retry
+	// Disable is /1/x/5, for how long an Execute of /1/x/4 disables the account: whole
+	// seconds; nil means not written, which stands for 24 hours.
+	Disable *time.Duration
+	Retry   Retry
 }
 
 // Retry holds the resources /1/x/13 to 20, as far as a bootstrap or a server

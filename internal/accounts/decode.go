@@ -145,6 +145,7 @@ func readServer(tree *lwm2m.Tree, a *messages.Account) Faults {
 	r := newReader(tree, objects.Server, inst)
 	a.ServerInstance = inst
 	a.Lifetime = r.lifetime()
+	a.Disable = r.disableTimeout()
 	r.need(objects.ServerNotificationStoring, lwm2m.KindBoolean)
 	r.need(objects.ServerBinding, lwm2m.KindString)
 	a.Retry = r.retry()
@@ -178,4 +179,17 @@ func (r *reader) lifetime() time.Duration {
 		return 0
 	}
 	return time.Duration(min(seconds, maxLifetime)) * time.Second
+}
+
+// disableTimeout reads /1/x/5; nil where it is not written.
+func (r *reader) disableTimeout() *time.Duration {
+	if !r.has(objects.ServerDisableTimeout) {
+		return nil
+	}
+	seconds := r.optional(objects.ServerDisableTimeout, lwm2m.KindInteger).Int()
+	if seconds < 0 {
+		r.fault(objects.ServerDisableTimeout, ReasonRange, nil)
+		return nil
+	}
+	return new(time.Duration(min(seconds, maxLifetime)) * time.Second)
 }

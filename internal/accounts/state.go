@@ -15,13 +15,14 @@ import (
 )
 
 // State is what is durable of a server account beside its credentials: what the
-// server knew of us when we last heard. It is a cache: a state that is lost, or
+// server knew of us when we last heard, or that it wants to hear nothing for a while. It is a cache: a state that is lost, or
 // out of date, costs an Update that is refused, or a Register.
 type State struct {
 	Owner    StateOwner
 	Location []string // Location-Path, verbatim
 	Version  string   // LwM2M version that the server accepted
 	Lifetime time.Duration
+	Queue    bool // in queue mode, as last told
 	// Accepted is when the server last accepted a Register or Update, by the
 	// wall clock, in whole seconds. Unwritten is for how long after that more
 	// Updates may have been accepted of which nothing was written.
@@ -32,6 +33,15 @@ type State struct {
 	// was written, as far ahead as IDs are reserved: a link that begins with it
 	// repeats none of those before.
 	NextMID uint16
+	// Disabled is set of an account that its server has disabled: then it has been
+	// de-registered, and there is no Location.
+	Disabled Disabled
+}
+
+// Disabled is a pause that a server has asked for by /1/x/4. The zero value is none.
+type Disabled struct {
+	Until time.Time     // by the wall clock, in whole seconds
+	For   time.Duration // the whole pause: 1 s to a week, whole seconds
 }
 
 // longestBuild is how long a build is in use at most. A record of later than that
@@ -65,14 +75,17 @@ type Digest [sha256.Size]byte
 // The record "state-N" of the management account with short server ID N is one
 // CBOR array (RFC 8949, core deterministic encoding), in CDDL:
 //
-//	state = [version: 1, endpoint: tstr, server: tstr, identity: bstr .size 32,
-//	         location: [1*16 tstr], lwm2m: tstr, lifetime: uint,
+//	state = [version: 2, endpoint: tstr, server: tstr, identity: bstr .size 32,
+//	         location: [*16 tstr], lwm2m: tstr, lifetime: uint,
 //	         accepted: int, unwritten: uint, objects: bstr .size 32,
-//	         next-mid: uint16]
+//	         next-mid: uint16, queue: bool, disabled-until: int,
+//	         disabled-for: uint]
 //
-// Times are in seconds, accepted since 1970. The version comes first in every
-// version of the format.
-const stateVersion = 1
+// Times are in seconds, accepted and disabled-until since 1970. The location is empty
+// of an account that is disabled, and disabled-for is 0 of any other. The version comes
+// first in every version of the format; version 1, which ends with next-mid, is read
+// and not written any more.
+const stateVersion = 2
 
 // MaxState bounds a record of state, in bytes.
 const MaxState = 8 << 10
@@ -99,7 +112,8 @@ type StateError struct{ Reason StateReason }
 // Error implements error.
 func (e *StateError) Error() string { return "record of state: " + string(e.Reason) }
 
-type stateCBOR struct {
+// firstCBOR is version 1 of a record, and the first part of the later one.
+type firstCBOR struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint64
 	Endpoint  string
@@ -114,14 +128,38 @@ type stateCBOR struct {
 	NextMID   uint16
 }
 
+type stateCBOR struct {
+	_         struct{} `cbor:",toarray"`
+	Version   uint64
+	Endpoint  string
+	Server    string
+	Identity  []byte
+	Location  []string
+	LwM2M     string
+	Lifetime  uint64
+	Accepted  int64
+	Unwritten uint64
+	Objects   []byte
+	NextMID   uint16
+
+	Queue         bool
+	DisabledUntil int64
+	DisabledFor   uint64
+}
+
 // EncodeState makes the content of a record. It refuses what [DecodeState] would
 // not read as the same state.
 func EncodeState(s State) ([]byte, error) {
-	data, err := encMode.Marshal(stateCBOR{
+	c := stateCBOR{
 		Version: stateVersion, Endpoint: s.Owner.Endpoint, Server: s.Owner.Server, Identity: s.Owner.Identity[:],
-		Location: s.Location, LwM2M: s.Version, Lifetime: seconds(s.Lifetime), Accepted: s.Accepted.Unix(),
+		Location: append([]string{}, s.Location...), LwM2M: s.Version, Lifetime: seconds(s.Lifetime), Accepted: s.Accepted.Unix(),
 		Unwritten: seconds(s.Unwritten), Objects: s.Objects[:], NextMID: s.NextMID,
-	})
+		Queue: s.Queue, DisabledFor: seconds(s.Disabled.For),
+	}
+	if !s.Disabled.Until.IsZero() {
+		c.DisabledUntil = s.Disabled.Until.Unix()
+	}
+	data, err := encMode.Marshal(c)
 	if err != nil {
 		panic(err) // no type here can fail to encode
 	}
@@ -140,37 +178,67 @@ func DecodeState(data []byte) (State, error) {
 	if len(data) > MaxState {
 		return State{}, &StateError{StateTooLarge}
 	}
-	var c stateCBOR
-	if err := decMode.Unmarshal(data, &c); err != nil {
-		return State{}, &StateError{unreadable(data)}
-	}
-	switch again, _ := encMode.Marshal(c); {
-	case c.Version > stateVersion:
+	version, known := versionOf(data)
+	switch {
+	case known && version == 1:
+		return decodeAs(data, new(firstCBOR), (*firstCBOR).now)
+	case known && version > stateVersion:
 		return State{}, &StateError{StateNewer}
-	case !c.possible():
+	}
+	return decodeAs(data, new(stateCBOR), func(c *stateCBOR) *stateCBOR { return c })
+}
+
+// decodeAs reads one version of a record into c, of which now makes the present one.
+func decodeAs[T any](data []byte, c *T, now func(*T) *stateCBOR) (State, error) {
+	if decMode.Unmarshal(data, c) != nil {
+		return State{}, &StateError{StateMalformed}
+	}
+	form := now(c)
+	switch again, _ := encMode.Marshal(c); {
+	case !form.possible():
 		return State{}, &StateError{StateContent}
 	case !bytes.Equal(again, data):
 		return State{}, &StateError{StateForm}
 	}
-	return c.state(), nil
+	return form.state(), nil
 }
 
-// unreadable tells the form of a later version from what has none: of that only
-// the version is known.
-func unreadable(data []byte) StateReason {
-	var parts []cbor.RawMessage
-	var version uint64
-	if decMode.Unmarshal(data, &parts) == nil && len(parts) > 0 &&
-		decMode.Unmarshal(parts[0], &version) == nil && version > stateVersion {
-		return StateNewer
+// now returns a record of version 1 as the present one has it: nobody was disabled.
+func (c *firstCBOR) now() *stateCBOR {
+	return &stateCBOR{
+		Version: c.Version, Endpoint: c.Endpoint, Server: c.Server, Identity: c.Identity, Location: c.Location,
+		LwM2M: c.LwM2M, Lifetime: c.Lifetime, Accepted: c.Accepted, Unwritten: c.Unwritten, Objects: c.Objects,
+		NextMID: c.NextMID,
 	}
-	return StateMalformed
+}
+
+// versionOf returns the version of a record, in whatever form the rest is.
+func versionOf(data []byte) (version uint64, ok bool) {
+	var parts []cbor.RawMessage
+	if decMode.Unmarshal(data, &parts) != nil || len(parts) == 0 || decMode.Unmarshal(parts[0], &version) != nil {
+		return 0, false
+	}
+	return version, true
 }
 
 func (c *stateCBOR) possible() bool {
-	return c.Version == stateVersion && c.Endpoint != "" && c.Server != "" && c.LwM2M != "" &&
+	about := c.registration
+	if c.DisabledFor > 0 {
+		about = c.disabled
+	}
+	return c.Version >= 1 && c.Endpoint != "" && c.Server != "" && about() &&
 		len(c.Identity) == sha256.Size && len(c.Objects) == sha256.Size &&
-		c.Lifetime <= maxStateSeconds && c.Unwritten <= maxStateSeconds && usableLocation(c.Location)
+		c.Lifetime <= maxStateSeconds && c.Unwritten <= maxStateSeconds
+}
+
+// registration reports whether a record may be that of a registration.
+func (c *stateCBOR) registration() bool {
+	return c.LwM2M != "" && usableLocation(c.Location) && c.DisabledUntil == 0
+}
+
+// disabled reports whether a record may be that of an account which is disabled.
+func (c *stateCBOR) disabled() bool {
+	return c.Location != nil && len(c.Location) == 0 && c.LwM2M == "" && c.Lifetime == 0 && !c.Queue && c.DisabledFor <= maxHoldOff
 }
 
 // Limits of a Location-Path, as registration has them.
@@ -188,12 +256,17 @@ func usableLocation(path []string) bool {
 }
 
 func (c *stateCBOR) state() State {
-	return State{
+	s := State{
 		Owner:    StateOwner{Endpoint: c.Endpoint, Server: c.Server, Identity: Digest(c.Identity)},
 		Location: c.Location, Version: c.LwM2M, Lifetime: time.Duration(c.Lifetime) * time.Second,
 		Accepted: time.Unix(c.Accepted, 0), Unwritten: time.Duration(c.Unwritten) * time.Second,
-		Objects: Digest(c.Objects), NextMID: c.NextMID,
+		Objects: Digest(c.Objects), NextMID: c.NextMID, Queue: c.Queue,
 	}
+	if c.DisabledFor > 0 {
+		s.Disabled = Disabled{Until: time.Unix(c.DisabledUntil, 0), For: time.Duration(c.DisabledFor) * time.Second}
+		s.Location = nil
+	}
+	return s
 }
 
 // CheckState says what is wrong with the content of a record of state, if anything

@@ -20,6 +20,50 @@ func sampleState() State {
 		Owner:    StateOwner{Endpoint: "gw-1", Server: "coaps://dm.example", Identity: Digest{1}},
 		Location: []string{"rd", "5a 3f"}, Version: "1.1", Lifetime: 5 * time.Minute,
 		Accepted: time.Unix(1_700_000_000, 0), Unwritten: time.Hour, Objects: Digest{2}, NextMID: 65535,
+		Queue: true,
+	}
+}
+
+// disabledState is that of an account that its server has disabled for a day.
+func disabledState() State {
+	return State{
+		Owner:    StateOwner{Endpoint: "gw-1", Server: "coaps://dm.example", Identity: Digest{1}},
+		Accepted: time.Unix(1_700_000_000, 0), NextMID: 65535,
+		Disabled: Disabled{Until: time.Unix(1_700_086_400, 0), For: 24 * time.Hour},
+	}
+}
+
+// firstState is what version 1 wrote of sampleState, which knew no queue mode.
+var firstState = unhex("8b01" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d706c65" + "582001" + strings.Repeat("00", 31) +
+	"82627264653561203366" + "63312e31" + "19012c" + "1a6553f100" + "190e10" + "582002" + strings.Repeat("00", 31) + "19ffff")
+
+// A record of the version before is read: an upgrade costs no Register.
+func TestStateOfVersion1IsRead(t *testing.T) {
+	want := sampleState()
+	want.Queue = false
+	if got, err := DecodeState(firstState); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestStateOfADisabledAccount(t *testing.T) {
+	want := disabledState()
+	if got, err := DecodeState(encodeState(t, want)); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for name, change := range map[string]func(*State){
+		"known to the server": func(s *State) { s.Location = []string{"rd"} },
+		"of a version":        func(s *State) { s.Version = "1.1" },
+		"in queue mode":       func(s *State) { s.Queue = true },
+		"for no time":         func(s *State) { s.Disabled.For = 0 },
+		"back in time":        func(s *State) { s.Disabled.For = -time.Second },
+		"longer than a week":  func(s *State) { s.Disabled.For = 7*24*time.Hour + time.Second },
+	} {
+		state := disabledState()
+		change(&state)
+		if _, err := EncodeState(state); err == nil {
+			t.Errorf("%s: encoded", name)
+		}
 	}
 }
 
@@ -35,8 +79,8 @@ func encodeState(t testing.TB, s State) []byte {
 // The stored form is a contract with every later version.
 func TestStateGolden(t *testing.T) {
 	const zeros = "00000000000000000000000000000000000000000000000000000000000000"
-	const want = "8b01" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d706c65" + "582001" + zeros +
-		"82627264653561203366" + "63312e31" + "19012c" + "1a6553f100" + "190e10" + "582002" + zeros + "19ffff"
+	const want = "8e02" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d706c65" + "582001" + zeros +
+		"82627264653561203366" + "63312e31" + "19012c" + "1a6553f100" + "190e10" + "582002" + zeros + "19ffff" + "f5" + "00" + "00"
 	if got := hex.EncodeToString(encodeState(t, sampleState())); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -55,6 +99,7 @@ func TestStateRoundTrip(t *testing.T) {
 			Accepted:  time.Unix(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "accepted"), 0),
 			Unwritten: time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "unwritten")) * time.Second,
 			NextMID:   rapid.Uint16().Draw(t, "mid"),
+			Queue:     rapid.Bool().Draw(t, "queue"),
 		}
 		data, err := EncodeState(state)
 		if err != nil {
@@ -92,7 +137,13 @@ func TestStateThatCannotBeIsNotEncoded(t *testing.T) {
 // Every byte that is another, and every end that is missing, is noticed here or is
 // another state that is possible: the store's checksum is what finds accidents.
 func TestStateWithAnyByteChanged(t *testing.T) {
-	data := encodeState(t, sampleState())
+	for _, state := range []State{sampleState(), disabledState()} {
+		withAnyByteChanged(t, encodeState(t, state))
+	}
+}
+
+func withAnyByteChanged(t *testing.T, data []byte) {
+	t.Helper()
 	for i := range data {
 		if _, err := DecodeState(data[:i]); err == nil {
 			t.Errorf("%d of %d bytes are taken for a state", i, len(data))
@@ -113,18 +164,20 @@ func TestStateWithAnyByteChanged(t *testing.T) {
 func TestStateOfALaterVersionIsToldFromDamage(t *testing.T) {
 	data := encodeState(t, sampleState())
 	later := slices.Clone(data)
-	later[1] = 2
+	later[1] = 3
 	for name, tt := range map[string]struct {
 		data  []byte
 		newer bool
 	}{
 		"same form":        {later, true},
-		"another form":     {unhex("82" + "02" + "a0"), true},
+		"another form":     {unhex("82" + "03" + "a0"), true},
 		"an impossible 0":  {slices.Concat(data[:1], []byte{0}, data[2:]), false},
 		"garbage":          {[]byte("hello"), false},
 		"nothing":          {nil, false},
 		"version is text":  {unhex("82" + "6132" + "00"), false},
-		"this, other form": {unhex("82" + "01" + "00"), false},
+		"this, other form": {unhex("82" + "02" + "00"), false},
+		"version 1 as 2":   {slices.Concat(firstState[:1], []byte{2}, firstState[2:]), false},
+		"version 2 as 1":   {slices.Concat(data[:1], []byte{1}, data[2:]), false},
 	} {
 		err := CheckRecord("state-1", tt.data)
 		var refused *StateError
@@ -172,7 +225,9 @@ func TestDigestOfObjectsTellsThemApart(t *testing.T) {
 
 func FuzzDecodeState(f *testing.F) {
 	f.Add(encodeState(f, sampleState()))
-	f.Add(unhex("8202a0"))
+	f.Add(encodeState(f, disabledState()))
+	f.Add(firstState)
+	f.Add(unhex("8203a0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		state, err := DecodeState(data)
 		if err != nil {
@@ -182,8 +237,15 @@ func FuzzDecodeState(f *testing.F) {
 			}
 			return
 		}
-		if again, err := EncodeState(state); err != nil || string(again) != string(data) {
+		again, err := EncodeState(state)
+		if err != nil {
+			t.Fatalf("accepted, but cannot be written: %v", err)
+		}
+		if version, _ := versionOf(data); version == stateVersion && string(again) != string(data) {
 			t.Fatal("accepted, but not what EncodeState writes")
+		}
+		if same, err := DecodeState(again); err != nil || !reflect.DeepEqual(same, state) {
+			t.Fatalf("written anew it is %+v, %v", same, err)
 		}
 	})
 }
