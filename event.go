@@ -25,6 +25,10 @@ const (
 	EventRegistrationUpdated EventType = "registration_updated"
 	// EventUnregistered says that the client has de-registered from a server.
 	EventUnregistered EventType = "unregistered"
+	// EventDisabled says that a server has disabled its account by /1/x/4: the client
+	// de-registers and stays away from that server until NextAttempt. It comes again
+	// at a start within that time.
+	EventDisabled EventType = "disabled"
 	// EventDegraded says that a part of the client crashes again and again, and
 	// is replaced each time: Actor, Restarts, Detail. With Actor "supervisor" it
 	// may also say that what the client remembered was set aside after crashes,

@@ -48,6 +48,10 @@ type Connection struct {
 	Location    string
 	Lifetime    time.Duration
 	ConfirmedAt time.Time
+	// DisabledUntil is when the pause ends that the server has asked for by disabling
+	// the account (/1/x/4); zero without one. The client registers then, and no hint
+	// or call makes that earlier.
+	DisabledUntil time.Time
 	// Trouble is set while attempts fail.
 	Trouble *Trouble
 	// LastError is the newest error about this server, also when it is over.
@@ -159,12 +163,16 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
+		DisabledUntil: c.DisabledUntil,
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
 	}
 	if out.Next != nil {
 		out.Next.WaitsForTurn = c.WaitsForTurn
+		if !c.DisabledUntil.IsZero() {
+			out.Next.Action = ActionRegister
+		}
 	}
 	if c.Location != "" {
 		out.Location, out.Lifetime, out.ConfirmedAt = c.Location, c.Lifetime, c.RegisteredAt
@@ -231,6 +239,7 @@ type connectionJSON struct {
 	Next        *NextStep `json:"next,omitempty"`
 	Shed        *Shed     `json:"shed,omitempty"`
 
+	DisabledUntil      time.Time `json:"disabled_until,omitzero"`
 	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
@@ -240,6 +249,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 	form := connectionJSON{
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
+		DisabledUntil: c.DisabledUntil,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -256,6 +266,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 	*c = Connection{
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
+		DisabledUntil: form.DisabledUntil,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

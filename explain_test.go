@@ -138,6 +138,25 @@ func bootstrapBelongs() Explanation {
 }
 
 // The texts that people read stand in testdata/explain, for review.
+// TestExplainADisabledServer says until when, what comes then, and the same as JSON.
+func TestExplainADisabledServer(t *testing.T) {
+	until := explainEpoch.Add(time.Hour)
+	c := connection(Waiting, 0, until)
+	c.DisabledUntil = until
+	e := explanationOf(messages.Snapshot{State: messages.State(Waiting), Connections: []messages.ConnectionStatus{c}}, journal.Record{}, explainEpoch)
+	text := e.String()
+	for _, want := range []string{"by the server until 2026-03-01 13:00:00, for 1 h more", "register in 1 h, at 2026-03-01 13:00:00"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	data, err := json.Marshal(e.Connections[0])
+	var back Connection
+	if err != nil || json.Unmarshal(data, &back) != nil || !back.DisabledUntil.Equal(until) || back.Next.Action != ActionRegister {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
 func TestExplainText(t *testing.T) {
 	for name, e := range map[string]Explanation{
 		"not-started": neverStarted(), "registered": registeredForADay(), "waiting": waitingAfterThree(),

@@ -90,6 +90,7 @@ func (t *explainText) connection(c Connection) {
 	if c.Location != "" {
 		t.item("known there as", t.registration(c))
 	}
+	t.item("disabled", t.disabled(c.DisabledUntil))
 	t.item("own certificate", t.certificate(c.CertificateExpires))
 	t.item("dropped so far", shedText(c.Shed))
 	if c.Attempt != nil {
@@ -126,6 +127,13 @@ func shedText(s *Shed) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+func (t *explainText) disabled(until time.Time) string {
+	if until.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("by the server until %s, for %s more", until.Format(time.DateTime), wording.Duration(until.Sub(t.now)))
 }
 
 func (t *explainText) certificate(expires time.Time) string {
@@ -242,6 +250,8 @@ func transitionText(e *Event) string {
 		return e.Server + ": " + failureText(e)
 	case EventRegistered:
 		return e.Server + " as " + e.Location
+	case EventDisabled:
+		return fmt.Sprintf("by %s until %s", e.Server, e.NextAttempt.Format(time.DateTime))
 	case EventDegraded:
 		return fmt.Sprintf("%s was restarted %d times: %s", e.Actor, e.Restarts, e.Detail)
 	}

@@ -13,6 +13,7 @@ const (
 	EventRegistered          EventType = "registered"
 	EventRegistrationUpdated EventType = "registration_updated"
 	EventUnregistered        EventType = "unregistered"
+	EventDisabled            EventType = "disabled"
 	EventDegraded            EventType = "degraded"
 )
 

@@ -10,6 +10,10 @@ import (
 // bootstrap, a Write or a start. Supervisor to management.
 type ModelChanged struct{ Tree *lwm2m.Tree }
 
+// DisableTriggered says that a server executed /1/x/4, and that it has its answer.
+// Management to supervisor.
+type DisableTriggered struct{ Epoch Epoch }
+
 // UpdateTriggered says that a server executed /1/x/8. Management to
 // supervisor, after the 2.04.
 type UpdateTriggered struct {

@@ -102,10 +102,13 @@ type ConnectionStatus struct {
 	Failures     uint64 // consecutive failed attempts
 	NextAttempt  time.Time
 	WaitsForTurn bool // the budget of all accounts together, not the policy, sets NextAttempt
-	Location     string
-	Lifetime     time.Duration
-	RegisteredAt time.Time
-	Shed         Shed // dropped so that a flood does no harm, on all links so far
+	// DisabledUntil is when the pause ends that the server has asked for by /1/x/4;
+	// zero without one.
+	DisabledUntil time.Time
+	Location      string
+	Lifetime      time.Duration
+	RegisteredAt  time.Time
+	Shed          Shed // dropped so that a flood does no harm, on all links so far
 	// Attempt is the attempt under way, or the request that a registered client
 	// waits for an answer to; nil where there is neither.
 	Attempt *AttemptStatus

@@ -113,7 +113,7 @@ func (s session) entries(src source) []entry {
 func (s session) unreadable(o *served) (ids []uint16) {
 	switch {
 	case o.id == objects.Server:
-		ids = []uint16{objects.ServerRegistrationUpdateTrigger}
+		ids = []uint16{objects.ServerDisable, objects.ServerRegistrationUpdateTrigger}
 		if hasBootstrap(s.model) {
 			ids = append(ids, objects.ServerBootstrapRequestTrigger)
 		}

@@ -13,6 +13,7 @@ import (
 // triggers lists the executable resources of the Server object that are
 // supported.
 var triggers = map[uint16]trigger{
+	objects.ServerDisable:                   triggerDisable,
 	objects.ServerRegistrationUpdateTrigger: triggerUpdate,
 	objects.ServerBootstrapRequestTrigger:   triggerBootstrap,
 }

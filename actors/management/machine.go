@@ -134,6 +134,8 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 	switch a.trigger {
 	case triggerUpdate:
 		effects = append(effects, tell(messages.UpdateTriggered{Epoch: epoch}))
+	case triggerDisable:
+		effects = append(effects, tell(messages.DisableTriggered{Epoch: epoch}))
 	case triggerBootstrap:
 		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: epoch}))
 	}

@@ -160,7 +160,7 @@ func TestCodes(t *testing.T) {
 		{"execute with arguments", withBody(request(post, "/1/0/8"), text, "0='1',2"), messages.Changed},
 		{"execute bootstrap trigger", request(post, "/1/0/9"), messages.Changed},
 		{"execute another server's", request(post, "/1/5/8"), messages.Unauthorized},
-		{"execute disable", request(post, "/1/0/4"), messages.NotFound},
+		{"execute disable", request(post, "/1/0/4"), messages.Changed},
 		{"execute reboot", request(post, "/3/0/4"), messages.MethodNotAllowed},
 		{"execute factory reset", request(post, "/3/0/5"), messages.NotFound},
 		{"execute readable", request(post, "/3/0/0"), messages.MethodNotAllowed},
@@ -175,7 +175,7 @@ func TestCodes(t *testing.T) {
 		{"write read-only that is not there", withBody(request(put, "/1/0/11"), text, "1"), messages.NotFound},
 		{"write unknown resource", withBody(request(put, "/1/0/4711"), text, "1"), messages.NotFound},
 		{"write instance of a single resource", withBody(request(put, "/1/0/1/0"), text, "60"), messages.NotFound},
-		{"write disable", withBody(request(put, "/1/0/4"), text, "1"), messages.NotFound},
+		{"write disable", withBody(request(put, "/1/0/4"), text, "1"), messages.MethodNotAllowed},
 		{"write another server's instance", withBody(request(put, "/1/5"), tlvF, ""), messages.Unauthorized},
 		{"write another server's resource", withBody(request(put, "/1/5/1"), text, "60"), messages.Unauthorized},
 		{"write partially to another server's", withBody(request(post, "/1/5"), tlvF, ""), messages.Unauthorized},
@@ -240,8 +240,8 @@ func TestContents(t *testing.T) {
 		{"/3/0/0", 1541, "Holdfast"},
 		{"/3/0/11", 1542, "\x83\x0b\x41\x00\x00"},
 		{"/3/0/11", 99, "\x83\x0b\x41\x00\x00"},
-		{"/1", links, "</1>,</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
-		{"/1/0", links, "</1/0>,</1/0/0>,</1/0/1>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
+		{"/1", links, "</1>,</1/0>,</1/0/0>,</1/0/1>,</1/0/4>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
+		{"/1/0", links, "</1/0>,</1/0/0>,</1/0/1>,</1/0/4>,</1/0/6>,</1/0/7>,</1/0/8>,</1/0/9>"},
 		{"/1/0/8", links, "</1/0/8>"},
 		{"/3", links, "</3>,</3/0>,</3/0/0>,</3/0/2>,</3/0/11>;dim=1,</3/0/13>,</3/0/16>"},
 		{"/3/0/11", links, "</3/0/11>;dim=1"},
@@ -310,6 +310,7 @@ func TestObserveIsARead(t *testing.T) {
 // The trigger follows the answer, and names who asked.
 func TestTriggers(t *testing.T) {
 	for path, want := range map[string]any{
+		"/1/0/4": messages.DisableTriggered{Epoch: 4},
 		"/1/0/8": messages.UpdateTriggered{Epoch: 4},
 		"/1/0/9": messages.BootstrapTriggered{Epoch: 4},
 	} {

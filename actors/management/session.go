@@ -35,6 +35,7 @@ const (
 	triggerNone trigger = iota
 	triggerUpdate
 	triggerBootstrap
+	triggerDisable
 )
 
 func refuse(code messages.CoAPCode, text string) *answer {

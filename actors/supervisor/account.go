@@ -13,6 +13,8 @@ import (
 //	waiting ── delay over ──▶ resolving ──▶ connecting ──▶ talking ──▶ registered
 //	   ▲                          │             │             │            │
 //	   └────────── failed ────────┴─────────────┴─────────────┴────────────┘
+//
+// A server that disables the account leads from registered over disabling to waiting.
 type stage uint8
 
 const (
@@ -23,10 +25,11 @@ const (
 	stageTalking                 // the link is up: bootstrapping or registering
 	stageRegistered              // registered; the link stays
 	stageLeaving                 // de-registering
+	stageDisabling               // de-registering because the server has disabled the account
 )
 
 func (s stage) String() string {
-	names := [...]string{"idle", "waiting", "resolving", "connecting", "talking", "registered", "leaving"}
+	names := [...]string{"idle", "waiting", "resolving", "connecting", "talking", "registered", "leaving", "disabling"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -44,6 +47,8 @@ type account struct {
 	outage  outage
 	attempt attempt // the present one, or the last
 	pending pending // what happens next, and when
+	// disabled is the pause that the server has asked for by /1/x/4.
+	disabled disabling
 	// recalled says that the account waited when the supervisor crashed, and is
 	// to wait for the rest.
 	recalled bool
@@ -165,7 +170,7 @@ func (a *account) phase() messages.Phase {
 		return messages.PhaseBootstrap
 	case a.stage == stageRegistered:
 		return messages.PhaseRegistered
-	case a.stage == stageLeaving:
+	case a.stage == stageLeaving, a.stage == stageDisabling:
 		return messages.PhaseClose
 	}
 	return messages.PhaseRegister

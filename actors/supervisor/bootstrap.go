@@ -51,7 +51,7 @@ func (m *Machine) settleBootstrap() {
 		return
 	}
 	for _, a := range m.servers() {
-		if a.stage != stageRegistered {
+		if a.stage != stageRegistered && !a.disabled.is() {
 			return
 		}
 	}
@@ -75,6 +75,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	b.succeed()
 	before := m.servers()
 	for _, a := range before {
+		m.enable(a) // the bootstrap server has the say
 		m.forget(a)
 	}
 	m.kept, m.order = nil, order{unproven: true}

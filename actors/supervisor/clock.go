@@ -72,6 +72,7 @@ func (m *Machine) clockStepped(now time.Time) {
 		return
 	}
 	m.rates.told = now
+	m.disabledByClock(now)
 	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.onClock() })
 	if len(waiting) == 0 && m.loader.lookAt.IsZero() {
 		return

@@ -15,6 +15,7 @@ const guardGrace = 30 * time.Second
 // begin starts an attempt with a fresh budget of time, as soon as the client's
 // budget of attempts allows it.
 func (m *Machine) begin(now time.Time, a *account) {
+	m.enable(a)
 	m.retire(a)
 	if !m.takeTurn(now, a, Retry) {
 		a.stage = stageWaiting
@@ -127,6 +128,10 @@ func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration)
 		return
 	}
 	a.answered()
+	if a.stage == stageDisabling {
+		m.disabledLeft(a, &in.Failure)
+		return
+	}
 	if in.LinkUsable {
 		if m.stop == nil { // otherwise the de-registration is in progress on this link
 			m.recoverFrom(now, a, in.Failure, true, least)

@@ -198,6 +198,8 @@ func (m *Machine) call(now time.Time, in any) {
 // store.
 func (m *Machine) fromManagement(now time.Time, in any) {
 	switch in := in.(type) {
+	case messages.DisableTriggered:
+		m.disableTriggered(now, in)
 	case messages.UpdateTriggered:
 		m.updateTriggered(now, in)
 	case messages.BootstrapTriggered:

@@ -44,6 +44,7 @@ type kept struct {
 	attempt      attempt // the address that was tried last
 	registration *messages.Registration
 	changes      changes
+	disabled     disabling
 	waiting      bool // for the end of a delay
 	registered   bool // on a link that has gone down with the machine
 }
@@ -109,7 +110,7 @@ func (mem *Memory) account(p messages.Peer) *kept {
 func (a *account) keep() kept {
 	return kept{
 		account: a.Account, outage: a.outage, pending: a.pending, attempt: a.attempt.next(time.Time{}),
-		registration: a.registration, changes: a.changes,
+		registration: a.registration, changes: a.changes, disabled: a.disabled,
 		waiting: a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
 	}
 }
@@ -160,7 +161,7 @@ func (m *Machine) newAccount(acct messages.Account) *account {
 	if a.URI.String() != k.account.URI.String() {
 		return a
 	}
-	a.pending, a.attempt, a.changes = k.pending, k.attempt, k.changes
+	a.pending, a.attempt, a.changes, a.disabled = k.pending, k.attempt, k.changes, k.disabled
 	a.pending.due, a.recalled = time.Time{}, k.waiting
 	if sameServer(acct, k.account) {
 		a.knows(k.registration)

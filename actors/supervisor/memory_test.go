@@ -325,6 +325,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	a := m.accounts[server(1)]
 	a.outage = outage{failures: 2, last: &refused, since: now, crashes: decay.Decay{Min: time.Second}}
 	a.pending = pending{step: Bootstrap, wanted: now, due: now, floor: now}
+	a.disabled = disabling{until: now, pause: time.Hour, leaving: true, guessed: true}
 	a.attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
 	m.remember()
 	first := *m.memory

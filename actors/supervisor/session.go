@@ -64,7 +64,7 @@ func (m *Machine) announceSessions() {
 
 func (m *Machine) sessionsUp() (up sessions) {
 	for peer, a := range m.accounts {
-		if a.management() && (a.stage == stageRegistered || a.stage == stageLeaving) {
+		if a.management() && a.registration != nil && (a.stage == stageRegistered || a.stage == stageLeaving) {
 			up = append(up, messages.SessionUp{
 				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Resumed: a.resumed,
 			})

@@ -205,9 +205,21 @@ func (m *Machine) persisted(now time.Time, in core.Persisted) {
 	case tokenVoid:
 	default:
 		m.states.failed = false
-		m.wrote()
+		m.stateAnswered(in.Token)
 	}
 }
+
+// stateAnswered notes that the store has answered about a record of state, which a
+// de-registration may have waited for.
+func (m *Machine) stateAnswered(token uint64) {
+	m.wrote()
+	if token&tokenDisabled != 0 {
+		m.disabledWritten(peerOfToken(token))
+	}
+}
+
+// peerOfToken returns whose record of state a token is about.
+func peerOfToken(token uint64) messages.Peer { return messages.PeerOfKey(token &^ tokenDisabled) }
 
 // wrote notes that the store has answered. A stop may have waited for it.
 func (m *Machine) wrote() {
@@ -223,17 +235,18 @@ func (m *Machine) persistFailed(now time.Time, in core.PersistFailed) {
 	case tokenVoid:
 		m.writes.onDisk = true // still; it is void all the same
 	default:
-		m.stateFailed(messages.PeerOfKey(in.Token), in.Err)
+		m.stateFailed(in.Token, in.Err)
 	}
 }
 
 // stateFailed takes a record of state that could not be written; the next accepted
 // Update writes it anew.
-func (m *Machine) stateFailed(p messages.Peer, err error) {
+func (m *Machine) stateFailed(token uint64, err error) {
+	p := peerOfToken(token)
 	if d := m.states.of(p); d != nil {
 		d.written, d.onDisk, d.reserved = nil, true, 0 // the record of before is still there
 	}
-	m.wrote()
+	m.stateAnswered(token)
 	m.storeFailed(p, err)
 }
 
@@ -291,6 +304,10 @@ func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
 	d := m.durableOf(a.Peer)
 	d.written, d.next = state, uint64(state.NextMID)
 	m.reserve(a.Peer, d)
+	if state.Disabled.For > 0 {
+		m.takeUpDisabled(now, a, state)
+		return
+	}
 	accepted, alive := acceptedAt(now, state)
 	if !alive || !slices.Contains(m.config.Versions, state.Version) {
 		return

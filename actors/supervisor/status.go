@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"slices"
+
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -44,9 +46,10 @@ func (m *Machine) overall() messages.State {
 
 // leading returns the account that the client's state is about: a bootstrap
 // under way while nobody is registered, else the first management account that
-// is not registered, else the first one.
+// is not registered, else the first one. Those that their servers have disabled
+// count only where all are.
 func (m *Machine) leading() *account {
-	servers := m.servers()
+	servers := m.wanted()
 	bootstrap := m.bootstrapAccount()
 	busy := bootstrap != nil && bootstrap.stage != stageIdle
 	for _, a := range servers {
@@ -61,6 +64,16 @@ func (m *Machine) leading() *account {
 		return servers[0]
 	}
 	return bootstrap
+}
+
+// wanted returns the management accounts whose servers have not disabled them, or all
+// of them where there is no other.
+func (m *Machine) wanted() []*account {
+	enabled := slices.DeleteFunc(m.servers(), func(a *account) bool { return a.disabled.is() })
+	if len(enabled) == 0 {
+		return m.servers()
+	}
+	return enabled
 }
 
 // publish publishes a snapshot where it differs from the last one.
@@ -85,7 +98,7 @@ func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
-		Attempt: a.attemptStatus(), CertificateExpires: a.expires,
+		Attempt: a.attemptStatus(), CertificateExpires: a.expires, DisabledUntil: a.disabled.until,
 	}
 	if a.registration != nil {
 		s.Location = a.location

@@ -33,14 +33,18 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 // de-register.
 func (m *Machine) leave(a *account) {
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
-	if a.stage == stageRegistered {
+	switch a.stage {
+	case stageRegistered:
 		a.stage = stageLeaving
 		m.forgetState(a.Peer)
 		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.Deregister{Epoch: a.epoch}})
-		return
+	case stageDisabling: // its record stays: the next process keeps the pause
+		a.stage = stageLeaving
+		m.deregisterDisabled(a)
+	default:
+		m.retire(a)
+		a.stage = stageIdle
 	}
-	m.retire(a)
-	a.stage = stageIdle
 }
 
 func (m *Machine) anyLeaving() bool {
@@ -58,7 +62,13 @@ func (m *Machine) nothingToLeave() {
 
 func (m *Machine) deregistered(in messages.Deregistered) {
 	a := m.live(in.Epoch)
-	if a == nil || a.stage != stageLeaving {
+	switch {
+	case a == nil:
+		return
+	case a.stage == stageDisabling:
+		m.disabledLeft(a, in.Failure)
+		return
+	case a.stage != stageLeaving:
 		return
 	}
 	if in.Failure != nil {
@@ -76,12 +86,17 @@ func (m *Machine) failedWhileLeaving(a *account, f messages.Failure) {
 		return
 	}
 	m.stop.Code, m.stop.Cause = messages.ConnectorUnregistrationFailed, &f
-	m.do(Emit{Event: messages.Event{
-		Type: messages.EventError, Code: m.stop.Code, Name: m.stop.Code.String(), Server: a.server(),
+	m.do(Emit{Event: unregistrationFailed(a, &f)})
+	m.left(a)
+}
+
+func unregistrationFailed(a *account, f *messages.Failure) messages.Event {
+	code := messages.ConnectorUnregistrationFailed
+	return messages.Event{
+		Type: messages.EventError, Code: code, Name: code.String(), Server: a.server(),
 		Phase: messages.PhaseClose.String(), Attempt: 1, Action: messages.ActionNone, Detail: f.Error(),
 		CoAP: answerText(f.Answer), Cause: f.Cause, Remedy: "Nothing needs to be done: the server forgets the registration when its lifetime ends.",
-	}})
-	m.left(a)
+	}
 }
 
 func (m *Machine) left(a *account) {

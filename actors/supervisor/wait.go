@@ -75,6 +75,7 @@ func (m *Machine) allDue(now time.Time, expired *account) {
 // due does what an account has been waiting for.
 func (m *Machine) due(now time.Time, a *account) {
 	a.pending.over()
+	m.enable(a)
 	switch a.pending.step {
 	case RepeatUpdate:
 		m.useLink(now, a, messages.SendUpdate{Epoch: a.epoch})
@@ -168,15 +169,23 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
 			continue
 		}
-		if !a.pending.floor.IsZero() {
-			a.pending.floor = a.pending.floor.Add(-in.Slept)
-		}
+		a.slept(in.Slept)
 		m.hurry(now, a, a.pending.due.Add(-in.Slept))
 	}
 	if !m.loader.lookAt.IsZero() {
 		m.lookIn(now, m.loader.lookAt.Sub(now)-in.Slept)
 	}
 	m.networkUp(now)
+}
+
+// slept subtracts the time of a suspend from what the server has asked for.
+func (a *account) slept(d time.Duration) {
+	if !a.pending.floor.IsZero() {
+		a.pending.floor = a.pending.floor.Add(-d)
+	}
+	if a.disabled.is() {
+		a.disabled.until = a.disabled.until.Add(-d)
+	}
 }
 
 // hurry moves the end of an account's wait forward to until, or to now, as far as

@@ -111,6 +111,9 @@ func (s ctlStatus) String() string {
 // stateText says of an account that has nothing to do, such as a bootstrap account
 // while nobody needs one, that it is idle: it starts only with the client.
 func (s ctlStatus) stateText(c holdfast.Connection) string {
+	if !c.DisabledUntil.IsZero() && c.State == holdfast.Waiting {
+		return "disabled by the server until " + c.DisabledUntil.Local().Format(time.DateTime)
+	}
 	if c.State == holdfast.Starting && s.State != holdfast.Starting {
 		return "idle"
 	}

@@ -265,3 +265,16 @@ func TestCtlStatusOfIdleAccounts(t *testing.T) {
 		}
 	}
 }
+
+// Why nothing comes of an account that its server has disabled is said in its line.
+func TestCtlStatusOfADisabledAccount(t *testing.T) {
+	until := time.Date(2026, 3, 1, 12, 0, 0, 0, time.Local)
+	s := ctlStatus{Endpoint: "gw", State: holdfast.Waiting, Connections: []holdfast.Connection{{
+		Account: "server 1", Server: "coap://h", State: holdfast.Waiting, DisabledUntil: until,
+		Next: &holdfast.NextStep{Action: holdfast.ActionRegister, In: time.Hour},
+	}}}
+	want := "  server 1     disabled by the server until 2026-03-01 12:00:00 coap://h, register in 1 h\n"
+	if !strings.HasSuffix(s.String(), want) {
+		t.Errorf("%q", s)
+	}
+}

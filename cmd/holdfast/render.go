@@ -54,7 +54,7 @@ func colourOf(e holdfast.Event) string {
 		return red
 	case holdfast.EventRegistered, holdfast.EventRegistrationUpdated, holdfast.EventBootstrapped:
 		return green
-	case holdfast.EventDegraded:
+	case holdfast.EventDegraded, holdfast.EventDisabled:
 		return yellow
 	}
 	return faint
@@ -75,6 +75,8 @@ func describe(e holdfast.Event) string {
 		return "at " + e.Server
 	case holdfast.EventUnregistered:
 		return "from " + e.Server
+	case holdfast.EventDisabled:
+		return "by " + e.Server + " - " + next(e)
 	case holdfast.EventDegraded:
 		return joined(": ", fmt.Sprintf("%s was restarted %d times", e.Actor, e.Restarts), e.Detail)
 	}

@@ -39,7 +39,7 @@ func Level(e *messages.Event) slog.Level {
 		return levelOfError(e)
 	case messages.EventDegraded:
 		return slog.LevelError
-	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped:
+	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped, messages.EventDisabled:
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug

@@ -94,7 +94,7 @@ func commonWords() []string {
 	list := []string{
 		"1.0", "1.1",
 		string(messages.EventState), string(messages.EventError), string(messages.EventBootstrapped),
-		string(messages.EventRegistered), string(messages.EventUnregistered), string(messages.EventDegraded),
+		string(messages.EventRegistered), string(messages.EventUnregistered), string(messages.EventDegraded), string(messages.EventDisabled),
 		string(messages.StateStarting), string(messages.StateResolving), string(messages.StateConnecting),
 		string(messages.StateBootstrapping), string(messages.StateRegistering), string(messages.StateRegistered),
 		string(messages.StateWaiting), string(messages.StatePaused), string(messages.StateStopping), string(messages.StateStopped),

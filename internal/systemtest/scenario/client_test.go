@@ -283,6 +283,9 @@ func (s *stage) status(c *command) {
 		if conn.Location != "" {
 			text += ", " + conn.Location
 		}
+		if !conn.DisabledUntil.IsZero() {
+			text += fmt.Sprintf(", disabled for %v more", time.Until(conn.DisabledUntil))
+		}
 		if conn.Shed != nil {
 			text += fmt.Sprintf(", dropped %+v", *conn.Shed)
 		}
