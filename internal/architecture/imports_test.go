@@ -152,7 +152,7 @@ var dependencies = []dependency{
 	{module: "github.com/goccy/go-yaml", files: []string{"configfile/*.go"}, tests: []string{"configfile/*.go"}},
 	{
 		module: "github.com/fxamacker/cbor/v2",
-		files:  []string{"lwm2m/...", "internal/accounts/*.go"},
+		files:  []string{"lwm2m/...", "internal/accounts/*.go", "internal/reporting/*.go"},
 		tests:  []string{"lwm2m/...", "internal/accounts/*.go"},
 	},
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},

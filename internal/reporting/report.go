@@ -1,0 +1,136 @@
+package reporting
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+)
+
+// Action is what an observation wants at an instant.
+type Action uint8
+
+// The actions.
+const (
+	Wait Action = iota // nothing, until [Report.Next]
+	Look               // read the values and call [Report.Looked]
+	Tell               // read the values, notify the server and call [Report.Told]
+)
+
+// String returns the action in a word.
+func (a Action) String() string { return [...]string{"wait", "look", "tell"}[min(a, Tell)] }
+
+// Report says when one observation is to be looked at and when it is to be told
+// (LwM2M Core section 6.4.1). It begins with [Report.Told], by the first answer.
+//
+//	         Changed, evaluation period        worth telling
+//	settled ---------------------------> look --------------> pending
+//	   ^                                   |                     | shortest period over
+//	   |                                   | not worth it        v
+//	   +-----------------------------------+                   tell <-- longest period,
+//	   |                                                         |      24 h unconfirmed
+//	   +---------------------------------------------------------+
+//
+// Pending stays until the server has been told, also when the value goes back
+// meanwhile: it has changed. Nothing is looked at while a change is pending, because
+// what is told is read then.
+type Report struct {
+	Rules Rules
+	// Sample is how often a value is looked at that changes without a word; 0 for
+	// one whose changes are told by [Report.Changed].
+	Sample time.Duration
+
+	told      []lwm2m.Node // what the server knows; nothing when that is not known
+	toldAt    time.Time
+	confirmed time.Time // when a notification, or the first answer, was last confirmed to arrive
+	looked    time.Time
+	changed   bool // something has changed, but has not been looked at
+	pending   bool // a change is worth telling
+}
+
+// Told says that the server is told the values now; the caller leaves them alone from
+// then on.
+func (r *Report) Told(now time.Time, values []lwm2m.Node, confirmable bool) {
+	r.told, r.toldAt, r.looked = values, now, now
+	r.changed, r.pending = false, false
+	if confirmable {
+		r.confirmed = now
+	}
+}
+
+// Changed says that something of what is observed may have changed.
+func (r *Report) Changed() { r.changed = true }
+
+// Urge makes the next action Tell as soon as the shortest period allows: what the
+// server knows may not be what it was told.
+func (r *Report) Urge() { r.pending = true }
+
+// Looked says what the values are now.
+func (r *Report) Looked(now time.Time, values []lwm2m.Node, thresholds func(lwm2m.Path) Attributes) {
+	r.looked, r.changed = now, false
+	r.pending = r.pending || Differ(r.told, values, thresholds)
+}
+
+// Confirmable reports whether a notification that leaves now is confirmable.
+func (r *Report) Confirmable(now time.Time) bool {
+	return r.Rules.Confirmable || !now.Before(r.confirmed.Add(ConfirmEvery))
+}
+
+// Do returns what is to be done now.
+func (r *Report) Do(now time.Time) Action {
+	if !now.Before(r.tellAt()) {
+		return Tell
+	}
+	if at, ok := r.lookAt(); ok && !now.Before(at) {
+		return Look
+	}
+	return Wait
+}
+
+// Next returns when [Report.Do] will have something to do, if nothing changes.
+func (r *Report) Next() time.Time {
+	next := r.tellAt()
+	if at, ok := r.lookAt(); ok && at.Before(next) {
+		return at
+	}
+	return next
+}
+
+// tellAt returns when the server is told next as things stand. There is always such
+// an instant: a day after the last confirmable notification, the next is due.
+func (r *Report) tellAt() time.Time {
+	allowed := r.toldAt.Add(r.Rules.MinPeriod)
+	if r.pending {
+		return allowed
+	}
+	at := later(allowed, r.confirmed.Add(ConfirmEvery))
+	if longest := r.Rules.MaxPeriod; longest > 0 {
+		at = earlier(at, r.toldAt.Add(longest))
+	}
+	return at
+}
+
+// lookAt returns when the values are looked at next; false when there is no reason to.
+func (r *Report) lookAt() (time.Time, bool) {
+	if r.pending {
+		return time.Time{}, false
+	}
+	if r.changed {
+		return r.looked.Add(r.Rules.MinEvaluation), true
+	}
+	every := r.Rules.every(r.Sample)
+	return r.looked.Add(every), every > 0
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
