@@ -19,6 +19,10 @@ type SessionUp struct {
 	// Update: what it has asked for before, such as observations, is still in
 	// force (LwM2M Core section 6.4.2). After a Register nothing is.
 	Resumed bool
+	// Again says that the session has been announced before, to an incarnation of
+	// the addressee that has crashed: what the server has asked for since is in
+	// force, whatever Resumed says.
+	Again bool
 }
 
 // SessionLost ends the session that [SessionUp] announced for the same epoch: the

@@ -19,10 +19,29 @@ const (
 	// RecordStates begins the names of the records of state, one for each
 	// management account.
 	RecordStates = "state-"
+	// RecordsOfObservations begins the names of the records of what management
+	// servers observe, one for each management account.
+	RecordsOfObservations = "observations-"
 )
 
 // StateRecord returns the name of the record of state of a management server.
 func StateRecord(p Peer) string { return RecordStates + strconv.Itoa(int(p.ID)) }
+
+// ObservationsRecord returns the name of the record of what a management server
+// observes.
+func ObservationsRecord(p Peer) string { return RecordsOfObservations + strconv.Itoa(int(p.ID)) }
+
+// LoadRecord reads one record. Management to store.
+type LoadRecord struct {
+	Token  uint64 // chosen by the asker; returned in the answer
+	Record string
+}
+
+// RecordLoaded answers [LoadRecord].
+type RecordLoaded struct {
+	Token  uint64
+	Stored StoredState // nothing where there is no such record
+}
 
 // LoadAccounts reads everything that accounts come from, anew each time: what a
 // bootstrap has stored, and the factory's account of the configuration, with

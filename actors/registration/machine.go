@@ -88,6 +88,7 @@ type Machine struct {
 	echoed       bool // this request has been repeated with an Echo option
 	freshLink    bool // no Register or Update has been accepted on this link yet
 	reregistered bool // a refused Update of this cycle has led to a Register
+	anew         bool // a Register has been asked for and follows the Update that is under way
 	asked        bool // the server has asked for the Update that timerUpdate waits for, so timerUpdate starts no new Update cycle
 }
 
@@ -154,8 +155,8 @@ func (m *Machine) command(now time.Time, in any) []core.Effect {
 			return m.updateAsked(now, in)
 		}
 	case messages.SendRegister:
-		if in.Epoch == m.epoch && m.canSend() {
-			return m.registerAgain(now)
+		if in.Epoch == m.epoch {
+			return m.registerAsked(now)
 		}
 	case messages.ObjectsChanged:
 		if in.Epoch == m.epoch {
@@ -167,6 +168,22 @@ func (m *Machine) command(now time.Time, in any) []core.Effect {
 		}
 	}
 	return nil
+}
+
+// registerAsked registers anew. Where the server knows us, that ends the present
+// registration first: what it has asked for is void.
+func (m *Machine) registerAsked(now time.Time) []core.Effect {
+	switch {
+	case m.state == Updating:
+		m.anew = true
+		return nil
+	case !m.canSend():
+		return nil
+	case m.known == nil:
+		return m.registerAgain(now)
+	}
+	m.known = nil
+	return append([]core.Effect{m.tell(messages.Reregistering{Epoch: m.epoch})}, m.registerAgain(now)...)
 }
 
 func (m *Machine) canSend() bool { return m.state == Registered || m.state == Deferred }

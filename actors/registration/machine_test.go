@@ -602,3 +602,28 @@ func TestAnAnsweredRequestIsNotKept(t *testing.T) {
 	d.answer(messages.Unauthorized, func(r *messages.Response) { r.Echo = []byte("late") }) // a second answer asks nobody
 	d.want(Registered)
 }
+
+// A Register that is asked for ends the registration that there is, as soon as nothing
+// is under way.
+func TestRegisterAnewOnRequest(t *testing.T) {
+	anew := messages.SendRegister{Epoch: testEpoch}
+	d := registered(t)
+	lines := d.step(anew)
+	contains(t, lines, "tell supervisor messages.Reregistering")
+	contains(t, lines, register11)
+	contains(t, lines, "stop update")
+	d.answer(messages.Created, at("rd", "new"))
+	d.want(Registered)
+
+	d.fire(timerUpdate)
+	lacks(t, d.step(anew), register11)
+	contains(t, d.answer(messages.Changed), register11)
+	d.answer(messages.Created, at("rd", "newer"))
+	d.want(Registered)
+
+	d.fire(timerUpdate)
+	d.step(anew)
+	contains(t, d.answer(messages.NotFound), register11) // the server had the same thought
+	lacks(t, d.answer(messages.Created, at("rd", "newest")), register11)
+	d.want(Registered)
+}

@@ -177,6 +177,11 @@ func (m *Machine) accepted(now time.Time, location []string, byUpdate bool) []co
 	}
 	effects = append(effects, m.report(byUpdate))
 	m.freshLink = false
+	anew := m.anew && byUpdate
+	m.anew = false
+	if anew {
+		return append(effects, m.registerAsked(now)...)
+	}
 	if m.stale() { // something changed while the request was under way
 		effects = append(effects, m.tellChange(now)...)
 	}

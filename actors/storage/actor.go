@@ -38,7 +38,7 @@ func newShell(sources Sources) *shell {
 // Receive implements actor.Actor.
 func (s *shell) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
-	case messages.LoadAccounts, messages.Save, messages.ForgetCredentials, messages.SetAside:
+	case messages.LoadAccounts, messages.LoadRecord, messages.Save, messages.ForgetCredentials, messages.SetAside:
 		s.jobs++
 		s.askers[s.jobs] = ctx.Sender()
 		s.Input(ctx, asked{job: s.jobs, request: message})

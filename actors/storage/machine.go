@@ -107,6 +107,8 @@ func recordOf(request any) string {
 		return request.Record
 	case messages.SetAside:
 		return request.Record
+	case messages.LoadRecord:
+		return request.Record
 	case messages.ForgetCredentials:
 		return everyRecord
 	}
@@ -120,6 +122,8 @@ func failed(request any, err error) any {
 		return messages.AccountsLoaded{
 			Token: request.Token, StoredErr: err, FactoryErr: err, FactoryClass: messages.ClassStoreRead,
 		}
+	case messages.LoadRecord:
+		return messages.RecordLoaded{Token: request.Token, Stored: messages.StoredState{Err: err, Unread: true}}
 	case messages.ForgetCredentials:
 		return messages.CredentialsForgotten{Token: request.Token, Err: err}
 	case messages.Save:

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -19,7 +20,14 @@ type shelf struct {
 	log   []string
 }
 
-func (s *shelf) Names(string) ([]string, error) { return s.names, nil }
+func (s *shelf) Names(prefix string) (names []string, err error) {
+	for _, name := range s.names {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
 
 func (s *shelf) Load(name string) (store.Record, error) {
 	err := s.found[name]
@@ -99,6 +107,39 @@ func TestOnlyStatesAreDropped(t *testing.T) {
 		}
 	}
 	if !slices.Equal(s.log, []string{"drop state-1", "server", "credentials"}) {
+		t.Errorf("%q", s.log)
+	}
+}
+
+// A record is read whole or not at all, and what is wrong with it is said.
+func TestOneRecordIsRead(t *testing.T) {
+	s := &shelf{found: map[string]error{"observations-2": errOlder, "observations-3": errUnread, "observations-4": errMissing}}
+	sources := Sources{Records: s, Factory: noFactory, held: &held{}}
+	for name, want := range map[string]messages.StoredState{
+		"observations-1": {Data: []byte("observations-1")},
+		"observations-2": {Err: errOlder},
+		"observations-3": {Err: errUnread, Unread: true},
+		"observations-4": {},
+	} {
+		got := sources.perform(messages.LoadRecord{Token: 7, Record: name}).(messages.RecordLoaded)
+		if got.Token != 7 || string(got.Stored.Data) != string(want.Data) || !errors.Is(got.Stored.Err, want.Err) || got.Stored.Unread != want.Unread {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := failed(messages.LoadRecord{Token: 7}, ErrBusy).(messages.RecordLoaded); got.Token != 7 || !errors.Is(got.Stored.Err, ErrBusy) || !got.Stored.Unread {
+		t.Errorf("a busy disk: %+v", got)
+	}
+}
+
+func TestRecordsOfObservationsAreForgottenToo(t *testing.T) {
+	s := &shelf{names: []string{"observations-1", "state-1"}, found: map[string]error{}}
+	if err := Forget(s); err != nil || !slices.Equal(s.log, []string{"state-1", "observations-1", "server", "credentials"}) {
+		t.Errorf("%v, %q", err, s.log)
+	}
+	sources := Sources{Records: s, Factory: noFactory, held: &held{}}
+	s.log = nil
+	sources.perform(messages.Save{Record: "observations-1"})
+	if !slices.Equal(s.log, []string{"drop observations-1"}) {
 		t.Errorf("%q", s.log)
 	}
 }

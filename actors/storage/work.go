@@ -42,6 +42,8 @@ func (s Sources) perform(request any) any {
 	switch request := request.(type) {
 	case messages.LoadAccounts:
 		return s.load(request)
+	case messages.LoadRecord:
+		return messages.RecordLoaded{Token: request.Token, Stored: s.beside(request.Record)}
 	case messages.ForgetCredentials:
 		return messages.CredentialsForgotten{Token: request.Token, Err: s.forget()}
 	case messages.SetAside:
@@ -70,9 +72,10 @@ func (s Sources) save(request messages.Save) error {
 }
 
 // remove does not wait for the medium where a record of state is removed: that one
-// may come back, and costs an Update and a Register then.
+// may come back, and costs an Update and a Register then. One of observations that
+// comes back costs notifications that the server rejects.
 func (s Sources) remove(record string) error {
-	if strings.HasPrefix(record, messages.RecordStates) {
+	if strings.HasPrefix(record, messages.RecordStates) || strings.HasPrefix(record, messages.RecordsOfObservations) {
 		return s.Records.Drop(record)
 	}
 	return s.Records.Delete(record)
@@ -90,7 +93,7 @@ func (s Sources) forget() error {
 // Forget removes what a bootstrap and servers have left: the credentials last, to
 // which the rest belongs. It serves a directory without a client, too.
 func Forget(records Records) error {
-	names, err := records.Names(messages.RecordStates)
+	names, err := namesOf(records, messages.RecordStates, messages.RecordsOfObservations)
 	for i := 0; i < len(names) && err == nil; i++ {
 		err = records.Delete(names[i])
 	}
@@ -100,6 +103,15 @@ func Forget(records Records) error {
 		}
 	}
 	return err
+}
+
+// namesOf lists the records whose names begin with one of the prefixes.
+func namesOf(records Records, prefixes ...string) (names []string, err error) {
+	for _, prefix := range prefixes {
+		found, failed := records.Names(prefix)
+		names, err = append(names, found...), errors.Join(err, failed)
+	}
+	return names, err
 }
 
 // states reads the records of state. A directory that cannot be read has none: the

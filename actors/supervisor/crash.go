@@ -76,7 +76,7 @@ func (m *Machine) respawn(now time.Time, role core.Role) {
 		m.askStoreAgain(now)
 	case m.tree != nil:
 		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
-		m.sessions.forget()
+		m.announceAgain()
 		m.answerWritesAgain()
 	}
 }

@@ -204,6 +204,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.updateTriggered(now, in)
 	case messages.BootstrapTriggered:
 		m.bootstrapTriggered(now, in)
+	case messages.ObservationsLost:
+		m.observationsLost(now, in)
 	case messages.WriteModel:
 		m.changeAsked(now, ofWrite(in))
 	case messages.ChangeAccess:

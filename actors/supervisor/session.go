@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -11,10 +12,6 @@ import (
 // comparison at the end of each step, so that every session is announced once
 // when it is up and once when it is lost, whatever has led there.
 type sessions []messages.SessionUp // in the order of the peers
-
-// forget makes the next step announce everything that is up, to an actor that
-// was started anew.
-func (s *sessions) forget() { *s = nil }
 
 // at returns the session of a peer; one of epoch 0 where there is none.
 func (s sessions) at(p messages.Peer) messages.SessionUp {
@@ -59,6 +56,22 @@ func peersOf(lists ...sessions) (peers []messages.Peer) {
 func (m *Machine) announceSessions() {
 	for _, message := range m.sessions.changed(m.sessionsUp(), m.stillRegistered) {
 		m.do(core.Tell{To: core.Management, Message: message})
+	}
+}
+
+// announceAgain announces everything that is up, to an actor that was started anew.
+func (m *Machine) announceAgain() {
+	for _, up := range m.sessions {
+		up.Again = true
+		m.do(core.Tell{To: core.Management, Message: up})
+	}
+}
+
+// observationsLost has a server registered with anew that counts on being told what
+// nobody knows any more.
+func (m *Machine) observationsLost(now time.Time, in messages.ObservationsLost) {
+	if a := m.live(in.Epoch); a != nil && a.stage == stageRegistered {
+		m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendRegister{Epoch: a.epoch}})
 	}
 }
 

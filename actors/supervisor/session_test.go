@@ -16,7 +16,7 @@ func (d *driver) said() (all []string) {
 	for _, message := range d.sessions {
 		switch s := message.(type) {
 		case messages.SessionUp:
-			all = append(all, fmt.Sprintf("%s up in %d, %s, resumed %v", s.Peer, s.Epoch, s.Version, s.Resumed))
+			all = append(all, fmt.Sprintf("%s up in %d, %s, resumed %v", s.Peer, s.Epoch, s.Version, s.Resumed)+map[bool]string{true: ", again"}[s.Again])
 		case messages.SessionLost:
 			all = append(all, fmt.Sprintf("%s lost in %d, still registered %v", s.Peer, s.Epoch, s.StillRegistered))
 		}
@@ -103,11 +103,31 @@ func TestSessionsAreToldToANewManagement(t *testing.T) {
 	d.fail(server(2), refused) // while there is no management
 	d.said()
 	d.fire(respawnTimer(core.Management))
-	if got := d.said(); !slices.Equal(got, []string{"server 1 up in 1, 1.1, resumed false"}) {
+	if got := d.said(); !slices.Equal(got, []string{"server 1 up in 1, 1.1, resumed false, again"}) {
 		t.Fatalf("%q", got)
 	}
 	d.fail(server(1), refused)
 	if got := d.said(); !slices.Equal(got, []string{"server 1 lost in 1, still registered true"}) {
 		t.Fatalf("%q", got)
+	}
+}
+
+// What a server counts on and nobody knows any more is mended by a Register on the same
+// link, and by nothing where the session is over.
+func TestLostObservationsLeadToARegister(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.fail(server(1), messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseUpdate})
+	d.resume(server(1))
+	epoch := d.epoch(server(1))
+	d.step(messages.ObservationsLost{Epoch: epoch - 1})
+	if n := len(d.orders); n > 0 {
+		if _, is := d.orders[n-1].Message.(messages.SendRegister); is {
+			t.Fatal("a session that is over is registered anew")
+		}
+	}
+	d.step(messages.ObservationsLost{Epoch: epoch})
+	if order := lastOrder[messages.SendRegister](d); order.Epoch != epoch {
+		t.Errorf("%+v", order)
 	}
 }

@@ -38,7 +38,6 @@ const recordVersion = 1
 
 // Bounds of a record.
 const (
-	maxRecord   = 4 << 20  // bytes
 	maxElements = 1 << 16  // of one array
 	maxKey      = 16 << 10 // bytes of a request's key
 	maxToken    = 8
@@ -49,7 +48,7 @@ type RecordReason string
 
 // The reasons of a [RecordError].
 const (
-	RecordTooLarge  RecordReason = "larger than 4 MiB"
+	RecordTooLarge  RecordReason = "larger than 1 MiB"
 	RecordMalformed RecordReason = "not the CBOR of a record of observations"
 	RecordContent   RecordReason = "of another version, or holds an impossible value"
 	RecordForm      RecordReason = "not in the form in which it is written"
@@ -129,7 +128,7 @@ func EncodeRecord(r Record) ([]byte, error) {
 	switch {
 	case err != nil:
 		panic(err) // no type here can fail to encode
-	case len(data) > maxRecord:
+	case len(data) > accounts.MaxRecord:
 		return nil, &RecordError{RecordTooLarge}
 	case !c.possible():
 		return nil, &RecordError{RecordContent}
@@ -157,7 +156,7 @@ func encodeAttributes(path lwm2m.Path, a Attributes) attributesCBOR {
 // error is a [*RecordError].
 func DecodeRecord(peer messages.Peer, data []byte) (Record, error) {
 	var c recordCBOR
-	if len(data) > maxRecord {
+	if len(data) > accounts.MaxRecord {
 		return Record{}, &RecordError{RecordTooLarge}
 	}
 	if err := decMode.Unmarshal(data, &c); err != nil {
