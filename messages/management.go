@@ -77,6 +77,7 @@ type WriteAnswered struct {
 // the registrations say: the supervisor announces what there is. Management to
 // supervisor.
 type InstancesChanged struct{}
+
 // ObservationsLost says that what the server of a session has asked to be told, and
 // may still count on, is not known any more: only a Register makes both sides agree
 // again. Management to supervisor.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -52,6 +53,7 @@ func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
 	if path.Len() == 1 {
 		w.link(path)
 		w.version(o.version())
+		w.attributes(r.attributesOf(path, path))
 	}
 	for _, src := range r.sources {
 		if src.gone() {
@@ -69,11 +71,13 @@ func (s session) instanceLinks(w *linkWriter, path lwm2m.Path, src source) {
 	instance := src.target
 	if path.Contains(instance) {
 		w.link(instance)
+		w.attributes(s.attributesOf(instance, path))
 	}
 	for _, e := range s.entries(src) {
 		if child := instance.Child(e.id); path.Contains(child) {
 			w.link(child)
 			w.dimension(e.instances)
+			w.attributes(s.attributesOf(child, path))
 		}
 	}
 }
@@ -167,3 +171,6 @@ func (w *linkWriter) version(v string) {
 	w.b = append(w.b, ";ver="...)
 	w.b = append(w.b, v...)
 }
+
+// attributes adds what a server has set to be notified by.
+func (w *linkWriter) attributes(a reporting.Attributes) { w.b = a.AppendLink(w.b) }

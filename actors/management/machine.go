@@ -2,9 +2,12 @@ package management
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -23,6 +26,12 @@ type Config struct {
 	// Deadline is how long handlers of the application have for one request; 0 means
 	// DefaultDeadline.
 	Deadline time.Duration
+	// Endpoint is the name of the client: what servers observe outlives the process
+	// under it.
+	Endpoint string
+	// Observations is how many there are at most, of all servers together; 0 means
+	// DefaultObservations.
+	Observations int
 	// Log is told of every fault of an application's object. It must not block; nil
 	// means that nobody wants to know.
 	Log func(Fault)
@@ -33,6 +42,7 @@ func (c Config) withDefaults() Config {
 		c.Registry = RegistryOf(c.Objects)
 	}
 	c.Deadline = cmp.Or(c.Deadline, DefaultDeadline)
+	c.Observations = cmp.Or(c.Observations, DefaultObservations)
 	return c
 }
 
@@ -69,6 +79,14 @@ type Machine struct {
 	overdue  map[uint64]late       // handlers of jobs that have been answered without them
 	changing map[lwm2m.Path]uint64 // the job that changes an instance
 	faults   []Fault               // of the application's objects, in this step
+
+	observed  *reporting.Set
+	observers map[messages.Peer]*observer
+	watches   map[uint64]*watch                     // by the ID of the observation
+	owners    map[messages.Peer]accounts.StateOwner // of the records of observers
+	now       time.Time                             // of this step
+	alarm     time.Time                             // for which timerObserve is set; zero for none
+	lastNote  uint64
 }
 
 // New returns a machine without a Server object, until the first
@@ -79,14 +97,19 @@ func New(config Config) *Machine {
 		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
 		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]uint64{},
 		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
+		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, watches: map[uint64]*watch{},
 	}
 }
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
-	effects := m.step(now, in)
+	m.now = now
+	effects := append(m.step(now, in), m.attend(now)...)
 	if len(m.faults) > 0 {
 		effects = append(effects, m.reports()...)
+	}
+	if alarm := m.setAlarm(now); alarm != nil { // before a write that would hold it up
+		effects = append(alarm, effects...)
 	}
 	return effects
 }
@@ -94,11 +117,11 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) step(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.ModelChanged:
-		m.model = in.Tree.Clone()
+		return m.modelChanged(in)
 	case messages.SessionUp:
-		m.versions[in.Epoch] = in.Version
+		return m.sessionUp(in)
 	case messages.SessionLost:
-		delete(m.versions, in.Epoch)
+		return m.sessionLost(in)
 	case messages.Inbound:
 		return m.serve(now, in)
 	case messages.ModelWritten:
@@ -110,15 +133,34 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 	case core.Expired:
 		return m.expired(in.Timer)
 	}
+	return m.observing(now, in)
+}
+
+// observing takes what concerns observations only.
+func (m *Machine) observing(now time.Time, in any) []core.Effect {
+	switch in := in.(type) {
+	case messages.Notified:
+		return m.notified(now, in)
+	case messages.RecordLoaded:
+		return m.loaded(in)
+	case core.Persisted:
+		return m.persisted(in.Token, false)
+	case core.PersistFailed:
+		return m.persisted(in.Token, true)
+	}
 	return nil
 }
 
 func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
+	if in.Observe != nil {
+		in.Token = slices.Clone(in.Token)
+	}
+	over := m.unobserve(in)
 	a := session{Machine: m, peer: in.Peer, now: now}.answer(in)
 	if a.later != nil {
-		return a.later
+		return append(a.later, over...)
 	}
-	return m.reply(in.Epoch, in.ID, a)
+	return append(m.reply(in.Epoch, in.ID, a), over...)
 }
 
 // reply answers a request, and sets off what follows the answer. What an object has
@@ -129,6 +171,7 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 	}
 	message := messages.Reply{
 		Epoch: epoch, ID: id, Code: a.Code, LocationPath: a.location, ContentFormat: a.Format, MaxAge: a.maxAge, Payload: a.Payload,
+		Observe: a.observe,
 	}
 	effects := []core.Effect{core.Tell{To: core.Link, Epoch: epoch, Message: message}}
 	switch a.trigger {
@@ -138,6 +181,9 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 		effects = append(effects, tell(messages.DisableTriggered{Epoch: epoch}))
 	case triggerBootstrap:
 		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: epoch}))
+	}
+	if a.keeps != nil {
+		return append(a.before, m.keep(a.keeps, effects...)...)
 	}
 	return effects
 }
@@ -153,10 +199,16 @@ func (m *Machine) changed(in Changed) []core.Effect {
 }
 
 func (m *Machine) expired(timer core.Timer) []core.Effect {
-	if timer.Name == nameJob {
+	switch timer.Name {
+	case nameJob:
 		return m.jobExpired(timer.Key)
+	case nameWrite:
+		return m.writeExpired(messages.Epoch(timer.Key))
+	case nameRecords:
+		return m.recordExpired(messages.PeerOfKey(timer.Key))
 	}
-	return m.writeExpired(messages.Epoch(timer.Key))
+	m.alarm = time.Time{} // timerObserve: what is due is done at the end of the step
+	return nil
 }
 
 func tell(message any) core.Effect { return core.Tell{To: core.Supervisor, Message: message} }

@@ -298,15 +298,6 @@ func TestDefaultFormat(t *testing.T) {
 	}
 }
 
-// Observe is answered as a plain Read.
-func TestObserveIsARead(t *testing.T) {
-	in := request(messages.GET, "/3/0/0")
-	in.Observe = new(uint32(0))
-	if reply, _ := ask(t, machine(true), in); reply.Code != messages.Content {
-		t.Errorf("got %v", reply.Code)
-	}
-}
-
 // The trigger follows the answer, and names who asked.
 func TestTriggers(t *testing.T) {
 	for path, want := range map[string]any{

@@ -43,7 +43,11 @@ func (s session) encode(path lwm2m.Path, in messages.Inbound, p lwm2m.Payload) a
 	if in.Accept != nil {
 		format = *in.Accept
 	}
-	return answer{Answer: answers.Encode(format, path, p)}
+	a := answer{Answer: answers.Encode(format, path, p)}
+	if in.Observe != nil {
+		s.observe(&a, in, []lwm2m.Path{path}, p)
+	}
+	return a
 }
 
 // format is that of an answer to a server that states no preference: of the two

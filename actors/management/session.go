@@ -23,7 +23,12 @@ type answer struct {
 	answers.Answer
 	maxAge   *uint32  // seconds; nil for none
 	location []string // of what was created
+	observe  *uint32  // the Observe option; nil where there is no observation
 	trigger  trigger
+	// keeps is the observer whose record is to be durable before the answer leaves; nil
+	// for none. before is what has to be done first.
+	keeps  *observer
+	before []core.Effect
 	// later is what is done instead of answering: the answer comes of it.
 	later []core.Effect
 }
@@ -165,7 +170,7 @@ func (s session) judge(r task) *answer {
 // judgeObject says which operations an object as a whole allows.
 func (s session) judgeObject(r task) *answer {
 	switch {
-	case r.op == opRead, r.op == opDiscover, r.op == opCreate && s.creatable(r.object):
+	case r.op == opRead, r.op == opDiscover, r.op == opWriteAttributes, r.op == opCreate && s.creatable(r.object):
 		return nil
 	}
 	return notAllowed
@@ -175,7 +180,7 @@ func (s session) judgeObject(r task) *answer {
 func (s session) judgeInstance(r task) *answer {
 	o := r.object
 	switch r.op {
-	case opRead, opDiscover:
+	case opRead, opDiscover, opWriteAttributes:
 		return nil
 	case opReplace, opUpdate:
 		if o.writer != nil || o.id == objects.Server {
@@ -246,7 +251,7 @@ func (s session) writable(o *served, path lwm2m.Path) bool {
 func (s session) allows(r task) bool {
 	def, _ := r.object.resource(r.path.Resource())
 	switch r.op {
-	case opRead:
+	case opRead, opWriteAttributes:
 		return def.Operations.Has(lwm2m.OpRead)
 	case opDiscover:
 		return r.path.Len() == 3
@@ -267,6 +272,8 @@ func (s session) carryOut(r task) answer {
 		return s.get(r)
 	case opDiscover:
 		return s.discover(r)
+	case opWriteAttributes:
+		return s.writeAttributes(r)
 	case opExecute:
 		return s.execute(r)
 	case opCreate:

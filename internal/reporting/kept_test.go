@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,38 +52,38 @@ func TestSequenceRises(t *testing.T) {
 }
 
 func TestBacklog(t *testing.T) {
-	var b Backlog
-	one, other := &Observation{ID: 1}, &Observation{ID: 2}
+	var b Backlog[string]
 	for i := range MaxStored {
-		b.Add(Stored{Observation: one, Payload: []byte{byte(i), byte(i >> 8)}})
+		b.Add(strconv.Itoa(i), 2)
 	}
 	if b.Len() != MaxStored || b.Dropped() != 0 {
 		t.Fatalf("%d stored, %d dropped", b.Len(), b.Dropped())
 	}
-	b.Add(Stored{Observation: other, Payload: []byte("x")})
-	if b.Len() != MaxStored || b.Dropped() != 1 {
-		t.Errorf("one more: %d stored, %d dropped", b.Len(), b.Dropped())
+	b.Add("new", 1)
+	if oldest, _ := b.Oldest(); oldest != "1" || b.Len() != MaxStored || b.Dropped() != 1 {
+		t.Errorf("one more: %d stored, %d dropped, %q the oldest", b.Len(), b.Dropped(), oldest)
 	}
-	if oldest, _ := b.Take(); string(oldest.Payload) != "\x01\x00" {
-		t.Errorf("the oldest left is %x", oldest.Payload)
+	if b.Return("older", 1); b.Len() != MaxStored || b.Dropped() != 2 {
+		t.Errorf("an older one: %d stored, %d dropped", b.Len(), b.Dropped())
 	}
-	b.Add(Stored{Observation: other, Payload: make([]byte, MaxStoredBytes-2)})
-	if b.Len() != 2 || b.bytes != MaxStoredBytes-1 {
+	b.Take()
+	if b.Return("older", 1); b.Len() != MaxStored || b.Dropped() != 2 {
+		t.Errorf("an older one, with room: %d stored, %d dropped", b.Len(), b.Dropped())
+	}
+	b.Add("large", MaxStoredBytes-1)
+	if oldest, _ := b.Oldest(); oldest != "new" || b.Len() != 2 || b.bytes != MaxStoredBytes {
 		t.Errorf("a large one leaves %d, %d bytes", b.Len(), b.bytes)
 	}
-	b.Add(Stored{Observation: one, Payload: []byte("y")})
-	if b.Len() != 3 || b.bytes != MaxStoredBytes {
-		t.Errorf("to the brim: %d, %d bytes", b.Len(), b.bytes)
-	}
 	dropped := b.Dropped()
-	b.Forget(other)
-	if oldest, _ := b.Take(); string(oldest.Payload) != "y" || b.Len() != 0 || b.bytes != 0 || b.Dropped() != dropped {
-		t.Errorf("after one has ended: %q, %d left", oldest.Payload, b.Len())
+	b.Forget(func(s string) bool { return s == "large" })
+	if b.Len() != 1 || b.bytes != 1 || b.Dropped() != dropped {
+		t.Errorf("forgotten: %d left, %d bytes", b.Len(), b.bytes)
 	}
-	if b.Add(Stored{Payload: make([]byte, MaxStoredBytes+1)}); b.Len() != 0 || b.bytes != 0 || b.Dropped() != dropped+1 {
+	if b.Add("huge", MaxStoredBytes+1); b.Len() != 0 || b.bytes != 0 || b.Dropped() != dropped+2 {
 		t.Error("what is larger than the room is kept")
 	}
-	if _, ok := b.Take(); ok {
+	b.Take()
+	if _, ok := b.Oldest(); ok {
 		t.Error("takes from nothing")
 	}
 }
@@ -127,7 +128,7 @@ func TestImpossibleRecords(t *testing.T) {
 		"sequence":           func(c *recordCBOR) { c.Sequence = 1 << 24 },
 		"token":              func(c *recordCBOR) { c.Observations[0].Token = make([]byte, 9) },
 		"token twice":        func(c *recordCBOR) { c.Observations[0].Token = c.Observations[1].Token },
-		"key":                func(c *recordCBOR) { c.Observations[0].Key = strings.Repeat("k", maxKey+1) },
+		"key":                func(c *recordCBOR) { c.Observations[0].Key = strings.Repeat("k", MaxKey+1) },
 		"no target":          func(c *recordCBOR) { c.Observations[0].Targets = nil },
 		"targets of one":     func(c *recordCBOR) { c.Observations[2].Composite = false },
 		"target too long":    func(c *recordCBOR) { c.Observations[0].Targets[0] = []uint16{1, 2, 3, 4, 5} },

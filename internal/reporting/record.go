@@ -36,10 +36,12 @@ type Record struct {
 // The version comes first in every version of the format.
 const recordVersion = 1
 
+// MaxKey is the length in bytes of the longest key of a request that fits into a record.
+const MaxKey = 16 << 10
+
 // Bounds of a record.
 const (
-	maxElements = 1 << 16  // of one array
-	maxKey      = 16 << 10 // bytes of a request's key
+	maxElements = 1 << 16 // of one array
 	maxToken    = 8
 )
 
@@ -200,7 +202,7 @@ func (c *recordCBOR) possible() bool {
 }
 
 func (c *observationCBOR) possible() bool {
-	if len(c.Token) > maxToken || len(c.Key) > maxKey || len(c.Targets) == 0 || len(c.Targets) > 1 && !c.Composite {
+	if len(c.Token) > maxToken || len(c.Key) > MaxKey || len(c.Targets) == 0 || len(c.Targets) > 1 && !c.Composite {
 		return false
 	}
 	for _, target := range c.Targets {

@@ -1,0 +1,200 @@
+package management
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Bounds of waits for the store.
+const (
+	loadBound   = 30 * time.Second
+	writeAgain  = time.Minute // after a write that has failed
+	nameRecords = "observations"
+)
+
+// timerRecord ends the wait for the record of a server, or for when it is written again.
+func timerRecord(peer messages.Peer) core.Timer {
+	return core.Timer{Name: nameRecords, Key: peer.Key()}
+}
+
+// record is what is known of the durable record of an observer. Nothing is written
+// before it has been read, and one write is under way at a time; what is asked for
+// meanwhile shares the next.
+type record struct {
+	read    bool // what there was has been read
+	resumed bool // the registration goes on: what is found counts
+	found   *reporting.Record
+	lost    bool // it cannot be read
+	onDisk  bool
+	writing bool
+	dirty   bool
+	waiting []core.Effect // for the next write
+}
+
+// load reads what outlived the process.
+func (m *Machine) load(o *observer) []core.Effect {
+	return []core.Effect{
+		core.Tell{To: core.Store, Message: messages.LoadRecord{Token: o.peer.Key(), Record: messages.ObservationsRecord(o.peer)}},
+		core.SetTimer{Timer: timerRecord(o.peer), After: loadBound},
+	}
+}
+
+// loaded takes what the store has found.
+func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
+	o := m.observers[messages.PeerOfKey(in.Token)]
+	if o == nil || o.record.read {
+		return nil
+	}
+	r := &o.record
+	r.read, r.onDisk = true, in.Stored.Data != nil || in.Stored.Err != nil
+	if r.onDisk {
+		m.decode(o, in.Stored)
+	}
+	effects := []core.Effect{core.StopTimer{Timer: timerRecord(o.peer)}}
+	if o.epoch != 0 && r.resumed {
+		effects = append(effects, m.takeUp(o)...)
+	}
+	if r.dirty || r.onDisk && !r.resumed && o.epoch != 0 {
+		effects = append(effects, m.write(o)...)
+	}
+	return effects
+}
+
+// decode reads a record that was found. One of another owner cannot belong to a
+// registration that goes on.
+func (m *Machine) decode(o *observer, stored messages.StoredState) {
+	found, err := reporting.DecodeRecord(o.peer, stored.Data)
+	if stored.Err != nil || err != nil || found.Owner != m.owners[o.peer] {
+		o.record.lost = true
+		return
+	}
+	o.record.found = &found
+}
+
+// takeUp goes on with what was found. What cannot be read leads to a Register: the
+// server may count on what we have forgotten.
+func (m *Machine) takeUp(o *observer) []core.Effect {
+	r := &o.record
+	r.resumed = true
+	switch {
+	case !r.read:
+		return nil
+	case r.lost:
+		r.lost = false
+		return []core.Effect{tell(messages.ObservationsLost{Epoch: o.epoch})}
+	case r.found == nil:
+		return nil
+	}
+	m.restore(o, r.found)
+	r.found = nil
+	return nil
+}
+
+// restore adds what was found to what the server has asked for since.
+func (m *Machine) restore(o *observer, found *reporting.Record) {
+	o.sequence = reporting.RestoredSequence(found.Sequence)
+	for _, path := range found.Attributes.Paths() {
+		if o.attributes.At(path).IsZero() {
+			_ = o.attributes.Put(path, found.Attributes.At(path)) // a table that was full is not fuller now
+		}
+	}
+	for _, spec := range found.Observations {
+		if m.observed.Get(spec.Peer, spec.Token) != nil {
+			continue
+		}
+		if ob, _ := m.observed.Begin(spec); ob != nil {
+			m.watches[ob.ID] = &watch{Observation: ob, epoch: o.epoch}
+			m.schedule(ob) // at once: nobody knows what the server was told
+		}
+	}
+	m.refreshAll(o)
+}
+
+// keep makes durable what a server has asked for; then is carried out when it is. A
+// write that fails holds up nothing: it is done again.
+func (m *Machine) keep(o *observer, then ...core.Effect) []core.Effect {
+	r := &o.record
+	r.waiting = append(r.waiting, then...)
+	r.dirty = true
+	if !r.read || r.writing {
+		return nil
+	}
+	return m.write(o)
+}
+
+// write writes the record, or removes it where there is nothing to say.
+func (m *Machine) write(o *observer) []core.Effect {
+	r := &o.record
+	then := r.waiting
+	r.waiting, r.dirty = nil, false
+	data, ok := m.encode(o)
+	if !ok || data == nil && !r.onDisk {
+		return then
+	}
+	r.writing, r.onDisk = true, data != nil
+	return append([]core.Effect{core.Persist{Token: o.peer.Key(), Record: messages.ObservationsRecord(o.peer), Data: data}}, then...)
+}
+
+// encode makes the content of the record; nil for nothing to say. ok is false where it
+// cannot be written: the server is no account of the model that we know.
+func (m *Machine) encode(o *observer) (data []byte, ok bool) {
+	observations := m.observed.Of(o.peer)
+	if len(observations) == 0 && o.attributes.Len() == 0 {
+		return nil, true
+	}
+	reserved, _ := o.sequence.Reserve()
+	content := reporting.Record{Owner: m.owners[o.peer], Sequence: reserved, Attributes: o.attributes}
+	for _, ob := range observations {
+		content.Observations = append(content.Observations, ob.Spec)
+	}
+	data, err := reporting.EncodeRecord(content)
+	return data, err == nil
+}
+
+// persisted goes on behind a write.
+func (m *Machine) persisted(token uint64, failed bool) []core.Effect {
+	o := m.observers[messages.PeerOfKey(token)]
+	if o == nil {
+		return nil
+	}
+	r := &o.record
+	r.writing = false
+	switch {
+	case r.dirty:
+		return m.write(o)
+	case failed:
+		r.dirty, r.onDisk = true, true // of the former content, something may be there
+		return []core.Effect{core.SetTimer{Timer: timerRecord(o.peer), After: writeAgain}}
+	}
+	return nil
+}
+
+// recordExpired ends the wait for a record that the store has not read, or writes one
+// again.
+func (m *Machine) recordExpired(peer messages.Peer) []core.Effect {
+	o := m.observers[peer]
+	switch {
+	case o == nil:
+		return nil
+	case !o.record.read:
+		return m.loaded(messages.RecordLoaded{Token: peer.Key(), Stored: messages.StoredState{Err: errNotRead, Unread: true}})
+	case o.record.dirty && !o.record.writing:
+		return m.write(o)
+	}
+	return nil
+}
+
+// ownersOf returns whose the records are.
+func (m *Machine) ownersOf(tree *lwm2m.Tree) map[messages.Peer]accounts.StateOwner {
+	owners := map[messages.Peer]accounts.StateOwner{}
+	found, _ := accounts.FromTree(tree)
+	for _, a := range found {
+		owners[a.Peer] = accounts.OwnerOf(m.config.Endpoint, a)
+	}
+	return owners
+}

@@ -1,0 +1,203 @@
+package management
+
+import (
+	"errors"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// lookAgain is when values are read again that could not be read, for a reason that may
+// pass: an observation does not end for that.
+const lookAgain = 10 * time.Second
+
+// timerObserve wakes the actor for the observation that is due first.
+var timerObserve = core.Timer{Name: "observe"}
+
+// attend does what is due for observations, and sets the timer for what will be.
+func (m *Machine) attend(now time.Time) (effects []core.Effect) {
+	for ob := m.observed.Due(now); ob != nil; ob = m.observed.Due(now) {
+		effects = append(effects, m.act(now, ob)...)
+	}
+	return effects
+}
+
+func (m *Machine) setAlarm(now time.Time) []core.Effect {
+	next, due := m.observed.Next()
+	switch {
+	case !due && m.alarm.IsZero(), due && next.Equal(m.alarm):
+		return nil
+	case !due:
+		m.alarm = time.Time{}
+		return []core.Effect{core.StopTimer{Timer: timerObserve}}
+	}
+	m.alarm = next
+	return []core.Effect{core.SetTimer{Timer: timerObserve, After: next.Sub(now)}}
+}
+
+// act reads the values of an observation where that is due. What an object does wrong
+// meanwhile harms no other observation.
+func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
+	if ob.Do(now) == reporting.Wait {
+		m.schedule(ob)
+		return nil
+	}
+	faults := m.faults
+	m.faults = nil
+	effects := m.look(now, ob)
+	m.faults = append(faults, m.faults...)
+	return effects
+}
+
+// look reads the values of an observation: at once where they are in memory.
+func (m *Machine) look(now time.Time, ob *reporting.Observation) []core.Effect {
+	s := session{Machine: m, peer: ob.Peer, now: now}
+	r := &reading{session: s}
+	for _, target := range ob.Targets {
+		if refusal := s.observable(ob, target); refusal != nil {
+			return m.expel(ob, now, *refusal)
+		}
+		if !ob.Composite || s.judgeRead(target) == nil {
+			r.sources = append(r.sources, s.sources(target)...)
+		}
+	}
+	wanted := missing(r.sources)
+	if len(wanted) == 0 {
+		return m.seen(now, ob, r.sources)
+	}
+	if m.admit(ob.Peer, wanted...) != nil {
+		m.observed.Schedule(ob, now.Add(time.Second))
+		return nil
+	}
+	return m.readLater(r, ob)
+}
+
+// observable refuses a target that is not there any more, or that the server may not
+// read any more. Of several, such a one is left out.
+func (s session) observable(ob *reporting.Observation, target lwm2m.Path) *answer {
+	if ob.Composite {
+		return nil
+	}
+	return s.judgeRead(target)
+}
+
+// judgeRead refuses to read a target, as a request for it would be.
+func (s session) judgeRead(target lwm2m.Path) *answer {
+	if target.Len() == 0 {
+		return nil
+	}
+	return s.judge(task{path: target, op: opRead, object: s.catalog[target.Object()]})
+}
+
+// readLater has handlers read what is not in memory. The observation is not due meanwhile.
+func (m *Machine) readLater(r *reading, ob *reporting.Observation) []core.Effect {
+	w := m.watches[ob.ID]
+	w.reading, w.changed = true, false
+	j, timer := r.begin(messages.Inbound{})
+	r.then = func(done reading) answer { r.sources, r.now = done.sources, done.now; return answer{} }
+	j.late = func(a answer) []core.Effect {
+		if a.Code != messages.Empty { // the handler has failed, or not returned
+			return m.unseen(m.now, ob)
+		}
+		return m.seen(r.now, ob, r.sources)
+	}
+	return append([]core.Effect{timer}, r.next(j)...)
+}
+
+// current ends the reading of an observation; it reports whether that still is one.
+func (m *Machine) current(ob *reporting.Observation) bool {
+	if !m.observed.Has(ob) {
+		return false
+	}
+	m.watches[ob.ID].reading = false
+	return true
+}
+
+// unseen has values read again later that could not be read.
+func (m *Machine) unseen(now time.Time, ob *reporting.Observation) []core.Effect {
+	if m.current(ob) {
+		m.observed.Schedule(ob, now.Add(max(lookAgain, ob.Sample)))
+	}
+	return nil
+}
+
+// seen judges the values of an observation, and tells the server what is worth it.
+func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []source) []core.Effect {
+	if !m.current(ob) {
+		return nil
+	}
+	p, err := content(sources)
+	if refusal := m.vanished(ob, sources, err); refusal != nil {
+		return m.expel(ob, now, *refusal)
+	}
+	if err != nil {
+		if _, said := errors.AsType[*object.Error](err); !said {
+			m.fault(ob.Targets[0], err)
+		}
+		return m.unseen(now, ob)
+	}
+	w := m.watches[ob.ID]
+	if !w.sampled {
+		w.sample(m, p)
+	}
+	if ob.Do(now) == reporting.Look {
+		ob.Looked(now, settled(ob, p.Nodes), m.observers[ob.Peer].attributes.Thresholds())
+	}
+	if w.changed { // while it was read
+		ob.Changed()
+		w.changed = false
+	}
+	if ob.Do(now) == reporting.Tell {
+		return m.report(now, ob, p)
+	}
+	m.schedule(ob)
+	return nil
+}
+
+// vanished is what ends an observation of a single target: it is not there any more, or
+// its object refuses it for good.
+func (m *Machine) vanished(ob *reporting.Observation, sources []source, err error) *answer {
+	var said *object.Error
+	switch {
+	case ob.Composite || ob.Targets[0].Len() < 2:
+		return nil
+	case errors.As(err, &said) && said.Code.Class() == 4:
+		return refuse(said.Code, said.Detail)
+	case err == nil && !sources[0].found:
+		return notFound
+	}
+	return nil
+}
+
+// report tells the server the values as they are now.
+func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Payload) []core.Effect {
+	target := lwm2m.Path{}
+	if !ob.Composite {
+		target = ob.Targets[0]
+	}
+	a := answers.Encode(ob.Format, target, p)
+	if a.Code != messages.Content {
+		return m.expel(ob, now, answer{Answer: a})
+	}
+	confirmable := ob.Confirmable(now)
+	ob.Told(now, settled(ob, p.Nodes), confirmable)
+	m.schedule(ob)
+	return m.send(m.observers[ob.Peer], note{
+		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable,
+	})
+}
+
+// expel ends an observation with an error, which the server is told (RFC 7641 section
+// 4.2).
+func (m *Machine) expel(ob *reporting.Observation, now time.Time, a answer) []core.Effect {
+	o := m.observers[ob.Peer]
+	m.observed.Cancel(ob.Peer, ob.Token)
+	delete(m.watches, ob.ID)
+	effects := m.send(o, note{observation: ob, at: now, code: a.Code, payload: a.Payload, confirmable: true})
+	return append(effects, m.keep(o)...)
+}

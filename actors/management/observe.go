@@ -1,0 +1,141 @@
+package management
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Values of the Observe option of a request (RFC 7641 section 2).
+const (
+	observeBegin = 0
+	observeEnd   = 1
+)
+
+// observe makes an observation of a Read that has been answered: what the answer says is
+// the first that the server is told. Where there is no room it stays a Read, which an
+// answer without an Observe option says (RFC 7641 section 4.1).
+func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p lwm2m.Payload) {
+	if *in.Observe != observeBegin || a.Code != messages.Content || len(in.Key) > reporting.MaxKey {
+		return
+	}
+	ob, _ := s.observed.Begin(reporting.Spec{
+		Peer: s.peer, Token: string(in.Token), Targets: targets, Composite: in.Code == messages.FETCH,
+		Format: *a.Format, Key: in.Key,
+	})
+	if ob == nil {
+		return
+	}
+	o, effects := s.observer(s.peer)
+	s.watches[ob.ID] = &watch{Observation: ob, epoch: in.Epoch}
+	s.watches[ob.ID].sample(s.Machine, p)
+	ob.Rules = s.rules(o, targets)
+	ob.Told(s.now, settled(ob, p.Nodes), true)
+	s.schedule(ob)
+	a.observe, a.keeps, a.before = new(o.sequence.Next()), o, effects
+}
+
+// unobserve ends the observation that a request names, if there is one.
+func (m *Machine) unobserve(in messages.Inbound) []core.Effect {
+	if in.Observe == nil || *in.Observe != observeEnd || in.Code != messages.GET && in.Code != messages.FETCH {
+		return nil
+	}
+	ob := m.observed.Get(in.Peer, string(in.Token))
+	if ob == nil {
+		return nil
+	}
+	o := m.observers[in.Peer]
+	m.forget(o, ob)
+	over := core.Tell{To: core.Link, Epoch: in.Epoch, Message: messages.Unobserve{Epoch: in.Epoch, Observation: ob.ID}}
+	return append([]core.Effect{over}, m.keep(o)...)
+}
+
+// noticed notes that something has changed at a path, or may have. What concerns
+// nobody costs nothing.
+func (m *Machine) noticed(path lwm2m.Path) {
+	for _, ob := range m.observed.Concerned(path) {
+		ob.Changed()
+		if w := m.watches[ob.ID]; w.reading {
+			w.changed = true
+		}
+		m.schedule(ob)
+	}
+}
+
+// schedule notes when an observation is due, if it is at all: not while its values are
+// being read, nor while its server is away and wants nothing stored.
+func (m *Machine) schedule(ob *reporting.Observation) {
+	if m.watches[ob.ID].reading || m.observers[ob.Peer].epoch == 0 && !m.stores(ob.Peer) {
+		m.observed.Suspend(ob)
+		return
+	}
+	m.observed.Schedule(ob, ob.Next())
+}
+
+// sample finds out how often the values that a payload has are to be read.
+func (w *watch) sample(m *Machine, p lwm2m.Payload) {
+	w.Sample, w.sampled = m.sampled(w.Targets, p), true
+}
+
+// sampled is how often values that change without a word are read: as often as the one
+// that changes most.
+func (m *Machine) sampled(targets []lwm2m.Path, p lwm2m.Payload) (every time.Duration) {
+	at := func(period time.Duration) {
+		if period > 0 && (every == 0 || period < every) {
+			every = period
+		}
+	}
+	for _, target := range targets {
+		if o := m.catalog[target.Object()]; target.Len() > 0 && o != nil {
+			at(o.unwatched())
+		}
+	}
+	var last lwm2m.Path
+	for _, n := range p.Nodes {
+		resource := n.Path.Prefix(3)
+		if resource != last {
+			at(m.sampleOf(resource))
+		}
+		last = resource
+	}
+	return every
+}
+
+// unwatched is how often an object is read that says nothing of changes; 0 for one that
+// does.
+func (o *served) unwatched() time.Duration {
+	_, watcher := o.app.(object.Watcher)
+	_, sampler := o.app.(object.Sampler)
+	if o.app == nil || watcher || sampler {
+		return 0
+	}
+	return object.DefaultSample
+}
+
+func (m *Machine) sampleOf(resource lwm2m.Path) time.Duration {
+	o := m.catalog[resource.Object()]
+	if o == nil {
+		return 0
+	}
+	if sampler, is := o.app.(object.Sampler); is {
+		defer m.guard(resource)
+		return sampler.Sample(resource)
+	}
+	return o.unwatched()
+}
+
+// settled are the values by which changes are seen: all but the Current Time, unless
+// that is what is observed. It is told along with the others, but that it goes on is no
+// news.
+func settled(ob *reporting.Observation, nodes []lwm2m.Node) []lwm2m.Node {
+	isTime := func(n lwm2m.Node) bool { return n.Path == currentTime }
+	if slices.Equal(ob.Targets, []lwm2m.Path{currentTime}) || !slices.ContainsFunc(nodes, isTime) {
+		return nodes
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), isTime)
+}

@@ -1,0 +1,269 @@
+package management
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+const weight = "/4000/0/1"
+
+// weighing is a desk at which server 1 observes the weight of instance 0.
+func weighing(t *testing.T, query ...string) (*desk, *gauge) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	if len(query) > 0 {
+		if reply := d.attributes(weight, query...); reply.Code != messages.Changed {
+			t.Fatalf("%v %s", reply.Code, reply.Payload)
+		}
+	}
+	d.observe("a", weight)
+	return d, g
+}
+
+func wantTold(t *testing.T, d *desk, want ...string) {
+	t.Helper()
+	if got := d.notified(now); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+// The first answer has the value and the option, and what follows has rising numbers, the
+// same token, format and key.
+func TestObserve(t *testing.T) {
+	d, g := weighing(t)
+	first := d.replies[len(d.replies)-1]
+	if string(first.Payload) != "2.5" || *first.ContentFormat != text {
+		t.Errorf("the first answer is %s", first.Payload)
+	}
+	last := *first.Observe
+	for i := range 3 {
+		d.now = d.now.Add(time.Second)
+		d.set(g, 0, float64(i))
+		n := d.notes[len(d.notes)-1]
+		if n.Sequence <= last || string(n.Token) != "a" || *n.ContentFormat != text || n.Key != "GET "+weight || n.Epoch != 4 || !n.Confirmable {
+			t.Errorf("%+v", n)
+		}
+		last = n.Sequence
+	}
+	d.set(g, 7, 9)
+	wantTold(t, d, "1 a 0", "2 a 1", "3 a 2")
+}
+
+func TestPeriodsAndThresholds(t *testing.T) {
+	d, g := weighing(t, "pmin=10", "pmax=60", "gt=30", "st=5")
+	d.sleep(2 * time.Second)
+	d.set(g, 0, 5) // not worth it
+	d.sleep(time.Second)
+	d.set(g, 0, 31)
+	d.set(g, 0, 29) // the latest counts
+	d.sleep(57 * time.Second)
+	wantTold(t, d, "10 a 29")
+	d.set(g, 0, 30.5)
+	d.sleep(4 * time.Minute)
+	wantTold(t, d, "60 a 30.5", "120 a 30.5", "180 a 30.5", "240 a 30.5", "300 a 30.5")
+	if reply := d.attributes(weight, "pmax"); reply.Code != messages.Changed {
+		t.Fatal(reply.Code)
+	}
+	d.sleep(25 * time.Hour)
+	wantTold(t, d, "86700 a 30.5") // a day after the last: so long a silence is too long
+}
+
+// The defaults of the Server object count where nothing else is set, from when they are
+// written.
+func TestDefaultPeriods(t *testing.T) {
+	d, g := weighing(t)
+	tree := accountsModel()
+	tree.PutResource(1, 0, lwm2m.Resource{ID: 2, Value: lwm2m.Integer(4)})
+	tree.PutResource(1, 0, lwm2m.Resource{ID: 3, Value: lwm2m.Integer(20)})
+	tree.PutResource(1, 0, lwm2m.Resource{ID: 26, Value: lwm2m.Integer(0)})
+	d.step(messages.ModelChanged{Tree: tree})
+	d.set(g, 0, 1)
+	d.sleep(25 * time.Second)
+	if n := d.notes[0]; n.Confirmable {
+		t.Error("it is confirmable")
+	}
+	wantTold(t, d, "4 a 1", "24 a 1")
+	if reply := d.attributes(weight, "con=1", "pmin=0"); reply.Code != messages.Changed {
+		t.Fatal(reply.Code)
+	}
+	d.set(g, 0, 2)
+	if n := d.notes[0]; !n.Confirmable {
+		t.Error("it is not confirmable")
+	}
+}
+
+// Instances and objects are observed as a whole; thresholds below count.
+func TestObserveInstanceAndObject(t *testing.T) {
+	d, g := weighing(t, "gt=10")
+	in := observing("i", "/4000/7")
+	in.Accept = new(messages.Format(tlvF))
+	d.ask(in)
+	in = observing("o", "/4000")
+	in.Accept = new(messages.Format(tlvF))
+	d.ask(in)
+	tokens := func() (all []string) {
+		for _, n := range d.notes {
+			all = append(all, string(n.Token))
+		}
+		d.notified(now)
+		return all
+	}
+	if d.set(g, 0, 3); tokens() != nil {
+		t.Error("a weight below the threshold is told")
+	}
+	if d.set(g, 7, 3); !slices.Equal(tokens(), []string{"i", "o"}) {
+		t.Error("a change of instance 7 is not told")
+	}
+	if d.set(g, 0, 11); !slices.Equal(tokens(), []string{"a", "o"}) {
+		t.Error("the threshold is overlooked")
+	}
+	g.tree.DeleteInstance(shelfID, 7)
+	d.m.noticed(lwm2m.PathOf(shelfID))
+	d.step(nil)
+	if n := d.notes; len(n) != 2 || n[0].Code != messages.NotFound || string(n[0].Token) != "i" || n[1].Code != messages.Content {
+		t.Errorf("an instance has gone: %+v", n)
+	}
+	if d.m.observed.Len() != 2 || len(d.m.watches) != 2 {
+		t.Errorf("%d observations", d.m.observed.Len())
+	}
+}
+
+func TestCancel(t *testing.T) {
+	d, g := weighing(t)
+	in := observing("a", weight)
+	in.Observe = new(uint32(observeEnd))
+	reply := d.ask(in)
+	if reply.Code != messages.Content || reply.Observe != nil || string(reply.Payload) != "2.5" || len(d.ended) != 1 {
+		t.Errorf("%v, Observe %v, ended %v", reply.Code, reply.Observe, d.ended)
+	}
+	d.set(g, 0, 1)
+	wantTold(t, d)
+	if len(d.disk) != 0 {
+		t.Errorf("%v is on the disk", d.disk)
+	}
+	d.observe("b", weight)
+	d.outcome = messages.NotifyReset
+	d.set(g, 0, 2)
+	d.set(g, 0, 3)
+	wantTold(t, d, "0 b 2")
+	if d.m.observed.Len() != 0 || len(d.disk) != 0 {
+		t.Error("a rejected observation goes on")
+	}
+}
+
+// A token names one observation: what is asked for again takes the place of what was.
+func TestTokensNameObservations(t *testing.T) {
+	d, g := weighing(t)
+	d.observe("a", weight)
+	d.set(g, 0, 1)
+	wantTold(t, d, "0 a 1")
+	d.observe("a", "/4000/7/1")
+	d.set(g, 0, 2)
+	wantTold(t, d)
+	d.set(g, 7, 3)
+	wantTold(t, d, "0 a 3")
+}
+
+// Where there is no room, the answer says that there is no observation.
+func TestNoRoomForObservations(t *testing.T) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}, Observations: 1}).registered()
+	d.observe("a", weight)
+	if reply := d.ask(observing("b", weight)); reply.Code != messages.Content || reply.Observe != nil {
+		t.Errorf("%v, Observe %v", reply.Code, reply.Observe)
+	}
+	d.observe("a", "/4000/7/1")
+	if reply := d.ask(observing("c", "/4000/9/1")); reply.Code != messages.NotFound || reply.Observe != nil {
+		t.Errorf("what is not there: %v", reply.Code)
+	}
+}
+
+// An object that says nothing of changes is asked, as often as the evaluation periods
+// say.
+func TestSampling(t *testing.T) {
+	s := newShelf(shelfID, 0)
+	d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
+	d.observe("a", weight)
+	d.sleep(1500 * time.Millisecond)
+	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(4)})
+	d.sleep(time.Second)
+	wantTold(t, d, "2 a 4")
+	d.attributes(weight, "epmin=10", "epmax=20")
+	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(5)})
+	d.sleep(20 * time.Second)
+	wantTold(t, d, "12 a 5")
+	s.tree.DeleteInstance(shelfID, 0)
+	d.sleep(10 * time.Second)
+	wantTold(t, d, "32 a 4.04")
+}
+
+// What cannot be read for a while is told once it can be: the observation goes on.
+func TestFailingReadsEndNothing(t *testing.T) {
+	s := newShelf(shelfID, 0)
+	d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
+	d.observe("a", weight)
+	broken := true
+	s.hook = func(_ context.Context, what string) error {
+		if broken && strings.HasPrefix(what, "read") {
+			panic("the bus is stuck")
+		}
+		return nil
+	}
+	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(4)})
+	d.sleep(5 * time.Second)
+	broken = false
+	d.sleep(30 * time.Second)
+	wantTold(t, d, "11 a 4")
+}
+
+// That the time goes on is no news, but it is told with the rest.
+func TestCurrentTimeIsNoNews(t *testing.T) {
+	d := newDesk(t, Config{Device: Device{Manufacturer: "Holdfast"}}).registered()
+	in := observing("a", "/3/0")
+	in.Accept = new(messages.Format(tlvF))
+	d.ask(in)
+	d.attributes("/3/0", "pmax=100")
+	d.sleep(250 * time.Second)
+	if n := len(d.notified(now)); n != 2 {
+		t.Errorf("%d notifications", n)
+	}
+	if d.ask(observing("t", "/3/0/13")).Observe == nil {
+		t.Fatal("it is not observed")
+	}
+	d.attributes("/3/0/13", "epmax=50")
+	d.sleep(120 * time.Second)
+	var times int
+	for _, n := range d.notes {
+		if string(n.Token) == "t" {
+			times++
+		}
+	}
+	if times != 2 {
+		t.Errorf("the time is told %d times", times)
+	}
+}
+
+// Ten thousand observations take one timer, and a change costs what it concerns.
+func TestManyObservations(t *testing.T) {
+	g := newGauge()
+	for i := range uint16(1000) {
+		g.tree.PutInstance(shelfID, lwm2m.Instance{ID: i, Resources: []lwm2m.Resource{{ID: 1, Value: lwm2m.Float(0)}}})
+	}
+	d := newDesk(t, Config{Objects: []object.Object{g}, Observations: 1000}).registered()
+	for i := range 1000 {
+		d.observe(strconv.Itoa(i), "/4000/"+strconv.Itoa(i)+"/1")
+	}
+	if len(d.timers) != 1 {
+		t.Errorf("timers: %v", d.timers)
+	}
+	d.set(g, 500, 1)
+	wantTold(t, d, "0 500 1")
+}

@@ -1,0 +1,219 @@
+package management
+
+import (
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// DefaultObservations is how many observations there are at most, of all servers
+// together.
+const DefaultObservations = 256
+
+// observer is a server, as far as it observes (RFC 7641 section 1.2): what it has asked
+// to be told belongs to its registration, and ends with it.
+type observer struct {
+	peer       messages.Peer
+	epoch      messages.Epoch // the link of its session; 0 while it is away
+	attributes reporting.Table
+	sequence   reporting.Sequence
+	outbox     outbox
+	record     record
+	// early are attributes that came on a link whose session was not announced yet:
+	// they belong to the registration that will be.
+	early earlyAttributes
+}
+
+type earlyAttributes struct {
+	epoch messages.Epoch
+	table reporting.Table
+}
+
+// watch is what this actor keeps of one observation beside its rules.
+type watch struct {
+	*reporting.Observation
+	epoch   messages.Epoch // the link on which it began
+	sampled bool           // Sample is known
+	reading bool           // the values are being read
+	changed bool           // something has changed since that began
+}
+
+// observer returns what is known of a server as an observer, and begins to read what
+// outlived the process where nothing is.
+func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effect) {
+	if o = m.observers[peer]; o == nil {
+		o = &observer{peer: peer}
+		m.observers[peer] = o
+		effects = m.load(o)
+	}
+	return o, effects
+}
+
+// sessionUp takes up what a server has asked for where its registration goes on, and
+// forgets it where there is a new one. What has overtaken the announcement belongs to
+// the new one.
+func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
+	m.versions[in.Epoch] = in.Version
+	o, effects := m.observer(in.Peer)
+	m.undelivered(o)
+	o.epoch = in.Epoch
+	if goesOn := in.Resumed || in.Again; goesOn {
+		effects = append(effects, m.goOn(o)...)
+	} else {
+		effects = append(effects, m.beginAnew(o)...)
+	}
+	o.early = earlyAttributes{}
+	return append(effects, m.flush(o)...)
+}
+
+// goOn has everything looked at that may have changed while the server was away.
+func (m *Machine) goOn(o *observer) []core.Effect {
+	for _, ob := range m.observed.Of(o.peer) {
+		ob.Changed()
+		m.schedule(ob)
+	}
+	return m.takeUp(o)
+}
+
+// beginAnew ends what the server asked for under a registration of before.
+func (m *Machine) beginAnew(o *observer) []core.Effect {
+	for _, ob := range m.observed.Of(o.peer) {
+		if m.watches[ob.ID].epoch != o.epoch {
+			m.forget(o, ob)
+		}
+	}
+	o.attributes = reporting.Table{}
+	if o.early.epoch == o.epoch {
+		o.attributes = o.early.table
+	}
+	m.refreshAll(o)
+	o.record.found = nil
+	o.record.resumed = false
+	return m.keep(o)
+}
+
+// sessionLost keeps what the server has asked for as long as it may know us.
+func (m *Machine) sessionLost(in messages.SessionLost) []core.Effect {
+	delete(m.versions, in.Epoch)
+	o := m.observers[in.Peer]
+	if o == nil || o.epoch != in.Epoch {
+		return nil
+	}
+	m.undelivered(o)
+	o.epoch = 0
+	if !in.StillRegistered {
+		return m.endAll(o)
+	}
+	if !m.stores(in.Peer) {
+		for _, ob := range m.observed.Of(o.peer) {
+			m.observed.Suspend(ob)
+		}
+	}
+	return nil
+}
+
+// endAll ends everything that a server has asked for.
+func (m *Machine) endAll(o *observer) []core.Effect {
+	for _, ob := range m.observed.Of(o.peer) {
+		m.forget(o, ob)
+	}
+	o.attributes, o.record.found, o.record.resumed = reporting.Table{}, nil, false
+	return m.keep(o)
+}
+
+// forget ends an observation without a word to the link.
+func (m *Machine) forget(o *observer, ob *reporting.Observation) {
+	m.observed.Cancel(ob.Peer, ob.Token)
+	delete(m.watches, ob.ID)
+	o.outbox.forget(ob)
+}
+
+// modelChanged takes objects 0 and 1, which have the defaults of the rules, and which
+// can be observed themselves. A server that is no account any more is no observer.
+func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect) {
+	m.model = in.Tree.Clone()
+	m.owners = m.ownersOf(m.model)
+	for _, o := range m.observers {
+		if _, is := m.owners[o.peer]; !is && o.epoch == 0 {
+			effects = append(effects, m.endAll(o)...)
+			continue
+		}
+		m.refreshAll(o)
+		effects = append(effects, m.keep(o)...)
+	}
+	m.noticed(lwm2m.PathOf(objects.Server))
+	return effects
+}
+
+// refreshAll finds out the rules of a server's observations anew.
+func (m *Machine) refreshAll(o *observer) {
+	for _, ob := range m.observed.Of(o.peer) {
+		m.refresh(o, ob)
+	}
+}
+
+// refresh finds out the rules of an observation anew.
+func (m *Machine) refresh(o *observer, ob *reporting.Observation) {
+	rules := m.rules(o, ob.Targets)
+	if rules != ob.Rules {
+		ob.Rules = rules
+		m.schedule(ob)
+	}
+}
+
+// rules are those in force for an observation of targets.
+func (m *Machine) rules(o *observer, targets []lwm2m.Path) (rules reporting.Rules) {
+	defaults := m.defaults(o.peer)
+	for i, target := range targets {
+		r := reporting.RulesOf(o.attributes.InForce(target), defaults)
+		if i > 0 {
+			r = rules.Join(r)
+		}
+		rules = r
+	}
+	return rules
+}
+
+// serverResource is a resource of the Server instance of a server; the zero value where
+// it is not there.
+func (m *Machine) serverResource(peer messages.Peer, resource uint16) (v lwm2m.Value, found bool) {
+	for _, inst := range m.model.Instances(objects.Server) {
+		if owns(m.model, peer, inst) {
+			return m.model.Value(lwm2m.PathOf(objects.Server, inst, resource))
+		}
+	}
+	return v, false
+}
+
+// defaultNotificationMode is the resource of LwM2M 1.2 that says whether notifications
+// are confirmable: 1, or not: 0.
+const defaultNotificationMode = 26
+
+// defaults are what a server's Server instance says. Where it does not say it,
+// notifications are confirmable: without an acknowledgement a gateway would not know
+// that nobody listens.
+func (m *Machine) defaults(peer messages.Peer) reporting.Defaults {
+	seconds := func(resource uint16) time.Duration {
+		v, _ := m.serverResource(peer, resource)
+		return time.Duration(min(max(v.Int(), 0), maxPeriod)) * time.Second
+	}
+	mode, set := m.serverResource(peer, defaultNotificationMode)
+	return reporting.Defaults{
+		MinPeriod: seconds(objects.ServerDefaultMinimumPeriod), MaxPeriod: seconds(objects.ServerDefaultMaximumPeriod),
+		Confirmable: !set || mode.Int() == 1,
+	}
+}
+
+// maxPeriod bounds default periods, in seconds, as attributes are.
+const maxPeriod = 1<<32 - 1
+
+// stores reports whether notifications are stored while the server is away, as it wants
+// it or by default (resource 6).
+func (m *Machine) stores(peer messages.Peer) bool {
+	v, set := m.serverResource(peer, objects.ServerNotificationStoring)
+	return !set || v.Bool()
+}

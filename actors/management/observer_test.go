@@ -1,0 +1,318 @@
+package management
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// storing has the model say whether notifications are stored.
+func (d *desk) storing(yes bool) {
+	tree := accountsModel()
+	tree.PutResource(1, 0, lwm2m.Resource{ID: 6, Value: lwm2m.Boolean(yes)})
+	d.step(messages.ModelChanged{Tree: tree})
+}
+
+// What happens while the server is away is stored, in order, and told when its
+// registration goes on, the latest value last.
+func TestStoredWhileTheServerIsAway(t *testing.T) {
+	d, g := weighing(t, "pmax=100")
+	d.now = d.now.Add(time.Second)
+	d.outcome = 0 // the network has gone, and nobody knows yet
+	d.set(g, 0, 1)
+	d.set(g, 0, 2)
+	wantTold(t, d, "1 a 1", "1 a 2")
+	d.down(4, true)
+	d.sleep(time.Second)
+	d.set(g, 0, 3)
+	d.sleep(100 * time.Second) // pmax
+	d.set(g, 0, 4)
+	wantTold(t, d)
+	d.up(5, true)
+	wantTold(t, d, "102 a 1")
+	if d.set(g, 0, 5); len(d.notes) > 0 {
+		t.Error("a newer value overtakes those that are stored")
+	}
+	for i, want := range []string{"2", "3", "3", "4", "5"} {
+		d.step(messages.Notified{Epoch: 5, ID: d.m.lastNote, Observation: 1, Outcome: messages.NotifyAcknowledged})
+		wantTold(t, d, "102 a "+want)
+		if d.m.lastNote != uint64(i+4) {
+			t.Fatalf("notification %d", d.m.lastNote)
+		}
+	}
+	d.outcome = messages.NotifyAcknowledged
+	d.step(messages.Notified{Epoch: 5, ID: d.m.lastNote, Observation: 1, Outcome: messages.NotifyAcknowledged})
+	d.set(g, 0, 6)
+	wantTold(t, d, "102 a 6")
+}
+
+// Where nothing is stored, the server is told what it does not know, once.
+func TestNothingStored(t *testing.T) {
+	d, g := weighing(t)
+	d.observe("b", "/4000/7/1")
+	d.storing(false)
+	d.outcome = 0
+	d.set(g, 0, 1)
+	d.down(4, true)
+	d.notified(now)
+	d.set(g, 0, 2)
+	d.set(g, 0, 3)
+	d.sleep(30 * time.Hour)
+	d.outcome = messages.NotifyAcknowledged
+	wantTold(t, d)
+	d.up(5, true)
+	wantTold(t, d, "108000 a 3", "108000 b 2.5") // b: a day without a confirmation
+	d.down(5, true)
+	g.tree.DeleteInstance(shelfID, 0)
+	d.m.noticed(lwm2m.PathOf(shelfID, 0))
+	d.step(nil)
+	d.up(6, true)
+	wantTold(t, d, "108000 a 4.04")
+}
+
+// The store is bounded: the oldest go, and are counted.
+func TestStoredNotificationsAreBounded(t *testing.T) {
+	d, g := weighing(t)
+	d.down(4, true)
+	for i := range reporting.MaxStored + 10 {
+		d.set(g, 0, float64(i))
+	}
+	o := d.m.observers[server1]
+	if o.outbox.backlog.Len() != reporting.MaxStored || o.outbox.backlog.Dropped() != 10 {
+		t.Errorf("%d stored, %d dropped", o.outbox.backlog.Len(), o.outbox.backlog.Dropped())
+	}
+	d.up(5, true)
+	told := d.notified(now)
+	if len(told) != reporting.MaxStored || told[0] != "0 a 10" || told[len(told)-1] != "0 a "+strconv.Itoa(reporting.MaxStored+9) {
+		t.Errorf("%d told, from %s", len(told), told[0])
+	}
+}
+
+// A Register ends what was asked for before it, and not what has overtaken the word of
+// it.
+func TestARegisterEndsObservations(t *testing.T) {
+	d, g := weighing(t, "pmin=5")
+	d.down(4, true)
+	early := observing("b", "/4000/7/1")
+	early.Epoch = 5
+	if reply := d.ask(early); reply.Observe == nil {
+		t.Fatal(reply.Code)
+	}
+	attributes := request(messages.PUT, "/4000/7/1")
+	attributes.Epoch, attributes.Query = 5, []string{"pmin=3"}
+	d.ask(attributes)
+	d.up(5, false)
+	d.set(g, 0, 1)
+	d.set(g, 7, 1)
+	d.sleep(time.Minute)
+	wantTold(t, d, "3 b 1")
+	if reply := d.ask(accepting(weight, links)); string(reply.Payload) != "<"+weight+">" {
+		t.Errorf("attributes of before: %s", reply.Payload)
+	}
+	d.down(5, false)
+	if d.m.observed.Len() != 0 || len(d.disk) != 0 || len(d.m.watches) != 0 {
+		t.Errorf("%d observations, on the disk %v", d.m.observed.Len(), d.disk)
+	}
+}
+
+// What a server has asked for outlives the process, with rising numbers.
+func TestObservationsOutliveTheProcess(t *testing.T) {
+	d, g := weighing(t, "pmin=5", "gt=10")
+	d.observe("b", "/4000/7/1")
+	last := *d.replies[len(d.replies)-1].Observe
+	d.restart()
+	d.now = d.now.Add(time.Second)
+	d.up(1, true)
+	if n := d.notes[0]; n.Sequence <= last || n.Key != "GET "+weight || !n.Confirmable {
+		t.Errorf("%+v", n)
+	}
+	wantTold(t, d, "1 a 2.5", "1 b 2.5") // at once: nobody knows what was told last
+	d.set(g, 0, 11)
+	d.sleep(10 * time.Second)
+	wantTold(t, d, "6 a 11")
+	d.restart()
+	d.up(1, false)
+	d.set(g, 0, 1)
+	wantTold(t, d)
+	if len(d.disk) != 0 {
+		t.Error("a new registration leaves the record of the old one")
+	}
+}
+
+// After a crash of the actor the server is told on, although its session is the one that
+// began with a Register.
+func TestObservationsOutliveACrash(t *testing.T) {
+	d, _ := weighing(t)
+	d.restart()
+	d.step(messages.SessionUp{Peer: server1, Epoch: 4, Version: "1.1", Again: true})
+	wantTold(t, d, "0 a 2.5")
+}
+
+// What cannot be read may be what the server counts on: only a Register helps.
+func TestUnreadableRecords(t *testing.T) {
+	for name, spoil := range map[string]func(d *desk){
+		"damaged": func(d *desk) { d.disk["observations-1"] = d.disk["observations-1"][1:] },
+		"of another client": func(d *desk) {
+			d.config.Endpoint = "other"
+			d.m = New(d.config)
+			d.step(messages.ModelChanged{Tree: accountsModel()})
+		},
+		"of a later version": func(d *desk) { d.disk["observations-1"][1]++ },
+		"not to be had":      func(d *desk) { d.unloaded = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := weighing(t)
+			d.restart()
+			spoil(d)
+			d.up(1, true)
+			d.sleep(time.Minute)
+			if d.lost != 1 {
+				t.Fatalf("said %d times", d.lost)
+			}
+			wantTold(t, d)
+			d.down(1, false)
+			d.up(1, false)
+			d.observe("c", weight)
+			d.unloaded = false
+			d.restart()
+			d.up(1, true)
+			if wantTold(t, d, strconv.FormatFloat(d.now.Sub(now).Seconds(), 'f', -1, 64)+" c 2.5"); d.lost != 1 {
+				t.Error("the record that follows is not read")
+			}
+		})
+	}
+}
+
+// A server that asks while the record is still being read loses nothing of what it
+// asked for before.
+func TestRequestsBeforeTheRecordIsRead(t *testing.T) {
+	d, _ := weighing(t, "gt=10")
+	d.restart()
+	d.unloaded = true
+	d.up(1, true)
+	in := observing("b", "/4000/7/1")
+	in.Epoch = 1
+	n := len(d.replies)
+	d.step(in)
+	if len(d.replies) != n {
+		t.Fatal("it is answered before it is durable")
+	}
+	d.step(messages.RecordLoaded{Token: server1.Key(), Stored: messages.StoredState{Data: d.disk["observations-1"]}})
+	if len(d.replies) != n+1 || d.m.observed.Len() != 2 {
+		t.Errorf("%d replies, %d observations", len(d.replies)-n, d.m.observed.Len())
+	}
+	d.unloaded = false
+	d.restart()
+	d.up(1, true)
+	if d.m.observed.Len() != 2 || d.m.observers[server1].attributes.Len() != 1 {
+		t.Errorf("after a restart: %d observations", d.m.observed.Len())
+	}
+}
+
+// An Observe is durable before it is answered, and what comes while one is being written
+// shares the next write.
+func TestDurableBeforeItIsAnswered(t *testing.T) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	first := d.m.Step(d.now, observing("a", weight))
+	if at := slices.IndexFunc(first, isPersist); at < 0 || !slices.ContainsFunc(first[at:], isReply) || slices.ContainsFunc(first[:at], isReply) {
+		t.Fatalf("%v", first)
+	}
+	for _, token := range []string{"b", "c", "d"} {
+		if effects := d.m.Step(d.now, observing(token, weight)); slices.ContainsFunc(effects, isReply) || slices.ContainsFunc(effects, isPersist) {
+			t.Fatalf("%v", effects)
+		}
+	}
+	next := d.m.Step(d.now, core.Persisted{Token: server1.Key()})
+	if n := count(next, isReply); n != 3 || count(next, isPersist) != 1 || !isPersist(next[0]) {
+		t.Errorf("%d replies: %v", n, next)
+	}
+	if last := d.m.Step(d.now, core.Persisted{Token: server1.Key()}); len(last) > 0 {
+		t.Errorf("%v", last)
+	}
+}
+
+func isPersist(e core.Effect) bool { _, is := e.(core.Persist); return is }
+
+func isReply(e core.Effect) bool {
+	tell, is := e.(core.Tell)
+	if is {
+		_, is = tell.Message.(messages.Reply)
+	}
+	return is
+}
+
+func count(effects []core.Effect, is func(core.Effect) bool) (n int) {
+	for _, e := range effects {
+		if is(e) {
+			n++
+		}
+	}
+	return n
+}
+
+// A disk that fails keeps nobody from observing; the record is written when it can be.
+func TestFailingDisk(t *testing.T) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	d.failing = true
+	d.observe("a", weight)
+	d.sleep(5 * time.Minute)
+	if len(d.disk) != 0 {
+		t.Fatal("the disk works")
+	}
+	d.failing = false
+	d.sleep(time.Minute)
+	if len(d.disk) != 1 || d.writes != 1 {
+		t.Errorf("%d writes", d.writes)
+	}
+	d.sleep(time.Hour)
+	if d.writes != 1 {
+		t.Errorf("%d writes", d.writes)
+	}
+}
+
+// Coapresend gets a few at a time. What waits here is replaced by what is newer, and
+// what it has no room for comes again.
+func TestOutbox(t *testing.T) {
+	g := newGauge(0, 1, 2, 3, 4, 5)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	for i := range 6 {
+		d.observe(strconv.Itoa(i), "/4000/"+strconv.Itoa(i)+"/1")
+	}
+	d.outcome = 0
+	for i := range uint16(6) {
+		d.set(g, i, 1)
+	}
+	wantTold(t, d, "0 0 1", "0 1 1", "0 2 1", "0 3 1")
+	d.set(g, 5, 2)
+	d.set(g, 0, 2) // is on its way: the newer follows at once
+	wantTold(t, d, "0 0 2")
+	answer := func(id uint64, outcome messages.NotifyOutcome) {
+		d.step(messages.Notified{Epoch: 4, ID: id, Observation: id, Outcome: outcome})
+	}
+	answer(1, messages.NotifySuperseded)
+	wantTold(t, d)
+	answer(2, messages.NotifyAcknowledged)
+	wantTold(t, d, "0 4 1")
+	answer(3, messages.NotifyDropped)
+	wantTold(t, d)
+	answer(4, messages.NotifyAcknowledged)
+	answer(5, messages.NotifyAcknowledged)
+	wantTold(t, d, "0 2 1", "0 5 2")
+	for id := uint64(6); id < 9; id++ {
+		answer(id, messages.NotifyAcknowledged)
+	}
+	d.set(g, 1, 7)
+	answer(9, messages.NotifyDropped) // the only one: nothing will make room
+	d.notified(now)
+	d.sleep(time.Second)
+	wantTold(t, d, "1 1 7")
+}

@@ -1,0 +1,212 @@
+package management
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// window is how many notifications of one server coapresend has at a time. It sends one
+// after the other: what waits here can still be replaced by what is newer.
+const window = 4
+
+// note is one notification.
+type note struct {
+	observation *reporting.Observation
+	at          time.Time // when the values were these
+	code        messages.CoAPCode
+	format      *messages.Format
+	payload     []byte
+	confirmable bool
+	stored      bool // while the server was away; nothing newer takes its place
+}
+
+// outbox has the notifications of one server that have not arrived yet.
+type outbox struct {
+	backlog reporting.Backlog[note] // stored while the server was away, oldest first
+	ready   []note                  // oldest first, one of an observation
+	sent    map[uint64]note         // that coapresend has, by ID
+}
+
+// forget drops what is to be said of an observation that has ended.
+func (b *outbox) forget(ob *reporting.Observation) {
+	of := func(n note) bool { return n.observation == ob }
+	b.backlog.Forget(of)
+	b.ready = slices.DeleteFunc(b.ready, of)
+	maps.DeleteFunc(b.sent, func(_ uint64, n note) bool { return of(n) })
+}
+
+// isSent reports whether coapresend has a notification of an observation, which a newer
+// one replaces there.
+func (b *outbox) isSent(ob *reporting.Observation) bool {
+	for _, n := range b.sent {
+		if n.observation == ob {
+			return true
+		}
+	}
+	return false
+}
+
+// wait puts a notification behind the others, in place of an older one of its
+// observation.
+func (b *outbox) wait(n note) {
+	at := slices.IndexFunc(b.ready, func(older note) bool { return older.observation == n.observation })
+	if at < 0 {
+		b.ready = append(b.ready, n)
+		return
+	}
+	b.ready[at] = n
+}
+
+// send sends a notification, or has it wait: for others before it, or for the server to
+// come back.
+func (m *Machine) send(o *observer, n note) []core.Effect {
+	b := &o.outbox
+	switch {
+	case o.epoch == 0 || b.backlog.Len() > 0 || b.storedIsSent():
+		n.stored = true
+		b.backlog.Add(n, len(n.payload))
+		return nil
+	case b.isSent(n.observation):
+		return m.notify(o, n)
+	}
+	b.wait(n)
+	return m.flush(o)
+}
+
+// flush hands over what there is room for. What was stored goes first, one at a time:
+// of an observation, nothing newer may overtake it.
+func (m *Machine) flush(o *observer) (effects []core.Effect) {
+	b := &o.outbox
+	for o.epoch != 0 && len(b.sent) < window {
+		if n, waits := b.backlog.Oldest(); waits {
+			if len(b.sent) > 0 {
+				break
+			}
+			b.backlog.Take()
+			return append(effects, m.notify(o, n)...)
+		}
+		if len(b.ready) == 0 || b.storedIsSent() {
+			break
+		}
+		n := b.ready[0]
+		b.ready = b.ready[1:]
+		effects = append(effects, m.notify(o, n)...)
+	}
+	return effects
+}
+
+func (b *outbox) storedIsSent() bool {
+	for _, n := range b.sent {
+		if n.stored {
+			return true
+		}
+	}
+	return false
+}
+
+// notify hands a notification over to coapresend.
+func (m *Machine) notify(o *observer, n note) []core.Effect {
+	if o.outbox.sent == nil {
+		o.outbox.sent = map[uint64]note{}
+	}
+	m.lastNote++
+	o.outbox.sent[m.lastNote] = n
+	ob := n.observation
+	effects := []core.Effect{core.Tell{To: core.Link, Epoch: o.epoch, Message: messages.Notify{
+		Epoch: o.epoch, ID: m.lastNote, Observation: ob.ID, Token: []byte(ob.Token), Key: ob.Key,
+		Sequence: o.sequence.Next(), Confirmable: n.confirmable, Code: n.code, ContentFormat: n.format, Payload: n.payload,
+	}}}
+	if _, moved := o.sequence.Reserve(); moved {
+		effects = append(effects, m.keep(o)...)
+	}
+	return effects
+}
+
+// notified takes what has become of a notification.
+func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
+	o := m.observerOn(in.Epoch)
+	if o == nil {
+		return nil
+	}
+	n, known := o.outbox.sent[in.ID]
+	delete(o.outbox.sent, in.ID)
+	switch w := m.watches[in.Observation]; {
+	case w != nil && (in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifyUnsendable):
+		m.forget(o, w.Observation)
+		return append(m.keep(o), m.flush(o)...)
+	case known && in.Outcome == messages.NotifyDropped:
+		return m.again(now, o, n)
+	case known && in.Outcome == messages.NotifySilent: // the session ends next
+		m.hold(o, n)
+		return nil
+	}
+	return m.flush(o)
+}
+
+// again has a notification sent later for which coapresend had no room: when the others
+// have arrived or, where there are none, in a while, with the value of then.
+func (m *Machine) again(now time.Time, o *observer, n note) []core.Effect {
+	if w := m.watches[n.observation.ID]; len(o.outbox.sent) == 0 && w != nil && !n.stored {
+		n.observation.Urge()
+		m.observed.Schedule(n.observation, now.Add(time.Second))
+		return nil
+	}
+	m.hold(o, n)
+	return nil
+}
+
+// hold keeps a notification that has not arrived, before everything else.
+func (m *Machine) hold(o *observer, n note) {
+	switch {
+	case n.stored:
+		o.outbox.backlog.Return(n, len(n.payload))
+	case m.watches[n.observation.ID] != nil && !slices.ContainsFunc(o.outbox.ready, func(newer note) bool { return newer.observation == n.observation }):
+		o.outbox.ready = slices.Insert(o.outbox.ready, 0, n)
+	}
+}
+
+// observerOn returns the server whose session is on a link; nil for none.
+func (m *Machine) observerOn(epoch messages.Epoch) *observer {
+	for _, o := range m.observers {
+		if o.epoch == epoch && epoch != 0 {
+			return o
+		}
+	}
+	return nil
+}
+
+// undelivered keeps what has not arrived when a session ends: stored where the server
+// wants that, else to be told anew, with the value of then.
+func (m *Machine) undelivered(o *observer) {
+	b := &o.outbox
+	var notes []note
+	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
+		notes = append(notes, b.sent[id])
+	}
+	notes = append(notes, b.ready...)
+	b.sent, b.ready = nil, nil
+	if !m.stores(o.peer) {
+		for _, n := range notes {
+			m.urge(n.observation)
+		}
+		return
+	}
+	slices.SortStableFunc(notes, func(x, y note) int { return x.at.Compare(y.at) })
+	for _, n := range slices.Backward(notes) { // each before those that are newer
+		n.stored = true
+		b.backlog.Return(n, len(n.payload))
+	}
+}
+
+// urge has an observation told as soon as its rules allow, if it still is one.
+func (m *Machine) urge(ob *reporting.Observation) {
+	if m.observed.Has(ob) {
+		ob.Urge()
+		m.schedule(ob)
+	}
+}
