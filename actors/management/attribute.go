@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -63,4 +64,14 @@ func (s session) attributesOf(path, target lwm2m.Path) (a reporting.Attributes) 
 		return o.attributes.InForce(path)
 	}
 	return o.attributes.At(path)
+}
+
+// forgetAttributes drops what servers have set at an instance that is deleted, and below.
+func (m *Machine) forgetAttributes(instance lwm2m.Path) (effects []core.Effect) {
+	for _, o := range m.observers {
+		if o.attributes.Forget(instance) {
+			effects = append(effects, m.keep(o)...)
+		}
+	}
+	return effects
 }

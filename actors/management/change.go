@@ -197,6 +197,7 @@ func (c *transaction) carryOut(j *job) []core.Effect {
 }
 
 func (c *transaction) carriedOut(j *job, _ time.Time, in Returned) []core.Effect {
+	c.noticed(c.parts[c.next].path) // whatever has become of it
 	if in.Err != nil {
 		return c.finish(j, c.refusal(j.path, in.Err))
 	}

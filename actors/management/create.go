@@ -102,9 +102,10 @@ func (s session) delete(r task) answer {
 
 // removed answers a Delete, behind which the registration is told.
 func (m *Machine) removed(j *job, now time.Time, in Returned) []core.Effect {
+	instance := j.path
 	effects := m.done(messages.Deleted)(j, now, in)
 	if in.Err == nil {
-		effects = append(effects, tell(messages.InstancesChanged{}))
+		effects = append(append(effects, tell(messages.InstancesChanged{})), m.forgetAttributes(instance)...)
 	}
 	return effects
 }

@@ -208,7 +208,6 @@ func (d *desk) notified(since time.Time) (told []string) {
 // gauge is an object in memory whose resource 1 tells of every change.
 type gauge struct {
 	memory
-	changed func(lwm2m.Path)
 }
 
 func (g *gauge) Watch(func(lwm2m.Path)) (stop func()) { return func() {} }
@@ -222,6 +221,5 @@ var _ object.Watcher = (*gauge)(nil)
 // set changes the weight of an instance and tells the machine.
 func (d *desk) set(g *gauge, inst uint16, weight float64) {
 	g.tree.PutResource(shelfID, inst, lwm2m.Resource{ID: 1, Value: lwm2m.Float(weight)})
-	d.m.noticed(lwm2m.PathOf(shelfID, inst, 1))
-	d.step(nil)
+	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID, inst, 1)}})
 }

@@ -54,6 +54,7 @@ func (s session) execute(r task) answer {
 // done ends a job with a code where its last handler has succeeded.
 func (m *Machine) done(code messages.CoAPCode) func(*job, time.Time, Returned) []core.Effect {
 	return func(j *job, _ time.Time, in Returned) []core.Effect {
+		m.noticed(j.path.Prefix(2))
 		if in.Err != nil {
 			return m.finish(j, m.refusal(j.path, in.Err))
 		}

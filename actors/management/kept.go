@@ -108,7 +108,7 @@ func (m *Machine) restore(o *observer, found *reporting.Record) {
 			continue
 		}
 		if ob, _ := m.observed.Begin(spec); ob != nil {
-			m.watches[ob.ID] = &watch{Observation: ob, epoch: o.epoch}
+			m.observations[ob.ID] = &observation{Observation: ob, epoch: o.epoch}
 			m.schedule(ob) // at once: nobody knows what the server was told
 		}
 	}

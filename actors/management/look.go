@@ -96,7 +96,7 @@ func (s session) judgeRead(target lwm2m.Path) *answer {
 
 // readLater has handlers read what is not in memory. The observation is not due meanwhile.
 func (m *Machine) readLater(r *reading, ob *reporting.Observation) []core.Effect {
-	w := m.watches[ob.ID]
+	w := m.observations[ob.ID]
 	w.reading, w.changed = true, false
 	j, timer := r.begin(messages.Inbound{})
 	r.then = func(done reading) answer { r.sources, r.now = done.sources, done.now; return answer{} }
@@ -114,7 +114,7 @@ func (m *Machine) current(ob *reporting.Observation) bool {
 	if !m.observed.Has(ob) {
 		return false
 	}
-	m.watches[ob.ID].reading = false
+	m.observations[ob.ID].reading = false
 	return true
 }
 
@@ -141,7 +141,7 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 		}
 		return m.unseen(now, ob)
 	}
-	w := m.watches[ob.ID]
+	w := m.observations[ob.ID]
 	if !w.sampled {
 		w.sample(m, p)
 	}
@@ -197,7 +197,7 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 func (m *Machine) expel(ob *reporting.Observation, now time.Time, a answer) []core.Effect {
 	o := m.observers[ob.Peer]
 	m.observed.Cancel(ob.Peer, ob.Token)
-	delete(m.watches, ob.ID)
+	delete(m.observations, ob.ID)
 	effects := m.send(o, note{observation: ob, at: now, code: a.Code, payload: a.Payload, confirmable: true})
 	return append(effects, m.keep(o)...)
 }

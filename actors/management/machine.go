@@ -80,13 +80,13 @@ type Machine struct {
 	changing map[lwm2m.Path]uint64 // the job that changes an instance
 	faults   []Fault               // of the application's objects, in this step
 
-	observed  *reporting.Set
-	observers map[messages.Peer]*observer
-	watches   map[uint64]*watch                     // by the ID of the observation
-	owners    map[messages.Peer]accounts.StateOwner // of the records of observers
-	now       time.Time                             // of this step
-	alarm     time.Time                             // for which timerObserve is set; zero for none
-	lastNote  uint64
+	observed     *reporting.Set
+	observers    map[messages.Peer]*observer
+	observations map[uint64]*observation               // by the ID of the observation
+	owners       map[messages.Peer]accounts.StateOwner // of the records of observers
+	now          time.Time                             // of this step
+	alarm        time.Time                             // for which timerObserve is set; zero for none
+	lastNote     uint64
 }
 
 // New returns a machine without a Server object, until the first
@@ -97,7 +97,7 @@ func New(config Config) *Machine {
 		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
 		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]uint64{},
 		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
-		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, watches: map[uint64]*watch{},
+		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, observations: map[uint64]*observation{},
 	}
 }
 
@@ -190,6 +190,9 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 
 // changed has the registrations told where instances may have come or gone.
 func (m *Machine) changed(in Changed) []core.Effect {
+	for _, path := range in.Paths {
+		m.noticed(path)
+	}
 	for _, path := range in.Paths {
 		if path.Len() == 1 {
 			return []core.Effect{tell(messages.InstancesChanged{})}

@@ -32,8 +32,8 @@ func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p
 		return
 	}
 	o, effects := s.observer(s.peer)
-	s.watches[ob.ID] = &watch{Observation: ob, epoch: in.Epoch}
-	s.watches[ob.ID].sample(s.Machine, p)
+	s.observations[ob.ID] = &observation{Observation: ob, epoch: in.Epoch}
+	s.observations[ob.ID].sample(s.Machine, p)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p.Nodes), true)
 	s.schedule(ob)
@@ -60,7 +60,7 @@ func (m *Machine) unobserve(in messages.Inbound) []core.Effect {
 func (m *Machine) noticed(path lwm2m.Path) {
 	for _, ob := range m.observed.Concerned(path) {
 		ob.Changed()
-		if w := m.watches[ob.ID]; w.reading {
+		if w := m.observations[ob.ID]; w.reading {
 			w.changed = true
 		}
 		m.schedule(ob)
@@ -70,7 +70,7 @@ func (m *Machine) noticed(path lwm2m.Path) {
 // schedule notes when an observation is due, if it is at all: not while its values are
 // being read, nor while its server is away and wants nothing stored.
 func (m *Machine) schedule(ob *reporting.Observation) {
-	if m.watches[ob.ID].reading || m.observers[ob.Peer].epoch == 0 && !m.stores(ob.Peer) {
+	if m.observations[ob.ID].reading || m.observers[ob.Peer].epoch == 0 && !m.stores(ob.Peer) {
 		m.observed.Suspend(ob)
 		return
 	}
@@ -78,7 +78,7 @@ func (m *Machine) schedule(ob *reporting.Observation) {
 }
 
 // sample finds out how often the values that a payload has are to be read.
-func (w *watch) sample(m *Machine, p lwm2m.Payload) {
+func (w *observation) sample(m *Machine, p lwm2m.Payload) {
 	w.Sample, w.sampled = m.sampled(w.Targets, p), true
 }
 

@@ -126,12 +126,11 @@ func TestObserveInstanceAndObject(t *testing.T) {
 		t.Error("the threshold is overlooked")
 	}
 	g.tree.DeleteInstance(shelfID, 7)
-	d.m.noticed(lwm2m.PathOf(shelfID))
-	d.step(nil)
+	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID)}})
 	if n := d.notes; len(n) != 2 || n[0].Code != messages.NotFound || string(n[0].Token) != "i" || n[1].Code != messages.Content {
 		t.Errorf("an instance has gone: %+v", n)
 	}
-	if d.m.observed.Len() != 2 || len(d.m.watches) != 2 {
+	if d.m.observed.Len() != 2 || len(d.m.observations) != 2 {
 		t.Errorf("%d observations", d.m.observed.Len())
 	}
 }
@@ -266,4 +265,40 @@ func TestManyObservations(t *testing.T) {
 	}
 	d.set(g, 500, 1)
 	wantTold(t, d, "0 500 1")
+}
+
+// What servers change themselves is told to those that observe it, behind the answer to
+// the request.
+func TestChangesByServersAreTold(t *testing.T) {
+	d, _ := weighing(t)
+	d.observe("l", "/4000/0/0")
+	object := observing("o", "/4000")
+	object.Accept = new(messages.Format(tlvF))
+	d.ask(object)
+	d.attributes("/4000/0", "pmin=0")
+	d.notified(now)
+	for _, c := range []struct {
+		in   messages.Inbound
+		code messages.CoAPCode
+		want []string // tokens
+	}{
+		{withBody(request(messages.PUT, "/4000/0/0"), text, "new"), messages.Changed, []string{"l", "o"}},
+		{withBody(request(messages.PUT, "/4000/0/0"), text, "new"), messages.Changed, nil},
+		{request(messages.POST, "/4000/0/3"), messages.Changed, nil},
+		{request(messages.DELETE, "/4000/0"), messages.Deleted, []string{"a", "l", "o"}},
+	} {
+		if reply := d.ask(c.in); reply.Code != c.code {
+			t.Errorf("%v %v: %v %s", c.in.Code, c.in.Path, reply.Code, reply.Payload)
+		}
+		var tokens []string
+		for _, n := range d.notes {
+			tokens = append(tokens, string(n.Token))
+		}
+		if d.notified(now); !slices.Equal(tokens, c.want) {
+			t.Errorf("%v %v: told under %q, want %q", c.in.Code, c.in.Path, tokens, c.want)
+		}
+	}
+	if n := d.m.observers[server1].attributes.Len(); n != 0 {
+		t.Errorf("attributes at %d paths of what is gone", n)
+	}
 }

@@ -33,8 +33,8 @@ type earlyAttributes struct {
 	table reporting.Table
 }
 
-// watch is what this actor keeps of one observation beside its rules.
-type watch struct {
+// observation is what this actor keeps of one observation beside its rules.
+type observation struct {
 	*reporting.Observation
 	epoch   messages.Epoch // the link on which it began
 	sampled bool           // Sample is known
@@ -82,7 +82,7 @@ func (m *Machine) goOn(o *observer) []core.Effect {
 // beginAnew ends what the server asked for under a registration of before.
 func (m *Machine) beginAnew(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
-		if m.watches[ob.ID].epoch != o.epoch {
+		if m.observations[ob.ID].epoch != o.epoch {
 			m.forget(o, ob)
 		}
 	}
@@ -128,7 +128,7 @@ func (m *Machine) endAll(o *observer) []core.Effect {
 // forget ends an observation without a word to the link.
 func (m *Machine) forget(o *observer, ob *reporting.Observation) {
 	m.observed.Cancel(ob.Peer, ob.Token)
-	delete(m.watches, ob.ID)
+	delete(m.observations, ob.ID)
 	o.outbox.forget(ob)
 }
 

@@ -71,8 +71,7 @@ func TestNothingStored(t *testing.T) {
 	wantTold(t, d, "108000 a 3", "108000 b 2.5") // b: a day without a confirmation
 	d.down(5, true)
 	g.tree.DeleteInstance(shelfID, 0)
-	d.m.noticed(lwm2m.PathOf(shelfID, 0))
-	d.step(nil)
+	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID, 0)}})
 	d.up(6, true)
 	wantTold(t, d, "108000 a 4.04")
 }
@@ -117,7 +116,7 @@ func TestARegisterEndsObservations(t *testing.T) {
 		t.Errorf("attributes of before: %s", reply.Payload)
 	}
 	d.down(5, false)
-	if d.m.observed.Len() != 0 || len(d.disk) != 0 || len(d.m.watches) != 0 {
+	if d.m.observed.Len() != 0 || len(d.disk) != 0 || len(d.m.observations) != 0 {
 		t.Errorf("%d observations, on the disk %v", d.m.observed.Len(), d.disk)
 	}
 }

@@ -135,7 +135,7 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 	}
 	n, known := o.outbox.sent[in.ID]
 	delete(o.outbox.sent, in.ID)
-	switch w := m.watches[in.Observation]; {
+	switch w := m.observations[in.Observation]; {
 	case w != nil && (in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifyUnsendable):
 		m.forget(o, w.Observation)
 		return append(m.keep(o), m.flush(o)...)
@@ -151,7 +151,7 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 // again has a notification sent later for which coapresend had no room: when the others
 // have arrived or, where there are none, in a while, with the value of then.
 func (m *Machine) again(now time.Time, o *observer, n note) []core.Effect {
-	if w := m.watches[n.observation.ID]; len(o.outbox.sent) == 0 && w != nil && !n.stored {
+	if w := m.observations[n.observation.ID]; len(o.outbox.sent) == 0 && w != nil && !n.stored {
 		n.observation.Urge()
 		m.observed.Schedule(n.observation, now.Add(time.Second))
 		return nil
@@ -165,7 +165,7 @@ func (m *Machine) hold(o *observer, n note) {
 	switch {
 	case n.stored:
 		o.outbox.backlog.Return(n, len(n.payload))
-	case m.watches[n.observation.ID] != nil && !slices.ContainsFunc(o.outbox.ready, func(newer note) bool { return newer.observation == n.observation }):
+	case m.observations[n.observation.ID] != nil && !slices.ContainsFunc(o.outbox.ready, func(newer note) bool { return newer.observation == n.observation }):
 		o.outbox.ready = slices.Insert(o.outbox.ready, 0, n)
 	}
 }
