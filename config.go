@@ -241,6 +241,10 @@ type LimitsConfig struct {
 	// more is refused; of more that are stored already, those with the lowest
 	// short server IDs are used. Default DefaultAccounts.
 	Accounts int
+	// Observations is how many observations there are at most, of all servers
+	// together: 1 to 10000. What a server wants to observe beyond that is read, and
+	// the answer tells it that it is not observed. Default DefaultObservations.
+	Observations int
 }
 
 // The defaults of a [Config].
@@ -260,6 +264,7 @@ const (
 	DefaultBootstrapBytes      = 64 << 10
 	DefaultQueuedMessages      = 64
 	DefaultAccounts            = 8
+	DefaultObservations        = management.DefaultObservations
 	DefaultObjectTimeout       = management.DefaultDeadline
 	DefaultManufacturer        = "Holdfast"
 )
@@ -337,6 +342,7 @@ func (l LimitsConfig) withDefaults() LimitsConfig {
 	l.BootstrapBytes = cmp.Or(l.BootstrapBytes, DefaultBootstrapBytes)
 	l.QueuedMessages = cmp.Or(l.QueuedMessages, DefaultQueuedMessages)
 	l.Accounts = cmp.Or(l.Accounts, DefaultAccounts)
+	l.Observations = cmp.Or(l.Observations, DefaultObservations)
 	return l
 }
 

@@ -31,6 +31,7 @@ const (
 	configMinBootstrap    = 256                // bytes
 	configMaxBootstrap    = accounts.MaxRecord // bytes
 	configMaxQueued       = 1 << 16
+	configMaxObservations = 10_000
 	configMaxAccounts     = 1000
 	configNoControls      = "must be UTF-8 without control characters"
 	configRequired        = "is required"
@@ -170,6 +171,8 @@ func (f *configFaults) limits(l LimitsConfig) {
 		"limits.queued_messages", "must be a whole number from 1 to 65536")
 	f.require(l.Accounts >= 1 && l.Accounts <= configMaxAccounts,
 		"limits.accounts", "must be a whole number from 1 to 1000")
+	f.require(l.Observations >= 1 && l.Observations <= configMaxObservations,
+		"limits.observations", "must be a whole number from 1 to 10000")
 }
 
 // Fault is one thing that is wrong with a configuration or with a file that it

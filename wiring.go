@@ -54,6 +54,7 @@ func (c *Client) parts() supervisor.Runtime {
 		},
 		Management: management.Config{
 			Device: c.device(), Objects: cfg.Objects, Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,
+			Endpoint: cfg.Endpoint, Observations: cfg.Limits.Observations,
 		},
 		Storage:   storage.Sources{Records: c.store, Factory: c.factory},
 		Emit:      c.hub.emit,

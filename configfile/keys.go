@@ -85,6 +85,7 @@ func allKeys() []key {
 			size("limits.bootstrap_bytes", func(f *File) *int { return &f.Config.Limits.BootstrapBytes }),
 			count("limits.queued_messages", func(f *File) *int { return &f.Config.Limits.QueuedMessages }, "is not a whole number"),
 			count("limits.accounts", func(f *File) *int { return &f.Config.Limits.Accounts }, "is not a whole number"),
+			count("limits.observations", func(f *File) *int { return &f.Config.Limits.Observations }, "is not a whole number"),
 			chosen("device.manufacturer", func(f *File) *string { return &f.Config.Device.Manufacturer },
 				"is empty: give a name, or leave it out for "+holdfast.DefaultManufacturer),
 			text("device.model", func(f *File) *string { return &f.Config.Device.Model }),

@@ -64,6 +64,8 @@ func TestLimits(t *testing.T) {
 		"queued_messages: 65536":   {QueuedMessages: 65536},
 		"accounts: 1":              {Accounts: 1},
 		"accounts: 1000":           {Accounts: 1000},
+		"observations: 1":          {Observations: 1},
+		"observations: 10000":      {Observations: 10000},
 	} {
 		if text != "" && text != "limits: {}" {
 			text = "limits: {" + text + "}"
@@ -79,6 +81,7 @@ func TestLimitsFaults(t *testing.T) {
 	t.Parallel()
 	const size, count = "is not a size such as 65536, 64KiB or 1MiB", "must be a whole number from 1 to 65536"
 	const sizes, servers = "must be from 256B to 1MiB", "must be a whole number from 1 to 1000"
+	const watched = "must be a whole number from 1 to 10000"
 	for text, want := range map[string]string{
 		"bootstrap_bytes: 0":                    "bootstrap_bytes: " + sizes,
 		"bootstrap_bytes: 255":                  "bootstrap_bytes: " + sizes,
@@ -98,7 +101,9 @@ func TestLimitsFaults(t *testing.T) {
 		"accounts: 1001":                        "accounts: " + servers,
 		"accounts: -1":                          "accounts: is not a whole number",
 		"accounts: 8.5":                         "accounts: is not a whole number",
-		"observations: 256":                     "observations: " + notYet,
+		"observations: 0":                       "observations: " + watched,
+		"observations: 10001":                   "observations: " + watched,
+		"observations: all":                     "observations: is not a whole number",
 	} {
 		got := loadFaults(t, "endpoint: g\nserver: {uri: coap://h, security: nosec}\nlimits: {"+text+"}\n")
 		for i, f := range got {

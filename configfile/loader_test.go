@@ -75,7 +75,7 @@ func TestLoadConfigExample(t *testing.T) {
 		RegistrationTimeout: 3 * time.Minute,
 		BootstrapTimeout:    15 * time.Minute,
 		CoAP:                holdfast.CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
-		Limits:              holdfast.LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8},
+		Limits:              holdfast.LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8, Observations: 256},
 		Device:              holdfast.DeviceConfig{Manufacturer: "Holdfast"},
 	}, Control: Control{Listen: "unix:/run/gw.sock"}, Log: Log{Level: "info", Format: "console"}}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -133,10 +133,9 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"comment", "# nothing\n", []string{"endpoint: is required"}},
 		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration: did you mean endpoint?"}},
 		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration: did you mean coap.ack_timeout?"}},
-		{"every later key", "endpoint: g\nobjects: []\nqueue_mode: false\nfirmware: {dir: x}\ndtls: {cid: true}\nlimits: {observations: 1}\n", []string{
+		{"every later key", "endpoint: g\nobjects: []\nqueue_mode: false\nfirmware: {dir: x}\ndtls: {cid: true}\n", []string{
 			"2:1 objects: this build does not have it yet", "3:1 queue_mode: this build does not have it yet",
 			"4:1 firmware: this build does not have it yet", "5:1 dtls: this build does not have it yet",
-			"6:10 limits.observations: this build does not have it yet",
 		}},
 		{"twice", "endpoint: g\nendpoint: h\n", []string{"2:1 endpoint: stands here a second time"}},
 		{"section twice", "endpoint: g\nlog: {level: info}\nlog: {format: json}\n", []string{"3:1 log: stands here a second time"}},

@@ -147,14 +147,23 @@ func (m *Machine) encode(o *observer) (data []byte, ok bool) {
 	if len(observations) == 0 && o.attributes.Len() == 0 {
 		return nil, true
 	}
+	if _, known := m.owners[o.peer]; !known {
+		return nil, false
+	}
 	reserved, _ := o.sequence.Reserve()
 	content := reporting.Record{Owner: m.owners[o.peer], Sequence: reserved, Attributes: o.attributes}
 	for _, ob := range observations {
 		content.Observations = append(content.Observations, ob.Spec)
 	}
-	data, err := reporting.EncodeRecord(content)
-	return data, err == nil
+	if data, err := reporting.EncodeRecord(content); err == nil {
+		return data, true
+	}
+	return unwritable, m.config.Endpoint != ""
 }
+
+// unwritable takes the place of a record that is too large: it cannot be read, which
+// leads to a Register, while a record of before would be taken for what there is.
+var unwritable = []byte{0}
 
 // persisted goes on behind a write.
 func (m *Machine) persisted(token uint64, failed bool) []core.Effect {

@@ -217,17 +217,19 @@ func attemptsGoOn(w *systemtest.World, c *systemtest.Client) {
 	}
 }
 
-// Row 25: this build knows no observations: an Observe is a plain Read, and a
-// flood of them costs nothing but its answers.
-func TestHostile25ObserveFloodIsPlainReads(t *testing.T) {
+// Row 25: of a flood of Observe requests limits.observations begin an observation. The
+// others are plain Reads, and cost nothing but their answers.
+func TestHostile25ObserveFloodIsBounded(t *testing.T) {
 	systemtest.OnWire(t, func(t *testing.T, w *systemtest.Wire) {
-		content, busy := 0, 0
+		observed, content, busy := 0, 0, 0
 		for i := range 3000 {
 			m := w.Request(messages.GET, "/3/0/13")
 			m.AddUint(coap.Observe, 0)
 			got := w.Ask(m)
 			switch {
-			case got.Code == messages.Content && !got.Has(coap.Observe):
+			case got.Code == messages.Content && got.Has(coap.Observe):
+				observed++
+			case got.Code == messages.Content:
 				content++
 			case got.Code == messages.ServiceUnavailable:
 				busy++
@@ -235,7 +237,10 @@ func TestHostile25ObserveFloodIsPlainReads(t *testing.T) {
 				t.Fatalf("observation %d: %v", i, got)
 			}
 		}
-		t.Logf("%d answered 2.05, %d answered 5.03", content, busy)
+		t.Logf("%d observed, %d read, %d answered 5.03", observed, content, busy)
+		if observed != holdfast.DefaultObservations {
+			t.Errorf("%d observations", observed)
+		}
 		before := w.LastPacket()
 		time.Sleep(2 * time.Minute)
 		if got := w.SentAfter(before); len(got) > 0 {
