@@ -229,8 +229,12 @@ func drawWrite(t *rapid.T, tree *Tree) {
 
 func TestPayloadFilter(t *testing.T) {
 	payload, _ := sampleTree().Payload(PathOf(3))
+	payload.Deleted = []Path{PathOf(3, 0, 6, 1), PathOf(3, 0, 9, 1)}
 	payload = payload.Filter(func(p Path) bool { return p.Resource() == 9 })
-	want := Payload{Nodes: []Node{{Path: PathOf(3, 0, 9), Value: Integer(80)}}, Instances: []Path{PathOf(3, 0)}}
+	want := Payload{
+		Nodes: []Node{{Path: PathOf(3, 0, 9), Value: Integer(80)}}, Instances: []Path{PathOf(3, 0)},
+		Deleted: []Path{PathOf(3, 0, 9, 1)},
+	}
 	if diff := cmp.Diff(want, payload, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b Path) bool { return a == b })); diff != "" {
 		t.Error(diff)
 	}

@@ -185,6 +185,7 @@ func TestDecodeByDefinition(t *testing.T) {
 		{2, 1367491215, lwm2m.Time(time.Unix(1367491215, 0))},
 		{"vlo", "66:0", lwm2m.ObjectLink(66, 0)},
 		{"vlo", "65535:65535", lwm2m.ObjectLink(65535, 65535)},
+		{3, "66:0", lwm2m.ObjectLink(66, 0)}, // as Leshan writes them
 	} {
 		target := lwm2m.PathOf(valuetest.Object, 0, uint16(tc.want.Kind()))
 		got, err := DecodeCBOR(target, pack(t, m{0: target.String(), tc.label: tc.in}), testRegistry())

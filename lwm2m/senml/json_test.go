@@ -156,6 +156,7 @@ func TestDecodeJSONByDefinition(t *testing.T) {
 		{`"v":1367491215`, lwm2m.Time(time.Unix(1367491215, 0))},
 		{`"vlo":"66:0"`, lwm2m.ObjectLink(66, 0)},
 		{`"vlo":"65535:65535"`, lwm2m.ObjectLink(65535, 65535)},
+		{`"vs":"66:0"`, lwm2m.ObjectLink(66, 0)}, // as Leshan writes them
 	} {
 		target := lwm2m.PathOf(valuetest.Object, 0, uint16(tc.want.Kind()))
 		in := `[{"n":` + strconv.Quote(target.String()) + `,` + tc.in + `}]`
