@@ -10,8 +10,9 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
-// MaxNesting and MaxPairs bound what surrounds the values: a SenML pack is an array of maps, and an
-// ignored field may nest a little; a record of all known labels has 16 pairs.
+// MaxNesting and MaxPairs bound what surrounds the values, in both representations: a
+// SenML pack is an array of maps, and an ignored field may nest a little; a record of all
+// known labels has 16 pairs.
 const (
 	MaxNesting    = 8
 	MaxPairs      = 32
@@ -21,19 +22,26 @@ const (
 // Unmarshal reads one CBOR item (RFC 8949) into v as the library does, where nothing
 // follows it, no map has a label twice, and no array has more elements than given.
 func Unmarshal(data []byte, elements int, v any) Fault {
-	mode, err := cbor.DecOptions{
+	mode := usualMode
+	if elements != lwm2m.DefaultMaxNodes {
+		var err error
+		if mode, err = packOptions(elements).DecMode(); err != nil {
+			return Refuse(lwm2m.ReasonLimit, "limit not supported")
+		}
+	}
+	return itemFault(mode.Unmarshal(data, v))
+}
+
+// usualMode spares most payloads the making of a mode.
+var usualMode = newDecMode(packOptions(lwm2m.DefaultMaxNodes))
+
+func packOptions(elements int) cbor.DecOptions {
+	return cbor.DecOptions{
 		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:  MaxNesting,
 		MaxArrayElements: max(elements, leastElements),
 		MaxMapPairs:      MaxPairs,
-	}.DecMode()
-	if err != nil {
-		return Refuse(lwm2m.ReasonLimit, "limit not supported")
 	}
-	if err := mode.Unmarshal(data, v); err != nil {
-		return classify(err)
-	}
-	return None
 }
 
 // classify turns the library's errors into ours. Their texts are not passed on:
