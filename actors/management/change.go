@@ -34,13 +34,14 @@ func (s session) writeApp(r task, p lwm2m.Payload) answer {
 	if refusal != nil {
 		return *refusal
 	}
-	return s.change(r.in, []prepared{{object: r.object, path: r.path.Prefix(2), do: write{change}}}, messages.Changed, nil)
+	return s.change(r.in, prepared{object: r.object, path: r.path.Prefix(2), do: write{change}}, messages.Changed)
 }
 
 // changeOf makes of the payload of a Write what it changes.
 func (s session) changeOf(r task, p lwm2m.Payload) (object.Change, *answer) {
 	change := object.Change{Instance: r.path.Instance(), Replace: r.op == opReplace && r.path.Len() == 2}
-	resources, refusal := s.written(r.object, r.path, p)
+	i, _ := p.Tree().Instance(r.path.Object(), r.path.Instance())
+	resources, refusal := r.object.written(r.path.Prefix(2), i.Resources, r.path.Len() == 2)
 	if refusal != nil {
 		return change, refusal
 	}
@@ -56,20 +57,19 @@ func (s session) changeOf(r task, p lwm2m.Payload) (object.Change, *answer) {
 	return change, nil
 }
 
-// written lists the resources of a payload for one instance, or below it, if servers can
-// write them. Of a whole instance, what the definition does not know is ignored.
-func (s session) written(o *served, path lwm2m.Path, p lwm2m.Payload) ([]lwm2m.Resource, *answer) {
-	i, _ := p.Tree().Instance(path.Object(), path.Instance())
-	var known []lwm2m.Resource
-	for _, r := range i.Resources {
+// written lists the resources of a payload for one instance, if servers can write them.
+// What the definition does not know is ignored where whole says that the instance as a
+// whole is meant.
+func (o *served) written(instance lwm2m.Path, resources []lwm2m.Resource, whole bool) (known []lwm2m.Resource, refusal *answer) {
+	for _, r := range resources {
 		def, found := o.resource(r.ID)
 		switch {
-		case !found && path.Len() == 2:
+		case !found && whole:
 			continue
 		case !found:
 			return nil, notFound
 		case !def.Operations.Has(lwm2m.OpWrite):
-			return nil, refuse(messages.MethodNotAllowed, "resource "+path.Prefix(2).Child(r.ID).String()+" cannot be written")
+			return nil, refuse(messages.MethodNotAllowed, "resource "+instance.Child(r.ID).String()+" cannot be written")
 		}
 		if refusal := fits(def, r); refusal != nil {
 			return nil, refusal
@@ -137,21 +137,22 @@ type prepared struct {
 type transaction struct {
 	session
 	parts   []prepared
-	next    int // part to prepare, then to carry out
+	next    int                  // part to prepare, then to carry out
+	model   *messages.WriteModel // a part for the supervisor; nil for none
 	success answer
 	after   []core.Effect // behind the answer
 }
 
-// change answers a request with what becomes of a change.
-func (s session) change(in messages.Inbound, parts []prepared, code messages.CoAPCode, after []core.Effect) answer {
-	c := &transaction{session: s, parts: parts, success: answer{Answer: answers.Done(code)}, after: after}
-	return s.startChange(in, c)
+// change answers a request with what becomes of a change of one instance.
+func (s session) change(in messages.Inbound, part prepared, code messages.CoAPCode) answer {
+	return s.start(in, &transaction{session: s, parts: []prepared{part}, success: answer{Answer: answers.Done(code)}})
 }
 
-func (s session) startChange(in messages.Inbound, c *transaction) answer {
+// start begins a transaction.
+func (s session) start(in messages.Inbound, t *transaction) answer {
 	var wanted []*served
 	var instances []lwm2m.Path
-	for _, part := range c.parts {
+	for _, part := range t.parts {
 		wanted, instances = append(wanted, part.object), append(instances, part.path)
 	}
 	if refusal := s.locked(instances...); refusal != nil {
@@ -161,46 +162,71 @@ func (s session) startChange(in messages.Inbound, c *transaction) answer {
 		return *refusal
 	}
 	j, timer := s.begin(in, instances...)
-	return answer{later: append([]core.Effect{timer}, c.prepare(j)...)}
+	return answer{later: append([]core.Effect{timer}, t.prepare(j)...)}
 }
 
 // prepare asks the next object whether its part is possible.
-func (c *transaction) prepare(j *job) []core.Effect {
-	if c.next == len(c.parts) {
-		c.next = 0
-		return c.carryOut(j)
+func (t *transaction) prepare(j *job) []core.Effect {
+	if t.next < len(t.parts) {
+		part := t.parts[t.next]
+		return []core.Effect{t.call(j, part.object, part.path, part.do, t.possible)}
 	}
-	part := c.parts[c.next]
-	return []core.Effect{c.call(j, part.object, part.path, part.do, c.possible)}
+	t.next = 0
+	if t.model != nil {
+		return t.store(j)
+	}
+	return t.carryOut(j)
 }
 
-func (c *transaction) possible(j *job, _ time.Time, in Returned) []core.Effect {
+func (t *transaction) possible(j *job, now time.Time, in Returned) []core.Effect {
 	if in.Err != nil {
-		return c.finish(j, c.refusal(j.path, in.Err))
+		return t.finish(j, t.refusal(j.path, in.Err))
 	}
-	c.parts[c.next].carryOut = in.Commit
-	c.next++
-	return c.prepare(j)
+	t.parts[t.next].carryOut = in.Commit
+	t.now = now
+	t.next++
+	return t.prepare(j)
+}
+
+// store has the supervisor carry out its part, which it may refuse: it comes before those
+// of objects, which have said that they can. The time that these have stands still.
+func (t *transaction) store(j *job) []core.Effect {
+	if _, underWay := t.writes[j.epoch]; underWay {
+		return t.finish(j, *oneWrite)
+	}
+	w := *t.model
+	w.Deadline = t.now.Add(writeStart)
+	stored := func(now time.Time, in messages.ModelWritten) []core.Effect { return t.stored(j, now, in) }
+	return append([]core.Effect{core.StopTimer{Timer: timerJob(j.id)}}, t.ask(w, stored)...)
+}
+
+func (t *transaction) stored(j *job, now time.Time, in messages.ModelWritten) []core.Effect {
+	j.behind = append(j.behind, tell(messages.WriteAnswered{Epoch: in.Epoch, ID: in.ID}))
+	if !in.Code.IsSuccess() {
+		return t.finish(j, *refuse(in.Code, in.Detail))
+	}
+	j.deadline = now.Add(t.config.Deadline)
+	return append([]core.Effect{core.SetTimer{Timer: timerJob(j.id), After: t.config.Deadline}}, t.carryOut(j)...)
 }
 
 // carryOut has the next part carried out. An object that returns no Commit has nothing
 // to do.
-func (c *transaction) carryOut(j *job) []core.Effect {
-	for c.next < len(c.parts) && c.parts[c.next].carryOut == nil {
-		c.next++
+func (t *transaction) carryOut(j *job) []core.Effect {
+	for t.next < len(t.parts) && t.parts[t.next].carryOut == nil {
+		t.next++
 	}
-	if c.next == len(c.parts) {
-		return append(c.finish(j, c.success), c.after...)
+	if t.next == len(t.parts) {
+		return append(t.finish(j, t.success), t.after...)
 	}
-	part := c.parts[c.next]
-	return []core.Effect{c.call(j, part.object, part.path, commit{part.carryOut}, c.carriedOut)}
+	part := t.parts[t.next]
+	return []core.Effect{t.call(j, part.object, part.path, commit{part.carryOut}, t.carriedOut)}
 }
 
-func (c *transaction) carriedOut(j *job, _ time.Time, in Returned) []core.Effect {
-	c.noticed(c.parts[c.next].path) // whatever has become of it
+func (t *transaction) carriedOut(j *job, _ time.Time, in Returned) []core.Effect {
+	t.noticed(t.parts[t.next].path) // whatever has become of it
 	if in.Err != nil {
-		return c.finish(j, c.refusal(j.path, in.Err))
+		return t.finish(j, t.refusal(j.path, in.Err))
 	}
-	c.next++
-	return c.carryOut(j)
+	t.next++
+	return t.carryOut(j)
 }

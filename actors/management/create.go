@@ -22,14 +22,13 @@ func (s session) create(r task) answer {
 	if !found {
 		return *refuse(messages.MethodNotAllowed, "the object has as many instances as it can have")
 	}
-	i, given, refusal := s.created(r, free)
-	if refusal != nil {
+	i, refusal := s.created(r, free)
+	switch {
+	case refusal != nil:
 		return *refusal
-	}
-	if given && s.hasInstance(r.object, i.ID) {
+	case s.hasInstance(r.object, i.ID):
 		return *refuse(messages.BadRequest, "the instance exists already")
-	}
-	if !r.object.def.Multiple && i.ID != 0 {
+	case !r.object.def.Multiple && i.ID != 0:
 		return *refuse(messages.BadRequest, "the instance of this object is 0")
 	}
 	path := r.path.Child(i.ID)
@@ -38,7 +37,7 @@ func (s session) create(r task) answer {
 		success: answer{Answer: answers.Done(messages.Created), location: path.Segments()},
 		after:   []core.Effect{tell(messages.InstancesChanged{})},
 	}
-	return s.startChange(r.in, c)
+	return s.start(r.in, c)
 }
 
 // freeInstance finds the lowest ID that no instance has, or is about to get.
@@ -60,26 +59,20 @@ func (s session) freeInstance(o *served) (free uint16, found bool) {
 
 // created decodes what is to be created. The server may leave it to us to choose an ID;
 // then it is the free one.
-func (s session) created(r task, free uint16) (i lwm2m.Instance, given bool, refusal *answer) {
-	p, refused := answers.Decode(r.in, r.path, s.config.Registry, lwm2m.Limits{})
-	switch given = len(p.Instances) > 0; {
-	case !refused.IsZero():
-		if p, refused = answers.Decode(r.in, r.path.Child(free), s.config.Registry, lwm2m.Limits{}); !refused.IsZero() {
-			return i, false, &answer{Answer: refused}
-		}
-		given = false
-	case len(p.Instances) > 1:
-		return i, false, refuse(messages.BadRequest, "one instance is created at a time")
+func (s session) created(r task, free uint16) (lwm2m.Instance, *answer) {
+	c, refused := answers.DecodeCreate(r.in, r.path.Object(), s.config.Registry, lwm2m.Limits{})
+	if !refused.IsZero() {
+		return lwm2m.Instance{}, &answer{Answer: refused}
 	}
-	i.ID = free
-	if given {
-		i.ID = p.Instances[0].Instance()
+	i := lwm2m.Instance{ID: free}
+	if c.HasID {
+		i.ID = c.ID
 	}
-	i.Resources, refusal = s.written(r.object, r.path.Child(i.ID), p)
-	if refusal == nil {
+	var refusal *answer
+	if i.Resources, refusal = r.object.written(r.path.Child(i.ID), c.Resources, true); refusal == nil {
 		refusal = r.object.complete(i.Resources)
 	}
-	return i, given, refusal
+	return i, refusal
 }
 
 // delete is Delete (section 6.3.7), of an instance, or of an instance of a resource, as
@@ -88,7 +81,7 @@ func (s session) delete(r task) answer {
 	instance := r.path.Prefix(2)
 	if r.path.Len() == 4 {
 		change := object.Change{Instance: instance.Instance(), Remove: []lwm2m.Path{r.path}}
-		return s.change(r.in, []prepared{{object: r.object, path: instance, do: write{change}}}, messages.Deleted, nil)
+		return s.change(r.in, prepared{object: r.object, path: instance, do: write{change}}, messages.Deleted)
 	}
 	if refusal := s.locked(instance); refusal != nil {
 		return *refusal

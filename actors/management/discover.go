@@ -2,11 +2,10 @@ package management
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
-	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -49,11 +48,9 @@ func (s session) mustRead(src source) bool {
 
 // links answers a Discover from what its instances have.
 func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
-	w := linkWriter{quoted: r.version10(in.Epoch)}
+	var links []linkformat.DiscoverLink
 	if path.Len() == 1 {
-		w.link(path)
-		w.version(o.version())
-		w.attributes(r.attributesOf(path, path))
+		links = append(links, linkformat.DiscoverLink{Path: path, Version: o.version(), Numbers: r.numbers(path, path)})
 	}
 	for _, src := range r.sources {
 		if src.gone() {
@@ -62,24 +59,29 @@ func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
 		if src.err != nil {
 			return r.refusal(src.target, src.err)
 		}
-		r.instanceLinks(&w, path, src)
-	}
-	return answer{Answer: answers.Content(messages.FormatLinkFormat, w.b)}
-}
-
-func (s session) instanceLinks(w *linkWriter, path lwm2m.Path, src source) {
-	instance := src.target
-	if path.Contains(instance) {
-		w.link(instance)
-		w.attributes(s.attributesOf(instance, path))
-	}
-	for _, e := range s.entries(src) {
-		if child := instance.Child(e.id); path.Contains(child) {
-			w.link(child)
-			w.dimension(e.instances)
-			w.attributes(s.attributesOf(child, path))
+		for _, link := range r.instanceLinks(path, src) {
+			if path.Contains(link.Path) {
+				links = append(links, link)
+			}
 		}
 	}
+	data, err := linkformat.EncodeDiscover(r.versions[in.Epoch], links)
+	if err != nil {
+		return r.refusal(path, err)
+	}
+	return answer{Answer: answers.Content(messages.FormatLinkFormat, data)}
+}
+
+// instanceLinks lists an instance and its resources.
+func (s session) instanceLinks(asked lwm2m.Path, src source) []linkformat.DiscoverLink {
+	links := []linkformat.DiscoverLink{{Path: src.target, Numbers: s.numbers(src.target, asked)}}
+	for _, e := range s.entries(src) {
+		child := src.target.Child(e.id)
+		links = append(links, linkformat.DiscoverLink{
+			Path: child, Multiple: e.instances > 0, Dimension: e.instances, Numbers: s.numbers(child, asked),
+		})
+	}
+	return links
 }
 
 // entry is a resource as Discover shows it.
@@ -137,40 +139,10 @@ func (s session) supports(o *served, def lwm2m.ResourceDef) bool {
 	return def.Operations.Has(lwm2m.OpExecute) && o.executor != nil || def.Operations.Has(lwm2m.OpWrite) && o.writer != nil
 }
 
-// linkWriter writes links of RFC 6690.
-type linkWriter struct {
-	b      []byte
-	quoted bool // versions are, as in LwM2M 1.0
-}
-
-func (w *linkWriter) link(path lwm2m.Path) {
-	if len(w.b) > 0 {
-		w.b = append(w.b, ',')
+// numbers is what Discover shows of attributes at a path.
+func (s session) numbers(path, target lwm2m.Path) (numbers []linkformat.Number) {
+	for at, value := range s.attributesOf(path, target).All() {
+		numbers = append(numbers, linkformat.Number{Name: at.String(), Value: value})
 	}
-	w.b = append(w.b, '<')
-	w.b = append(w.b, path.String()...)
-	w.b = append(w.b, '>')
+	return numbers
 }
-
-// dimension adds the number of instances of a multiple resource; 0 is not shown.
-func (w *linkWriter) dimension(n int) {
-	if n > 0 {
-		w.b = append(w.b, ";dim="...)
-		w.b = strconv.AppendInt(w.b, int64(n), 10)
-	}
-}
-
-// version adds the version of an object; empty is not shown.
-func (w *linkWriter) version(v string) {
-	if v == "" {
-		return
-	}
-	if w.quoted {
-		v = strconv.Quote(v)
-	}
-	w.b = append(w.b, ";ver="...)
-	w.b = append(w.b, v...)
-}
-
-// attributes adds what a server has set to be notified by.
-func (w *linkWriter) attributes(a reporting.Attributes) { w.b = a.AppendLink(w.b) }

@@ -69,10 +69,10 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 type Machine struct {
 	config   Config
 	catalog  catalog
-	device   *lwm2m.Tree               // object 3 of the client's own, but for the time
-	model    *lwm2m.Tree               // objects 0 and 1
-	versions map[messages.Epoch]string // LwM2M versions of the sessions that are up
-	writes   map[messages.Epoch]uint64 // the Write of each link that waits for its outcome
+	device   *lwm2m.Tree                     // object 3 of the client's own, but for the time
+	model    *lwm2m.Tree                     // objects 0 and 1
+	versions map[messages.Epoch]string       // LwM2M versions of the sessions that are up
+	writes   map[messages.Epoch]pendingWrite // of each link, to the supervisor
 
 	lastJob  uint64
 	jobs     map[uint64]*job       // by ID
@@ -95,7 +95,7 @@ func New(config Config) *Machine {
 	config = config.withDefaults()
 	return &Machine{
 		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
-		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]uint64{},
+		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]pendingWrite{},
 		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
 		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, observations: map[uint64]*observation{},
 	}
@@ -125,13 +125,13 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 	case messages.Inbound:
 		return m.serve(now, in)
 	case messages.ModelWritten:
-		return m.written(in)
+		return m.written(now, in)
 	case Returned:
 		return m.returned(now, in)
 	case Changed:
 		return m.changed(in)
 	case core.Expired:
-		return m.expired(in.Timer)
+		return m.expired(now, in.Timer)
 	}
 	return m.observing(now, in)
 }
@@ -201,12 +201,12 @@ func (m *Machine) changed(in Changed) []core.Effect {
 	return nil
 }
 
-func (m *Machine) expired(timer core.Timer) []core.Effect {
+func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 	switch timer.Name {
 	case nameJob:
 		return m.jobExpired(timer.Key)
 	case nameWrite:
-		return m.writeExpired(messages.Epoch(timer.Key))
+		return m.writeExpired(now, messages.Epoch(timer.Key))
 	case nameRecords:
 		return m.recordExpired(messages.PeerOfKey(timer.Key))
 	}

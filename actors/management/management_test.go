@@ -203,8 +203,11 @@ func TestCodes(t *testing.T) {
 		{"delete device", request(del, "/3/0"), messages.MethodNotAllowed},
 		{"delete own account", request(del, "/1/0"), messages.MethodNotAllowed},
 		{"delete object", request(del, "/1"), messages.MethodNotAllowed},
-		{"fetch", request(messages.FETCH, "/"), messages.MethodNotAllowed},
-		{"ipatch", request(messages.IPATCH, "/"), messages.MethodNotAllowed},
+		{"fetch without a format", request(messages.FETCH, "/"), messages.UnsupportedFormat},
+		{"fetch an object", request(messages.FETCH, "/3"), messages.MethodNotAllowed},
+		{"ipatch without a format", request(messages.IPATCH, "/"), messages.UnsupportedFormat},
+		{"ipatch an instance", request(messages.IPATCH, "/1/0"), messages.MethodNotAllowed},
+		{"patch", request(messages.PATCH, "/"), messages.MethodNotAllowed},
 		{"unknown method", request(messages.CoAPCode(31), "/3/0"), messages.MethodNotAllowed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -376,27 +379,54 @@ func TestObjectEntries(t *testing.T) {
 	}
 }
 
-// Nothing that a server sends can stop the actor, keep it from answering once,
-// or show a key.
+// Nothing that a server sends can stop the actor, keep it from answering once, or show a
+// key or what can only be written.
 func FuzzInbound(f *testing.F) {
 	f.Add(uint8(messages.GET), "3/0", uint16(tlvF), []byte(nil))
 	f.Add(uint8(messages.GET), "0", uint16(links), []byte(nil))
 	f.Add(uint8(messages.POST), "1/0/8", uint16(0), []byte("0='1'"))
 	f.Add(uint8(messages.PUT), "1/0/1", uint16(0), []byte("60"))
 	f.Add(uint8(messages.POST), "1/0", uint16(tlvF), []byte("\xc1\x01\x3c"))
+	f.Add(uint8(messages.GET), "4000", uint16(cborF), []byte(nil))
+	f.Add(uint8(messages.GET), "4000", uint16(links), []byte(nil))
+	f.Add(uint8(messages.POST), "4000", uint16(tlvF), []byte("\x03\x05\xc1\x00x"))
+	f.Add(uint8(messages.POST), "4000/0/3", uint16(0), []byte("0='1'"))
+	f.Add(uint8(messages.PUT), "4001/0", uint16(jsonF), []byte(`[{"bn":"/4001/0/","n":"0","vs":"x"}]`))
+	f.Add(uint8(messages.PUT), "4001/0/2/9", uint16(messages.FormatCBOR), []byte("\x05"))
+	f.Add(uint8(messages.DELETE), "4001/0/2/0", uint16(0), []byte(nil))
+	f.Add(uint8(messages.DELETE), "4001/0", uint16(0), []byte(nil))
+	f.Add(uint8(messages.FETCH), "", uint16(jsonF), []byte(`[{"n":"/"},{"n":"/0"},{"n":"/21/0/1"}]`))
+	f.Add(uint8(messages.FETCH), "", uint16(cborF), []byte("\x81\xa1\x00a/"))
+	f.Add(uint8(messages.IPATCH), "", uint16(jsonF), []byte(withAccount))
+	f.Add(uint8(messages.IPATCH), "", uint16(jsonF), []byte(both))
 	f.Fuzz(func(t *testing.T, code uint8, path string, format uint16, payload []byte) {
 		in := messages.Inbound{Peer: messages.ManagementPeer(1), Code: messages.CoAPCode(code), Path: strings.Split(path, "/"), Payload: payload}
 		in.Accept, in.ContentFormat = new(messages.Format(format)), new(messages.Format(format))
-		m := machine(true)
-		if w, asked := asked(m.Step(now, in)); asked {
+		m := withObjects(newShelf(4000, 0), memory{newShelf(4001, 0, 7)})
+		effects := carried(m, m.Step(now, in))
+		if w, asked := asked(effects); asked {
 			if own := lwm2m.PathOf(1, 0); !own.Contains(w.Path) {
 				t.Fatalf("a Write to %v is carried out", w.Path)
 			}
-			return
+			effects = carried(m, m.Step(now, messages.ModelWritten{Code: messages.Changed}))
 		}
-		reply, _ := ask(t, machine(true), in)
-		if bytes.Contains(reply.Payload, []byte(secret)) && !strings.Contains(path, secret) {
-			t.Fatal("an answer shows a key")
+		if n := countReplies(effects); n != 1 || len(m.jobs)+len(m.writes)+len(m.changing) > 0 {
+			t.Fatalf("%d replies; left: %v %v %v", n, m.jobs, m.writes, m.changing)
+		}
+		reply, _ := answered(effects)
+		for _, hidden := range []string{secret, "coaps://h", "hush"} {
+			if bytes.Contains(reply.Payload, []byte(hidden)) && !strings.Contains(path+string(payload), hidden) {
+				t.Fatalf("an answer shows %q", hidden)
+			}
 		}
 	})
+}
+
+func countReplies(effects []core.Effect) (n int) {
+	for _, e := range effects {
+		if tell, is := e.(core.Tell); is && tell.To == core.Link {
+			n++
+		}
+	}
+	return n
 }

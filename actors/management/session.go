@@ -134,14 +134,6 @@ func (s session) answer(in messages.Inbound) answer {
 	return s.carryOut(r)
 }
 
-// root answers a request for the whole of the model.
-func (s session) root(in messages.Inbound) answer {
-	if in.Code == messages.GET {
-		return *refuse(messages.BadRequest, "the root cannot be read")
-	}
-	return *notAllowed
-}
-
 // judge refuses what cannot be carried out, for the first reason there is.
 func (s session) judge(r task) *answer {
 	switch {

@@ -77,6 +77,7 @@ type job struct {
 	changes  []lwm2m.Path // instances that it changes
 	then     func(*job, time.Time, Returned) []core.Effect
 	late     func(answer) []core.Effect // takes the refusal of a job that has no request
+	behind   []core.Effect              // the answer
 }
 
 // late is a handler that has not returned in time, and what it keeps from being used.
@@ -183,7 +184,7 @@ func (m *Machine) conclude(j *job, a answer) []core.Effect {
 	if j.late != nil {
 		return j.late(a)
 	}
-	return m.reply(j.epoch, j.request, a)
+	return append(m.reply(j.epoch, j.request, a), j.behind...)
 }
 
 var tooSlow = refuse(messages.InternalServerError, "the object did not answer in time")

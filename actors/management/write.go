@@ -50,42 +50,51 @@ func (s session) writeModel(r task, payload lwm2m.Payload) answer {
 	return answer{later: s.ask(messages.WriteModel{
 		Peer: s.peer, Epoch: r.in.Epoch, ID: r.in.ID, Path: r.path, Payload: payload,
 		Replace: r.op == opReplace, Deadline: s.now.Add(writeStart),
-	})}
+	}, nil)}
+}
+
+// pendingWrite is a Write that waits for its outcome.
+type pendingWrite struct {
+	id   uint64                                               // of the request
+	then func(time.Time, messages.ModelWritten) []core.Effect // takes the outcome; nil: it is the answer
 }
 
 // ask has a Write carried out. The answer comes later.
-func (m *Machine) ask(w messages.WriteModel) []core.Effect {
-	m.writes[w.Epoch] = w.ID
+func (m *Machine) ask(w messages.WriteModel, then func(time.Time, messages.ModelWritten) []core.Effect) []core.Effect {
+	m.writes[w.Epoch] = pendingWrite{id: w.ID, then: then}
 	return []core.Effect{tell(w), core.SetTimer{Timer: timerWrite(w.Epoch), After: writeBound}}
 }
 
 // written answers a Write. The supervisor learns that the answer has left: what
 // follows from the change comes behind it. After a crash the Write may be one that
 // another incarnation of this actor has asked for.
-func (m *Machine) written(in messages.ModelWritten) []core.Effect {
+func (m *Machine) written(now time.Time, in messages.ModelWritten) []core.Effect {
+	w, waits := m.writes[in.Epoch]
+	var effects []core.Effect
+	if waits && w.id == in.ID {
+		delete(m.writes, in.Epoch)
+		effects = append(effects, core.StopTimer{Timer: timerWrite(in.Epoch)})
+		if w.then != nil {
+			return append(effects, w.then(now, in)...)
+		}
+	}
 	reply := messages.Reply{Epoch: in.Epoch, ID: in.ID, Code: in.Code, Payload: []byte(in.Detail)}
-	return append(m.over(in.Epoch, in.ID),
+	return append(effects,
 		core.Tell{To: core.Link, Epoch: in.Epoch, Message: reply},
 		tell(messages.WriteAnswered{Epoch: in.Epoch, ID: in.ID}),
 	)
 }
 
-// over ends the wait for a Write.
-func (m *Machine) over(epoch messages.Epoch, id uint64) []core.Effect {
-	if waiting, waits := m.writes[epoch]; !waits || waiting != id {
-		return nil
-	}
-	delete(m.writes, epoch)
-	return []core.Effect{core.StopTimer{Timer: timerWrite(epoch)}}
-}
-
 // writeExpired answers a Write of which nothing was heard: no request stays without an
 // answer.
-func (m *Machine) writeExpired(epoch messages.Epoch) []core.Effect {
-	id, waits := m.writes[epoch]
+func (m *Machine) writeExpired(now time.Time, epoch messages.Epoch) []core.Effect {
+	w, waits := m.writes[epoch]
 	if !waits {
 		return nil
 	}
 	delete(m.writes, epoch)
-	return m.reply(epoch, id, *noOutcome)
+	if w.then != nil {
+		return w.then(now, messages.ModelWritten{Epoch: epoch, ID: w.id, Code: noOutcome.Code, Detail: string(noOutcome.Payload)})
+	}
+	return m.reply(epoch, w.id, *noOutcome)
 }

@@ -43,6 +43,16 @@ func Content(format messages.Format, payload []byte) Answer {
 // cannot have the target.
 func Encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) Answer {
 	data, err := codec.Encode(format, path, p)
+	return encoded(format, data, err)
+}
+
+// EncodeComposite answers a Read-Composite with what was found.
+func EncodeComposite(format messages.Format, p lwm2m.Payload) Answer {
+	data, err := codec.EncodeComposite(format, p)
+	return encoded(format, data, err)
+}
+
+func encoded(format messages.Format, data []byte, err error) Answer {
 	switch {
 	case err == nil:
 		return Content(format, data)
@@ -56,17 +66,40 @@ func Encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) Answer {
 // answer, zero for nothing: 4.15 for a format that is missing or cannot have the
 // target, 4.00 for the content.
 func Decode(in messages.Inbound, path lwm2m.Path, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, Answer) {
+	return decode(in, func(f messages.Format) (lwm2m.Payload, error) { return codec.Decode(f, path, in.Payload, reg, limits) })
+}
+
+// DecodeCreate is [Decode] for a Create on an object.
+func DecodeCreate(in messages.Inbound, object uint16, reg *lwm2m.Registry, limits lwm2m.Limits) (codec.Creation, Answer) {
+	return decode(in, func(f messages.Format) (codec.Creation, error) {
+		return codec.DecodeCreate(f, object, in.Payload, reg, limits)
+	})
+}
+
+// DecodePaths is [Decode] for what a Read-Composite asks for.
+func DecodePaths(in messages.Inbound, limits lwm2m.Limits) ([]lwm2m.Path, Answer) {
+	return decode(in, func(f messages.Format) ([]lwm2m.Path, error) { return codec.DecodePaths(f, in.Payload, limits) })
+}
+
+// DecodeWriteComposite is [Decode] for a Write-Composite.
+func DecodeWriteComposite(in messages.Inbound, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, Answer) {
+	return decode(in, func(f messages.Format) (lwm2m.Payload, error) {
+		return codec.DecodeWriteComposite(f, in.Payload, reg, limits)
+	})
+}
+
+func decode[T any](in messages.Inbound, read func(messages.Format) (T, error)) (content T, refusal Answer) {
 	if in.ContentFormat == nil {
-		return lwm2m.Payload{}, Refuse(messages.UnsupportedFormat, "a write names its Content-Format")
+		return content, Refuse(messages.UnsupportedFormat, "a payload names its Content-Format")
 	}
-	p, err := codec.Decode(*in.ContentFormat, path, in.Payload, reg, limits)
+	content, err := read(*in.ContentFormat)
 	switch {
 	case err == nil:
-		return p, Answer{}
+		return content, Answer{}
 	case unfit(err):
-		return p, Refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
+		return content, Refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
 	}
-	return p, Refuse(messages.BadRequest, err.Error())
+	return content, Refuse(messages.BadRequest, err.Error())
 }
 
 // unfit reports whether a format cannot have a target, whatever the content.

@@ -1,0 +1,183 @@
+package management
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/holdfast-iot/holdfast/internal/answers"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// Composite operations are addressed to the root and name paths anywhere below it, since
+// LwM2M 1.1 (sections 6.3.8 and 6.3.9).
+
+// root answers a request for the whole of the model.
+func (s session) root(in messages.Inbound) answer {
+	switch {
+	case in.Code == messages.GET:
+		return *refuse(messages.BadRequest, "the root cannot be read")
+	case in.Code == messages.FETCH && !s.version10(in.Epoch):
+		return s.readComposite(in)
+	case in.Code == messages.IPATCH && !s.version10(in.Epoch):
+		return s.writeComposite(in)
+	}
+	return *notAllowed
+}
+
+// readComposite answers with what there is of the paths that are asked for. What is not
+// there, or may not be read, is left out.
+func (s session) readComposite(in messages.Inbound) answer {
+	format, refusal := compositeFormat(in)
+	if refusal != nil {
+		return *refusal
+	}
+	targets, refused := answers.DecodePaths(in, lwm2m.Limits{})
+	if !refused.IsZero() {
+		return answer{Answer: refused}
+	}
+	return s.read(in, s.composite(targets), func(done reading) answer {
+		p, err := content(slices.DeleteFunc(done.sources, source.refused))
+		if err != nil {
+			return done.refusal(lwm2m.Path{}, err)
+		}
+		return answer{Answer: answers.EncodeComposite(format, p)}
+	})
+}
+
+// compositeFormat is the format of the answer to a Read-Composite.
+func compositeFormat(in messages.Inbound) (messages.Format, *answer) {
+	if in.Accept != nil {
+		if !codec.Supports(codec.CompositeAnswer, *in.Accept) {
+			return 0, refuse(messages.NotAcceptable, "not a format of composite answers")
+		}
+		return *in.Accept, nil
+	}
+	if in.ContentFormat == nil {
+		return 0, refuse(messages.UnsupportedFormat, "the paths have no Content-Format")
+	}
+	format, ok := codec.CompositeFormat(*in.ContentFormat)
+	if !ok {
+		return 0, refuse(messages.UnsupportedFormat, "not a Content-Format of composite requests")
+	}
+	return format, nil
+}
+
+// composite lists what there is to read for several targets, each of it once.
+func (s session) composite(targets []lwm2m.Path) (all []source) {
+	targets = slices.SortedFunc(slices.Values(targets), lwm2m.Path.Compare)
+	last := -1
+	for at, target := range targets {
+		if last >= 0 && targets[last].Contains(target) {
+			continue
+		}
+		last = at
+		if s.mayReadAt(target) {
+			all = append(all, s.sources(target)...)
+		}
+	}
+	return all
+}
+
+// mayReadAt reports whether there may be something at a target that the server may read.
+func (s session) mayReadAt(target lwm2m.Path) bool {
+	if target.Len() == 0 {
+		return true
+	}
+	o := s.catalog[target.Object()]
+	switch {
+	case o == nil:
+		return false
+	case target.Len() == 1:
+		return true
+	case !s.hasInstance(o, target.Instance()), s.rights(o.id, target.Instance())&mayRead == 0:
+		return false
+	case target.Len() == 2:
+		return true
+	}
+	def, found := o.resource(target.Resource())
+	return found && def.Operations.Has(lwm2m.OpRead) && (target.Len() == 3 || def.Multiple)
+}
+
+// refused reports whether an object has refused the Read of a source.
+func (src source) refused() bool {
+	var said *object.Error
+	return errors.As(src.err, &said) && said.Code.Class() == 4
+}
+
+// writeComposite changes several instances, all of them or none.
+func (s session) writeComposite(in messages.Inbound) answer {
+	p, refused := answers.DecodeWriteComposite(in, s.config.Registry, lwm2m.Limits{})
+	if !refused.IsZero() {
+		return answer{Answer: refused}
+	}
+	t := &transaction{session: s, success: answer{Answer: answers.Done(messages.Changed)}}
+	for _, instance := range instancesOf(p) {
+		if refusal := t.add(in, instance, p); refusal != nil {
+			return *refusal
+		}
+	}
+	return s.start(in, t)
+}
+
+// instancesOf lists the instances that a payload has something of, each once.
+func instancesOf(p lwm2m.Payload) (all []lwm2m.Path) {
+	for _, n := range p.Nodes {
+		all = append(all, n.Path.Prefix(2))
+	}
+	for _, path := range p.Deleted {
+		all = append(all, path.Prefix(2))
+	}
+	slices.SortFunc(all, lwm2m.Path.Compare)
+	return slices.Compact(all)
+}
+
+// add adds what a Write-Composite says of one instance, if that can be written.
+func (t *transaction) add(in messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
+	r := task{in: in, path: instance, op: opUpdate, object: t.catalog[instance.Object()]}
+	if refusal := t.judge(r); refusal != nil {
+		return refusal
+	}
+	part := p.Filter(instance.Contains)
+	i, _ := lwm2m.Payload{Nodes: part.Nodes, Multiples: part.Multiples}.Tree().Instance(instance.Object(), instance.Instance())
+	resources, refusal := r.object.written(instance, i.Resources, false)
+	if refusal != nil {
+		return refusal
+	}
+	if refusal := r.object.removable(part.Deleted); refusal != nil {
+		return refusal
+	}
+	if r.object.app == nil {
+		return t.addModel(in, instance, part)
+	}
+	change := object.Change{Instance: instance.Instance(), Resources: resources, Merge: multiples(resources), Remove: part.Deleted}
+	t.parts = append(t.parts, prepared{object: r.object, path: instance, do: write{change}})
+	return nil
+}
+
+// removable refuses to remove what is no instance of a resource that servers write.
+func (o *served) removable(paths []lwm2m.Path) *answer {
+	for _, path := range paths {
+		def, found := o.resource(path.Resource())
+		switch {
+		case !found:
+			return notFound
+		case !def.Operations.Has(lwm2m.OpWrite) || !def.Multiple || o.id == objects.Server:
+			return notAllowed
+		}
+	}
+	return nil
+}
+
+// addModel adds what concerns the Server object, which the supervisor carries out.
+func (t *transaction) addModel(in messages.Inbound, instance lwm2m.Path, part lwm2m.Payload) *answer {
+	if _, underWay := t.writes[in.Epoch]; underWay {
+		return oneWrite
+	}
+	part.Instances = []lwm2m.Path{instance}
+	t.model = &messages.WriteModel{Peer: t.peer, Epoch: in.Epoch, ID: in.ID, Path: instance, Payload: part}
+	return nil
+}
