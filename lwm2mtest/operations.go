@@ -2,8 +2,6 @@ package lwm2mtest
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/codec"
@@ -80,7 +78,8 @@ func (s *Server) Delete(ctx context.Context, endpoint, path string) (Response, e
 	return s.Do(ctx, endpoint, Request{Method: lwm2m.CodeDELETE, Path: path})
 }
 
-// ReadComposite reads what paths name, of any objects, in SenML.
+// ReadComposite reads what paths name, of any objects. accept is one of SenML; the paths go
+// in the same.
 func (s *Server) ReadComposite(ctx context.Context, endpoint string, accept lwm2m.Format, paths ...string) (Response, error) {
 	r, err := composite(accept, paths)
 	if err != nil {
@@ -94,20 +93,17 @@ func (s *Server) WriteComposite(ctx context.Context, endpoint string, c Content)
 	return s.Do(ctx, endpoint, Request{Method: lwm2m.CodeIPATCH, Path: "/", Format: &c.Format, Payload: c.Payload})
 }
 
-// composite is the request of a Read-Composite or Observe-Composite. The paths go as
-// records of SenML JSON that have a name alone.
-func composite(accept lwm2m.Format, paths []string) (Request, error) {
-	records := make([]struct {
-		Name string `json:"n"`
-	}, len(paths))
-	for i, path := range paths {
-		records[i].Name = path
+// composite is the request of a Read-Composite or Observe-Composite. The error is a
+// [*lwm2m.PathError] or a [*codec.FormatError].
+func composite(accept lwm2m.Format, names []string) (Request, error) {
+	paths := make([]lwm2m.Path, len(names))
+	for i, name := range names {
+		path, err := lwm2m.ParsePath(name)
+		if err != nil {
+			return Request{}, err
+		}
+		paths[i] = path
 	}
-	payload, err := json.Marshal(records)
-	if err != nil {
-		return Request{}, fmt.Errorf("lwm2mtest: paths of a composite operation: %w", err)
-	}
-	return Request{
-		Method: lwm2m.CodeFETCH, Path: "/", Accept: &accept, Format: new(lwm2m.FormatSenMLJSON), Payload: payload,
-	}, nil
+	payload, err := codec.EncodePaths(accept, paths)
+	return Request{Method: lwm2m.CodeFETCH, Path: "/", Accept: &accept, Format: &accept, Payload: payload}, err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
@@ -26,7 +27,8 @@ type seenRequest struct {
 }
 
 func TestOperationsOnTheWire(t *testing.T) {
-	text, link, tlv, json := lwm2m.FormatText, lwm2m.FormatLinkFormat, lwm2m.FormatTLV, lwm2m.FormatSenMLJSON
+	text, link, tlv := lwm2m.FormatText, lwm2m.FormatLinkFormat, lwm2m.FormatTLV
+	json, cbor := lwm2m.FormatSenMLJSON, lwm2m.FormatSenMLCBOR
 	value := Content{Format: text, Payload: []byte("5")}
 	type operation func(context.Context, *Server) (Response, error)
 	for name, tc := range map[string]struct {
@@ -67,6 +69,10 @@ func TestOperationsOnTheWire(t *testing.T) {
 			return s.ReadComposite(ctx, "gw", json, "/3/0/0", "/1")
 		},
 			seenRequest{Code: lwm2m.CodeFETCH, Accept: &json, Format: &json, Payload: `[{"n":"/3/0/0"},{"n":"/1"}]`}},
+		"read composite in CBOR": {func(ctx context.Context, s *Server) (Response, error) {
+			return s.ReadComposite(ctx, "gw", cbor, "/3")
+		},
+			seenRequest{Code: lwm2m.CodeFETCH, Accept: &cbor, Format: &cbor, Payload: "\x81\xa1\x00\x62/3"}},
 		"write composite": {func(ctx context.Context, s *Server) (Response, error) {
 			return s.WriteComposite(ctx, "gw", Content{json, []byte("[]")})
 		},
@@ -166,6 +172,20 @@ func TestEncodeAndDecode(t *testing.T) {
 	}
 }
 
+func TestCompositesThatCannotBeAskedFor(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		r.dial(5683).register("gw")
+		var path *lwm2m.PathError
+		if _, err := r.server.ReadComposite(t.Context(), "gw", lwm2m.FormatSenMLJSON, "3/0"); !errors.As(err, &path) {
+			t.Errorf("a path without a slash: %v", err)
+		}
+		var unfit *codec.FormatError
+		if o, _, err := r.server.ObserveComposite(t.Context(), "gw", lwm2m.FormatTLV, "/3"); o != nil || !errors.As(err, &unfit) {
+			t.Errorf("in TLV: %v", err)
+		}
+	})
+}
+
 func TestServerTakesSend(t *testing.T) {
 	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
 		c := r.dial(5683)
@@ -175,7 +195,7 @@ func TestServerTakesSend(t *testing.T) {
 			m.AddFormat(coap.ContentFormat, &format)
 			return c.ask(m)
 		}
-		data := `[{"bn":"/3/0/","n":"9","v":55}]`
+		data := `[{"bn":"/3/0/9","bt":1000000000,"v":55},{"t":60,"v":54}]`
 		assertCode(t, send(lwm2m.FormatSenMLJSON, data), lwm2m.CodeNotFound)
 		c.register("gw")
 		assertCode(t, send(lwm2m.FormatSenMLJSON, data), lwm2m.CodeChanged)
@@ -188,10 +208,19 @@ func TestServerTakesSend(t *testing.T) {
 		if len(got) != 4 || string(got[0].Payload) != data {
 			t.Fatalf("records %+v", got)
 		}
-		values, err := got[0].Decode(objects.Core())
-		want := []lwm2m.Node{{Path: lwm2m.PathOf(3, 0, 9), Value: lwm2m.Integer(55)}}
-		if err != nil || !slices.Equal(values.Nodes, want) {
-			t.Errorf("%v, %v", values.Nodes, err)
+		sent, err := got[0].Samples(objects.Core())
+		if err != nil || len(sent) != 2 {
+			t.Fatalf("samples %v, %v", sent, err)
+		}
+		for i, value := range []int64{55, 54} {
+			want := []lwm2m.Node{{Path: lwm2m.PathOf(3, 0, 9), Value: lwm2m.Integer(value)}}
+			if !sent[i].At.Equal(time.Unix(1000000000+60*int64(i), 0)) || !slices.Equal(sent[i].Payload.Nodes, want) {
+				t.Errorf("sample %d: %v", i, sent[i])
+			}
+		}
+		var unfit *FormatError
+		if _, err := got[2].Samples(nil); !errors.As(err, &unfit) {
+			t.Errorf("TLV: %v", err)
 		}
 	})
 }

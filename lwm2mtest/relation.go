@@ -63,7 +63,8 @@ func (s *Server) Observe(ctx context.Context, endpoint, path string, accept lwm2
 	return s.observe(ctx, endpoint, r, []string{path})
 }
 
-// ObserveComposite observes what paths name, of any objects, in SenML, as [Server.Observe] does.
+// ObserveComposite observes what paths name, of any objects, as [Server.ReadComposite] reads
+// them and [Server.Observe] observes.
 func (s *Server) ObserveComposite(ctx context.Context, endpoint string, accept lwm2m.Format, paths ...string) (*ObserveRelation, Response, error) {
 	r, err := composite(accept, paths)
 	if err != nil {
