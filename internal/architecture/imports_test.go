@@ -158,6 +158,8 @@ var dependencies = []dependency{
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
 	// Metrics of the control API, from a registry of each client's own.
 	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}, tests: []string{"control/*.go"}},
+	// What a gateway's kernel says of it.
+	{module: "github.com/prometheus/procfs", files: []string{"gateway/*_linux.go"}, tests: []string{"gateway/*_linux_test.go"}},
 	// The clock that goes on while the machine is suspended, the kernel's word that the wall clock was set, and
 	// whether a terminal is behind a descriptor.
 	{
@@ -245,6 +247,8 @@ var layers = []layer{
 	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"."}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
+	// Objects like those that gateways define for themselves.
+	{[]string{"gateway"}, []string{"lwm2m", "lwm2m/..."}},
 	// They stand on the root, which gateways embed without them.
 	{[]string{"configfile"}, []string{".", "internal/localaddr"}},
 	// It opens sockets, and says which limit keeps it from that.

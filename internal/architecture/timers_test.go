@@ -48,6 +48,7 @@ var punctual = map[string]string{
 	"internal/alarm/alarm.go":     "asks whether d is positive",
 	"internal/actorkit/timers.go": "the same, and sends at once",
 	"internal/store/lock.go":      "Open takes its default for a timeout that is not positive",
+	"gateway/statistics.go":       "ends at once a collection that is over",
 	"lwm2mtest/schedule.go":       "arms the timer only when pop has taken all that is due",
 	"interop/client_test.go":      "on real sockets, never in a bubble",
 	"internal/systemtest/live.go": "the same",

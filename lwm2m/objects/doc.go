@@ -1,5 +1,5 @@
-// Package objects holds the definitions of the OMA objects that every client has
-// (Appendix E of OMA-TS-LightweightM2M_Core-V1_1_1, with the resources that
+// Package objects holds the definitions of the OMA objects that every client has or
+// may have (Appendix E of OMA-TS-LightweightM2M_Core-V1_1_1, with the resources that
 // version 1.2 of each object adds), and names for their IDs.
 //
 // The operations are those of a management server. On the Security object it has
@@ -14,11 +14,14 @@ import (
 
 // Object IDs.
 const (
-	Security      = 0
-	Server        = 1
-	AccessControl = 2
-	Device        = 3
-	OSCORE        = 21
+	Security               = 0
+	Server                 = 1
+	AccessControl          = 2
+	Device                 = 3
+	ConnectivityMonitoring = 4
+	Location               = 6
+	ConnectivityStatistics = 7
+	OSCORE                 = 21
 )
 
 // Operations as the tables of the specification combine them.

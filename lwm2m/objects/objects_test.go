@@ -42,8 +42,39 @@ func TestCoreIsComplete(t *testing.T) {
 	}
 }
 
+// The objects that a client may have beside those.
+func TestOthersAreComplete(t *testing.T) {
+	for _, tc := range []struct {
+		def       lwm2m.ObjectDef
+		id        uint16
+		version   string
+		last      int
+		mandatory []uint16
+	}{
+		{ConnectivityMonitoringDef(), 4, "1.3", 13, []uint16{0, 1, 2, 4}},
+		{LocationDef(), 6, "1.0", 6, []uint16{0, 1, 5}},
+		{ConnectivityStatisticsDef(), 7, "1.0", 8, []uint16{6, 7}},
+	} {
+		d := tc.def
+		var mandatory []uint16
+		for i, r := range d.Resources {
+			if r.ID != uint16(i) || r.Name == "" {
+				t.Errorf("/%d/x/%d stands at place %d", d.ID, r.ID, i)
+			}
+			if r.Mandatory {
+				mandatory = append(mandatory, r.ID)
+			}
+		}
+		if d.ID != tc.id || d.Version != tc.version || d.Multiple || d.Mandatory || len(d.Resources) != tc.last+1 || !slices.Equal(mandatory, tc.mandatory) {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
 func TestExecutablesHaveNoType(t *testing.T) {
-	for _, d := range []lwm2m.ObjectDef{SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef()} {
+	for _, d := range []lwm2m.ObjectDef{
+		SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef(), ConnectivityMonitoringDef(), LocationDef(), ConnectivityStatisticsDef(),
+	} {
 		for _, r := range d.Resources {
 			if (r.Operations == lwm2m.OpExecute) != (r.Kind == lwm2m.KindNone) {
 				t.Errorf("/%d/x/%d: %v, %v", d.ID, r.ID, r.Operations, r.Kind)
