@@ -36,8 +36,10 @@ type subject struct {
 // managing has what Leshan's server can do with a client, and what the client does of
 // its own accord. Each is given a client of its own.
 var managing = map[string]func(*testing.T, subject){
-	"Read": reads, "Write": writes, "Large": large, "Create": creates, "Execute": executes, "Attributes": attributes,
-	"Observe": observes, "Periods": periods, "Thresholds": thresholds, "Composite": composites, "Forget": forgets, "Send": sends,
+	"Read": reads, "Write": writes, "Merge": merges, "Large": large, "Create": creates, "Execute": executes,
+	"ReadComposite": readsComposite, "WriteComposite": writesComposite, "Attributes": attributes,
+	"Observe": observes, "ObserveComposite": observesComposite, "Forget": forgets,
+	"Periods": periods, "Thresholds": thresholds, "Send": sends,
 }
 
 // Each operation is proven with Leshan's own client: what fails with ours is then
@@ -167,13 +169,22 @@ func writes(t *testing.T, d subject) {
 func writesMany(t *testing.T, d subject, format string) {
 	t.Helper()
 	is(t, d.Write("/3442/0/1120", format, peer.Object{"0": 1, "5": 2}), "CHANGED(204)")
-	is(t, d.Update("/3442/0/1120", format, peer.Object{"7": 3}), "CHANGED(204)")
+	has(t, d.Read("/3442/0/1120", format), map[string]any{"/3442/0/1120/0": 1.0, "/3442/0/1120/5": 2.0})
+	is(t, d.Update("/3442/0", format, peer.Object{"110": format, "1120": peer.Object{"7": 3}}), "CHANGED(204)")
 	has(t, d.Read("/3442/0/1120", format), map[string]any{
 		"/3442/0/1120/0": 1.0, "/3442/0/1120/5": 2.0, "/3442/0/1120/7": 3.0,
 	})
-	is(t, d.Update("/3442/0", format, peer.Object{"110": format}), "CHANGED(204)")
-	if r := d.Read("/3442/0", format); r.Values["/3442/0/110"] != format || r.Values["/3442/0/1120/7"] != 3.0 {
+	if r := d.Read("/3442/0", format); r.Values["/3442/0/110"] != format || r.Values["/3442/0/140"] != true {
 		t.Errorf("after an update as %s: %v", format, r.Values)
+	}
+}
+
+// A multiple resource can be updated by itself: what is not mentioned stays.
+func merges(t *testing.T, d subject) {
+	for i, format := range manyFormats {
+		is(t, d.Write("/3442/0/1120", format, peer.Object{"0": 1}), "CHANGED(204)")
+		is(t, d.Update("/3442/0/1120", format, peer.Object{"7": i}), "CHANGED(204)")
+		has(t, d.Read("/3442/0/1120", format), map[string]any{"/3442/0/1120/0": 1.0, "/3442/0/1120/7": float64(i)})
 	}
 }
 
@@ -302,12 +313,28 @@ func thresholds(t *testing.T, d subject) {
 	}
 }
 
-func composites(t *testing.T, d subject) {
+func readsComposite(t *testing.T, d subject) {
+	for _, format := range compositeFormats {
+		r := d.ReadComposite(format, "/3442/0/110", "/3/0/0", "/3442/0/1120")
+		if r.Format != format {
+			t.Errorf("as %s it came as %s", format, r.Format)
+		}
+		has(t, r, map[string]any{
+			"/3442/0/110": "initial value", "/3/0/0": d.manufacturer, "/3442/0/1120/0": 1024.0,
+		})
+	}
+}
+
+func writesComposite(t *testing.T, d subject) {
 	for _, format := range compositeFormats {
 		is(t, d.WriteComposite(format, peer.Object{"/3442/0/110": format, "/3442/0/1110/0": "c"}), "CHANGED(204)")
-		has(t, d.ReadComposite(format, "/3442/0/110", "/3/0/0", "/3442/0/1110"), map[string]any{
-			"/3442/0/110": format, "/3/0/0": d.manufacturer, "/3442/0/1110/0": "c",
-		})
+		has(t, d.Read("/3442/0/110", "TEXT"), one("/3442/0/110", format))
+		has(t, d.Read("/3442/0/1110", "TLV"), one("/3442/0/1110/0", "c"))
+	}
+}
+
+func observesComposite(t *testing.T, d subject) {
+	for _, format := range compositeFormats {
 		paths := []string{"/3442/0/110", "/3442/0/120"}
 		first := is(t, d.ObserveComposite(format, paths...), "CONTENT(205)")
 		d.change(110, "observed as "+format)
