@@ -142,6 +142,8 @@ func TestWrites(t *testing.T) {
 		{"update", "1.1", withBody(request(messages.POST, "/4000/7"), jsonF, `[{"bn":"/4000/7/","n":"5","vs":"y"}]`), "top 7 9 - hush y"},
 		{"update merges", "1.1", withBody(request(messages.POST, "/4000/7"), jsonF, bins), "top 7 1 2 hush -"},
 		{"update replaces in 1.0", "1.0", withBody(request(messages.POST, "/4000/7"), jsonF, bins), "top - 1 2 hush -"},
+		{"update of a resource merges", "1.1", withBody(request(messages.POST, "/4000/7/2"), jsonF, bins), "top 7 1 2 hush -"},
+		{"resource by POST in 1.0", "1.0", withBody(request(messages.POST, "/4000/7/2"), jsonF, bins), "top 7 9 - hush -"},
 		{"replace resource", "1.1", withBody(request(messages.PUT, "/4000/7/2"), jsonF, `[{"bn":"/4000/7/2/","n":"5","v":2}]`), "top - - 2 hush -"},
 		{"resource instance", "1.1", withBody(request(messages.PUT, "/4000/7/2/5"), text, "2"), "top 7 9 2 hush -"},
 		{"resource instance by POST", "1.0", withBody(request(messages.POST, "/4000/7/2/5"), text, "2"), "top 7 9 2 hush -"},

@@ -125,6 +125,9 @@ func (s session) answer(in messages.Inbound) answer {
 		return s.root(in)
 	}
 	r := task{in: in, path: path, op: operationOf(in, path), object: s.catalog[path.Object()]}
+	if s.updatesResource(r) {
+		r.op = opUpdate
+	}
 	if refusal := s.judge(r); refusal != nil {
 		return *refusal
 	}
@@ -132,6 +135,17 @@ func (s session) answer(in messages.Inbound) answer {
 		return *failed
 	}
 	return s.carryOut(r)
+}
+
+// updatesResource reports whether what looks like an Execute is a Partial Update of a
+// resource that has several instances: from 1.1 on servers POST to these too, and name
+// the format of the values.
+func (s session) updatesResource(r task) bool {
+	if r.op != opExecute || r.object == nil || r.in.ContentFormat == nil || s.version10(r.in.Epoch) {
+		return false
+	}
+	def, _ := r.object.resource(r.path.Resource())
+	return def.Multiple && s.writable(r.object, r.path)
 }
 
 // judge refuses what cannot be carried out, for the first reason there is.
