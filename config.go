@@ -38,6 +38,11 @@ type Config struct {
 	// LwM2MVersion is the highest version to offer, "1.0" or "1.1". Default
 	// DefaultLwM2MVersion.
 	LwM2MVersion string
+	// QueueMode says that the device sleeps between its exchanges: every server is told
+	// to keep its requests until it hears from the client (LwM2M Core section 6.2.3).
+	// Without it that holds for an account whose binding (/1/x/7) has a Q. The client
+	// itself never sleeps; EventAsleep and EventAwake say when the network is not needed.
+	QueueMode bool
 	// Bootstrap is the bootstrap server's account; nil for none.
 	Bootstrap *Account
 	// Server is a management server's account that is known from the factory;

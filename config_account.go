@@ -183,7 +183,7 @@ func (v accountFaults) room(u uri.URI) error {
 	if v.section == configBootstrap {
 		return requests.CheckBootstrap(u)
 	}
-	return requests.CheckManagement(u)
+	return requests.CheckManagement(u, false)
 }
 
 // configURIProblem puts the part of the URI first that is wrong.

@@ -29,6 +29,14 @@ const (
 	// de-registers and stays away from that server until NextAttempt. It comes again
 	// at a start within that time.
 	EventDisabled EventType = "disabled"
+	// EventAsleep says that nothing was sent to a server or received from it for
+	// MAX_TRANSMIT_WAIT, 93 s by default, in queue mode: the server keeps what it has
+	// for the client until it hears from it, and a modem may sleep if nothing else
+	// needs it.
+	EventAsleep EventType = "asleep"
+	// EventAwake says that this is over: something is sent, or was received after all,
+	// or the link is replaced. A registration begins awake, and makes no such event.
+	EventAwake EventType = "awake"
 	// EventDegraded says that a part of the client crashes again and again, and
 	// is replaced each time: Actor, Restarts, Detail. With Actor "supervisor" it
 	// may also say that what the client remembered was set aside after crashes,

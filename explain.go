@@ -33,7 +33,7 @@ type Explanation struct {
 	// Trouble is set when store or credentials cannot be read or used.
 	Trouble *Trouble `json:"trouble,omitempty"`
 	// Transitions are the last events, at most 32, the newest last; those
-	// about updates of the registration are left out. Until somebody asks for
+	// about updates of the registration and about queue mode are left out. Until somebody asks for
 	// the first time, a client remembers as many as fit in a few hundred bytes.
 	Transitions []Event `json:"transitions"`
 }
@@ -52,6 +52,9 @@ type Connection struct {
 	// the account (/1/x/4); zero without one. The client registers then, and no hint
 	// or call makes that earlier.
 	DisabledUntil time.Time
+	// QueueMode is "awake" or "asleep" where the server was told that the client is in
+	// queue mode, see EventAsleep; empty otherwise.
+	QueueMode string
 	// Trouble is set while attempts fail.
 	Trouble *Trouble
 	// LastError is the newest error about this server, also when it is over.
@@ -163,7 +166,7 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
-		DisabledUntil: c.DisabledUntil,
+		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(),
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
@@ -240,6 +243,7 @@ type connectionJSON struct {
 	Shed        *Shed     `json:"shed,omitempty"`
 
 	DisabledUntil      time.Time `json:"disabled_until,omitzero"`
+	QueueMode          string    `json:"queue_mode,omitempty"`
 	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
@@ -249,7 +253,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 	form := connectionJSON{
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
-		DisabledUntil: c.DisabledUntil,
+		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -266,7 +270,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 	*c = Connection{
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
-		DisabledUntil: form.DisabledUntil,
+		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

@@ -157,6 +157,26 @@ func TestExplainADisabledServer(t *testing.T) {
 	}
 }
 
+// TestExplainQueueMode says whether the client is awake for a server, and nothing
+// without queue mode.
+func TestExplainQueueMode(t *testing.T) {
+	for reachable, want := range map[messages.Reachability]string{
+		messages.ReachableAlways: "", messages.ReachableNow: "awake", messages.ReachableLater: "asleep",
+	} {
+		c := connection(Registered, 0, time.Time{})
+		c.QueueMode = reachable
+		e := explanationOf(messages.Snapshot{State: messages.State(Registered), Connections: []messages.ConnectionStatus{c}}, journal.Record{}, explainEpoch)
+		data, err := json.Marshal(e.Connections[0])
+		var back Connection
+		if err != nil || json.Unmarshal(data, &back) != nil || back.QueueMode != want {
+			t.Errorf("%s, %v", data, err)
+		}
+		if strings.Contains(e.String(), "queue mode") != (want != "") || !strings.Contains(e.String(), want) {
+			t.Errorf("%q in\n%s", want, e)
+		}
+	}
+}
+
 func TestExplainText(t *testing.T) {
 	for name, e := range map[string]Explanation{
 		"not-started": neverStarted(), "registered": registeredForADay(), "waiting": waitingAfterThree(),

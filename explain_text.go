@@ -90,6 +90,7 @@ func (t *explainText) connection(c Connection) {
 	if c.Location != "" {
 		t.item("known there as", t.registration(c))
 	}
+	t.item("queue mode", c.QueueMode)
 	t.item("disabled", t.disabled(c.DisabledUntil))
 	t.item("own certificate", t.certificate(c.CertificateExpires))
 	t.item("dropped so far", shedText(c.Shed))

@@ -35,6 +35,7 @@ func (c *Client) parts() supervisor.Runtime {
 			Policy:     supervisor.NewPolicy(cfg.Reconnect.InitialMin, cfg.Reconnect.InitialMax, cfg.Reconnect.Max, c.random().Float64()),
 			PolicyKind: policyKind(cfg.Reconnect.Policy),
 			Budget:     cfg.RegistrationTimeout,
+			QueueMode:  cfg.QueueMode,
 			Versions:   versions(cfg.LwM2MVersion),
 			Linger:     coap.MaxTransmitWait(),
 

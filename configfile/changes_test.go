@@ -7,7 +7,7 @@ import (
 
 // One key at a time, each is told apart from another value of it, and no other is.
 func TestChanges(t *testing.T) {
-	values := map[string][2]string{"server.psk_key": {"00", "01"}, "bootstrap.psk_key": {"00", "01"}}
+	values := map[string][2]string{"queue_mode": {"true", "false"}, "server.psk_key": {"00", "01"}, "bootstrap.psk_key": {"00", "01"}}
 	for _, k := range allKeys() {
 		pair, special := values[k.path]
 		if !special {

@@ -26,7 +26,7 @@ func inEnvironment(values map[string]string) Loader {
 
 // texts are values of every key that go together.
 var texts = map[string]string{
-	"endpoint": "gw-1", "account_id": "abc", "state_dir": "/var/lib/gw", "lifetime": "2h", "lwm2m_version": "1.0",
+	"endpoint": "gw-1", "account_id": "abc", "state_dir": "/var/lib/gw", "lifetime": "2h", "lwm2m_version": "1.0", "queue_mode": "true",
 	"bootstrap.uri": "coaps://b.test", "bootstrap.security": "psk", "bootstrap.psk_identity": "b", "bootstrap.psk_key": "0011",
 	"server.uri": "coaps://s.test", "server.security": "x509",
 	"server.certificate": "/c.pem", "server.private_key": "/k.pem", "server.trust": "/t.pem",
@@ -95,7 +95,7 @@ func TestVariablesOfNoKey(t *testing.T) {
 		"HOLDFAST_endpoint":               none, // names tell capitals apart
 		"HOLDFAST_":                       none,
 		"HOLDFAST_PORT_5683_UDP_PROTO":    none,
-		"HOLDFAST_QUEUE_MODE":             notYet,
+		"HOLDFAST_QUEUE_MODE":             "queue_mode", // a key, of another kind
 		"HOLDFAST_FIRMWARE_DIR":           notYet,
 		"HOLDFAST_" + longPath(100):       none,
 		"HOLDFAST_REQUIRE_PEERS":          "",

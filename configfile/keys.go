@@ -76,6 +76,7 @@ func allKeys() []key {
 				"is empty: name a directory, or leave it out for "+holdfast.DefaultStateDir).at(pathFrom),
 			duration("lifetime", func(f *File) *time.Duration { return &f.Config.Lifetime }),
 			chosen("lwm2m_version", func(f *File) *string { return &f.Config.LwM2MVersion }, "is neither 1.0 nor 1.1"),
+			yesOrNo("queue_mode", func(f *File) *bool { return &f.Config.QueueMode }),
 		},
 		accountKeys(sectionBootstrap),
 		accountKeys(sectionServer),

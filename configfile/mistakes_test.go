@@ -12,7 +12,7 @@ import (
 // at least one for each key. Empty: the key has no value.
 var mistakes = map[string][]string{
 	"endpoint": {"", longPath(65), `"a\tb"`}, "account_id": {longPath(65), longPath(300)}, "state_dir": {"''", `"a\0b"`},
-	"lifetime": {"", "-1s", "1.5s", "24"}, "lwm2m_version": {"2.0", "''"},
+	"lifetime": {"", "-1s", "1.5s", "24"}, "lwm2m_version": {"2.0", "''"}, "queue_mode": {"", "yes", "1", "UQ"},
 
 	"bootstrap.uri":          {"", "http://b", "coap://b", "coaps://b:0", "coaps://b/" + strings.Repeat("a/", 80)},
 	"bootstrap.security":     {"", "tls", "nosec", "x509", "rpk", "PSK"},

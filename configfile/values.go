@@ -31,6 +31,17 @@ func chosen[T ~string](path string, field func(*File) *T, empty string) key {
 	}, value: valueOf(field)}
 }
 
+// yesOrNo is a key whose value is true or false, and nothing else that YAML takes for it.
+func yesOrNo(path string, field func(*File) *bool) key {
+	return key{path: path, set: func(f *File, text string) string {
+		if text != "true" && text != "false" {
+			return "is neither true nor false"
+		}
+		*field(f) = text == "true"
+		return ""
+	}, value: valueOf(field)}
+}
+
 func duration(path string, field func(*File) *time.Duration) key {
 	return key{path: path, set: func(f *File, text string) string {
 		if text == "" {

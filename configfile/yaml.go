@@ -30,7 +30,7 @@ type document struct {
 }
 
 // laterKeys are the keys of the contract that later releases bring.
-var laterKeys = []string{"objects", "queue_mode", "firmware", "dtls"}
+var laterKeys = []string{"objects", "firmware", "dtls"}
 
 const notYet = "this build does not have it yet"
 

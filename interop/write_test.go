@@ -42,7 +42,7 @@ func TestLeshanWritesTheLifetime(t *testing.T) {
 			}
 			server.writes("/1/0/1", "TLV", -1, "BAD_REQUEST(400)")
 			server.writes("/1/0/0", "TLV", 2, "METHOD_NOT_ALLOWED(405)")
-			server.writes("/1/0/7", "TEXT", "UQ", "BAD_REQUEST(400)")
+			server.writes("/1/0/7", "TEXT", "UQS", "BAD_REQUEST(400)")
 			server.read("/1/0", "TLV", "63")
 
 			server.writes("/1/0/1", "SENML_CBOR", 90, "CHANGED(204)")

@@ -148,7 +148,10 @@ type Account struct {
 	// Disable is /1/x/5, for how long an Execute of /1/x/4 disables the account: whole
 	// seconds; nil means not written, which stands for 24 hours.
 	Disable *time.Duration
-	Retry   Retry
+	// Queue says that the client is in queue mode (LwM2M Core section 6.2.3): the
+	// binding of the account, /1/x/7, has a Q, or the client is always so.
+	Queue bool
+	Retry Retry
 }
 
 // Retry holds the resources /1/x/13 to 20, as far as a bootstrap or a server

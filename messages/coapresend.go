@@ -184,6 +184,22 @@ type Malformed struct {
 	Foreign bool // it is a DTLS record, on a link without DTLS
 }
 
+// QueueMode says whether the server of a link knows that it is in queue mode, from
+// now on: then coapresend says when the client has been silent for so long that it is
+// asleep. Supervisor to coapresend.
+type QueueMode struct {
+	Epoch Epoch
+	On    bool
+}
+
+// LinkAsleep says that nothing was sent or received on a link in queue mode for
+// MAX_TRANSMIT_WAIT, and that nothing is waited for. Coapresend to supervisor.
+type LinkAsleep struct{ Epoch Epoch }
+
+// LinkAwake says that something was sent or received on a link that was asleep.
+// Coapresend to supervisor.
+type LinkAwake struct{ Epoch Epoch }
+
 // MessageIDBlock is how many message IDs a link uses before it says so.
 const MessageIDBlock = 1 << 10
 

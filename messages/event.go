@@ -14,6 +14,8 @@ const (
 	EventRegistrationUpdated EventType = "registration_updated"
 	EventUnregistered        EventType = "unregistered"
 	EventDisabled            EventType = "disabled"
+	EventAwake               EventType = "awake"
+	EventAsleep              EventType = "asleep"
 	EventDegraded            EventType = "degraded"
 )
 

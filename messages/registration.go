@@ -27,6 +27,7 @@ type Registration struct {
 	Location []string // Location-Path, verbatim, option by option
 	Version  string   // LwM2M version that the server accepted
 	Lifetime time.Duration
+	Queue    bool          // in queue mode, as last told
 	Objects  []ObjectEntry // as last told
 	Accepted time.Time     // when the last Register or Update was accepted
 }
@@ -93,6 +94,7 @@ type ObjectsChanged struct {
 	Epoch    Epoch
 	Objects  []ObjectEntry
 	Lifetime time.Duration
+	Queue    bool // as in [Account]
 	// Triggered says that a server's Write or the application is the cause: then the
 	// Update keeps the distance of a second from the one before, as with [SendUpdate].
 	Triggered bool

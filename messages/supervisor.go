@@ -105,15 +105,37 @@ type ConnectionStatus struct {
 	// DisabledUntil is when the pause ends that the server has asked for by /1/x/4;
 	// zero without one.
 	DisabledUntil time.Time
-	Location      string
-	Lifetime      time.Duration
-	RegisteredAt  time.Time
-	Shed          Shed // dropped so that a flood does no harm, on all links so far
+	// QueueMode is how reachable the client is for a server that it has told that it
+	// is in queue mode.
+	QueueMode    Reachability
+	Location     string
+	Lifetime     time.Duration
+	RegisteredAt time.Time
+	Shed         Shed // dropped so that a flood does no harm, on all links so far
 	// Attempt is the attempt under way, or the request that a registered client
 	// waits for an answer to; nil where there is neither.
 	Attempt *AttemptStatus
 	// CertificateExpires is when the own certificate does; zero without one.
 	CertificateExpires time.Time
+}
+
+// Reachability is whether a server may expect a client in queue mode to hear it.
+type Reachability uint8
+
+// The values.
+const (
+	ReachableAlways Reachability = iota // no queue mode
+	ReachableNow                        // awake: something was sent or received lately
+	ReachableLater                      // asleep
+)
+
+// String returns "awake" or "asleep", and nothing without queue mode.
+func (r Reachability) String() string {
+	names := [...]string{"", "awake", "asleep"}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return "invalid"
 }
 
 // AttemptStatus is how far an attempt has come.

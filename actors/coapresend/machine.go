@@ -23,11 +23,11 @@ type Rand interface {
 // Machine is the message layer of one link, a core.Machine.
 //
 // Inputs: messages.LinkUp, messages.Datagram, messages.Truncated,
-// messages.Request, More, Cancel, Reply, Notify and Unobserve, core.Expired.
+// messages.Request, More, Cancel, Reply, Notify, Unobserve and QueueMode, core.Expired.
 // Effects: send; core.Tell of messages.Response, ResponseBlock,
 // RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
 // BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded,
-// RequestStep and MessageIDsUsed to core.Supervisor; and timers.
+// RequestStep, MessageIDsUsed, LinkAsleep and LinkAwake to core.Supervisor; and timers.
 type Machine struct {
 	cfg Config
 	rnd Rand
@@ -54,6 +54,7 @@ type Machine struct {
 	sweeping   bool         // the sweep timer is set
 	serving    bool         // the serve timer is set
 
+	wake     wakefulness
 	work     bucket        // done for the peer
 	reports  bucket        // of malformed messages
 	strays   bucket        // empty ACKs and RSTs under message IDs that we have not used
@@ -89,6 +90,8 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		m.more(in)
 	case messages.Cancel:
 		m.cancel(in)
+	case messages.QueueMode:
+		m.queueMode(in)
 	case messages.Notify:
 		m.notify(in)
 	case messages.Unobserve:
@@ -121,6 +124,8 @@ func (m *Machine) expired(timer core.Timer) {
 		m.serveExpired()
 	case midTimer:
 		m.pump()
+	case awakeTimer:
+		m.awakeExpired()
 	case shedTimer:
 		m.shedding = false
 	case sendTimer(uint16(timer.Key)):
@@ -186,7 +191,10 @@ type send struct {
 	data []byte
 }
 
-func (m *Machine) transmit(datagram []byte) { m.do(send{data: datagram}) }
+func (m *Machine) transmit(datagram []byte) {
+	m.stirred()
+	m.do(send{data: datagram})
+}
 
 func (m *Machine) tell(to core.Role, message any) {
 	m.do(core.Tell{To: to, Message: message})

@@ -31,6 +31,9 @@ func (m *Machine) datagram(in messages.Datagram) {
 		return
 	}
 	msg, fault := decode(in.Data)
+	if fault == nil {
+		m.stirred()
+	}
 	switch {
 	case fault != nil && !answerable(fault):
 		m.reject(fault)

@@ -79,6 +79,7 @@ type Machine struct {
 	known   *messages.Registration // what the server knows of us; nil when it knows nothing
 	objects []messages.ObjectEntry // what to announce from now on
 	life    time.Duration
+	queue   bool // in queue mode
 	written bool // what is to be announced is a server's doing
 
 	request      uint64 // ID of the request that is under way, or was last
@@ -195,7 +196,7 @@ func (m *Machine) start(now time.Time, in messages.BeginRegistration) []core.Eff
 	m.state, m.freshLink = Connecting, true
 	m.peer, m.epoch, m.server, m.deadline = in.Account.Peer, in.Epoch, in.Account.URI, in.Deadline
 	m.endpoint, m.versions = in.Endpoint, in.Versions
-	m.objects, m.life = in.Objects, in.Account.Lifetime
+	m.objects, m.life, m.queue = in.Objects, in.Account.Lifetime, in.Account.Queue
 	if in.Mode == messages.ModeUpdate {
 		m.known = in.Previous
 	}
@@ -220,7 +221,7 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 // changed takes what is to be announced from now on and tells the server, if
 // it knows otherwise.
 func (m *Machine) changed(now time.Time, in messages.ObjectsChanged) []core.Effect {
-	m.objects, m.life, m.written = in.Objects, in.Lifetime, in.Triggered
+	m.objects, m.life, m.queue, m.written = in.Objects, in.Lifetime, in.Queue, in.Triggered
 	if m.state != Registered || !m.stale() {
 		return nil
 	}

@@ -3,6 +3,7 @@ package registration
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,39 @@ func TestUpdateTellsOnlyWhatHasChanged(t *testing.T) {
 	if lines := d.step(change); len(lines) != 0 {
 		t.Fatalf("nothing changed, but %v", lines)
 	}
+}
+
+// Queue mode is part of the binding in 1.0, and an argument of its own in 1.1; a
+// change of it is told by an Update.
+func TestQueueModeIsTold(t *testing.T) {
+	for _, tt := range []struct{ version, register, on, off string }{
+		{"1.1", "&lwm2m=1.1&b=U&Q ", "?b=U&Q", "?b=U"},
+		{"1.0", "&lwm2m=1.0&b=UQ ", "?b=UQ", "?b=U"},
+	} {
+		d := newDriver(t)
+		d.begin(func(b *messages.BeginRegistration) { b.Account.Queue, b.Versions = true, []string{tt.version} })
+		if lines := d.linkUp(); !strings.Contains(strings.Join(lines, "\n"), tt.register) {
+			t.Fatalf("%s: %v", tt.version, lines)
+		}
+		d.answer(messages.Created, at("rd", "5a3f"))
+		change := messages.ObjectsChanged{Epoch: testEpoch, Objects: d.machine.objects, Lifetime: 24 * time.Hour}
+		contains(t, d.step(change), "0.02 /rd/5a3f"+tt.off)
+		d.answer(messages.Changed)
+		change.Queue = true
+		contains(t, d.step(change), "0.02 /rd/5a3f"+tt.on)
+		d.answer(messages.Changed)
+		contains(t, d.fire(timerUpdate), "0.02 /rd/5a3f") // it is known now
+	}
+}
+
+// After a restart the first Update says what the server does not know yet.
+func TestQueueModeIsToldAfterARestart(t *testing.T) {
+	d := newDriver(t)
+	d.begin(func(b *messages.BeginRegistration) {
+		b.Account.Queue, b.Mode = true, messages.ModeUpdate
+		b.Previous = &messages.Registration{Location: []string{"rd", "1"}, Version: "1.1", Lifetime: 24 * time.Hour, Objects: b.Objects, Accepted: d.now}
+	})
+	contains(t, d.linkUp(), "0.02 /rd/1?b=U&Q")
 }
 
 func TestChangeDuringARequestIsToldAfterIt(t *testing.T) {
@@ -576,7 +610,7 @@ func TestKeptLocationsCanBeSent(t *testing.T) {
 			return
 		}
 		lifetime := time.Duration(math.MaxInt64)
-		for _, r := range []messages.Request{requests.Update(location, &lifetime, []byte("</1>")), requests.Deregister(location)} {
+		for _, r := range []messages.Request{requests.Update(location, &lifetime, requests.Binding("1.1", true), []byte("</1>")), requests.Deregister(location)} {
 			msg := requests.Message(r)
 			msg.Token = make([]byte, coap.MaxTokenLength)
 			if _, err := coap.Encode(msg); err != nil {

@@ -35,8 +35,8 @@ func UpdateAfter(lifetime time.Duration) (time.Duration, bool) {
 func (m *Machine) register() []core.Effect {
 	m.state = Registering
 	version := m.versions[m.version]
-	m.sent = messages.Registration{Version: version, Lifetime: m.life, Objects: m.objects}
-	return m.send(requests.Register(m.server, m.endpoint, version, m.life, Links(version, m.objects)))
+	m.sent = messages.Registration{Version: version, Lifetime: m.life, Queue: m.queue, Objects: m.objects}
+	return m.send(requests.Register(m.server, m.endpoint, version, m.life, m.queue, Links(version, m.objects)))
 }
 
 // registerAgain sends a Register on a link that works, with a budget of its
@@ -73,17 +73,25 @@ func (m *Machine) update(now time.Time, state State) []core.Effect {
 	}
 	m.state = state
 	m.sent = *m.known
-	m.sent.Lifetime, m.sent.Objects = m.life, m.objects
+	m.sent.Lifetime, m.sent.Queue, m.sent.Objects = m.life, m.queue, m.objects
+	return append([]core.Effect{core.StopTimer{Timer: timerUpdate}}, m.send(m.news())...)
+}
+
+// news returns an Update with what has changed.
+func (m *Machine) news() messages.Request {
 	var lifetime *time.Duration
 	if m.life != m.known.Lifetime {
 		lifetime = &m.life
+	}
+	var binding []string
+	if m.queue != m.known.Queue {
+		binding = requests.Binding(m.known.Version, m.queue)
 	}
 	var list []byte
 	if !sameObjects(m.objects, m.known.Objects) {
 		list = Links(m.known.Version, m.objects)
 	}
-	update := m.send(requests.Update(m.known.Location, lifetime, list))
-	return append([]core.Effect{core.StopTimer{Timer: timerUpdate}}, update...)
+	return requests.Update(m.known.Location, lifetime, binding, list)
 }
 
 // expiredRegistration registers anew: the server has forgotten us by now.
@@ -135,7 +143,7 @@ func (m *Machine) repeatWithEcho(echo []byte) []core.Effect {
 // stale reports whether what the server knows differs from what is to be
 // announced.
 func (m *Machine) stale() bool {
-	return m.known != nil && (m.life != m.known.Lifetime || !sameObjects(m.objects, m.known.Objects))
+	return m.known != nil && (m.life != m.known.Lifetime || m.queue != m.known.Queue || !sameObjects(m.objects, m.known.Objects))
 }
 
 func sameObjects(a, b []messages.ObjectEntry) bool {

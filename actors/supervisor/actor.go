@@ -358,8 +358,11 @@ func (s *shell) order(ctx actor.Context, effect Order) {
 		return
 	}
 	to := in.owner
-	if effect.To == core.Network {
+	switch effect.To {
+	case core.Network:
 		to = in.network
+	case core.Link:
+		to = in.link
 	}
 	ctx.Request(to, effect.Message)
 }

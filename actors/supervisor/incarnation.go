@@ -73,6 +73,10 @@ func (m *Machine) retire(a *account) {
 	if a.epoch == 0 {
 		return
 	}
+	if !m.paused {
+		m.linkAwake(messages.LinkAwake{Epoch: a.epoch}) // what comes next takes the network
+	}
+	a.reachable = messages.ReachableAlways
 	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)})
 	a.epoch = 0
 }
@@ -169,6 +173,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
 	}
 	m.do(Emit{Event: registeredEvent(a, attempts, lost, now)})
+	m.toldQueueMode(a)
 	m.confirmed(a)
 }
 
@@ -183,6 +188,7 @@ func (m *Machine) updated(in messages.Updated) {
 	a.succeed()
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+	m.toldQueueMode(a)
 	m.confirmed(a)
 }
 

@@ -121,6 +121,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 		m.origin = o
 	}
 	for _, acct := range used {
+		acct.Queue = acct.Queue || m.sleepsAt(acct)
 		if known := m.accounts[acct.Peer]; known != nil {
 			known.use(acct)
 			continue
@@ -158,7 +159,7 @@ func (m *Machine) announce(paced bool) {
 	for _, a := range m.servers() {
 		if a.epoch != 0 {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.ObjectsChanged{
-				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime, Triggered: paced,
+				Epoch: a.epoch, Objects: m.config.Objects(m.tree), Lifetime: a.Lifetime, Queue: a.Queue, Triggered: paced,
 			}})
 		}
 	}

@@ -20,6 +20,8 @@ type Config struct {
 	PolicyKind PolicyKind
 	// Budget bounds one attempt: registration_timeout, 3 minutes by default.
 	Budget time.Duration
+	// QueueMode says that every account is in queue mode, whatever its binding says.
+	QueueMode bool
 	// Versions are the LwM2M versions to offer, highest first.
 	Versions []string
 	// Linger is the grace period of a finished bootstrap link, in which a
@@ -189,6 +191,18 @@ func (m *Machine) call(now time.Time, in any) {
 		m.requesting(now, in)
 	case messages.MessageIDsUsed:
 		m.messageIDsUsed(in)
+	default:
+		m.fromOthers(now, in)
+	}
+}
+
+// fromOthers takes what comes from shared actors, and what links say of themselves.
+func (m *Machine) fromOthers(now time.Time, in any) {
+	switch in := in.(type) {
+	case messages.LinkAsleep:
+		m.linkAsleep(in)
+	case messages.LinkAwake:
+		m.linkAwake(in)
 	default:
 		m.fromManagement(now, in)
 	}

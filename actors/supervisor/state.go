@@ -144,7 +144,7 @@ func (m *Machine) stateOf(a *account) accounts.State {
 	r := a.registration
 	return accounts.State{
 		Owner: accounts.OwnerOf(m.config.Endpoint, a.Account), Location: r.Location, Version: r.Version,
-		Lifetime: r.Lifetime, Accepted: time.Unix(r.Accepted.Unix(), 0), Objects: accounts.DigestObjects(r.Objects),
+		Lifetime: r.Lifetime, Queue: r.Queue, Accepted: time.Unix(r.Accepted.Unix(), 0), Objects: accounts.DigestObjects(r.Objects),
 	}
 }
 
@@ -172,7 +172,7 @@ func covers(written, state *accounts.State) bool {
 }
 
 func sameRegistration(x, y *accounts.State) bool {
-	return x.Owner == y.Owner && slices.Equal(x.Location, y.Location) && x.Version == y.Version && x.Lifetime == y.Lifetime
+	return x.Owner == y.Owner && slices.Equal(x.Location, y.Location) && x.Version == y.Version && x.Lifetime == y.Lifetime && x.Queue == y.Queue
 }
 
 // forgetState removes the record of a server that is to forget us, or that is no
@@ -313,7 +313,7 @@ func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
 		return
 	}
 	known := messages.Registration{
-		Location: state.Location, Version: state.Version, Lifetime: state.Lifetime, Accepted: accepted,
+		Location: state.Location, Version: state.Version, Lifetime: state.Lifetime, Queue: state.Queue, Accepted: accepted,
 	}
 	if objects := m.config.Objects(m.tree); accounts.DigestObjects(objects) == state.Objects {
 		known.Objects = objects

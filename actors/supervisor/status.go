@@ -98,7 +98,7 @@ func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
-		Attempt: a.attemptStatus(), CertificateExpires: a.expires, DisabledUntil: a.disabled.until,
+		Attempt: a.attemptStatus(), CertificateExpires: a.expires, DisabledUntil: a.disabled.until, QueueMode: a.reachable,
 	}
 	if a.registration != nil {
 		s.Location = a.location

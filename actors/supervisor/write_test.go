@@ -194,7 +194,7 @@ func TestWriteThatIsRefused(t *testing.T) {
 		{"/1/0/1", lwm2m.Integer(-1), messages.BadRequest},
 		{"/1/0/1", lwm2m.String("x"), messages.BadRequest},
 		{"/1/0/0", lwm2m.Integer(2), messages.BadRequest},
-		{"/1/0/7", lwm2m.String("UQ"), messages.BadRequest},
+		{"/1/0/7", lwm2m.String("UQS"), messages.BadRequest},
 		{"/1/0/11", lwm2m.Unsigned(1), messages.BadRequest},
 		{"/1/7/1", lwm2m.Integer(60), messages.Unauthorized},
 	} {

@@ -127,7 +127,7 @@ func TestContractNamesEveryTypeStateAndAction(t *testing.T) {
 	for _, name := range []any{
 		holdfast.EventState, holdfast.EventError, holdfast.EventBootstrapped, holdfast.EventRegistered,
 		holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
-		holdfast.EventDisabled,
+		holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep,
 		holdfast.Starting, holdfast.Resolving, holdfast.Connecting, holdfast.Bootstrapping, holdfast.Registering,
 		holdfast.Registered, holdfast.Waiting, holdfast.Paused, holdfast.Stopping, holdfast.Stopped,
 	} {

@@ -117,7 +117,7 @@ func (s ctlStatus) stateText(c holdfast.Connection) string {
 	if c.State == holdfast.Starting && s.State != holdfast.Starting {
 		return "idle"
 	}
-	return string(c.State)
+	return joined(", ", string(c.State), c.QueueMode)
 }
 
 func troubleText(t *holdfast.Trouble) string {

@@ -73,6 +73,8 @@ func describe(e holdfast.Event) string {
 		return describeRegistered(e)
 	case holdfast.EventRegistrationUpdated:
 		return "at " + e.Server
+	case holdfast.EventAwake, holdfast.EventAsleep:
+		return "for " + e.Server
 	case holdfast.EventUnregistered:
 		return "from " + e.Server
 	case holdfast.EventDisabled:

@@ -50,7 +50,9 @@ func story() []holdfast.Event {
 		{Type: holdfast.EventRegistrationUpdated, Server: server},
 		{Type: holdfast.EventDegraded, Actor: "coapresend of server 1", Restarts: 5, Detail: "index out of range"},
 		{Type: holdfast.EventUnregistered, Server: server},
-		{Type: holdfast.EventDisabled, Server: server, Action: "register", NextAttempt: at(13).Add(24 * time.Hour)},
+		{Type: holdfast.EventAsleep, Server: server},
+		{Type: holdfast.EventAwake, Server: server},
+		{Type: holdfast.EventDisabled, Server: server, Action: "register", NextAttempt: at(15).Add(24 * time.Hour)},
 		{Type: holdfast.EventError, Code: 5, Name: "ConnectNotRegistered", Detail: "there was no registration to end", Action: "none"},
 		{Type: holdfast.EventError, Code: 4, Name: "ConnectorInvalidCredentials", Action: "user"},
 	}

@@ -3,6 +3,7 @@ package accounts
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/requests"
@@ -107,11 +108,11 @@ func (r *reader) uri(text string, secured bool) uri.URI {
 // room demands that every request to the server can be sent. A URI that could
 // not be read is empty here and leaves all the room.
 func (r *reader) room(server uri.URI, bootstrap bool) {
-	check := requests.CheckManagement
+	err := requests.CheckManagement(server, false)
 	if bootstrap {
-		check = requests.CheckBootstrap
+		err = requests.CheckBootstrap(server)
 	}
-	if err := check(server); err != nil {
+	if err != nil {
 		r.fault(objects.SecurityServerURI, ReasonURIRoom, err)
 	}
 }
@@ -147,7 +148,7 @@ func readServer(tree *lwm2m.Tree, a *messages.Account) Faults {
 	a.Lifetime = r.lifetime()
 	a.Disable = r.disableTimeout()
 	r.need(objects.ServerNotificationStoring, lwm2m.KindBoolean)
-	r.need(objects.ServerBinding, lwm2m.KindString)
+	a.Queue = r.queueMode(a.URI)
 	a.Retry = r.retry()
 	return r.faults
 }
@@ -192,4 +193,16 @@ func (r *reader) disableTimeout() *time.Duration {
 		return nil
 	}
 	return new(time.Duration(min(seconds, maxLifetime)) * time.Second)
+}
+
+// queueMode reads from /1/x/7 whether the client is in queue mode, which takes room in
+// a Register.
+func (r *reader) queueMode(server uri.URI) bool {
+	if !strings.Contains(r.need(objects.ServerBinding, lwm2m.KindString).Text(), queueMode) {
+		return false
+	}
+	if err := requests.CheckManagement(server, true); err != nil {
+		r.fault(objects.ServerBinding, ReasonURIRoom, err)
+	}
+	return true
 }

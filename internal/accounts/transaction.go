@@ -182,7 +182,7 @@ const (
 	RefusedDeleteBootstrap RefusedReason = "the bootstrap account cannot be deleted"
 	RefusedReadOnly        RefusedReason = "servers cannot change it"
 	RefusedForm            RefusedReason = "a single value and a list of values are not the same"
-	RefusedTransport       RefusedReason = "only the value U (UDP, no queue mode) is supported"
+	RefusedTransport       RefusedReason = "only UDP is supported: the value U, and for a binding also UQ, queue mode"
 )
 
 // RefusedError says that an operation is against the rules of a [Transaction].

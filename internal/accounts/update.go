@@ -7,8 +7,12 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
-// transportUDP is the only binding (/1/x/7) and transport (/1/x/22) of this client.
-const transportUDP = "U"
+// transportUDP is the only transport of this client (/1/x/22), and its binding (/1/x/7)
+// unless it is in queue mode, which queueMode adds.
+const (
+	transportUDP = "U"
+	queueMode    = "Q"
+)
 
 // Update is a management server's Write (LwM2M Core section 6.3.3) to an instance of
 // objects 1 or 2 that is there, to one of its resources, or to one instance of a
@@ -80,10 +84,12 @@ func (t *Transaction) set(tree *lwm2m.Tree, path lwm2m.Path, r lwm2m.Resource, r
 func same(a, b lwm2m.Resource) bool { return !a.Multiple && !b.Multiple && a.Value == b.Value }
 
 // transportable reports whether a resource asks for nothing that the client cannot
-// do: to be reached otherwise than over UDP, or to be asleep meanwhile.
+// do: to be reached otherwise than over UDP.
 func transportable(r lwm2m.Resource) bool {
 	switch r.ID {
-	case objects.ServerBinding, objects.ServerPreferredTransport:
+	case objects.ServerBinding:
+		return r.Value == lwm2m.String(transportUDP) || r.Value == lwm2m.String(transportUDP+queueMode)
+	case objects.ServerPreferredTransport:
 		return r.Value == lwm2m.String(transportUDP)
 	}
 	return true

@@ -121,7 +121,7 @@ func TestUpdateRefused(t *testing.T) {
 		"out of range":                               {"/1/0", false, payload(single(2, lwm2m.Integer(1)), single(1, lwm2m.Integer(-1))), new(*lwm2m.RangeError)},
 		"a lifetime that no Register tells":          {"/1/0/1", true, payload(single(1, lwm2m.Integer(1<<32))), new(*lwm2m.RangeError)},
 		"another type":                               {"/1/0/1", true, payload(single(1, lwm2m.String("60"))), new(*lwm2m.RangeError)},
-		"queue mode":                                 {"/1/0/7", true, payload(single(7, lwm2m.String("UQ"))), new(*RefusedError)},
+		"queue mode over SMS":                        {"/1/0/7", true, payload(single(7, lwm2m.String("SQ"))), new(*RefusedError)},
 		"no binding":                                 {"/1/0/7", true, payload(single(7, lwm2m.String(""))), new(*RefusedError)},
 		"another transport":                          {"/1/0/22", true, payload(single(22, lwm2m.String("T"))), new(*RefusedError)},
 		"a list that is a single value":              {"/1/0", false, payload(single(25, lwm2m.String("1.1"))), new(*RefusedError)},
@@ -141,12 +141,28 @@ func TestUpdateRefused(t *testing.T) {
 	}
 }
 
+// A server may ask for queue mode, and end it.
+func TestUpdateOfTheBinding(t *testing.T) {
+	tx := Begin(provisioned(t), terms())
+	for binding, queue := range map[string]bool{"UQ": true, "U": false} {
+		if err := tx.Update(mustPath("/1/0/7"), payload(single(7, lwm2m.String(binding))), true); err != nil {
+			t.Fatal(err)
+		}
+		all, _ := FromTree(tx.Tree())
+		for _, a := range all {
+			if a.Peer.Kind == messages.PeerManagement && a.ServerInstance == 0 && a.Queue != queue {
+				t.Errorf("%s: queue mode is %v", binding, a.Queue)
+			}
+		}
+	}
+}
+
 // A binding that a bootstrap has written stays, and may be written back.
 func TestUpdateKeepsABindingOfABootstrap(t *testing.T) {
 	tree := provisioned(t)
-	put(tree, "/1/0/7", lwm2m.String("UQ"))
+	put(tree, "/1/0/7", lwm2m.String("UQS"))
 	tx := Begin(tree, terms())
-	if err := tx.Update(mustPath("/1/0"), payload(single(1, lwm2m.Integer(60)), single(7, lwm2m.String("UQ"))), false); err != nil {
+	if err := tx.Update(mustPath("/1/0"), payload(single(1, lwm2m.Integer(60)), single(7, lwm2m.String("UQS"))), false); err != nil {
 		t.Error(err)
 	}
 	if err := tx.Update(mustPath("/1/0/7"), payload(single(7, lwm2m.String("U"))), true); err != nil {

@@ -48,6 +48,7 @@ func TestLevels(t *testing.T) {
 		{full(messages.EventRegistered, 0, ""), slog.LevelInfo},
 		{full(messages.EventUnregistered, 0, ""), slog.LevelInfo},
 		{full(messages.EventDisabled, 0, ""), slog.LevelInfo},
+		{full(messages.EventAsleep, 0, ""), slog.LevelDebug},
 		{full(messages.EventBootstrapped, 0, ""), slog.LevelInfo},
 		{full(messages.EventDegraded, 0, ""), slog.LevelError},
 		{full(messages.EventError, messages.ConnectTimeout, messages.ActionRetry), slog.LevelWarn},

@@ -72,7 +72,7 @@ func (j *Journal) Note(e messages.Event) {
 	case messages.EventRegistered, messages.EventBootstrapped, messages.EventRegistrationUpdated:
 		j.succeeded(e)
 	}
-	if e.Type != messages.EventRegistrationUpdated { // there may be many, and they change nothing
+	if !routine(e.Type) {
 		j.transitions.add(j.book.encode(e))
 	}
 	j.shrink()
@@ -177,6 +177,11 @@ func (j *Journal) failed(e messages.Event) {
 }
 
 // isAttempt reports whether an error is about an attempt to be connected.
+// routine reports whether there may be many events of a type, which change nothing.
+func routine(t messages.EventType) bool {
+	return t == messages.EventRegistrationUpdated || t == messages.EventAwake || t == messages.EventAsleep
+}
+
 func isAttempt(e messages.Event) bool {
 	api, closing := messages.PhaseAPI.String(), messages.PhaseClose.String()
 	return e.Phase != api && e.Phase != closing && e.Action != messages.ActionIgnore

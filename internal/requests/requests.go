@@ -18,11 +18,12 @@ const Version10 = "1.0"
 const MaxEndpoint = 64
 
 // Register returns a Register (LwM2M Core section 6.2.1) with the object list
-// as its payload. Path and query of the server's URI stand before ours.
-func Register(server uri.URI, endpoint, version string, lifetime time.Duration, objects []byte) messages.Request {
+// as its payload. Path and query of the server's URI stand before ours. queue says
+// that the client is in queue mode.
+func Register(server uri.URI, endpoint, version string, lifetime time.Duration, queue bool, objects []byte) messages.Request {
 	query := append(slices.Clone(server.Query), "ep="+endpoint, lifetimeQuery(lifetime), "lwm2m="+version)
-	if version != Version10 { // 1.0 has U as its default
-		query = append(query, "b=U")
+	if queue || version != Version10 { // 1.0 has U as its default
+		query = append(query, Binding(version, queue)...)
 	}
 	return messages.Request{
 		Code:          messages.POST,
@@ -43,13 +44,27 @@ func below(server uri.URI, resource string) []string {
 	return append(slices.Clone(base), resource)
 }
 
+// Binding returns the arguments that say how the client can be reached: over UDP, and
+// whether it is in queue mode. In 1.0 that is part of the binding, later it is an
+// argument of its own (sections 6.2.1 and 6.2.2).
+func Binding(version string, queue bool) []string {
+	switch {
+	case !queue:
+		return []string{"b=U"}
+	case version == Version10:
+		return []string{"b=UQ"}
+	}
+	return []string{"b=U", "Q"}
+}
+
 // Update returns an Update (section 6.2.2) of a Location, with what has
-// changed: a lifetime that is not nil, and an object list that is not nil.
-func Update(location []string, lifetime *time.Duration, objects []byte) messages.Request {
+// changed: a lifetime that is not nil, a [Binding], and an object list that is not nil.
+func Update(location []string, lifetime *time.Duration, binding []string, objects []byte) messages.Request {
 	r := messages.Request{Code: messages.POST, Path: location}
 	if lifetime != nil {
 		r.Query = []string{lifetimeQuery(*lifetime)}
 	}
+	r.Query = append(r.Query, binding...)
 	if objects != nil {
 		r.ContentFormat, r.Payload = new(messages.FormatLinkFormat), objects
 	}

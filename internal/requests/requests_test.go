@@ -42,13 +42,18 @@ func TestRequests(t *testing.T) {
 	server, lifetime := parse(t, "coap://h/a/b?aid=1"), 90*time.Second
 	pct := messages.FormatSenMLCBOR
 	for want, r := range map[string]messages.Request{
-		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.1&b=U 40 </1>": Register(server, "gw", "1.1", lifetime, []byte("</1>")),
-		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.0 40 </1>":     Register(server, "gw", "1.0", lifetime, []byte("</1>")),
-		"0.02 /a/b/bs?aid=1&ep=gw&pct=112":                     Bootstrap(server, "gw", &pct),
-		"0.02 /a/b/bs?aid=1&ep=gw":                             Bootstrap(server, "gw", nil),
-		"0.02 /rd/5":                                           Update([]string{"rd", "5"}, nil, nil),
-		"0.02 /rd/5?lt=90 40 </1>":                             Update([]string{"rd", "5"}, &lifetime, []byte("</1>")),
-		"0.04 /rd/5":                                           Deregister([]string{"rd", "5"}),
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.1&b=U 40 </1>":   Register(server, "gw", "1.1", lifetime, false, []byte("</1>")),
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.0 40 </1>":       Register(server, "gw", "1.0", lifetime, false, []byte("</1>")),
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.1&b=U&Q 40 </1>": Register(server, "gw", "1.1", lifetime, true, []byte("</1>")),
+		"0.02 /a/b/rd?aid=1&ep=gw&lt=90&lwm2m=1.0&b=UQ 40 </1>":  Register(server, "gw", "1.0", lifetime, true, []byte("</1>")),
+		"0.02 /a/b/bs?aid=1&ep=gw&pct=112":                       Bootstrap(server, "gw", &pct),
+		"0.02 /a/b/bs?aid=1&ep=gw":                               Bootstrap(server, "gw", nil),
+		"0.02 /rd/5":                                             Update([]string{"rd", "5"}, nil, nil, nil),
+		"0.02 /rd/5?b=U":                                         Update([]string{"rd", "5"}, nil, Binding("1.0", false), nil),
+		"0.02 /rd/5?b=UQ":                                        Update([]string{"rd", "5"}, nil, Binding("1.0", true), nil),
+		"0.02 /rd/5?b=U&Q":                                       Update([]string{"rd", "5"}, nil, Binding("1.1", true), nil),
+		"0.02 /rd/5?lt=90 40 </1>":                               Update([]string{"rd", "5"}, &lifetime, nil, []byte("</1>")),
+		"0.04 /rd/5":                                             Deregister([]string{"rd", "5"}),
 	} {
 		if got := describe(r); got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -66,7 +71,7 @@ func TestPathsAreJoined(t *testing.T) {
 	} {
 		server := parse(t, base)
 		for resource, r := range map[string]messages.Request{
-			"rd": Register(server, "gw", "1.1", time.Minute, nil), "bs": Bootstrap(server, "gw", nil),
+			"rd": Register(server, "gw", "1.1", time.Minute, false, nil), "bs": Bootstrap(server, "gw", nil),
 		} {
 			if got := "/" + strings.Join(r.Path, "/"); got != want+"/"+resource {
 				t.Errorf("%s: %s", base, got)
@@ -86,7 +91,7 @@ func TestURIPartsStayApart(t *testing.T) {
 		"coap://h/?":                     {[]string{"rd"}, nil},
 		"coap://[fe80::1%25eth0]/iot/?x": {[]string{"iot", "rd"}, []string{"x"}},
 	} {
-		r := Register(parse(t, base), "gw", Version10, time.Minute, nil)
+		r := Register(parse(t, base), "gw", Version10, time.Minute, false, nil)
 		ours := []string{"ep=gw", "lt=60", "lwm2m=1.0"}
 		if !slices.Equal(r.Path, want.path) || !slices.Equal(r.Query, append(want.query, ours...)) {
 			t.Errorf("%s: %q %q", base, r.Path, r.Query)
@@ -104,13 +109,16 @@ func withParts(t *testing.T, segments, arguments int) uri.URI {
 }
 
 // TestRoom: of the 64 options of a message a Register itself takes 9, with
-// those of a payload in blocks and an Echo, and a Bootstrap-Request 5.
+// those of a payload in blocks and an Echo, one more in queue mode, and a Bootstrap-Request 5.
 func TestRoom(t *testing.T) {
+	register := func(queue bool) func(uri.URI) error {
+		return func(server uri.URI) error { return CheckManagement(server, queue) }
+	}
 	for _, c := range []struct {
 		name  string
 		check func(uri.URI) error
 		room  int
-	}{{"Register", CheckManagement, 55}, {"Bootstrap-Request", CheckBootstrap, 59}} {
+	}{{"Register", register(false), 55}, {"Register", register(true), 54}, {"Bootstrap-Request", CheckBootstrap, 59}} {
 		for _, arguments := range []int{0, 1, 20} {
 			if err := c.check(withParts(t, c.room-arguments, arguments)); err != nil {
 				t.Errorf("%s, %d arguments: %v", c.name, arguments, err)
@@ -122,8 +130,8 @@ func TestRoom(t *testing.T) {
 			}
 		}
 	}
-	if CheckLocation(make([]string, 59)) != nil || CheckLocation(make([]string, 60)) == nil {
-		t.Error("an Update itself does not take 5 options")
+	if CheckLocation(make([]string, 57)) != nil || CheckLocation(make([]string, 58)) == nil {
+		t.Error("an Update itself does not take 7 options")
 	}
 }
 
@@ -138,15 +146,15 @@ func TestRoomyIsRoom(t *testing.T) {
 			t.Fatal("these are not the bounds")
 		}
 		for _, r := range []messages.Request{
-			Register(server, longestName, "1.1", lifetime, longestBody), Bootstrap(server, longestName, &preferred),
-			Update(parts, &lifetime, longestBody),
+			Register(server, longestName, "1.1", lifetime, true, longestBody), Bootstrap(server, longestName, &preferred),
+			Update(parts, &lifetime, Binding("1.1", true), longestBody),
 		} {
 			if err := check("", r, roomyParts); err != nil {
 				t.Error(err)
 			}
 		}
 	}
-	if n := testing.AllocsPerRun(10, func() { _ = CheckManagement(uri.URI{Path: []string{"a"}}) }); n > 0 {
+	if n := testing.AllocsPerRun(10, func() { _ = CheckManagement(uri.URI{Path: []string{"a"}}, true) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -155,7 +163,7 @@ func TestRoomyIsRoom(t *testing.T) {
 // a Location is another matter.
 func TestRoomOfLongParts(t *testing.T) {
 	for _, u := range []string{"coap://h/" + strings.Repeat("a", 246), "coap://h?" + strings.Repeat("a", 246)} {
-		if err := errors.Join(CheckManagement(parse(t, u)), CheckBootstrap(parse(t, u))); err != nil {
+		if err := errors.Join(CheckManagement(parse(t, u), true), CheckBootstrap(parse(t, u))); err != nil {
 			t.Errorf("%s: %v", u, err)
 		}
 	}
@@ -182,14 +190,14 @@ func TestWhatFitsCanBeSent(t *testing.T) {
 		lifetime := time.Duration(rapid.Int64Min(0).Draw(rt, "lifetime"))
 		version := rapid.SampledFrom([]string{"1.0", "1.1"}).Draw(rt, "version")
 		pct := messages.Format(rapid.Uint16().Draw(rt, "pct"))
-		if CheckManagement(u) == nil {
-			encodes(rt, Register(u, name, version, lifetime, []byte("</1>")))
+		if CheckManagement(u, true) == nil {
+			encodes(rt, Register(u, name, version, lifetime, true, []byte("</1>")))
 		}
 		if CheckBootstrap(u) == nil {
 			encodes(rt, Bootstrap(u, name, &pct))
 		}
 		if CheckLocation(u.Path) == nil {
-			encodes(rt, Update(u.Path, &lifetime, []byte("</1>")))
+			encodes(rt, Update(u.Path, &lifetime, Binding("1.1", true), []byte("</1>")))
 			encodes(rt, Deregister(u.Path))
 		}
 	})

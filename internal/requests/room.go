@@ -35,13 +35,13 @@ func (e *RoomError) Error() string {
 func (e *RoomError) Unwrap() error { return e.Cause }
 
 // CheckManagement tells whether every Register to a server can be sent,
-// whatever endpoint name, lifetime and object list it has: the error is a
-// [*RoomError].
-func CheckManagement(server uri.URI) error {
+// whatever endpoint name, lifetime and object list it has, in queue mode or not: the
+// error is a [*RoomError].
+func CheckManagement(server uri.URI, queue bool) error {
 	if roomy(server.Path, server.Query) {
 		return nil
 	}
-	return check("Register", Register(server, longestName, "1.1", math.MaxInt64, longestBody), len(server.Path)+len(server.Query))
+	return check("Register", Register(server, longestName, "1.1", math.MaxInt64, queue, longestBody), len(server.Path)+len(server.Query))
 }
 
 // CheckBootstrap is the same for a bootstrap server and its Bootstrap-Request.
@@ -60,7 +60,7 @@ func CheckLocation(location []string) error {
 		return nil
 	}
 	lifetime := time.Duration(math.MaxInt64)
-	return check("Update", Update(location, &lifetime, longestBody), len(location))
+	return check("Update", Update(location, &lifetime, Binding("1.1", true), longestBody), len(location))
 }
 
 // What is roomy: so few parts, none longer than that, in bytes.

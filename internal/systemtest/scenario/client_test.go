@@ -44,7 +44,7 @@ func (s *stage) configure(c *command) {
 	cfg := &s.settings.config
 	*cfg = holdfast.Config{
 		Endpoint: endpoint, StateDir: cfg.StateDir, Lifetime: c.duration("lifetime", 0),
-		LwM2MVersion: c.text("version", ""),
+		LwM2MVersion: c.text("version", ""), QueueMode: c.has("queue-mode"),
 		Reconnect: holdfast.ReconnectConfig{
 			Policy: holdfast.ReconnectPolicy(c.text("policy", "")), InitialMin: 5 * time.Second, InitialMax: 5 * time.Second,
 		},
@@ -285,6 +285,9 @@ func (s *stage) status(c *command) {
 		}
 		if !conn.DisabledUntil.IsZero() {
 			text += fmt.Sprintf(", disabled for %v more", time.Until(conn.DisabledUntil))
+		}
+		if conn.QueueMode != "" {
+			text += ", " + conn.QueueMode
 		}
 		if conn.Shed != nil {
 			text += fmt.Sprintf(", dropped %+v", *conn.Shed)

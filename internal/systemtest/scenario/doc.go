@@ -56,7 +56,7 @@
 //
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
 //	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
-//	       [accounts=N] [key-file]
+//	       [accounts=N] [key-file] [queue-mode]
 //	    The configuration of the client, before start. The default is a factory
 //	    account for "server" without security and no bootstrap account. With
 //	    key-file the configuration names a file with the key, which is missing.
