@@ -52,6 +52,16 @@ type Connection struct {
 	// the account (/1/x/4); zero without one. The client registers then, and no hint
 	// or call makes that earlier.
 	DisabledUntil time.Time
+	// WaitsFor is why nothing is tried now: "policy", the delay after a failure;
+	// "server", a pause that the server has asked for; "disabled"; "first", the delay
+	// before the first attempt (/1/x/14, /0/x/11); "order", a server of a higher
+	// priority comes first (/1/x/13); "block", that one has failed and blocks the others
+	// (/1/x/15); "bootstrap", the outcome of one; "turn", the budget of all accounts.
+	// Empty where nothing is waited for.
+	WaitsFor string
+	// Behind is the account whose turn it is, such as "server 1", where WaitsFor is
+	// "order" or "block".
+	Behind string
 	// QueueMode is "awake" or "asleep" where the server was told that the client is in
 	// queue mode, see EventAsleep; empty otherwise.
 	QueueMode string
@@ -166,7 +176,10 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
-		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(),
+		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(), WaitsFor: c.WaitsFor.String(),
+	}
+	if c.Behind != (messages.Peer{}) {
+		out.Behind = c.Behind.String()
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
@@ -244,6 +257,8 @@ type connectionJSON struct {
 
 	DisabledUntil      time.Time `json:"disabled_until,omitzero"`
 	QueueMode          string    `json:"queue_mode,omitempty"`
+	WaitsFor           string    `json:"waits_for,omitempty"`
+	Behind             string    `json:"behind,omitempty"`
 	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
 }
@@ -253,7 +268,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 	form := connectionJSON{
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
-		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode,
+		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode, WaitsFor: c.WaitsFor, Behind: c.Behind,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -270,7 +285,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 	*c = Connection{
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
-		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode,
+		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode, WaitsFor: form.WaitsFor, Behind: form.Behind,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

@@ -157,6 +157,35 @@ func TestExplainADisabledServer(t *testing.T) {
 	}
 }
 
+// TestExplainWhyAServerWaits names the server whose turn it is, and what ends the wait.
+func TestExplainWhyAServerWaits(t *testing.T) {
+	for reason, want := range map[messages.WaitReason]string{
+		messages.WaitsForOrder:  "server 1, which registers first by its priority",
+		messages.WaitsForBlock:  "server 1, which has failed and keeps the servers behind it from being tried",
+		messages.WaitsForFirst:  "the end of the delay before the first attempt",
+		messages.WaitsForServer: "the end of the pause that the server has asked for",
+		messages.WaitsForPolicy: "",
+	} {
+		c := connection(Waiting, 0, time.Time{})
+		c.WaitsFor = reason
+		if reason == messages.WaitsForOrder || reason == messages.WaitsForBlock {
+			c.Behind = messages.ManagementPeer(1)
+		}
+		e := explanationOf(messages.Snapshot{State: messages.State(Waiting), Connections: []messages.ConnectionStatus{c}}, journal.Record{}, explainEpoch)
+		data, err := json.Marshal(e.Connections[0])
+		var back Connection
+		if err != nil || json.Unmarshal(data, &back) != nil || back.WaitsFor != reason.String() || (back.Behind == "") != (c.Behind == messages.Peer{}) {
+			t.Errorf("%s, %v", data, err)
+		}
+		if strings.Contains(e.String(), "waits for") != (want != "") || !strings.Contains(e.String(), want) {
+			t.Errorf("%q in\n%s", want, e)
+		}
+		if after := "its turn, after that of server 1"; strings.Contains(e.String(), after) != (c.Behind != messages.Peer{}) {
+			t.Errorf("%q in\n%s", after, e)
+		}
+	}
+}
+
 // TestExplainQueueMode says whether the client is awake for a server, and nothing
 // without queue mode.
 func TestExplainQueueMode(t *testing.T) {

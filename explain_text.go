@@ -90,6 +90,7 @@ func (t *explainText) connection(c Connection) {
 	if c.Location != "" {
 		t.item("known there as", t.registration(c))
 	}
+	t.item("waits for", waitText(c))
 	t.item("queue mode", c.QueueMode)
 	t.item("disabled", t.disabled(c.DisabledUntil))
 	t.item("own certificate", t.certificate(c.CertificateExpires))
@@ -160,14 +161,32 @@ func (c *Connection) idle() bool {
 	return c.Account == messages.BootstrapPeer().String() && c.State == Starting
 }
 
+// waitText says what an account waits for that does not come of its own failures.
+func waitText(c Connection) string {
+	switch c.WaitsFor {
+	case messages.WaitsForServer.String():
+		return "the end of the pause that the server has asked for"
+	case messages.WaitsForFirst.String():
+		return "the end of the delay before the first attempt"
+	case messages.WaitsForOrder.String():
+		return c.Behind + ", which registers first by its priority"
+	case messages.WaitsForBlock.String():
+		return c.Behind + ", which has failed and keeps the servers behind it from being tried"
+	}
+	return ""
+}
+
 // underway says what a connection does at present.
 func underway(c Connection) string {
 	switch c.State {
 	case Registered:
 		return "nothing to be done: it is kept alive"
 	case Waiting, Starting:
-		if c.idle() {
+		switch {
+		case c.idle():
 			return "nothing, until a bootstrap is needed"
+		case c.Behind != "":
+			return "its turn, after that of " + c.Behind
 		}
 		return "the outcome of the bootstrap"
 	case Paused, Stopping, Stopped:

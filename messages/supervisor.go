@@ -102,6 +102,10 @@ type ConnectionStatus struct {
 	Failures     uint64 // consecutive failed attempts
 	NextAttempt  time.Time
 	WaitsForTurn bool // the budget of all accounts together, not the policy, sets NextAttempt
+	// WaitsFor is why nothing is tried now; Behind is the server whose turn it is of an
+	// account that waits for the order of registration.
+	WaitsFor WaitReason
+	Behind   Peer
 	// DisabledUntil is when the pause ends that the server has asked for by /1/x/4;
 	// zero without one.
 	DisabledUntil time.Time
@@ -134,6 +138,31 @@ func (r Reachability) String() string {
 	names := [...]string{"", "awake", "asleep"}
 	if int(r) < len(names) {
 		return names[r]
+	}
+	return "invalid"
+}
+
+// WaitReason says why a server account is not tried now.
+type WaitReason uint8
+
+// The reasons.
+const (
+	WaitsForNothing   WaitReason = iota // it does not wait
+	WaitsForPolicy                      // the delay of the policy after a failure
+	WaitsForServer                      // the server has asked for a pause (Max-Age), or a bootstrap server for a hold-off
+	WaitsForEnabling                    // the server has disabled the account
+	WaitsForFirst                       // the delay before the first attempt (/1/x/14, /0/x/11)
+	WaitsForOrder                       // a server of a higher priority comes first (/1/x/13)
+	WaitsForBlock                       // a server of a higher priority has failed, and blocks it (/1/x/15)
+	WaitsForBootstrap                   // the outcome of a bootstrap
+	WaitsForBudget                      // its turn among the attempts of all accounts
+)
+
+// String returns the reason in a word, and nothing for WaitsForNothing.
+func (w WaitReason) String() string {
+	names := [...]string{"", "policy", "server", "disabled", "first", "order", "block", "bootstrap", "turn"}
+	if int(w) < len(names) {
+		return names[w]
 	}
 	return "invalid"
 }

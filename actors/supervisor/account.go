@@ -69,6 +69,7 @@ type pending struct {
 	wanted time.Time // when the delay is over by the policy
 	due    time.Time // when it is, budget included; zero without a wait
 	floor  time.Time // no attempt before: the server has asked for it (Max-Age)
+	first  bool      // it delays the first attempt, and follows no failure
 }
 
 // outOfTurn reports whether the budget makes an account wait longer than the

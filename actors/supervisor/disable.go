@@ -61,7 +61,7 @@ func (m *Machine) disableTriggered(now time.Time, in messages.DisableTriggered) 
 // disable has an account wait for the rest of a pause.
 func (m *Machine) disable(now time.Time, a *account, pause, rest time.Duration) {
 	a.disabled = disabling{until: now.Add(rest), pause: pause}
-	a.pending.floor = a.disabled.until
+	a.pending.floor, a.pending.first = a.disabled.until, false
 	m.do(Emit{Event: messages.Event{
 		Type: messages.EventDisabled, Server: a.server(), Action: messages.ActionRegister, RetryInMS: new(rest.Milliseconds()),
 	}})

@@ -212,9 +212,28 @@ func (m *Machine) nextInOrder(now time.Time) {
 }
 
 // turnOver begins the next account of the registration order when the turn of
-// the current one is over.
+// the current one is over, or lets it block the others for a while (/1/x/15).
 func (m *Machine) turnOver(now time.Time, a *account, succeeded bool) {
-	if m.order.over(a, succeeded) {
+	switch {
+	case m.order.over(a, succeeded):
+		m.nextInOrder(now)
+	case a.Peer == m.order.current && m.order.blocked.IsZero() && len(m.order.waiting) > 0:
+		m.order.blocked = now.Add(m.config.Policy.Max)
+		m.blockUntil(now, m.order.blocked)
+	}
+}
+
+// blockUntil sets when an account blocks those behind it no longer, if one does.
+func (m *Machine) blockUntil(now, until time.Time) {
+	if !m.order.blocked.IsZero() {
+		m.order.blocked = until
+		m.do(core.SetTimer{Timer: timerOrder, After: max(until.Sub(now), 0)})
+	}
+}
+
+// unblock ends the turn of an account that has blocked the others for so long.
+func (m *Machine) unblock(now time.Time) {
+	if !m.paused && m.stop == nil && !m.order.blocked.IsZero() && !now.Before(m.order.blocked) {
 		m.nextInOrder(now)
 	}
 }
@@ -224,6 +243,6 @@ func (m *Machine) startAfter(now time.Time, a *account, delay time.Duration) {
 		m.begin(now, a)
 		return
 	}
-	a.stage = stageWaiting
+	a.stage, a.pending.first = stageWaiting, true
 	m.wait(now, a, delay, Retry)
 }

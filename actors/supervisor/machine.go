@@ -110,6 +110,7 @@ var (
 	timerLoad   = core.Timer{Name: "load"}
 	timerLinger = core.Timer{Name: "linger"}
 	timerStop   = core.Timer{Name: "stop"}
+	timerOrder  = core.Timer{Name: "order"} // an account blocks the others no longer
 )
 
 func waitTimer(p messages.Peer) core.Timer  { return core.Timer{Name: timerWait, Key: p.Key()} }

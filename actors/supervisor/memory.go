@@ -175,6 +175,7 @@ func (m *Machine) goOn(now time.Time) {
 	if m.paused {
 		return
 	}
+	m.blockUntil(now, m.order.blocked)
 	recalled := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.recalled })
 	slices.SortStableFunc(recalled, func(a, b *account) int { return a.pending.wanted.Compare(b.pending.wanted) })
 	for _, a := range recalled {

@@ -317,7 +317,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	d.put(server(1), "/1/0/1", lwm2m.Integer(hour))
 	m, now := d.machine, d.now
 	m.paused, m.unused, m.loader.failures = true, []messages.Peer{server(9)}, 3
-	m.order = order{waiting: []messages.Peer{server(1)}, current: server(2), unproven: true}
+	m.order = order{waiting: []messages.Peer{server(1)}, current: server(2), unproven: true, blocked: now}
 	m.rates = rates{hinted: now, stepped: now, told: now, triggered: now, triggers: 2, malformed: now}
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")

@@ -9,18 +9,23 @@ import (
 )
 
 // order is the registration order of the accounts (/1/x/13 to 15): those that
-// have a priority register one after the other.
+// have a priority register one after the other. One that fails and blocks the others
+// keeps its turn, but not for ever: where the standard would not try them at all, they
+// are tried when the cap of the policy is over (docs/design.md, The reconnection policy).
 type order struct {
 	waiting []messages.Peer // have not begun, in their order
 	current messages.Peer   // whose turn it is; zero for none
 	// unproven says that nobody has registered since the last bootstrap.
 	unproven bool
+	// blocked is when the turn ends of a current account that has failed and blocks
+	// the others; zero where none does.
+	blocked time.Time
 }
 
 // copy makes o equal to another one that it shares nothing with.
 func (o *order) copy(of *order) {
 	o.waiting = append(o.waiting[:0], of.waiting...)
-	o.current, o.unproven = of.current, of.unproven
+	o.current, o.unproven, o.blocked = of.current, of.unproven, of.blocked
 }
 
 // arrange puts the accounts that are ready to begin in their order, behind the
@@ -58,8 +63,12 @@ func priorities(p *uint64) int {
 	return 1
 }
 
+// holds reports whether an account waits for its turn.
+func (o *order) holds(p messages.Peer) bool { return slices.Contains(o.waiting, p) }
+
 // next moves on to the next account, and returns it; false when there is none.
 func (o *order) next() (messages.Peer, bool) {
+	o.blocked = time.Time{}
 	if len(o.waiting) == 0 {
 		o.current = messages.Peer{}
 		return o.current, false

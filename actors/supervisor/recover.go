@@ -47,7 +47,7 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 	if a.bootstrap() {
 		m.resumeServers(now)
 	}
-	if exhausted || !oma {
+	if exhausted || !oma || step == Bootstrap { // the registration has failed
 		m.turnOver(now, a, false)
 	}
 }
@@ -92,7 +92,7 @@ func (m *Machine) floored(a *account, step Step, delay time.Duration) time.Durat
 
 // carryOut does a step, now or when the delay is over.
 func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor time.Duration) {
-	a.pending.floor = time.Time{}
+	a.pending.floor, a.pending.first = time.Time{}, false
 	if floor > 0 {
 		a.pending.floor = now.Add(floor)
 	}

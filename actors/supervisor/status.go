@@ -46,8 +46,8 @@ func (m *Machine) overall() messages.State {
 
 // leading returns the account that the client's state is about: a bootstrap
 // under way while nobody is registered, else the first management account that
-// is not registered, else the first one. Those that their servers have disabled
-// count only where all are.
+// is not registered, else the first one. Those that their servers have disabled, and
+// those that wait for the turn of another one, count only where there is no other.
 func (m *Machine) leading() *account {
 	servers := m.wanted()
 	bootstrap := m.bootstrapAccount()
@@ -66,14 +66,17 @@ func (m *Machine) leading() *account {
 	return bootstrap
 }
 
-// wanted returns the management accounts whose servers have not disabled them, or all
-// of them where there is no other.
+// wanted returns the management accounts that a registration is sought for: those that
+// their servers have not disabled and that do not wait for the turn of another one, or
+// all of them where there is no such.
 func (m *Machine) wanted() []*account {
-	enabled := slices.DeleteFunc(m.servers(), func(a *account) bool { return a.disabled.is() })
-	if len(enabled) == 0 {
+	sought := slices.DeleteFunc(m.servers(), func(a *account) bool {
+		return a.disabled.is() || m.order.holds(a.Peer)
+	})
+	if len(sought) == 0 {
 		return m.servers()
 	}
-	return enabled
+	return sought
 }
 
 // publish publishes a snapshot where it differs from the last one.
@@ -89,9 +92,49 @@ func (m *Machine) publish() {
 func (m *Machine) snapshot() messages.Snapshot {
 	s := messages.Snapshot{State: m.state}
 	for _, a := range m.everyone() {
-		s.Connections = append(s.Connections, a.status())
+		s.Connections = append(s.Connections, m.status(a))
 	}
 	return s
+}
+
+// status is what is known of an account, with what it waits for.
+func (m *Machine) status(a *account) messages.ConnectionStatus {
+	s := a.status()
+	if m.order.holds(a.Peer) {
+		s.State, s.NextAttempt, s.Behind = messages.StateWaiting, m.order.blocked, m.order.current
+	}
+	s.WaitsFor = m.waitsFor(a)
+	return s
+}
+
+// waitsFor says what keeps an account from being tried now.
+func (m *Machine) waitsFor(a *account) messages.WaitReason {
+	switch {
+	case m.order.holds(a.Peer) && !m.order.blocked.IsZero():
+		return messages.WaitsForBlock
+	case m.order.holds(a.Peer):
+		return messages.WaitsForOrder
+	case a.disabled.is():
+		return messages.WaitsForEnabling
+	case a.pending.due.IsZero() && a.stage == stageWaiting && a.pending.step != Reload:
+		return messages.WaitsForBootstrap
+	case a.pending.due.IsZero():
+		return messages.WaitsForNothing
+	}
+	return a.pending.reason()
+}
+
+// reason says why a wait is as long as it is.
+func (p *pending) reason() messages.WaitReason {
+	switch {
+	case p.outOfTurn():
+		return messages.WaitsForBudget
+	case p.first:
+		return messages.WaitsForFirst
+	case !p.floor.IsZero() && !p.wanted.After(p.floor):
+		return messages.WaitsForServer
+	}
+	return messages.WaitsForPolicy
 }
 
 func (a *account) status() messages.ConnectionStatus {

@@ -31,6 +31,8 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 		m.endLinger()
 	case timerStop:
 		m.stopOverdue()
+	case timerOrder:
+		m.unblock(now)
 	case respawnTimer(core.Role(timer.Key)):
 		m.respawn(now, core.Role(timer.Key))
 	default:
@@ -164,6 +166,7 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 		return
 	}
 	m.budget.Slept(in.Slept)
+	m.blockUntil(now, m.order.blocked.Add(-in.Slept))
 	for _, a := range m.everyone() {
 		if a.stage == stageRegistered && a.pending.due.IsZero() {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})

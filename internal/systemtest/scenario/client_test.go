@@ -289,6 +289,9 @@ func (s *stage) status(c *command) {
 		if conn.QueueMode != "" {
 			text += ", " + conn.QueueMode
 		}
+		if conn.Behind != "" {
+			text += fmt.Sprintf(", waits for %s of %s", conn.WaitsFor, conn.Behind)
+		}
 		if conn.Shed != nil {
 			text += fmt.Sprintf(", dropped %+v", *conn.Shed)
 		}

@@ -20,6 +20,7 @@ import (
 //	delete PATH...
 //	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
 //	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [half]
+//	        [priority=N] [delay=D] [block]
 //	itself [object0=N] [uri=URI] [id=N] [sms]
 //	read PATH...
 //
@@ -64,8 +65,12 @@ func pausing(d time.Duration) func(context.Context, lwm2mtest.BootstrapStep) err
 }
 
 func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {
-	half, first := o.has("half"), o.args["object0"] == "0"
+	half, first, order := o.has("half"), o.args["object0"] == "0", o.order()
 	writes := s.delivered(o).Writes()
+	at, _ := lwm2m.ParsePath(writes[1].Path) // it is one of a Server instance
+	for _, id := range slices.Sorted(maps.Keys(order)) {
+		writes[1].Nodes = append(writes[1].Nodes, lwm2m.Node{Path: at.Child(id), Value: order[id]})
+	}
 	if first {
 		toFirst(&writes[0])
 	}
@@ -73,6 +78,21 @@ func (s *stage) accountWrites(o *command) []lwm2mtest.BootstrapWrite {
 		return writes[:1]
 	}
 	return writes
+}
+
+// order are the resources /1/x/13 to 15 of an account, as far as they are given.
+func (c *command) order() map[uint16]lwm2m.Value {
+	values := map[uint16]lwm2m.Value{}
+	if c.given("priority") {
+		values[objects.ServerRegistrationPriorityOrder] = lwm2m.Unsigned(uint64(c.number("priority", 0)))
+	}
+	if delay := c.duration("delay", 0); delay > 0 {
+		values[objects.ServerInitialRegistrationDelayTimer] = lwm2m.Unsigned(uint64(delay.Seconds()))
+	}
+	if c.has("block") {
+		values[objects.ServerRegistrationFailureBlock] = lwm2m.Boolean(true)
+	}
+	return values
 }
 
 // itself is the bootstrap account as its server writes it back.
