@@ -207,6 +207,48 @@ func TestWriteThatIsRefused(t *testing.T) {
 	}
 }
 
+// Every resource of the Server object that servers can write is: each is durable, and
+// in force, also after a restart.
+func TestEveryWritableResourceIsKept(t *testing.T) {
+	own := map[uint16]lwm2m.Value{ // where not any value of the kind is possible
+		objects.ServerBinding: lwm2m.String("UQ"), objects.ServerPreferredTransport: lwm2m.String("U"),
+	}
+	of := map[lwm2m.Kind]lwm2m.Value{
+		lwm2m.KindInteger: lwm2m.Integer(1), lwm2m.KindUnsigned: lwm2m.Unsigned(7), lwm2m.KindString: lwm2m.String("1.1"),
+		lwm2m.KindBoolean: lwm2m.Boolean(true), lwm2m.KindObjectLink: lwm2m.ObjectLink(10, 0),
+	}
+	account := serverAccount(t, server(1), 0)
+	written := 0
+	for _, def := range objects.ServerDef().Resources {
+		if !def.Operations.Has(lwm2m.OpWrite) {
+			continue
+		}
+		written++
+		path := lwm2m.PathOf(objects.Server, 0, def.ID)
+		if def.Multiple {
+			path = path.Child(0)
+		}
+		v, special := own[def.ID]
+		if !special {
+			v = of[def.Kind]
+		}
+		if def.ID == objects.ServerNotificationStoring {
+			v = lwm2m.Boolean(false) // the other way round than configured
+		}
+		d := running(t, account)
+		d.register(server(1))
+		d.expectWritten(d.put(server(1), path.String(), v), messages.Changed)
+		for when, got := range map[string]lwm2m.Value{"written": d.inForce(path.String()), "restarted": d.again(account).inForce(path.String())} {
+			if got != v {
+				t.Errorf("%s %s, %s: %v, want %v", path, def.Name, when, got, v)
+			}
+		}
+	}
+	if written != 19 {
+		t.Errorf("%d resources can be written", written)
+	}
+}
+
 // While a bootstrap is under way there is no Write, and a bootstrap waits for the
 // one that is at the disk: it begins with what that has left.
 func TestWriteAndBootstrapExcludeEachOther(t *testing.T) {
