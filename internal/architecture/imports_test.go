@@ -46,6 +46,7 @@ var importRules = []rule{
 		refused: []sample{
 			{"cmd/holdfast/main.go": imports(self + "/internal/store")},
 			{"cmd/holdfast/main.go": imports(self + "/messages")},
+			{"cmd/lwm2mgen/main.go": imports(self)},
 			{"lwm2mtest/server.go": imports(self)},
 			{"lwm2mtest/server.go": imports(self + "/actors/network")},
 			{"messages/event.go": imports(self + "/internal/core")},
@@ -257,6 +258,8 @@ var layers = []layer{
 	// configuration or real files, never inside the client.
 	{[]string{"cmd/holdfast"}, []string{".", "configfile", "control", "lwm2mtest", "cmd/holdfast/..."}},
 	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
+	// It writes Go and runs no client.
+	{[]string{"cmd/lwm2mgen"}, []string{"lwm2m", "lwm2m/..."}},
 	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},
 	{[]string{"scripts/..."}, nil},
 }
