@@ -8,7 +8,10 @@ import (
 )
 
 // served are the operations that the client has.
-var served = []string{"Read", "Write", "Large", "Create", "Execute"}
+var served = []string{
+	"Read", "Write", "Merge", "Large", "Create", "Execute",
+	"ReadComposite", "WriteComposite", "Attributes", "Observe", "Forget", "Periods", "Thresholds",
+}
 
 func TestLeshanOperations(t *testing.T) {
 	for _, name := range served {

@@ -103,6 +103,15 @@ func is(t *testing.T, r peer.Reply, code string) peer.Reply {
 	return r
 }
 
+// observed demands that an observation is established, and returns the reply.
+func observed(t *testing.T, r peer.Reply) peer.Reply {
+	t.Helper()
+	if is(t, r, "CONTENT(205)"); r.Observe == nil {
+		t.Fatalf("not observed: %+v", r)
+	}
+	return r
+}
+
 // has demands exactly those values.
 func has(t *testing.T, r peer.Reply, values map[string]any) {
 	t.Helper()
@@ -247,10 +256,7 @@ func attributes(t *testing.T, d subject) {
 
 func observes(t *testing.T, d subject) {
 	for i, format := range valueFormats {
-		first := is(t, d.Observe("/3442/0/120", format), "CONTENT(205)")
-		if first.Observe == nil {
-			t.Fatalf("not observed: %+v", first)
-		}
+		first := observed(t, d.Observe("/3442/0/120", format))
 		d.change(120, i)
 		n := d.Notification(first.Token)
 		has(t, n.Reply, one("/3442/0/120", float64(i)))
@@ -269,7 +275,7 @@ func observes(t *testing.T, d subject) {
 // watchesAbove observes an instance or an object.
 func watchesAbove(t *testing.T, d subject, path string) {
 	t.Helper()
-	first := is(t, d.Observe(path, "SENML_CBOR"), "CONTENT(205)")
+	first := observed(t, d.Observe(path, "SENML_CBOR"))
 	d.change(110, path)
 	if n := d.Notification(first.Token); n.Values["/3442/0/110"] != path || n.Values["/3442/0/140"] != true {
 		t.Errorf("notification of %s: %+v", path, n)
@@ -282,7 +288,7 @@ func watchesAbove(t *testing.T, d subject, path string) {
 func periods(t *testing.T, d subject) {
 	is(t, d.Attributes("/3442/0/120", "pmin=2&pmax=4"), "CHANGED(204)")
 	began := time.Now()
-	first := is(t, d.Observe("/3442/0/120", "SENML_CBOR"), "CONTENT(205)")
+	first := observed(t, d.Observe("/3442/0/120", "SENML_CBOR"))
 	d.change(120, 1)
 	d.change(120, 2)
 	for _, least := range []time.Duration{2 * time.Second, 6 * time.Second} {
@@ -305,7 +311,7 @@ func thresholds(t *testing.T, d subject) {
 		{"st&lt=-2.5", 0, -3},
 	} {
 		is(t, d.Attributes("/3442/0/130", c.attributes), "CHANGED(204)")
-		first := is(t, d.Observe("/3442/0/130", "TLV"), "CONTENT(205)")
+		first := observed(t, d.Observe("/3442/0/130", "TLV"))
 		d.change(130, c.silent)
 		d.change(130, c.due)
 		has(t, d.Notification(first.Token).Reply, one("/3442/0/130", c.due))
@@ -336,7 +342,7 @@ func writesComposite(t *testing.T, d subject) {
 func observesComposite(t *testing.T, d subject) {
 	for _, format := range compositeFormats {
 		paths := []string{"/3442/0/110", "/3442/0/120"}
-		first := is(t, d.ObserveComposite(format, paths...), "CONTENT(205)")
+		first := observed(t, d.ObserveComposite(format, paths...))
 		d.change(110, "observed as "+format)
 		n := d.Notification(first.Token)
 		if n.Values["/3442/0/110"] != "observed as "+format || !slices.Equal(n.Paths, paths) {
@@ -348,8 +354,8 @@ func observesComposite(t *testing.T, d subject) {
 
 // What the server has forgotten is reset, and does not come again.
 func forgets(t *testing.T, d subject) {
-	first := is(t, d.Observe("/3442/0/120", "TLV"), "CONTENT(205)")
-	second := is(t, d.Observe("/3442/0/110", "TLV"), "CONTENT(205)")
+	first := observed(t, d.Observe("/3442/0/120", "TLV"))
+	second := observed(t, d.Observe("/3442/0/110", "TLV"))
 	d.Forget(first.Token)
 	d.Event("observation_cancelled")
 	d.change(120, 999)
