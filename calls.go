@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -43,6 +45,77 @@ func (c *Client) Bootstrap(ctx context.Context) error { return c.call(ctx, messa
 // client; when the store fails it is ErrStoreCredentials and nothing changes.
 func (c *Client) FactoryReset(ctx context.Context) error {
 	return c.call(ctx, messages.CallFactoryReset)
+}
+
+// AllServers as the server of a Send means every server that is registered.
+const AllServers = 0
+
+// Send sends the present values at and below paths, such as "/3303/0/5700", to the
+// management server with a short server ID (1 to 65534), or to AllServers, and returns
+// when all of them have taken it (LwM2M Core section 6.4.6). What is not there, or may not
+// be read by a server, is left out. Nothing is kept for later: a server gets what it is
+// registered for now. The error is a *[SendError], or several in one (errors.Join), a
+// *lwm2m.PathError, or one that wraps ctx.Err(): then servers may get it all the same.
+//
+// A server allows Sends by writing false to Mute Send (/1/x/23) of its account.
+func (c *Client) Send(ctx context.Context, server uint16, paths ...string) error {
+	request := messages.SendRequest{Server: server}
+	for _, text := range paths {
+		path, err := lwm2m.ParsePath(text)
+		if err != nil {
+			return err
+		}
+		request.Paths = append(request.Paths, path)
+	}
+	return c.send(ctx, request)
+}
+
+// SendSamples is [Client.Send] for values that the application has kept, each with the
+// time at which it was read. Their paths are those of resources and resource instances
+// that the client serves.
+func (c *Client) SendSamples(ctx context.Context, server uint16, samples ...lwm2m.Sample) error {
+	return c.send(ctx, messages.SendRequest{Server: server, Samples: slices.Clone(samples)})
+}
+
+// sendBound is how long a Send waits for its outcome at most: longer than an exchange may
+// take. One that has not come by then was lost in a crash.
+const sendBound = 10 * time.Minute
+
+func (c *Client) send(ctx context.Context, request messages.SendRequest) error {
+	answer := make(chan []messages.SendOutcome, 1)
+	request.Answer = answer
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("holdfast: the Send was not begun: %w", err)
+	}
+	if !c.tell(request) {
+		return c.notAllowed()
+	}
+	lost := time.NewTimer(sendBound)
+	defer lost.Stop()
+	select {
+	case outcomes := <-answer:
+		return sendError(outcomes)
+	case <-c.left:
+		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
+	case <-ctx.Done():
+		return fmt.Errorf("holdfast: the Send was not answered yet: %w", ctx.Err())
+	case <-lost.C:
+		return codeError(CodeUnknown, PhaseAPI, fmt.Errorf("the Send was not answered within %v", sendBound))
+	}
+}
+
+// sendError makes an error of the outcomes that are none of success.
+func sendError(outcomes []messages.SendOutcome) error {
+	var all []error
+	for _, o := range outcomes {
+		if o.Refusal != 0 {
+			all = append(all, &SendError{Server: o.Peer.ID, Reason: SendReason(o.Refusal), Code: o.Code, Detail: o.Detail})
+		}
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return errors.Join(all...)
 }
 
 // callBound is how long a call waits for its answer at most: longer than the

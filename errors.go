@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -96,6 +97,57 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	other, ok := target.(*Error)
 	return ok && other.Code == e.Code
+}
+
+// SendError says why a server has not got what [Client.Send] was to send, or has not
+// taken it.
+type SendError struct {
+	Server uint16 // short server ID; 0 when no server is registered
+	Reason SendReason
+	Code   lwm2m.Code // of the server's answer, with SendRefused; it may be none
+	Detail string     // words of the server, or of an object; may be empty
+}
+
+// SendReason is why a Send has failed.
+type SendReason uint8
+
+// The reasons of a [SendError].
+const (
+	SendNotRegistered = SendReason(messages.SendNotRegistered) // the client is not registered there
+	SendVersion       = SendReason(messages.SendVersion)       // the server speaks LwM2M 1.0
+	SendMuted         = SendReason(messages.SendMuted)         // the server has not allowed it by /1/x/23
+	SendPaused        = SendReason(messages.SendPaused)        // the server has asked for a pause
+	SendBusy          = SendReason(messages.SendBusy)          // too many are under way
+	SendNothing       = SendReason(messages.SendNothing)       // nothing of it is there, or may be read by the server
+	SendUnreadable    = SendReason(messages.SendUnreadable)    // an object has failed, which the log says
+	SendRefused       = SendReason(messages.SendRefused)       // the server's answer is an error
+	SendSilent        = SendReason(messages.SendSilent)        // there was no answer, or the link was lost
+)
+
+// String returns the reason in a few words.
+func (r SendReason) String() string {
+	names := [...]string{
+		"sent", "the client is not registered", "the server speaks LwM2M 1.0, which has no Send",
+		"the server has not allowed it: Mute Send (/1/x/23) is not false", "the server has asked for a pause",
+		"too many Sends are under way", "nothing of it is there, or may be read by the server",
+		"an object could not be read", "the server has refused it", "the server has not answered",
+	}
+	if int(r) < len(names) {
+		return names[r]
+	}
+	return "unknown"
+}
+
+// Error names the server and says why.
+func (e *SendError) Error() string {
+	text := fmt.Sprintf("holdfast: Send to server %d: %s", e.Server, e.Reason)
+	if e.Code != lwm2m.CodeEmpty {
+		text += " (" + e.Code.String() + ")"
+	}
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
 }
 
 // AlertError says that a server ended a DTLS handshake or session with an

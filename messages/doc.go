@@ -10,6 +10,7 @@
 //	bootstrap.go     a bootstrap session and what it delivered
 //	registration.go  Register, Update, de-register
 //	management.go    the object model, and what management servers change in it
+//	send.go          what the client sends to servers unasked
 //	session.go       which management servers have registered the client
 //	store.go         records of the state directory
 //	account.go       server accounts and their credentials

@@ -40,7 +40,7 @@ func (s session) readComposite(in messages.Inbound) answer {
 		return answer{Answer: refused}
 	}
 	return s.read(in, s.composite(targets), func(done reading) answer {
-		p, err := content(slices.DeleteFunc(done.sources, source.refused))
+		p, err := content(accepted(done.sources))
 		if err != nil {
 			return done.refusal(lwm2m.Path{}, err)
 		}
@@ -107,6 +107,9 @@ func (src source) refused() bool {
 	var said *object.Error
 	return errors.As(src.err, &said) && said.Code.Class() == 4
 }
+
+// accepted leaves out the sources that objects have refused to show.
+func accepted(sources []source) []source { return slices.DeleteFunc(sources, source.refused) }
 
 // writeComposite changes several instances, all of them or none.
 func (s session) writeComposite(in messages.Inbound) answer {

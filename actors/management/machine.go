@@ -64,7 +64,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
-// messages.SessionLost, messages.Inbound, Returned and Changed. A reply goes to core.Link of the
+// messages.SessionLost, messages.Inbound, messages.CollectSend, Returned and Changed. A reply goes to core.Link of the
 // epoch that brought the request.
 type Machine struct {
 	config   Config
@@ -130,6 +130,8 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 		return m.returned(now, in)
 	case Changed:
 		return m.changed(in)
+	case messages.CollectSend:
+		return m.collect(now, in)
 	case core.Expired:
 		return m.expired(now, in.Timer)
 	}

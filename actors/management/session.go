@@ -11,11 +11,14 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// session answers one request of one server.
+// session does something for one server: it answers a request, or reads.
 type session struct {
 	*Machine
 	peer messages.Peer
 	now  time.Time
+	// late takes what becomes of what is done for nobody's request; nil where it is the
+	// answer to one.
+	late func(answer) []core.Effect
 }
 
 // answer is what becomes of a request.

@@ -76,7 +76,7 @@ type job struct {
 	path     lwm2m.Path   // what that is about
 	changes  []lwm2m.Path // instances that it changes
 	then     func(*job, time.Time, Returned) []core.Effect
-	late     func(answer) []core.Effect // takes the refusal of a job that has no request
+	late     func(answer) []core.Effect // takes what becomes of a job that has no request
 	behind   []core.Effect              // the answer
 }
 
@@ -125,7 +125,7 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 // deadline.
 func (s session) begin(in messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
 	s.lastJob++
-	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, deadline: s.now.Add(s.config.Deadline), changes: changes}
+	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
 	s.jobs[j.id] = j
 	for _, path := range changes {
 		s.changing[path] = j.id

@@ -86,11 +86,13 @@ type Machine struct {
 	last         any    // that messages.Request, until it is answered
 	version      int    // index into versions
 	sent         messages.Registration
-	echoed       bool // this request has been repeated with an Echo option
-	freshLink    bool // no Register or Update has been accepted on this link yet
-	reregistered bool // a refused Update of this cycle has led to a Register
-	anew         bool // a Register has been asked for and follows the Update that is under way
-	asked        bool // the server has asked for the Update that timerUpdate waits for, so timerUpdate starts no new Update cycle
+	sends        map[uint64]posted // under way, by the ID of the request
+	lastSend     uint64            // ID of the latest of them
+	echoed       bool              // this request has been repeated with an Echo option
+	freshLink    bool              // no Register or Update has been accepted on this link yet
+	reregistered bool              // a refused Update of this cycle has led to a Register
+	anew         bool              // a Register has been asked for and follows the Update that is under way
+	asked        bool              // the server has asked for the Update that timerUpdate waits for, so timerUpdate starts no new Update cycle
 }
 
 // New returns a machine that waits for BeginRegistration.
@@ -129,12 +131,12 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 			return m.linkLost(in)
 		}
 	case messages.Response:
-		if in.Epoch == m.epoch && in.ID == m.request {
-			return m.response(now, in)
+		if in.Epoch == m.epoch {
+			return m.answered(now, in)
 		}
 	case messages.RequestFailed:
-		if in.Epoch == m.epoch && in.ID == m.request {
-			return m.requestFailed(now, in)
+		if in.Epoch == m.epoch {
+			return m.unanswered(now, in)
 		}
 	case messages.Silence:
 		if in.Epoch == m.epoch {
@@ -163,6 +165,10 @@ func (m *Machine) command(now time.Time, in any) []core.Effect {
 		if in.Epoch == m.epoch {
 			return m.changed(now, in)
 		}
+	case messages.PostSend:
+		if in.Epoch == m.epoch {
+			return m.post(in)
+		}
 	case messages.Deregister:
 		if in.Epoch == m.epoch {
 			return m.deregister()
@@ -185,6 +191,27 @@ func (m *Machine) registerAsked(now time.Time) []core.Effect {
 	}
 	m.known = nil
 	return append([]core.Effect{m.tell(messages.Reregistering{Epoch: m.epoch})}, m.registerAgain(now)...)
+}
+
+// answered tells the answer to a Send from that to the request of the registration.
+func (m *Machine) answered(now time.Time, in messages.Response) []core.Effect {
+	switch {
+	case in.ID == m.request:
+		return m.response(now, in)
+	case in.ID > sendIDs:
+		return m.sendAnswered(in)
+	}
+	return nil
+}
+
+func (m *Machine) unanswered(now time.Time, in messages.RequestFailed) []core.Effect {
+	switch {
+	case in.ID == m.request:
+		return m.requestFailed(now, in)
+	case in.ID > sendIDs:
+		return m.sendFailed(in)
+	}
+	return nil
 }
 
 func (m *Machine) canSend() bool { return m.state == Registered || m.state == Deferred }

@@ -116,6 +116,7 @@ func (m *Machine) deregister() []core.Effect {
 		return m.fail(messages.Failure{Class: messages.ClassUnknown, Cause: errUnderWay})
 	}
 	effects := []core.Effect{core.StopTimer{Timer: timerAttempt}, core.StopTimer{Timer: timerUpdate}}
+	effects = append(effects, m.giveUpSends()...)
 	return append(effects, m.send(requests.Deregister(m.known.Location))...)
 }
 

@@ -259,6 +259,8 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		s.runtime.Publish(effect.Snapshot)
 	case Answer:
 		s.answer(effect)
+	case AnswerSend:
+		effect.To <- effect.Outcomes // it has room for one value
 	case Warn:
 		if s.runtime.Warn != nil {
 			s.runtime.Warn(effect.Server, effect.Shed)

@@ -78,6 +78,7 @@ func (m *Machine) respawn(now time.Time, role core.Role) {
 		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
 		m.announceAgain()
 		m.answerWritesAgain()
+		m.endUncollected()
 	}
 }
 

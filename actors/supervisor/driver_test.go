@@ -29,6 +29,7 @@ type driver struct {
 	begun   []time.Time // attempts: incarnations, and repeated requests on a link
 	began   map[messages.Epoch]time.Time
 	events  []messages.Event
+	sends   []messages.SendOutcome
 	answers []messages.ErrorCode
 	causes  []error // of the answers
 	stopped *messages.Stopped
@@ -186,6 +187,8 @@ func (d *driver) note(effect core.Effect) {
 		d.events = append(d.events, effect.Event)
 	case Answer:
 		d.answers, d.causes = append(d.answers, effect.Code), append(d.causes, effect.Cause)
+	case AnswerSend:
+		d.sends = append(d.sends, effect.Outcomes...)
 	case Finish:
 		d.stopped = &effect.Stopped
 	case Publish, Respawn:

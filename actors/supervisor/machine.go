@@ -71,6 +71,7 @@ type Machine struct {
 	sessions  sessions
 	states    states
 	writes    writes
+	sends     sends
 
 	memory *Memory
 	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
@@ -182,6 +183,10 @@ func (m *Machine) call(now time.Time, in any) {
 		m.clockStepped(now)
 	case messages.CallRequest:
 		m.called(now, in)
+	case messages.SendRequest:
+		m.send(now, in)
+	case messages.SendAnswered:
+		m.sendAnswered(in)
 	case messages.Stop:
 		m.stopAll(now, in)
 	case messages.Deregistered:
@@ -227,6 +232,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.changeAsked(now, ofAccess(in))
 	case messages.WriteAnswered:
 		m.writeAnswered(in)
+	case messages.SendCollected:
+		m.sendCollected(in)
 	case messages.InstancesChanged:
 		m.announce(true)
 	case core.Persisted:

@@ -13,6 +13,7 @@ func (m *Machine) settle() {
 		m.enter(m.overall())
 	}
 	m.announceSessions()
+	m.endSends()
 	m.publish()
 }
 

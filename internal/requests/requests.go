@@ -76,6 +76,13 @@ func Deregister(location []string) messages.Request {
 	return messages.Request{Code: messages.DELETE, Path: location}
 }
 
+// Send returns a Send (section 6.4.6), below the path of the server's URI.
+func Send(server uri.URI, format messages.Format, payload []byte) messages.Request {
+	return messages.Request{
+		Code: messages.POST, Path: below(server, "dp"), Query: slices.Clone(server.Query), ContentFormat: &format, Payload: payload,
+	}
+}
+
 // Bootstrap returns a Bootstrap-Request (section 6.1.7), with the preferred
 // content format unless that is nil.
 func Bootstrap(server uri.URI, endpoint string, preferred *messages.Format) messages.Request {

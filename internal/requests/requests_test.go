@@ -53,6 +53,7 @@ func TestRequests(t *testing.T) {
 		"0.02 /rd/5?b=UQ":                                        Update([]string{"rd", "5"}, nil, Binding("1.0", true), nil),
 		"0.02 /rd/5?b=U&Q":                                       Update([]string{"rd", "5"}, nil, Binding("1.1", true), nil),
 		"0.02 /rd/5?lt=90 40 </1>":                               Update([]string{"rd", "5"}, &lifetime, nil, []byte("</1>")),
+		"0.02 /a/b/dp?aid=1 112 x":                               Send(server, messages.FormatSenMLCBOR, []byte("x")),
 		"0.04 /rd/5":                                             Deregister([]string{"rd", "5"}),
 	} {
 		if got := describe(r); got != want {
@@ -71,7 +72,7 @@ func TestPathsAreJoined(t *testing.T) {
 	} {
 		server := parse(t, base)
 		for resource, r := range map[string]messages.Request{
-			"rd": Register(server, "gw", "1.1", time.Minute, false, nil), "bs": Bootstrap(server, "gw", nil),
+			"rd": Register(server, "gw", "1.1", time.Minute, false, nil), "bs": Bootstrap(server, "gw", nil), "dp": Send(server, 112, nil),
 		} {
 			if got := "/" + strings.Join(r.Path, "/"); got != want+"/"+resource {
 				t.Errorf("%s: %s", base, got)
@@ -192,6 +193,7 @@ func TestWhatFitsCanBeSent(t *testing.T) {
 		pct := messages.Format(rapid.Uint16().Draw(rt, "pct"))
 		if CheckManagement(u, true) == nil {
 			encodes(rt, Register(u, name, version, lifetime, true, []byte("</1>")))
+			encodes(rt, Send(u, messages.FormatSenMLCBOR, []byte("x")))
 		}
 		if CheckBootstrap(u) == nil {
 			encodes(rt, Bootstrap(u, name, &pct))
