@@ -66,7 +66,12 @@ func (brokenContext) Done() <-chan struct{} {
 
 // run carries a command line out.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{ctx: ctx, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, lookupEnv: noEnv}
+	return runWith(ctx, strings.NewReader(""), args, stdout, stderr)
+}
+
+// runWith does so with an input.
+func runWith(ctx context.Context, stdin io.Reader, args []string, stdout, stderr io.Writer) int {
+	p := &program{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: noEnv}
 	return p.dispatch(args)
 }
 
@@ -105,11 +110,17 @@ type process struct {
 // start runs a command line on a goroutine of its own until stop.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, strings.NewReader(""), args...)
+}
+
+// startWith does so with an input.
+func startWith(t *testing.T, stdin io.Reader, args ...string) *process {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	p := &process{t: t, stop: stop, lines: json.NewDecoder(r), ended: make(chan int, 1)}
 	go func() {
-		exit := run(ctx, args, w, io.Discard)
+		exit := runWith(ctx, stdin, args, w, io.Discard)
 		_ = w.Close()
 		p.ended <- exit
 	}()

@@ -31,12 +31,20 @@ func (r renderer) event(e holdfast.Event) {
 }
 
 // line prints one line. What a peer said cannot steer the terminal.
-func (r renderer) line(at time.Time, colour, word, text string) {
+func (r renderer) line(at time.Time, colour, word, text string) { r.block(at, colour, word, text, nil) }
+
+// block prints a line and a table below it, which nothing else comes between.
+func (r renderer) block(at time.Time, colour, word, text string, table []string) {
 	word = fmt.Sprintf("%-10s", printable(word))
 	if r.coloured && colour != "" {
 		word = "\x1b[" + colour + "m" + word + "\x1b[0m"
 	}
-	fmt.Fprintf(r.out, "%s %s %s\n", at.Format(time.TimeOnly), word, printable(text))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s\n", at.Format(time.TimeOnly), word, printable(text))
+	for _, row := range table {
+		b.WriteString("    " + printable(row) + "\n")
+	}
+	fmt.Fprint(r.out, b.String())
 }
 
 func printable(text string) string {

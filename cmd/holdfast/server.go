@@ -2,15 +2,21 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/definitions"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -20,6 +26,7 @@ type serverOptions struct {
 	advertise               string // host:port of the management server for clients
 	pskFile                 string
 	keys                    keys
+	definitions             string // directory
 	nosec, asJSON           bool
 }
 
@@ -41,15 +48,18 @@ func (p *program) runServer(args []string) int {
 	if !ok {
 		return exit
 	}
-	errs, ok := unlessEnded(p, o.readKeys)
+	files, ok := unlessEnded(p, o.read)
 	if !ok {
 		return exitDone // as asked
 	}
-	if len(errs) > 0 {
-		for _, err := range errs {
+	if len(files.errs) > 0 {
+		for _, err := range files.errs {
 			p.complain("%v", err)
 		}
 		return exitConfig
+	}
+	for _, w := range files.warnings {
+		p.complain("warning: %v", w)
 	}
 	management, err := net.ListenPacket("udp", o.listen)
 	if err != nil {
@@ -62,7 +72,7 @@ func (p *program) runServer(args []string) int {
 		p.complain("%v", err)
 		return exitFailed
 	}
-	return p.serve(o, management, bootstrap)
+	return p.serve(o, files.registry, management, bootstrap)
 }
 
 // serverOptions parses the flags. When it is not ok, the command ends with the
@@ -75,6 +85,7 @@ func (p *program) serverOptions(args []string) (o serverOptions, exit int, ok bo
 	fs.StringVar(&o.advertise, "advertise", "", "`HOST:PORT` by which clients reach the management server (default: where it listens)")
 	fs.StringVar(&o.pskFile, "psk-file", "", "`FILE` with a line ID:HEX for each pre-shared key")
 	fs.Func("psk", "pre-shared key `ID:HEX`, repeatable; for trial keys only, as everyone on the machine can read it", o.keys.add)
+	fs.StringVar(&o.definitions, "definitions", "", "`DIR` with definitions of objects, XML files of the OMA's registry, for names, types and units of more than the objects of LwM2M itself")
 	fs.BoolVar(&o.nosec, "nosec", false, "serve plain CoAP")
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object a line")
 	if exit, ok := p.parse(fs, args, 0); !ok {
@@ -123,6 +134,53 @@ func (o serverOptions) withDefaults() serverOptions {
 	return o
 }
 
+// serverFiles is what the files that flags name hold.
+type serverFiles struct {
+	registry *lwm2m.Registry
+	errs     []error // everything that is wrong
+	warnings []error // and that the server does without
+}
+
+// read reads the files.
+func (o serverOptions) read() serverFiles {
+	files := definedIn(o.definitions)
+	files.errs = append(files.errs, o.readKeys()...)
+	return files
+}
+
+// definedIn reads the definitions of a directory, which come to those of LwM2M's own objects. A
+// copy of the registry has files that define nothing: one that cannot be used is a
+// warning, and only a directory without any that can is wrong.
+func definedIn(dir string) serverFiles {
+	if dir == "" {
+		return serverFiles{registry: objects.Core()}
+	}
+	defs, _, err := definitions.LoadFS(os.DirFS(dir), "*.xml")
+	var faults definitions.Faults
+	var wrong []error
+	if errors.As(err, &faults) {
+		for _, f := range faults {
+			wrong = append(wrong, fmt.Errorf("%s: %w", dir, f))
+		}
+	}
+	if len(defs) == 0 {
+		return serverFiles{errs: wrong}
+	}
+	return serverFiles{registry: withCore(defs), warnings: wrong}
+}
+
+// withCore adds the definitions of LwM2M's own objects to those of others.
+func withCore(defs []lwm2m.ObjectDef) *lwm2m.Registry {
+	core := objects.Core()
+	var all []lwm2m.ObjectDef
+	for id := range uint16(lwm2m.MaxID) {
+		if def, known := core.Object(id); known {
+			all = append(all, *def)
+		}
+	}
+	return lwm2m.NewRegistry(append(all, defs...)...)
+}
+
 // readKeys adds the keys of the file and returns everything that is wrong.
 func (o serverOptions) readKeys() []error {
 	if o.pskFile == "" {
@@ -135,10 +193,9 @@ func (o serverOptions) readKeys() []error {
 	return errs
 }
 
-// serve runs the servers until the program's context ends.
-func (p *program) serve(o serverOptions, management, bootstrap net.PacketConn) int {
+// serve runs the servers until the program's context ends, or somebody quits.
+func (p *program) serve(o serverOptions, registry *lwm2m.Registry, management, bootstrap net.PacketConn) int {
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{MaxHistory: maxHistory})
-	defer server.Close()
 	manage := server.ServeManagement(management, o.security())
 	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise, secret: o.keys.secret()}
 	if accounts.advertise == "" {
@@ -146,10 +203,24 @@ func (p *program) serve(o serverOptions, management, bootstrap net.PacketConn) i
 	}
 	accounts.setAll(o.keys)
 	boot := server.ServeBootstrap(bootstrap, o.security())
-	log := p.serverLog(server, o.asJSON)
+
+	ctx, quit := context.WithCancel(p.ctx)
+	defer quit()
+	inner := *p
+	at := p.openPrompt()
+	if at != nil {
+		defer at.leave(p)
+		defer context.AfterFunc(ctx, at.restore)() // a second signal ends the process at once
+		inner = at.of(p)
+	}
+	commands := inner.console(server, registry, o.asJSON, quit)
+	defer commands.Close()
+	defer server.Close()
+	log := inner.serverLog(server, commands, o.asJSON)
 	log.listening("management", o.scheme()+"://"+manage.Addr().String())
 	log.listening("bootstrap", o.scheme()+"://"+boot.Addr().String())
-	log.follow(p.ctx)
+	inner.readCommands(commands, at, quit)
+	log.follow(ctx)
 	return exitDone
 }
 

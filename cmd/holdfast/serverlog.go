@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/cmd/holdfast/internal/console"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -21,26 +22,30 @@ type serverRecord struct {
 	Answer   string    `json:"answer,omitempty"`   // "2.01"
 	Steps    int       `json:"steps,omitempty"`    // of a bootstrap
 	Error    string    `json:"error,omitempty"`    // of a bootstrap
+	Value    any       `json:"value,omitempty"`    // of a send: its samples
+
+	table []string // of the same
 }
 
 // serverLog prints what an embedded server sees.
 type serverLog struct {
-	server *lwm2mtest.Server
-	print  func(serverRecord)
+	server   *lwm2mtest.Server
+	commands *console.Console
+	print    func(serverRecord)
 
 	seen       int // records of the history
 	bootstraps int // ended, and seen
 }
 
-func (p *program) serverLog(server *lwm2mtest.Server, asJSON bool) *serverLog {
-	l := &serverLog{server: server}
+func (p *program) serverLog(server *lwm2mtest.Server, commands *console.Console, asJSON bool) *serverLog {
+	l := &serverLog{server: server, commands: commands}
 	if asJSON {
 		encode := jsonLines(p.stdout)
 		l.print = func(r serverRecord) { encode(r) }
 		return l
 	}
 	out := renderer{out: p.stdout, coloured: p.coloured(p.stdout)}
-	l.print = func(r serverRecord) { out.line(r.Time, r.colour(), r.Type, r.text()) }
+	l.print = func(r serverRecord) { out.block(r.Time, r.colour(), r.Type, r.text(), r.table) }
 	return l
 }
 
@@ -72,6 +77,9 @@ func (l *serverLog) printRequests() {
 		}
 		if r.Answer != 0 {
 			record.Answer = r.Answer.String()
+		}
+		if r.Kind == lwm2mtest.Send {
+			record.Value, record.table = l.commands.Sent(r)
 		}
 		l.print(record)
 	}

@@ -20,11 +20,8 @@ func sameTerminal(a, b io.Writer) bool {
 
 // terminalBehind finds the terminal that output goes to.
 func terminalBehind(w io.Writer) (terminal os.FileInfo, is bool) {
-	if o, streams := w.(*output); streams {
-		w = o.to
-	}
-	f, ok := w.(*os.File)
-	if !ok {
+	f := fileBehind(w)
+	if f == nil {
 		return nil, false
 	}
 	info, err := f.Stat()
@@ -32,6 +29,18 @@ func terminalBehind(w io.Writer) (terminal os.FileInfo, is bool) {
 		return nil, false
 	}
 	return info, answers(f, isTerminal)
+}
+
+// fileBehind finds the file that output goes to, or nil.
+func fileBehind(w io.Writer) *os.File {
+	if o, streams := w.(*output); streams {
+		w = o.to
+	}
+	if s, edited := w.(screen); edited {
+		return s.file
+	}
+	f, _ := w.(*os.File)
+	return f
 }
 
 func isNull(info os.FileInfo) bool {

@@ -8,3 +8,10 @@ func isTerminal(fd uintptr) bool {
 	_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
 	return err == nil
 }
+
+// inForeground reports whether the process may read from a terminal without being
+// stopped for it. One that is not its controlling terminal stops nobody.
+func inForeground(fd uintptr) bool {
+	group, err := unix.IoctlGetUint32(int(fd), unix.TIOCGPGRP)
+	return err != nil || int(group) == unix.Getpgrp()
+}

@@ -25,10 +25,17 @@ func openFor(t *testing.T, path string, flag int) *os.File {
 // newTerminal makes a pseudo-terminal (pts(4)).
 func newTerminal(t *testing.T) *os.File {
 	t.Helper()
+	_, terminal := openTerminal(t)
+	return terminal
+}
+
+// openTerminal makes one, and returns the side of the person as well.
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
 	if _, err := os.Stat("/dev/ptmx"); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("this machine has no pseudo-terminals")
 	}
-	master := openFor(t, "/dev/ptmx", os.O_RDWR|unix.O_NOCTTY)
+	master = openFor(t, "/dev/ptmx", os.O_RDWR|unix.O_NOCTTY)
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +43,7 @@ func newTerminal(t *testing.T) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return openFor(t, fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY)
+	return master, openFor(t, fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY)
 }
 
 // Somebody reads at a terminal, and at no other device: neither colours nor waiting

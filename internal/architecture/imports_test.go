@@ -25,6 +25,7 @@ var importRules = []rule{
 			{"lwm2m/path.go": imports("pgregory.net/rapid")},
 			{"config.go": imports("example.org/unknown")},
 			{"config.go": imports("github.com/goccy/go-yaml")},
+			{"cmd/holdfast/main.go": imports("golang.org/x/term")},
 			{"metrics.go": imports("github.com/prometheus/client_golang/prometheus")},
 			{"client.go": imports("github.com/rs/zerolog")},
 			{"config_test.go": imports("example.org/unknown")},
@@ -36,6 +37,7 @@ var importRules = []rule{
 			{"interop/peer/dtls_test.go": imports("github.com/pion/dtls/v2")},
 			{"internal/coap/decode.go": imports("github.com/plgd-dev/go-coap/v3/udp/coder")},
 			{"lwm2m/path_test.go": imports("pgregory.net/rapid", self+"/lwm2m")},
+			{"cmd/holdfast/prompt.go": imports("golang.org/x/term")},
 		},
 	},
 	{
@@ -64,7 +66,7 @@ var importRules = []rule{
 			{"internal/store/save.go": imports(self + "/" + harness + "/matrix")},
 		},
 		accepted: []sample{
-			{"cmd/holdfast/main.go": imports("os", self, self+"/configfile", self+"/control", self+"/lwm2mtest")},
+			{"cmd/holdfast/main.go": imports("os", self, self+"/configfile", self+"/control", self+"/lwm2m/objects", self+"/lwm2mtest")},
 			{"control/server.go": imports("net/http", self, self+"/internal/clientview")},
 			{"lwm2mtest/server.go": imports(self+"/internal/coap", self+"/lwm2m")},
 			{"messages/event.go": imports(self+"/lwm2m", self+"/lwm2m/uri")},
@@ -166,8 +168,11 @@ var dependencies = []dependency{
 	{
 		module: "golang.org/x/sys",
 		files:  []string{"internal/bootclock/clock_*.go", "internal/wallclock/waiter_linux.go", "cmd/holdfast/terminal_linux.go"},
-		tests:  []string{"internal/store/*.go", "internal/wallclock/waiter_linux_test.go", "cmd/holdfast/terminal_linux_test.go"},
+		tests:  []string{"internal/store/*.go", "internal/wallclock/waiter_linux_test.go", "cmd/holdfast/terminal_linux_test.go", "cmd/holdfast/prompt_linux_test.go"},
 	},
+	// A line that is typed at the server: history, completion, and what is printed meanwhile
+	// above it.
+	{module: "golang.org/x/term", files: []string{"cmd/holdfast/prompt.go"}},
 	// Questions to name servers, and the name server of tests.
 	{
 		module: "golang.org/x/net/dns/dnsmessage",
@@ -256,8 +261,9 @@ var layers = []layer{
 	{[]string{"control"}, []string{".", "internal/clientview", "internal/descriptors", "internal/journal", "internal/localaddr", "messages"}},
 	// Faults of the demo are made in the network, the server, the
 	// configuration or real files, never inside the client.
-	{[]string{"cmd/holdfast"}, []string{".", "configfile", "control", "lwm2mtest", "cmd/holdfast/..."}},
-	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2mtest", "cmd/holdfast/..."}},
+	// The commands of its server have the paths, values and definitions of lwm2m.
+	{[]string{"cmd/holdfast"}, []string{".", "configfile", "control", "lwm2m", "lwm2m/...", "lwm2mtest", "cmd/holdfast/..."}},
+	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2m", "lwm2m/...", "lwm2mtest", "cmd/holdfast/..."}},
 	// It writes Go and runs no client.
 	{[]string{"cmd/lwm2mgen"}, []string{"lwm2m", "lwm2m/..."}},
 	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},

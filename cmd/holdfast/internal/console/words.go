@@ -1,0 +1,76 @@
+package console
+
+import (
+	"errors"
+	"strings"
+)
+
+// word is one word of a line, without its quotes.
+type word struct {
+	text  string
+	start int // offset in the line
+}
+
+var errOpenQuote = errors.New("a quote is not closed")
+
+// cut divides a line into words at blanks. Blanks stand in double quotes, anywhere in a
+// word, and in single quotes at its beginning: in the middle these are themselves, as
+// the arguments of an Execute have them. In double quotes a backslash takes the next
+// character as it is. open says that a quote is not closed.
+func cut(line string) (words []word, open bool) {
+	for at := 0; at < len(line); {
+		if line[at] == ' ' || line[at] == '\t' {
+			at++
+			continue
+		}
+		text, end, unclosed := nextWord(line[at:])
+		words = append(words, word{text, at})
+		at, open = at+end, unclosed
+	}
+	return words, open
+}
+
+// nextWord reads one word, and returns where it ends.
+func nextWord(rest string) (text string, end int, open bool) {
+	var b strings.Builder
+	var quote byte
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == '"' && c == '\\' && i+1 < len(rest):
+			i++
+			b.WriteByte(rest[i])
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"', c == '\'' && i == 0:
+			quote = c
+		case c == ' ' || c == '\t':
+			return b.String(), i, false
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String(), len(rest), quote != 0
+}
+
+// split returns the words of a whole line.
+func split(line string) ([]string, error) {
+	cutUp, open := cut(line)
+	if open {
+		return nil, errOpenQuote
+	}
+	words := make([]string, len(cutUp))
+	for i, w := range cutUp {
+		words[i] = w.text
+	}
+	return words, nil
+}
+
+// quoted writes a word so that it is one.
+func quoted(text string) string {
+	if text != "" && !strings.ContainsAny(text, " \t\"") && text[0] != '\'' {
+		return text
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
