@@ -7,7 +7,8 @@
 //     faults that depend on a packet's content;
 //   - [Server], a management server and a bootstrap server in one, over any
 //     [net.PacketConn], without security or over DTLS with pre-shared keys or
-//     certificates, which can be told to misbehave;
+//     certificates, which has every operation of device management, observes
+//     ([ObserveRelation]), and can be told to misbehave;
 //   - [Probe], a recorder of the messages that actors receive, with [Expect].
 //
 // Everything runs on the time package, and so within a bubble of

@@ -35,7 +35,7 @@ func FuzzServerDatagram(f *testing.F) {
 		c.message(lwm2m.CodePOST, []string{"rd", "1"}, nil, ""),
 		c.message(lwm2m.CodeDELETE, []string{"rd", "1"}, nil, ""),
 		c.message(lwm2m.CodePOST, []string{"bs"}, []string{"ep=gw", "pct=112"}, ""),
-		coap.Reset(1), coap.EmptyACK(2),
+		coap.Reset(1), coap.EmptyACK(2), c.notification(coap.Message{Token: make([]byte, 8)}, coap.CON, 3, 2, "x"),
 	} {
 		data, err := coap.Encode(m)
 		if err != nil {
@@ -55,10 +55,36 @@ func FuzzServerDatagram(f *testing.F) {
 				s.locked(func(b *batch) { v.dispatch(b, clientAddrPort, bytes.Clone(data)) })
 			}
 		}
+		o := observedFor(t, s, services[0])
+		for _, data := range [][]byte{first, second} {
+			s.locked(func(b *batch) { services[0].dispatch(b, clientAddrPort, asNotification(o, data)) })
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// observedFor is an observation of a client that has registered, and accepted it.
+func observedFor(t *testing.T, s *Server, v *Service) *ObserveRelation {
+	c := &client{mid: 60000}
+	s.locked(func(b *batch) { v.dispatch(b, clientAddrPort, must(coap.Encode(c.registerMessage("observed")))(t)) })
+	o := &ObserveRelation{Endpoint: "observed", server: s, queue: make(chan Notification, notificationQueue)}
+	must(s.admitObservation(o))(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.begun = true
+	return o
+}
+
+// asNotification makes a message with the token of an observation of a datagram.
+func asNotification(o *ObserveRelation, data []byte) []byte {
+	m := append([]byte{0x48, byte(lwm2m.CodeContent), 0xee, byte(len(data))}, o.token...)
+	if len(data) > 4 {
+		m[0] |= data[0] & 0x30 // CON, NON, ACK or RST
+		m = append(m, data[4+min(int(data[0]&0xf), len(data)-4):]...)
+	}
+	return m
 }
 
 // FuzzRecords throws datagrams at the demultiplexer of DTLS.
