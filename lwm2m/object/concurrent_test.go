@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -236,7 +237,8 @@ func writeAndRead(t *rapid.T, object *Typed[everything], i *Instance[everything]
 		}
 	}
 	// The struct says the same.
-	fresh, err := object.instance(0, i.Get(), i.Get())
+	now := i.Get()
+	fresh, err := object.instance(0, reflect.ValueOf(&now).Elem(), reflect.ValueOf(&now).Elem())
 	if err != nil {
 		t.Fatal(err)
 	}

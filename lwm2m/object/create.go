@@ -9,7 +9,7 @@ import (
 
 // Create prepares an instance, where [OnCreate] allows it: what that returns, with the
 // values of the server.
-func (t *Typed[T]) Create(ctx context.Context, instance uint16, resources []lwm2m.Resource) (Commit, error) {
+func (t *core) Create(ctx context.Context, instance uint16, resources []lwm2m.Resource) (Commit, error) {
 	if t.hooks.create == nil {
 		return nil, Refuse(lwm2m.CodeMethodNotAllowed, "servers create no instances of this object")
 	}
@@ -30,9 +30,8 @@ func (t *Typed[T]) Create(ctx context.Context, instance uint16, resources []lwm2
 }
 
 // fill makes an instance with a server's values.
-func (t *Typed[T]) fill(instance uint16, initial T, resources []lwm2m.Resource) (*Instance[T], error) {
-	value := copyOf(t.plan, &initial)
-	v := reflect.ValueOf(&value).Elem()
+func (t *core) fill(instance uint16, initial reflect.Value, resources []lwm2m.Resource) (*record, error) {
+	v := t.plan.copyOf(initial)
 	for _, r := range resources {
 		f, found := t.plan.field(r.ID)
 		if !found {
@@ -45,14 +44,14 @@ func (t *Typed[T]) fill(instance uint16, initial T, resources []lwm2m.Resource) 
 			return nil, err
 		}
 	}
-	if err := validate(&value); err != nil {
+	if err := validate(v); err != nil {
 		return nil, err
 	}
-	return t.instance(instance, initial, value)
+	return t.instance(instance, initial, v)
 }
 
 // Delete removes an instance, where [OnDelete] allows it.
-func (t *Typed[T]) Delete(ctx context.Context, instance uint16) error {
+func (t *core) Delete(ctx context.Context, instance uint16) error {
 	if t.hooks.remove == nil {
 		return Refuse(lwm2m.CodeMethodNotAllowed, "servers delete no instances of this object")
 	}
@@ -60,7 +59,7 @@ func (t *Typed[T]) Delete(ctx context.Context, instance uint16) error {
 	if !found {
 		return Refuse(lwm2m.CodeNotFound, "there is no such instance")
 	}
-	if err := t.hooks.remove(ctx, instance, i.Get()); err != nil {
+	if err := t.hooks.remove(ctx, instance, t.plan.copyOf(i.state.Load().v)); err != nil {
 		return err
 	}
 	if !t.take(i) {

@@ -13,13 +13,13 @@ import (
 // Read returns what the struct holds and, computed now, what its functions return. Of a
 // whole instance it leaves out what cannot be computed; when that is what is asked
 // for, the error is that of the function.
-func (t *Typed[T]) Read(ctx context.Context, target lwm2m.Path) ([]lwm2m.Resource, error) {
+func (t *core) Read(ctx context.Context, target lwm2m.Path) ([]lwm2m.Resource, error) {
 	i, found := t.table.find(target.Instance())
 	if !found {
 		return nil, nil
 	}
 	s := i.state.Load()
-	v := reflect.ValueOf(&s.value).Elem()
+	v := s.v
 	if target.Len() == 2 {
 		return t.plan.readAll(ctx, v, s.frozen.Resources)
 	}
@@ -77,7 +77,7 @@ func (f *field) read(ctx context.Context, function reflect.Value) ([]lwm2m.Resou
 }
 
 // Execute calls the function of a resource.
-func (t *Typed[T]) Execute(ctx context.Context, target lwm2m.Path, args lwm2m.Arguments) error {
+func (t *core) Execute(ctx context.Context, target lwm2m.Path, args lwm2m.Arguments) error {
 	i, found := t.table.find(target.Instance())
 	f, defined := t.plan.field(target.Resource())
 	switch {
@@ -86,7 +86,7 @@ func (t *Typed[T]) Execute(ctx context.Context, target lwm2m.Path, args lwm2m.Ar
 	case f.shape != shapeExecutable:
 		return Refuse(lwm2m.CodeMethodNotAllowed, target.String()+" cannot be executed")
 	}
-	function := f.of(reflect.ValueOf(&i.state.Load().value).Elem())
+	function := f.of(i.state.Load().v)
 	if function.IsNil() {
 		return Refuse(lwm2m.CodeNotFound, target.String()+" is not there")
 	}
@@ -99,8 +99,8 @@ type validator interface{ Validate() error }
 
 // validate asks a struct whether it may become the instance. An error that says
 // nothing else is 4.00 Bad Request.
-func validate(value any) error {
-	v, ok := value.(validator)
+func validate(value reflect.Value) error {
+	v, ok := value.Addr().Interface().(validator)
 	if !ok {
 		return nil
 	}

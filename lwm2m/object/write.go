@@ -9,15 +9,14 @@ import (
 )
 
 // change is a server's write that has been prepared.
-type change[T any] struct {
-	from *state[T] // what it was prepared on
-	to   *state[T]
-	v    reflect.Value // of what to holds
+type change struct {
+	from *state // what it was prepared on
+	to   *state
 }
 
 // Write prepares a change on a copy. Values that T cannot hold, or that its method
 // Validate refuses, refuse it.
-func (t *Typed[T]) Write(_ context.Context, c Change) (Commit, error) {
+func (t *core) Write(_ context.Context, c Change) (Commit, error) {
 	i, found := t.table.find(c.Instance)
 	if !found {
 		return nil, Refuse(lwm2m.CodeNotFound, lwm2m.PathOf(t.plan.def.ID, c.Instance).String()+" is not there")
@@ -29,41 +28,36 @@ func (t *Typed[T]) Write(_ context.Context, c Change) (Commit, error) {
 	return func(ctx context.Context) error { return i.commit(ctx, c, prepared) }, nil
 }
 
-func (i *Instance[T]) prepare(c Change) (*change[T], error) {
+func (i *record) prepare(c Change) (*change, error) {
 	p, err := i.apply(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := validate(&p.to.value); err != nil {
+	if err := validate(p.to.v); err != nil {
 		return nil, err
 	}
 	// Validate may have changed the values, for instance to the nearest that will do.
-	i.owner.plan.detach(p.v)
-	if _, _, err := i.owner.plan.paint(p.v, p.from.image, nil); err != nil {
+	i.owner.plan.detach(p.to.v)
+	if _, _, err := i.owner.plan.paint(p.to.v, p.from.image, nil); err != nil {
 		return nil, forServer(located(i.path, err))
 	}
 	return p, nil
 }
 
 // apply makes the change on a copy of what the instance is.
-func (i *Instance[T]) apply(c Change) (*change[T], error) {
+func (i *record) apply(c Change) (*change, error) {
 	from := i.state.Load()
-	to, v := i.draft(from)
-	var initial reflect.Value
-	if i.initial != nil {
-		own := copyOf(i.owner.plan, i.initial)
-		initial = reflect.ValueOf(&own).Elem()
-	}
-	if err := i.owner.plan.apply(v, initial, c); err != nil {
+	to := i.draft(from)
+	if err := i.owner.plan.apply(to.v, i.initial, c); err != nil {
 		return nil, forServer(located(i.path, err))
 	}
-	return &change[T]{from, to, v}, nil
+	return &change{from, to}, nil
 }
 
 // commit carries out a change. What the instance has become since it was prepared stays,
 // but for what the change writes. Of the commits that call the application one goes on at a
 // time; no lock is held meanwhile.
-func (i *Instance[T]) commit(ctx context.Context, c Change, p *change[T]) error {
+func (i *record) commit(ctx context.Context, c Change, p *change) error {
 	if i.owner.hooks.write == nil {
 		return i.replace(c, p)
 	}
@@ -78,7 +72,7 @@ func (i *Instance[T]) commit(ctx context.Context, c Change, p *change[T]) error 
 		}
 	}
 	plan := i.owner.plan
-	if err := i.owner.hooks.write(ctx, i.ID(), copyOf(plan, &p.from.value), copyOf(plan, &p.to.value)); err != nil {
+	if err := i.owner.hooks.write(ctx, i.path.Instance(), plan.copyOf(p.from.v), plan.copyOf(p.to.v)); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -88,7 +82,7 @@ func (i *Instance[T]) commit(ctx context.Context, c Change, p *change[T]) error 
 }
 
 // replace swaps the states.
-func (i *Instance[T]) replace(c Change, p *change[T]) (err error) {
+func (i *record) replace(c Change, p *change) (err error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.removed.Load() {
@@ -99,7 +93,7 @@ func (i *Instance[T]) replace(c Change, p *change[T]) (err error) {
 			return err
 		}
 	}
-	return forServer(i.store(p.to, p.v))
+	return forServer(i.store(p.to))
 }
 
 // apply makes a change on a struct that shares nothing. initial has what values go back
@@ -149,7 +143,7 @@ func (p *plan) reset(v, initial reflect.Value, resources []lwm2m.Resource) {
 		switch {
 		case !f.writable() || mentioned:
 		case f.shape == shapePlain:
-			f.of(v).Set(f.of(initial))
+			f.of(v).Set(f.copied(f.of(initial)))
 		default:
 			f.of(v).SetZero()
 		}
