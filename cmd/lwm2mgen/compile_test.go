@@ -35,12 +35,18 @@ func TestTheWholeRegistryCompiles(t *testing.T) {
 		t.Fatalf("%d files", len(files))
 	}
 	inModule(t, files, "vet", "./all")
+	if !testing.Short() {
+		inModule(t, files, "run", unoptimised, ".")
+	}
 }
+
+// unoptimised makes the compiler spend no time on a program that runs once.
+const unoptimised = "-gcflags=example.org/generated/...=-N -l"
 
 func TestGeneratedCompiles(t *testing.T) {
 	files := []string{"testdata/kinds.xml", "testdata/names.xml", "testdata/collide.xml", "testdata/executed.xml"}
 	inModule(t, files, "vet", "./...")
-	inModule(t, files, "run", ".")
+	inModule(t, files, "run", unoptimised, ".")
 }
 
 // inModule generates one package of all files, in a module of its own beside a program that
