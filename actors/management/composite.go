@@ -44,7 +44,11 @@ func (s session) readComposite(in messages.Inbound) answer {
 		if err != nil {
 			return done.refusal(lwm2m.Path{}, err)
 		}
-		return answer{Answer: answers.EncodeComposite(format, p)}
+		a := answer{Answer: answers.EncodeComposite(format, p)}
+		if in.Observe != nil {
+			done.observe(&a, in, targets, p)
+		}
+		return a
 	})
 }
 

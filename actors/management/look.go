@@ -2,6 +2,7 @@ package management
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/answers"
@@ -58,13 +59,12 @@ func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
 func (m *Machine) look(now time.Time, ob *reporting.Observation) []core.Effect {
 	s := session{Machine: m, peer: ob.Peer, now: now}
 	r := &reading{session: s}
-	for _, target := range ob.Targets {
-		if refusal := s.observable(ob, target); refusal != nil {
-			return m.expel(ob, now, *refusal)
-		}
-		if !ob.Composite || s.judgeRead(target) == nil {
-			r.sources = append(r.sources, s.sources(target)...)
-		}
+	if ob.Composite {
+		r.sources = s.composite(ob.Targets)
+	} else if refusal := s.judgeRead(ob.Targets[0]); refusal != nil {
+		return m.expel(ob, now, *refusal)
+	} else {
+		r.sources = s.sources(ob.Targets[0])
 	}
 	wanted := missing(r.sources)
 	if len(wanted) == 0 {
@@ -77,20 +77,9 @@ func (m *Machine) look(now time.Time, ob *reporting.Observation) []core.Effect {
 	return m.readLater(r, ob)
 }
 
-// observable refuses a target that is not there any more, or that the server may not
-// read any more. Of several, such a one is left out.
-func (s session) observable(ob *reporting.Observation, target lwm2m.Path) *answer {
-	if ob.Composite {
-		return nil
-	}
-	return s.judgeRead(target)
-}
-
-// judgeRead refuses to read a target, as a request for it would be.
+// judgeRead refuses to read a target that is not there any more, or that the server may
+// not read any more, as a request would be refused.
 func (s session) judgeRead(target lwm2m.Path) *answer {
-	if target.Len() == 0 {
-		return nil
-	}
 	return s.judge(task{path: target, op: opRead, object: s.catalog[target.Object()]})
 }
 
@@ -130,6 +119,9 @@ func (m *Machine) unseen(now time.Time, ob *reporting.Observation) []core.Effect
 func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []source) []core.Effect {
 	if !m.current(ob) {
 		return nil
+	}
+	if ob.Composite {
+		sources = slices.DeleteFunc(sources, source.refused)
 	}
 	p, err := content(sources)
 	if refusal := m.vanished(ob, sources, err); refusal != nil {
@@ -174,13 +166,17 @@ func (m *Machine) vanished(ob *reporting.Observation, sources []source, err erro
 	return nil
 }
 
+// encodeFor encodes what an observation says, in the format in which it began.
+func encodeFor(ob *reporting.Observation, p lwm2m.Payload) answers.Answer {
+	if ob.Composite {
+		return answers.EncodeComposite(ob.Format, p)
+	}
+	return answers.Encode(ob.Format, ob.Targets[0], p)
+}
+
 // report tells the server the values as they are now.
 func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Payload) []core.Effect {
-	target := lwm2m.Path{}
-	if !ob.Composite {
-		target = ob.Targets[0]
-	}
-	a := answers.Encode(ob.Format, target, p)
+	a := encodeFor(ob, p)
 	if a.Code != messages.Content {
 		return m.expel(ob, now, answer{Answer: a})
 	}

@@ -21,7 +21,7 @@ const (
 // the first that the server is told. Where there is no room it stays a Read, which an
 // answer without an Observe option says (RFC 7641 section 4.1).
 func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p lwm2m.Payload) {
-	if *in.Observe != observeBegin || a.Code != messages.Content || len(in.Key) > reporting.MaxKey {
+	if *in.Observe != observeBegin || a.Code != messages.Content || len(targets) == 0 || len(in.Key) > reporting.MaxKey {
 		return
 	}
 	ob, _ := s.observed.Begin(reporting.Spec{

@@ -302,3 +302,32 @@ func TestChangesByServersAreTold(t *testing.T) {
 		t.Errorf("attributes at %d paths of what is gone", n)
 	}
 }
+
+// A composite observation is told everything that it names, as far as it is there, by
+// the attributes of all of it.
+func TestObserveComposite(t *testing.T) {
+	g := newGauge(0)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	in := withBody(request(messages.FETCH, "/"), jsonF, `[{"n":"/4000/0/1"},{"n":"/4000/7/1"},{"n":"/3/0/0"},{"n":"/0/0/0"}]`)
+	in.Observe, in.Token, in.Key = new(uint32(observeBegin)), []byte("c"), "FETCH"
+	if reply := d.ask(in); reply.Observe == nil || *reply.ContentFormat != jsonF {
+		t.Fatalf("%v %s", reply.Code, reply.Payload)
+	}
+	d.attributes(weight, "pmin=2", "pmax=60")
+	d.attributes("/3/0/0", "pmin=5")
+	d.set(g, 0, 8)
+	d.sleep(time.Minute)
+	g.tree.PutInstance(shelfID, lwm2m.Instance{ID: 7, Resources: []lwm2m.Resource{{ID: 1, Value: lwm2m.Float(9)}}})
+	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID)}})
+	first := `[{"bn":"/","n":"3/0/0","vs":""},{"n":"4000/0/1","v":8}]`
+	last := `[{"bn":"/","n":"3/0/0","vs":""},{"n":"4000/0/1","v":8},{"n":"4000/7/1","v":9}]`
+	wantTold(t, d, "5 c "+first, "60 c "+last)
+	g.tree.DeleteInstance(shelfID, 7)
+	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID)}})
+	d.sleep(5 * time.Second)
+	wantTold(t, d, "65 c "+first)
+	in.Observe = new(uint32(observeEnd))
+	if reply := d.ask(in); reply.Observe != nil || reply.Code != messages.Content || d.m.observed.Len() != 0 {
+		t.Errorf("cancelled: %v, %d observations", reply.Code, d.m.observed.Len())
+	}
+}
