@@ -24,6 +24,7 @@ type desk struct {
 	timers map[core.Timer]time.Time
 	disk   map[string][]byte
 	writes int
+	calls  int
 
 	outcome  messages.NotifyOutcome // of notifications; 0 for none yet
 	replies  []messages.Reply
@@ -34,6 +35,7 @@ type desk struct {
 	unloaded bool              // the store does not answer LoadRecord
 	failing  bool              // the store cannot write
 	ids      uint64
+	hang     func(Call) bool // the handler does not return
 }
 
 // server1 is whom most tests are about.
@@ -98,6 +100,9 @@ func (d *desk) carryOut(effects []core.Effect) {
 		case core.Tell:
 			then = append(then, d.tell(e.Message)...)
 		case Call:
+			if d.calls++; d.hang != nil && d.hang(e) {
+				continue
+			}
 			done := make(chan Returned, 1)
 			go run(context.Background(), e, func(out Returned) { done <- out })
 			then = append(then, <-done)

@@ -25,7 +25,7 @@ func (m *Machine) attend(now time.Time) (effects []core.Effect) {
 	for ob := m.observed.Due(now); ob != nil; ob = m.observed.Due(now) {
 		effects = append(effects, m.act(now, ob)...)
 	}
-	return effects
+	return append(effects, m.readRounds(now)...)
 }
 
 func (m *Machine) setAlarm(now time.Time) []core.Effect {
@@ -58,44 +58,25 @@ func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
 // look reads the values of an observation: at once where they are in memory.
 func (m *Machine) look(now time.Time, ob *reporting.Observation) []core.Effect {
 	s := session{Machine: m, peer: ob.Peer, now: now}
-	r := &reading{session: s}
+	var sources []source
 	if ob.Composite {
-		r.sources = s.composite(ob.Targets)
+		sources = s.composite(ob.Targets)
 	} else if refusal := s.judgeRead(ob.Targets[0]); refusal != nil {
 		return m.expel(ob, now, *refusal)
 	} else {
-		r.sources = s.sources(ob.Targets[0])
+		sources = s.sources(ob.Targets[0])
 	}
-	wanted := missing(r.sources)
-	if len(wanted) == 0 {
-		return m.seen(now, ob, r.sources)
+	if len(missing(sources)) == 0 {
+		return m.seen(now, ob, sources)
 	}
-	if m.admit(ob.Peer, wanted...) != nil {
-		m.observed.Schedule(ob, now.Add(time.Second))
-		return nil
-	}
-	return m.readLater(r, ob)
+	m.readLater(ob, sources)
+	return nil
 }
 
 // judgeRead refuses to read a target that is not there any more, or that the server may
 // not read any more, as a request would be refused.
 func (s session) judgeRead(target lwm2m.Path) *answer {
 	return s.judge(task{path: target, op: opRead, object: s.catalog[target.Object()]})
-}
-
-// readLater has handlers read what is not in memory. The observation is not due meanwhile.
-func (m *Machine) readLater(r *reading, ob *reporting.Observation) []core.Effect {
-	w := m.observations[ob.ID]
-	w.reading, w.changed = true, false
-	j, timer := r.begin(messages.Inbound{})
-	r.then = func(done reading) answer { r.sources, r.now = done.sources, done.now; return answer{} }
-	j.late = func(a answer) []core.Effect {
-		if a.Code != messages.Empty { // the handler has failed, or not returned
-			return m.unseen(m.now, ob)
-		}
-		return m.seen(r.now, ob, r.sources)
-	}
-	return append([]core.Effect{timer}, r.next(j)...)
 }
 
 // current ends the reading of an observation; it reports whether that still is one.

@@ -87,6 +87,7 @@ type Machine struct {
 	now          time.Time                             // of this step
 	alarm        time.Time                             // for which timerObserve is set; zero for none
 	lastNote     uint64
+	rounds       map[roundOf]*rounds
 }
 
 // New returns a machine without a Server object, until the first
@@ -97,7 +98,7 @@ func New(config Config) *Machine {
 		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
 		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]pendingWrite{},
 		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
-		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, observations: map[uint64]*observation{},
+		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, rounds: map[roundOf]*rounds{}, observations: map[uint64]*observation{},
 	}
 }
 

@@ -331,3 +331,64 @@ func TestObserveComposite(t *testing.T) {
 		t.Errorf("cancelled: %v, %d observations", reply.Code, d.m.observed.Len())
 	}
 }
+
+// What is due at one instant is read together. A value that cannot be read keeps none of
+// the others from being told, and no request waits.
+func TestValuesAreReadInRounds(t *testing.T) {
+	var instances []uint16
+	for i := range uint16(100) {
+		instances = append(instances, i)
+	}
+	s := newShelf(shelfID, instances...)
+	d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
+	for _, i := range instances {
+		d.observe(strconv.Itoa(int(i)), "/4000/"+strconv.Itoa(int(i))+"/1")
+	}
+	s.hook = func(_ context.Context, what string) error {
+		if what == "read /4000/5/1" {
+			panic("the point is broken")
+		}
+		return nil
+	}
+	for _, i := range []uint16{3, 5, 99} {
+		s.tree.PutResource(shelfID, i, lwm2m.Resource{ID: 1, Value: lwm2m.Float(9)})
+	}
+	before := d.calls
+	d.sleep(3 * time.Second)
+	if n := d.calls - before; n != 3 {
+		t.Errorf("%d handlers for 3 rounds", n)
+	}
+	wantTold(t, d, "1 3 9", "1 99 9")
+	s.hook = nil
+	d.sleep(20 * time.Second)
+	wantTold(t, d, "11 5 9")
+}
+
+// A round whose handler hangs holds up neither requests nor other objects, and is read
+// again when its time is over.
+func TestHangingRound(t *testing.T) {
+	s, other := newShelf(shelfID, 0), newShelf(shelfID+1, 0)
+	d := newDesk(t, Config{Objects: []object.Object{s, other}}).registered()
+	d.observe("a", weight)
+	d.observe("b", "/4001/0/1")
+	var hung []Call
+	d.hang = func(c Call) bool {
+		if c.Object == object.Object(s) {
+			hung = append(hung, c)
+		}
+		return c.Object == object.Object(s)
+	}
+	for _, s := range []*shelf{s, other} {
+		s.tree.PutResource(s.id, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(9)})
+	}
+	d.sleep(5 * time.Second)
+	wantTold(t, d, "1 b 9")
+	if len(hung) != 1 {
+		t.Fatalf("%d handlers hang", len(hung))
+	}
+	d.sleep(6 * time.Second) // its time is over
+	d.hang = nil
+	d.step(Returned{ID: hung[0].ID, Reads: []Read{{}}})
+	d.sleep(15 * time.Second)
+	wantTold(t, d, "21 a 9")
+}

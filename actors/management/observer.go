@@ -145,7 +145,7 @@ func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect)
 		m.refreshAll(o)
 		effects = append(effects, m.keep(o)...)
 	}
-	m.noticed(lwm2m.PathOf(objects.Server))
+	m.noticed(lwm2m.Path{}) // what servers may read can have changed, too
 	return effects
 }
 

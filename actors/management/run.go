@@ -3,6 +3,7 @@ package management
 import (
 	"context"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
@@ -33,7 +34,7 @@ func perform(ctx context.Context, call Call, out *Returned) {
 	case reads:
 		out.Reads = make([]Read, len(do.targets))
 		for i, target := range do.targets {
-			out.Reads[i].Resources, out.Reads[i].Err = call.Object.Read(ctx, target)
+			out.Reads[i] = read(ctx, call.Object, target)
 		}
 	case write:
 		out.Commit, out.Err = call.Object.(object.Writer).Write(ctx, do.change)
@@ -46,4 +47,16 @@ func perform(ctx context.Context, call Call, out *Returned) {
 	case commit:
 		out.Err = do.carryOut(ctx)
 	}
+}
+
+// read reads one target. A panic is the outcome of that one, and not of the others.
+func read(ctx context.Context, o object.Object, target lwm2m.Path) (r Read) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			fault := panicked(target, reason)
+			r = Read{Err: &fault}
+		}
+	}()
+	r.Resources, r.Err = o.Read(ctx, target)
+	return r
 }

@@ -109,13 +109,16 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 			return busy("handlers of the object have not returned", m.config.Deadline)
 		}
 	}
-	own := 0
+	own, all := 0, 0
 	for _, j := range m.jobs {
-		if j.peer == peer {
+		if j.late != nil { // no request
+			continue
+		}
+		if all++; j.peer == peer {
 			own++
 		}
 	}
-	if own >= jobsPerServer || len(m.jobs) >= jobsPerClient {
+	if own >= jobsPerServer || all >= jobsPerClient {
 		return busy("too many requests are under way", time.Second)
 	}
 	return nil
