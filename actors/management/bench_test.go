@@ -1,8 +1,13 @@
 package management
 
 import (
+	"strconv"
 	"testing"
+	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -41,4 +46,54 @@ func registered(version string) *Machine {
 	m := machine(true)
 	m.Step(now, messages.SessionUp{Peer: messages.ManagementPeer(1), Epoch: 4, Version: version})
 	return m
+}
+
+// BenchmarkObserve is a second of 1,000 observed resources of which 100 change: looked
+// at, told, acknowledged.
+func BenchmarkObserve(b *testing.B) {
+	const all, some = 1000, 100
+	g := newGauge()
+	for i := range uint16(all) {
+		g.tree.PutInstance(shelfID, lwm2m.Instance{ID: i, Resources: []lwm2m.Resource{{ID: 1, Value: lwm2m.Float(0)}}})
+	}
+	m := New(Config{Objects: []object.Object{g}, Observations: all})
+	m.Step(now, messages.ModelChanged{Tree: model(true)})
+	m.Step(now, messages.SessionUp{Peer: messages.ManagementPeer(1), Epoch: 4, Version: "1.1"})
+	for i := range all {
+		in := request(messages.GET, "/4000/"+strconv.Itoa(i)+"/1")
+		in.Observe, in.Token = new(uint32(observeBegin)), []byte(strconv.Itoa(i))
+		m.Step(now, in)
+	}
+	var changed Changed
+	for i := range uint16(some) {
+		changed.Paths = append(changed.Paths, lwm2m.PathOf(shelfID, i*10, 1))
+	}
+	told := 0
+	b.ReportAllocs()
+	for n := 1; b.Loop(); n++ {
+		at := now.Add(time.Duration(n) * time.Second)
+		for _, path := range changed.Paths {
+			g.tree.PutResource(shelfID, path.Instance(), lwm2m.Resource{ID: 1, Value: lwm2m.Float(float64(n))})
+		}
+		told += acknowledged(m, at, m.Step(at, changed))
+	}
+	b.ReportMetric(float64(told)/float64(b.N), "notifications/op")
+}
+
+// acknowledged has the server acknowledge every notification, and returns how many there
+// were.
+func acknowledged(m *Machine, at time.Time, effects []core.Effect) (n int) {
+	for len(effects) > 0 {
+		var next []core.Effect
+		for _, e := range effects {
+			if tell, is := e.(core.Tell); is {
+				if in, is := tell.Message.(messages.Notify); is {
+					n++
+					next = append(next, m.Step(at, messages.Notified{Epoch: in.Epoch, ID: in.ID, Observation: in.Observation, Outcome: messages.NotifyAcknowledged})...)
+				}
+			}
+		}
+		effects = next
+	}
+	return n
 }
