@@ -97,3 +97,30 @@ func acknowledged(m *Machine, at time.Time, effects []core.Effect) (n int) {
 	}
 	return n
 }
+
+// What an application's object has in memory costs no more than what the client has
+// itself.
+func TestReadAllocationsOfObjects(t *testing.T) {
+	frozen := frozenShelf{shelf: newShelf(shelfID, 0)}
+	frozen.i, _ = frozen.tree.Instance(shelfID, 0)
+	for version, most := range map[string]float64{"1.0": 10, "1.1": 11} {
+		m := withObjects(&frozen)
+		m.Step(now, messages.SessionUp{Peer: messages.ManagementPeer(1), Epoch: 4, Version: version})
+		for _, path := range []string{"/4000/0/0", "/4000/0/1"} {
+			var in any = request(messages.GET, path)
+			if n := testing.AllocsPerRun(100, func() { m.Step(now, in) }); n > most {
+				t.Errorf("a Read of %s by a server of %s takes %v allocations, more than %v", path, version, n, most)
+			}
+		}
+	}
+}
+
+// frozenShelf has its one instance ready.
+type frozenShelf struct {
+	*shelf
+	i lwm2m.Instance
+}
+
+func (f *frozenShelf) Snapshot(instance uint16) (lwm2m.Instance, bool, bool) {
+	return f.i, true, instance == f.i.ID
+}
