@@ -150,3 +150,52 @@ func TestSlowHandlerHoldsNothingUp(t *testing.T) {
 		time.Sleep(2 * time.Hour) // until the handler is gone
 	})
 }
+
+// A process that is started again with other instances than the server knows tells them
+// by an Update, not by a Register.
+func TestInstancesThatComeWhileTheProcessIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.ServePSK()
+		cfg := w.PSK()
+		cfg.Objects = []object.Object{newRack(0)}
+		cli := w.Start(cfg)
+		cli.WaitFor(holdfast.Registered)
+		time.Sleep(time.Minute)
+		cfg = w.Kill(cli, cfg)
+		cfg.Objects = []object.Object{newRack(0, 8)}
+		cli = w.Start(cfg)
+		cli.WaitFor(holdfast.Registered)
+		time.Sleep(time.Minute)
+		expectAnnounced(w, "</26241/0>", "</26241/8>", "</26241>;ver=2.1")
+		if n := w.Server.Registers(systemtest.Endpoint); n != 1 {
+			t.Errorf("%d Registers", n)
+		}
+		cli.ExpectClose(nil)
+	})
+}
+
+// A management actor that is started anew serves and watches the objects as before, and
+// tells of the instances that have come meanwhile.
+func TestObjectsAfterACrashOfManagement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.ServePSK()
+		r := newRack(0)
+		cfg := w.PSK()
+		cfg.Objects = []object.Object{r}
+		cli := w.Start(cfg, lwm2mtest.WithTap(systemtest.NewCrashOnce[messages.Inbound]("management")))
+		cli.Next(holdfast.EventRegistered)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, _ = w.Server.Do(ctx, systemtest.Endpoint, lwm2mtest.Request{Method: messages.GET, Path: "/26241/0/0"}) // it crashes
+		time.Sleep(time.Minute)
+		r.plug(1)
+		cli.Next(holdfast.EventRegistrationUpdated)
+		expectAnnounced(w, "</26241/0>", "</26241/1>", "</26241>;ver=2.1")
+		do(w, lwm2mtest.Request{Method: messages.GET, Path: "/26241/0/0", Accept: new(messages.FormatOpaque)}, messages.Content)
+		cli.ExpectClose(nil)
+	})
+}
