@@ -44,6 +44,10 @@ func (m *Machine) disableTriggered(now time.Time, in messages.DisableTriggered) 
 		return
 	}
 	pause := min(max(or(a.Disable, defaultDisabled), leastDisabled), longestDisabled)
+	if !a.changes.take(now) { // each pause is written down, and removed
+		pause = max(pause, changeEvery)
+		a.changes.take(now.Add(pause)) // that of the next one
+	}
 	known := a.stage == stageRegistered
 	a.outage.lost(now)
 	a.knows(nil)

@@ -152,6 +152,22 @@ func TestDisableTwice(t *testing.T) {
 	}
 }
 
+// A server that disables us at each registration cannot wear out the disk: after some
+// pauses of a second they are longer.
+func TestDisableInALoop(t *testing.T) {
+	d := disabled(t, 0, serverAccount(t, server(1), 0))
+	pauses := map[time.Duration]int{}
+	for range 200 {
+		pauses[d.wait(server(1))]++
+		d.register(server(1))
+		d.disable(server(1))
+		d.step(messages.Deregistered{Epoch: d.epoch(server(1))})
+	}
+	if n := pauses[time.Second]; n > changeBurst+changeBurst/9 || n+pauses[changeEvery] != 200 {
+		t.Errorf("%v", pauses)
+	}
+}
+
 // A server that is gone when we leave costs an event and the Location, no more.
 func TestDisableWithoutAnAnswer(t *testing.T) {
 	silence := messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose}
