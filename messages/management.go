@@ -62,6 +62,7 @@ type ChangeAccess struct {
 type ModelWritten struct {
 	Epoch  Epoch
 	ID     uint64
+	Access bool // the answer to a ChangeAccess
 	Code   CoAPCode
 	Detail string // diagnostic payload; empty with 2.04
 }

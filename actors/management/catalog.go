@@ -35,7 +35,7 @@ type catalog map[uint16]*served
 // Device object takes the place of the client's.
 func newCatalog(config Config) catalog {
 	c := catalog{}
-	for _, id := range []uint16{objects.Server, objects.Device} {
+	for _, id := range []uint16{objects.Server, objects.AccessControl, objects.Device} {
 		def, _ := config.Registry.Object(id)
 		c[id] = &served{id: id, def: def}
 	}
@@ -56,6 +56,19 @@ func (c catalog) add(app object.Object, registry *lwm2m.Registry) {
 	o.creator, _ = app.(object.Creator)
 	o.deleter, _ = app.(object.Deleter)
 	c[id] = o
+}
+
+// kept reports whether the supervisor keeps the object, and carries out what servers
+// write to it.
+func (o *served) kept() bool { return o.app == nil && o.id != objects.Device }
+
+// object finds what servers can see under an ID; nil for nothing. The Access Control
+// object is there once it has an instance.
+func (m *Machine) object(id uint16) *served {
+	if id == objects.AccessControl && !m.access.InUse() {
+		return nil
+	}
+	return m.catalog[id]
 }
 
 // ids lists the objects in order.
@@ -83,16 +96,19 @@ func (o *served) version() string {
 }
 
 // Announced returns what lists the objects and instances that a registration announces:
-// the Server object of the tree that it is given, and those of the configuration. The
-// Security object is never announced. An object that panics is announced without
+// the Server and Access Control objects of the tree that it is given, the latter where it
+// has an instance, and those of the configuration. The Security object is never announced. An object that panics is announced without
 // instances.
 func Announced(config Config) func(*lwm2m.Tree) []messages.ObjectEntry {
 	c := newCatalog(config.withDefaults())
 	ids := c.ids()
 	return func(tree *lwm2m.Tree) []messages.ObjectEntry {
-		entries := make([]messages.ObjectEntry, len(ids))
-		for i, id := range ids {
-			entries[i] = messages.ObjectEntry{ID: id, Version: c[id].version(), Instances: c[id].announced(tree)}
+		entries := make([]messages.ObjectEntry, 0, len(ids))
+		for _, id := range ids {
+			instances := c[id].announced(tree)
+			if id != objects.AccessControl || len(instances) > 0 {
+				entries = append(entries, messages.ObjectEntry{ID: id, Version: c[id].version(), Instances: instances})
+			}
 		}
 		return entries
 	}

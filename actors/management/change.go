@@ -141,6 +141,8 @@ type transaction struct {
 	model   *messages.WriteModel // a part for the supervisor; nil for none
 	success answer
 	after   []core.Effect // behind the answer
+	owner   lwm2m.Path    // what the server is about to own; the root for nothing
+	fails   []core.Effect // behind the answer of a change that fails when it is carried out
 }
 
 // change answers a request with what becomes of a change of one instance.
@@ -172,8 +174,11 @@ func (t *transaction) prepare(j *job) []core.Effect {
 		return []core.Effect{t.call(j, part.object, part.path, part.do, t.possible)}
 	}
 	t.next = 0
-	if t.model != nil {
+	switch {
+	case t.model != nil:
 		return t.store(j)
+	case t.owner.Len() > 0:
+		return t.own(j)
 	}
 	return t.carryOut(j)
 }
@@ -225,7 +230,7 @@ func (t *transaction) carryOut(j *job) []core.Effect {
 func (t *transaction) carriedOut(j *job, _ time.Time, in Returned) []core.Effect {
 	t.noticed(t.parts[t.next].path) // whatever has become of it
 	if in.Err != nil {
-		return t.finish(j, t.refusal(j.path, in.Err))
+		return append(t.finish(j, t.refusal(j.path, in.Err)), t.fails...)
 	}
 	t.next++
 	return t.carryOut(j)

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/holdfast-iot/holdfast/internal/access"
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/codec"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
-	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -91,13 +91,13 @@ func (s session) mayReadAt(target lwm2m.Path) bool {
 	if target.Len() == 0 {
 		return true
 	}
-	o := s.catalog[target.Object()]
+	o := s.object(target.Object())
 	switch {
 	case o == nil:
 		return false
 	case target.Len() == 1:
 		return true
-	case !s.hasInstance(o, target.Instance()), s.rights(o.id, target.Instance())&mayRead == 0:
+	case !s.hasInstance(o, target.Instance()), !s.rights(o.id, target.Instance()).Has(access.Read):
 		return false
 	case target.Len() == 2:
 		return true
@@ -144,7 +144,7 @@ func instancesOf(p lwm2m.Payload) (all []lwm2m.Path) {
 
 // add adds what a Write-Composite says of one instance, if that can be written.
 func (t *transaction) add(in messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
-	r := task{in: in, path: instance, op: opUpdate, object: t.catalog[instance.Object()]}
+	r := task{in: in, path: instance, op: opUpdate, object: t.object(instance.Object())}
 	if refusal := t.judge(r); refusal != nil {
 		return refusal
 	}
@@ -172,17 +172,20 @@ func (o *served) removable(paths []lwm2m.Path) *answer {
 		switch {
 		case !found:
 			return notFound
-		case !def.Operations.Has(lwm2m.OpWrite) || !def.Multiple || o.id == objects.Server:
+		case !def.Operations.Has(lwm2m.OpWrite) || !def.Multiple || o.kept():
 			return notAllowed
 		}
 	}
 	return nil
 }
 
-// addModel adds what concerns the Server object, which the supervisor carries out.
+// addModel adds what concerns an object that the supervisor keeps, and carries out.
 func (t *transaction) addModel(in messages.Inbound, instance lwm2m.Path, part lwm2m.Payload) *answer {
 	if _, underWay := t.writes[in.Epoch]; underWay {
 		return oneWrite
+	}
+	if t.model != nil {
+		return refuse(messages.MethodNotAllowed, "one instance of objects 1 and 2 is written at a time")
 	}
 	part.Instances = []lwm2m.Path{instance}
 	t.model = &messages.WriteModel{Peer: t.peer, Epoch: in.Epoch, ID: in.ID, Path: instance, Payload: part}

@@ -37,6 +37,9 @@ func (s session) create(r task) answer {
 		success: answer{Answer: answers.Done(messages.Created), location: path.Segments()},
 		after:   []core.Effect{tell(messages.InstancesChanged{})},
 	}
+	if s.access.InUse() {
+		c.owner = path
+	}
 	return s.start(r.in, c)
 }
 
@@ -93,12 +96,20 @@ func (s session) delete(r task) answer {
 	return answer{later: []core.Effect{timer, s.call(j, r.object, instance, remove{instance.Instance()}, s.removed)}}
 }
 
-// removed answers a Delete, behind which the registration is told.
+// removed has what is said about a deleted instance go, too.
 func (m *Machine) removed(j *job, now time.Time, in Returned) []core.Effect {
-	instance := j.path
-	effects := m.done(messages.Deleted)(j, now, in)
-	if in.Err == nil {
-		effects = append(append(effects, tell(messages.InstancesChanged{})), m.forgetAttributes(instance)...)
+	m.noticed(j.path) // whatever has become of it
+	switch {
+	case in.Err != nil:
+		return m.finish(j, m.refusal(j.path, in.Err))
+	case m.access.Governs(j.path.Object(), j.path.Instance()):
+		return m.disown(j, now)
 	}
-	return effects
+	return m.gone(j)
+}
+
+// gone answers a Delete, behind which the registration is told.
+func (m *Machine) gone(j *job) []core.Effect {
+	effects := append(m.finish(j, answer{Answer: answers.Done(messages.Deleted)}), tell(messages.InstancesChanged{}))
+	return append(effects, m.forgetAttributes(j.path)...)
 }

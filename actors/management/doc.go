@@ -10,11 +10,13 @@
 // Observe option, which tells the server that there is no observation (RFC 7641 section
 // 4.1), and Write-Attributes is refused.
 //
-// A server sees its own Server instance only. Without Access Control objects
-// nothing says what it may do with another server's, so it may do nothing.
+// What a server may do with an object instance is said by internal/access; without an
+// Access Control object it may do everything but with another server's Server instance.
+// What it may not read is left out of objects and of the root. Where a server creates an
+// instance and the Access Control object is in use, it becomes the owner first.
 //
 // The actor holds the model that it serves and the versions of the sessions that
-// are up: objects 0 and 1 belong to the supervisor, which sends them as
+// are up: objects 0, 1 and 2 belong to the supervisor, which sends them as
 // messages.ModelChanged, also after the actor was restarted. A Write that is well
 // formed goes there too, and is answered with what has become of it. A request is looked up
 // in the model directly, so that its cost does not grow with what else is there.

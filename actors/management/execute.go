@@ -30,6 +30,9 @@ func ownTrigger(path lwm2m.Path) trigger {
 // are answered here; the trigger itself follows the answer.
 func (s session) execute(r task) answer {
 	what := ownTrigger(r.path)
+	if what != triggerNone && !owns(s.model, s.peer, r.path.Instance()) { // it would be for another server
+		return *notAllowed
+	}
 	if what == triggerBootstrap && !hasBootstrap(s.model) {
 		return *refuse(messages.MethodNotAllowed, "there is no bootstrap account")
 	}

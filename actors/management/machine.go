@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/access"
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
@@ -52,7 +53,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 	if len(apps) == 0 {
 		return objects.Core()
 	}
-	defs := []lwm2m.ObjectDef{objects.SecurityDef(), objects.ServerDef(), objects.DeviceDef()}
+	defs := []lwm2m.ObjectDef{objects.SecurityDef(), objects.ServerDef(), objects.AccessControlDef(), objects.DeviceDef()}
 	for _, app := range apps {
 		defs = append(defs, app.Definition())
 	}
@@ -60,7 +61,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 }
 
 // Machine is the pure core. It implements core.Machine. A request is answered from the
-// model as it stands, but for a Write to the Server object, whose answer waits for the
+// model as it stands, but for a Write to objects 1 and 2, whose answer waits for the
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
@@ -70,7 +71,8 @@ type Machine struct {
 	config   Config
 	catalog  catalog
 	device   *lwm2m.Tree                     // object 3 of the client's own, but for the time
-	model    *lwm2m.Tree                     // objects 0 and 1
+	model    *lwm2m.Tree                     // objects 0, 1 and 2
+	access   *access.Table                   // what that says of the rights of servers
 	versions map[messages.Epoch]string       // LwM2M versions of the sessions that are up
 	writes   map[messages.Epoch]pendingWrite // of each link, to the supervisor
 
@@ -95,7 +97,7 @@ type Machine struct {
 func New(config Config) *Machine {
 	config = config.withDefaults()
 	return &Machine{
-		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(),
+		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(), access: access.New(lwm2m.NewTree(), 0),
 		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]pendingWrite{},
 		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
 		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, rounds: map[roundOf]*rounds{}, observations: map[uint64]*observation{},

@@ -1,6 +1,7 @@
 package management
 
 import (
+	"github.com/holdfast-iot/holdfast/internal/access"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -53,27 +54,11 @@ func (m *Machine) tree(o *served) *lwm2m.Tree {
 	return m.model
 }
 
-// rights are what a server may do with an object instance (LwM2M Core section 7.3).
-type rights uint8
+// rights are what a server may do with an object instance.
+type rights = access.Rights
 
-const (
-	mayRead rights = 1 << iota // also Observe and Write-Attributes
-	mayWrite
-	mayExecute
-	mayDelete
-	mayCreate
-
-	mayAll = mayRead | mayWrite | mayExecute | mayDelete | mayCreate
-)
-
-// rights returns what the server may do with an instance: of object 1 everything with
-// its own and nothing with another server's, and everything else.
-func (s session) rights(obj, inst uint16) rights {
-	if obj == objects.Server && !owns(s.model, s.peer, inst) {
-		return 0
-	}
-	return mayAll
-}
+// rights returns what the server may do with an instance, by objects 1 and 2.
+func (s session) rights(obj, inst uint16) rights { return s.access.Of(s.peer.ID, obj, inst) }
 
 // owns reports whether the Server instance belongs to the peer.
 func owns(model *lwm2m.Tree, peer messages.Peer, inst uint16) bool {
@@ -86,7 +71,7 @@ func (s session) readable(o *served) []uint16 {
 	all := s.instances(o)
 	ids := make([]uint16, 0, len(all))
 	for _, inst := range all {
-		if s.rights(o.id, inst)&mayRead != 0 {
+		if s.rights(o.id, inst).Has(access.Read) {
 			ids = append(ids, inst)
 		}
 	}

@@ -3,6 +3,8 @@ package management
 import (
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/access"
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -136,6 +138,7 @@ func (m *Machine) forget(o *observer, ob *reporting.Observation) {
 // can be observed themselves. A server that is no account any more is no observer.
 func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect) {
 	m.model = in.Tree.Clone()
+	m.access = access.New(m.model, accounts.Managements(m.model))
 	m.owners = m.ownersOf(m.model)
 	for _, o := range m.observers {
 		if _, is := m.owners[o.peer]; !is && o.epoch == 0 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/access"
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -94,11 +95,20 @@ func operationOf(in messages.Inbound, path lwm2m.Path) operation {
 	return none
 }
 
-// needs are the rights that an operation on an instance takes (section 7.3). Create
-// takes one on the object.
+// needs are the rights that an operation on an instance takes. Create takes one on the
+// object.
 var needs = [...]rights{
-	none: mayRead, opRead: mayRead, opDiscover: mayRead, opWriteAttributes: mayRead, opReplace: mayWrite, opUpdate: mayWrite,
-	opExecute: mayExecute, opDelete: mayDelete,
+	none: access.Read, opRead: access.Read, opDiscover: access.Read, opWriteAttributes: access.Read, opReplace: access.Write,
+	opUpdate: access.Write, opExecute: access.Execute, opDelete: access.Delete,
+}
+
+// needed are the rights that a request on an instance takes. What no server can do with
+// the client's own objects takes none but to know of the instance, and is 4.05.
+func needed(r task) rights {
+	if r.object.app == nil && r.op == opDelete || r.object.id == objects.AccessControl && r.op == opExecute {
+		return access.Read
+	}
+	return needs[r.op]
 }
 
 // task is a request on a path below the root.
@@ -127,7 +137,7 @@ func (s session) answer(in messages.Inbound) answer {
 	if path.Len() == 0 {
 		return s.root(in)
 	}
-	r := task{in: in, path: path, op: operationOf(in, path), object: s.catalog[path.Object()]}
+	r := task{in: in, path: path, op: operationOf(in, path), object: s.object(path.Object())}
 	if s.updatesResource(r) {
 		r.op = opUpdate
 	}
@@ -162,7 +172,7 @@ func (s session) judge(r task) *answer {
 		return s.judgeObject(r)
 	case !s.hasInstance(r.object, r.path.Instance()):
 		return notFound
-	case s.rights(r.path.Object(), r.path.Instance())&needs[r.op] == 0:
+	case !s.rights(r.path.Object(), r.path.Instance()).Has(needed(r)):
 		return unauthorized
 	case r.path.Len() == 2:
 		return s.judgeInstance(r)
@@ -179,10 +189,16 @@ func (s session) judge(r task) *answer {
 // judgeObject says which operations an object as a whole allows.
 func (s session) judgeObject(r task) *answer {
 	switch {
-	case r.op == opRead, r.op == opDiscover, r.op == opWriteAttributes, r.op == opCreate && s.creatable(r.object):
+	case r.op == opRead, r.op == opDiscover, r.op == opWriteAttributes:
 		return nil
+	case r.op != opCreate, r.object.app == nil:
+		return notAllowed
+	case !s.access.MayCreate(s.peer.ID, r.object.id):
+		return unauthorized
+	case !s.creatable(r.object):
+		return notAllowed
 	}
-	return notAllowed
+	return nil
 }
 
 // judgeInstance says which operations an instance as a whole allows.
@@ -192,7 +208,7 @@ func (s session) judgeInstance(r task) *answer {
 	case opRead, opDiscover, opWriteAttributes:
 		return nil
 	case opReplace, opUpdate:
-		if o.writer != nil || o.id == objects.Server {
+		if o.writer != nil || o.kept() {
 			return nil
 		}
 	case opDelete:
@@ -253,7 +269,7 @@ func hasInstance(r lwm2m.Resource, id uint16) bool {
 // of an instance of one that has several. It need not be there yet.
 func (s session) writable(o *served, path lwm2m.Path) bool {
 	def, found := o.resource(path.Resource())
-	return found && (o.writer != nil || o.id == objects.Server) && def.Operations.Has(lwm2m.OpWrite) && (path.Len() == 3 || def.Multiple)
+	return found && (o.writer != nil || o.kept()) && def.Operations.Has(lwm2m.OpWrite) && (path.Len() == 3 || def.Multiple)
 }
 
 // allows reports whether a resource that is there allows the operation.

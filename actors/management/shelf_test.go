@@ -138,7 +138,10 @@ func (s *shelf) Create(ctx context.Context, instance uint16, resources []lwm2m.R
 	if err := s.before(ctx, "create"); err != nil {
 		return nil, err
 	}
-	return func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := s.before(ctx, "commit"); err != nil {
+			return err
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.tree.PutInstance(s.id, lwm2m.Instance{ID: instance, Resources: resources})

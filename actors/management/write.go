@@ -42,7 +42,7 @@ func (s session) write(r task) answer {
 	return s.writeModel(r, payload)
 }
 
-// writeModel hands a Write to the Server object over to the supervisor.
+// writeModel hands a Write to an object that the supervisor keeps over to it.
 func (s session) writeModel(r task, payload lwm2m.Payload) answer {
 	if _, underWay := s.writes[r.in.Epoch]; underWay {
 		return *oneWrite
@@ -53,7 +53,7 @@ func (s session) writeModel(r task, payload lwm2m.Payload) answer {
 	}, nil)}
 }
 
-// pendingWrite is a Write that waits for its outcome.
+// pendingWrite is a Write, or a change of object 2, that waits for its outcome.
 type pendingWrite struct {
 	id   uint64                                               // of the request
 	then func(time.Time, messages.ModelWritten) []core.Effect // takes the outcome; nil: it is the answer
@@ -61,8 +61,13 @@ type pendingWrite struct {
 
 // ask has a Write carried out. The answer comes later.
 func (m *Machine) ask(w messages.WriteModel, then func(time.Time, messages.ModelWritten) []core.Effect) []core.Effect {
-	m.writes[w.Epoch] = pendingWrite{id: w.ID, then: then}
-	return []core.Effect{tell(w), core.SetTimer{Timer: timerWrite(w.Epoch), After: writeBound}}
+	return m.handOver(w, w.Epoch, pendingWrite{id: w.ID, then: then})
+}
+
+// handOver has the supervisor change what it keeps.
+func (m *Machine) handOver(change any, epoch messages.Epoch, w pendingWrite) []core.Effect {
+	m.writes[epoch] = w
+	return []core.Effect{tell(change), core.SetTimer{Timer: timerWrite(epoch), After: writeBound}}
 }
 
 // written answers a Write. The supervisor learns that the answer has left: what
@@ -79,6 +84,9 @@ func (m *Machine) written(now time.Time, in messages.ModelWritten) []core.Effect
 		}
 	}
 	reply := messages.Reply{Epoch: in.Epoch, ID: in.ID, Code: in.Code, Payload: []byte(in.Detail)}
+	if in.Access { // how far the request had come is not known
+		reply.Code, reply.Payload = noOutcome.Code, noOutcome.Payload
+	}
 	return append(effects,
 		core.Tell{To: core.Link, Epoch: in.Epoch, Message: reply},
 		tell(messages.WriteAnswered{Epoch: in.Epoch, ID: in.ID}),

@@ -15,6 +15,7 @@ type change struct {
 	epoch    messages.Epoch
 	id       uint64
 	deadline time.Time // by which it has to begin
+	access   bool      // it is a ChangeAccess
 	done     bool      // what it follows from has happened, and it counts without the link
 	allowed  func(*lwm2m.Tree, *access.Table) *refusal
 	apply    func(*accounts.Transaction) error
@@ -40,7 +41,7 @@ func ofWrite(in messages.WriteModel) change {
 // ofAccess is what the creation, or the deletion, of an object instance changes of
 // object 2. A deletion has been carried out already, by whatever right.
 func ofAccess(in messages.ChangeAccess) change {
-	c := change{peer: in.Peer, epoch: in.Epoch, id: in.ID, deadline: in.Deadline}
+	c := change{peer: in.Peer, epoch: in.Epoch, id: in.ID, deadline: in.Deadline, access: true}
 	if in.Deleted {
 		c.done = true
 		c.apply = func(t *accounts.Transaction) error { t.Withdraw(in.Instance); return nil }

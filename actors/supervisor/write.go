@@ -89,7 +89,7 @@ func (m *Machine) nextWrite(now time.Time) {
 
 // decide answers a change; nil for success.
 func (m *Machine) decide(in change, refused *refusal) {
-	answer := messages.ModelWritten{Epoch: in.epoch, ID: in.id, Code: messages.Changed}
+	answer := messages.ModelWritten{Epoch: in.epoch, ID: in.id, Access: in.access, Code: messages.Changed}
 	if refused != nil {
 		answer.Code, answer.Detail = refused.code, refused.detail
 	}

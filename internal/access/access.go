@@ -101,6 +101,11 @@ func MayCreate(tree *lwm2m.Tree, servers int, ssid, object uint16) bool {
 // needs an instance of object 2 that makes its creator the owner.
 func (t *Table) InUse() bool { return len(t.managers) > 0 }
 
+// Governs reports whether an instance of object 2 is about an object instance.
+func (t *Table) Governs(object, instance uint16) bool {
+	return t.controls[target{object, instance}] != nil
+}
+
 // Of returns the rights of a server to an object instance, which need not be there.
 // Management servers have none to the objects that hold keys.
 func (t *Table) Of(ssid, object, instance uint16) Rights {

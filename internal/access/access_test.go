@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -180,6 +181,15 @@ func naive(tree *lwm2m.Tree, servers int, ssid, object, inst uint16) Rights {
 	return None
 }
 
+// governed looks for an instance of object 2 that is about something.
+func governed(tree *lwm2m.Tree, object, inst uint16) bool {
+	return slices.ContainsFunc(tree.Instances(objects.AccessControl), func(control uint16) bool {
+		about, _ := tree.Value(lwm2m.PathOf(objects.AccessControl, control, objects.AccessControlObjectID))
+		which, _ := tree.Value(lwm2m.PathOf(objects.AccessControl, control, objects.AccessControlObjectInstanceID))
+		return about == lwm2m.Integer(int64(object)) && which == lwm2m.Integer(int64(inst))
+	})
+}
+
 func TestRightsAreThoseOfTheSpecification(t *testing.T) {
 	small := rapid.Uint16Range(3, 5)
 	about := rapid.SampledFrom([]uint16{0, 1, 2, 65535})
@@ -205,6 +215,9 @@ func TestRightsAreThoseOfTheSpecification(t *testing.T) {
 			}
 			if got := MayCreate(tree, servers, ssid, object); got != naive(tree, servers, ssid, object, 65535).Has(Create) {
 				r.Fatalf("server %d of %d may create /%d: %v", ssid, servers, object, got)
+			}
+			if table.Governs(object, inst) != governed(tree, object, inst) {
+				r.Fatalf("governs /%d/%d: %v", object, inst, table.Governs(object, inst))
 			}
 			if servers > 1 && table.Of(ssid, object, inst) != want {
 				r.Fatal("a table says something else")
