@@ -44,7 +44,8 @@ type DeviceConfig struct {
 	// Reboot begins a reboot and returns at once, so that the server is answered
 	// before it happens; nil answers 4.05. An error refuses it.
 	Reboot func(context.Context) error
-	// FactoryReset is the same for the way back to the factory's state.
+	// FactoryReset is the same for the way back to the factory's state; without it there
+	// is no such resource.
 	FactoryReset func(context.Context) error
 	// SetTime sets the clock; nil answers 4.05 to a server that writes it.
 	SetTime func(context.Context, time.Time) error
