@@ -11,8 +11,7 @@
 // or touch it. The package is internal to the runtime; its messages are in
 // messages/coapresend.go and messages/notify.go.
 //
-// No actor asks for notifications or streamed bodies yet: Observe is answered as a
-// Read, and no path takes a stream.
+// No actor asks for streamed bodies yet, and no path takes a stream.
 //
 //	machine.go    inputs and effects
 //	config.go     parameters and the times derived from them

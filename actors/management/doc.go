@@ -6,9 +6,14 @@
 // The model has the Security object (0), which no management server may touch or see;
 // Server (1), as bootstrap, the configuration and the servers left it; Device (3), made
 // from the configuration; and the objects of the application (lwm2m/object), one of
-// which may take the place of Device. Observe is answered as a plain Read, without an
-// Observe option, which tells the server that there is no observation (RFC 7641 section
-// 4.1), and Write-Attributes is refused.
+// which may take the place of Device.
+//
+// What a server observes belongs to its registration: an observer, its attributes and its
+// observations, go on when a session resumes, on another link or after a start, and end
+// with a Register. internal/reporting has the rules, and a set with what is due first at
+// the front; at the end of each step, what is due is looked at. What is in memory is looked
+// at once, the rest is read in rounds. What is told goes through the outbox, which gives
+// coapresend a few notifications at a time, and stores them while the server is away.
 //
 // What a server may do with an object instance is said by internal/access; without an
 // Access Control object it may do everything but with another server's Server instance.

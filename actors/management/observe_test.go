@@ -392,3 +392,45 @@ func TestHangingRound(t *testing.T) {
 	d.sleep(15 * time.Second)
 	wantTold(t, d, "21 a 9")
 }
+
+// Discover shows a server the attributes that it has set itself: where they are set and,
+// of the resource that is asked for, those in force.
+func TestDiscoverShowsAttributes(t *testing.T) {
+	d := newDesk(t, Config{Objects: []object.Object{newGauge(0)}}).registered()
+	d.attributes("/4000", "pmin=1")
+	d.attributes("/4000/0", "pmax=60", "con=0")
+	d.attributes(weight, "gt=-0.5", "pmin=2")
+	d.step(messages.SessionUp{Peer: messages.ManagementPeer(2), Epoch: 5, Version: "1.1"})
+	for path, want := range map[string]string{
+		"/4000":   "</4000>;ver=1.1;pmin=1,</4000/0>;pmax=60;con=0,</4000/0/0>,</4000/0/1>;pmin=2;gt=-0.5,",
+		"/4000/0": "</4000/0>;pmax=60;con=0,</4000/0/0>,</4000/0/1>;pmin=2;gt=-0.5,",
+		weight:    "</4000/0/1>;pmin=2;pmax=60;gt=-0.5;con=0",
+	} {
+		if got := string(d.ask(accepting(path, links)).Payload); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+		other := accepting(path, links)
+		other.Peer, other.Epoch = messages.ManagementPeer(2), 5
+		if got := string(d.ask(other).Payload); strings.Contains(got, "pm") {
+			t.Errorf("%s shows another server %s", path, got)
+		}
+	}
+	for _, c := range []struct {
+		path string
+		in   string
+		code messages.CoAPCode
+	}{
+		{"/4000/0", "gt=1", messages.BadRequest},
+		{"/4000/0/0", "gt=1", messages.BadRequest},
+		{"/4000/0/3", "pmin=1", messages.MethodNotAllowed},
+		{"/4000/5", "pmin=1", messages.NotFound},
+		{"/0/0", "pmin=1", messages.Unauthorized},
+		{"/1/0/1", "pmin=1", messages.Changed},
+		{"/1/5/1", "pmin=1", messages.Unauthorized},
+		{weight, "hqmax=1", messages.BadRequest},
+	} {
+		if reply := d.attributes(c.path, c.in); reply.Code != c.code {
+			t.Errorf("%s?%s: %v %s, want %v", c.path, c.in, reply.Code, reply.Payload, c.code)
+		}
+	}
+}

@@ -272,3 +272,25 @@ func TestARegisterEndsObservations(t *testing.T) {
 		x.client.ExpectClose(nil)
 	})
 }
+
+// A sensor that is faster than the network costs no more than the network takes: newer
+// values take the place of older ones, and the latest arrives.
+func TestFastSensorIsTamed(t *testing.T) {
+	observed(t, []string{"pmin=0"}, func(x *watched) {
+		x.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Latency: 50 * time.Millisecond})
+		before := len(x.Network.Packets())
+		for i := range 10_000 {
+			warm(t, x.values, float64(i))
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		if n := len(x.Network.Packets()) - before; n > 2*101 { // with the acknowledgements
+			t.Errorf("%d datagrams for 10 s at 100 ms a round trip", n)
+		}
+		told := x.told()
+		if len(told) == 0 || !strings.HasSuffix(told[len(told)-1], " 9999") {
+			t.Errorf("told at last: %q", told[max(0, len(told)-1):])
+		}
+		x.client.ExpectClose(nil)
+	})
+}
