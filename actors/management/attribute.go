@@ -68,7 +68,7 @@ func (s session) attributesOf(path, target lwm2m.Path) (a reporting.Attributes) 
 
 // forgetAttributes drops what servers have set at an instance that is deleted, and below.
 func (m *Machine) forgetAttributes(instance lwm2m.Path) (effects []core.Effect) {
-	for _, o := range m.observers {
+	for _, o := range m.inOrder() {
 		if o.attributes.Forget(instance) {
 			effects = append(effects, m.keep(o)...)
 		}

@@ -36,6 +36,9 @@ type record struct {
 	waiting []core.Effect // for the next write
 }
 
+// void drops what was found: it belongs to a registration that is over.
+func (r *record) void() { r.found, r.lost, r.resumed = nil, false, false }
+
 // load reads what outlived the process.
 func (m *Machine) load(o *observer) []core.Effect {
 	return []core.Effect{
@@ -56,8 +59,11 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 		m.decode(o, in.Stored)
 	}
 	effects := []core.Effect{core.StopTimer{Timer: timerRecord(o.peer)}}
-	if o.epoch != 0 && r.resumed {
+	switch {
+	case o.epoch != 0 && r.resumed:
 		effects = append(effects, m.takeUp(o)...)
+	case o.epoch != 0:
+		r.void()
 	}
 	if r.dirty || r.onDisk && !r.resumed && o.epoch != 0 {
 		effects = append(effects, m.write(o)...)

@@ -1,6 +1,8 @@
 package management
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/access"
@@ -93,8 +95,7 @@ func (m *Machine) beginAnew(o *observer) []core.Effect {
 		o.attributes = o.early.table
 	}
 	m.refreshAll(o)
-	o.record.found = nil
-	o.record.resumed = false
+	o.record.void()
 	return m.keep(o)
 }
 
@@ -123,7 +124,8 @@ func (m *Machine) endAll(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		m.forget(o, ob)
 	}
-	o.attributes, o.record.found, o.record.resumed = reporting.Table{}, nil, false
+	o.attributes = reporting.Table{}
+	o.record.void()
 	return m.keep(o)
 }
 
@@ -139,17 +141,25 @@ func (m *Machine) forget(o *observer, ob *reporting.Observation) {
 func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect) {
 	m.model = in.Tree.Clone()
 	m.access = access.New(m.model, accounts.Managements(m.model))
+	before := m.owners
 	m.owners = m.ownersOf(m.model)
-	for _, o := range m.observers {
-		if _, is := m.owners[o.peer]; !is && o.epoch == 0 {
+	for _, o := range m.inOrder() {
+		owner, is := m.owners[o.peer]
+		switch {
+		case !is && o.epoch == 0:
 			effects = append(effects, m.endAll(o)...)
-			continue
+		case owner != before[o.peer]: // whom the record names
+			effects = append(effects, m.keep(o)...)
 		}
 		m.refreshAll(o)
-		effects = append(effects, m.keep(o)...)
 	}
 	m.noticed(lwm2m.Path{}) // what servers may read can have changed, too
 	return effects
+}
+
+// inOrder returns the observers by their servers: effects do not depend on chance.
+func (m *Machine) inOrder() []*observer {
+	return slices.SortedFunc(maps.Values(m.observers), func(a, b *observer) int { return a.peer.Compare(b.peer) })
 }
 
 // refreshAll finds out the rules of a server's observations anew.

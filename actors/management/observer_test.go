@@ -315,3 +315,55 @@ func TestOutbox(t *testing.T) {
 	d.sleep(time.Second)
 	wantTold(t, d, "1 1 7")
 }
+
+// A record of before a Register does not come back with a later session, readable or
+// not, read early or late.
+func TestRecordsOfBeforeARegisterAreVoid(t *testing.T) {
+	for _, damaged := range []bool{false, true} {
+		for _, late := range []bool{false, true} {
+			d, _ := weighing(t)
+			stored := messages.StoredState{Data: d.disk["observations-1"]}
+			if damaged {
+				stored.Data = stored.Data[1:]
+			}
+			d.restart()
+			d.unloaded = true
+			loaded := messages.RecordLoaded{Token: server1.Key(), Stored: stored}
+			if !late { // a request has overtaken the word of the session
+				d.ask(request(messages.GET, weight))
+				d.step(observing("x", "/4000/9/1"))
+				early := request(messages.PUT, weight)
+				early.Query = []string{"pmin"}
+				d.step(early)
+				d.step(loaded)
+			}
+			d.up(1, false)
+			if late {
+				d.step(loaded)
+			}
+			d.down(1, true)
+			d.up(2, true)
+			d.sleep(time.Minute)
+			wantTold(t, d)
+			if d.lost > 0 || d.m.observed.Len() > 0 || len(d.disk) > 0 {
+				t.Errorf("damaged %t, late %t: lost %d, %d observations, disk %v", damaged, late, d.lost, d.m.observed.Len(), d.disk)
+			}
+		}
+	}
+}
+
+// A change of the Server object that does not concern whose the record is writes nothing.
+func TestModelChangesWriteNothing(t *testing.T) {
+	d, _ := weighing(t)
+	writes := d.writes
+	d.storing(false)
+	if d.writes != writes {
+		t.Errorf("%d writes", d.writes-writes)
+	}
+	tree := accountsModel()
+	tree.PutResource(0, 1, lwm2m.Resource{ID: 0, Value: lwm2m.String("coap://elsewhere")})
+	d.step(messages.ModelChanged{Tree: tree})
+	if d.writes != writes+1 {
+		t.Errorf("%d writes for another owner", d.writes-writes)
+	}
+}

@@ -62,7 +62,13 @@ final class ClientCommands {
         return client.getSendService().getDataSender(ManualDataSender.DEFAULT_NAME, ManualDataSender.class);
     }
 
-    private LwM2mServer server() {
+    /**
+     * The server that has registered the client. It knows of that before the client does, which waits for the answer.
+     */
+    private LwM2mServer server() throws InterruptedException {
+        for (int i = 0; i < REGISTERED_TRIES && client.getRegisteredServers().isEmpty(); i++) {
+            Thread.sleep(REGISTERED_EVERY_MS);
+        }
         return client.getRegisteredServers().values().iterator().next();
     }
 }
