@@ -24,6 +24,10 @@ final class ClientCommands {
 
     private static final long TIMEOUT_MS = 5000;
 
+    private static final int REGISTERED_TRIES = 100;
+
+    private static final long REGISTERED_EVERY_MS = 50;
+
     private final LeshanClient client;
 
     ClientCommands(LeshanClient client) {
