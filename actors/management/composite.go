@@ -39,6 +39,9 @@ func (s session) readComposite(in messages.Inbound) answer {
 	if !refused.IsZero() {
 		return answer{Answer: refused}
 	}
+	if slices.ContainsFunc(targets, closed) {
+		return *unauthorized
+	}
 	return s.read(in, s.composite(targets), func(done reading) answer {
 		p, err := content(accepted(done.sources))
 		if err != nil {

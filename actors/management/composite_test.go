@@ -32,7 +32,7 @@ func TestReadComposite(t *testing.T) {
 		{"what overlaps", `[{"n":"/4000/7/2/3"},{"n":"/4000/7/2"}]`, `[{"bn":"/","n":"4000/7/2/0","v":7},{"n":"4000/7/2/3","v":9}]`},
 		{"what is not there", `[{"n":"/4000/1"},{"n":"/4000/7/5"},{"n":"/4000/7/99"},{"n":"/9999/0"},{"n":"/4000/7/0/0"}]`, `[]`},
 		{"what cannot be read", `[{"n":"/4000/7/3"},{"n":"/4000/7/4"},{"n":"/1/0/8"}]`, `[]`},
-		{"what is not for the server", `[{"n":"/0"},{"n":"/0/1/5"},{"n":"/21/0"},{"n":"/1/5"},{"n":"/1/5/1"}]`, `[]`},
+		{"what is not for the server", `[{"n":"/1/5"},{"n":"/1/5/1"}]`, `[]`},
 		{"its own account", `[{"n":"/1"}]`, `[{"bn":"/","n":"1/0/0","v":1},{"n":"1/0/1","v":86400},{"n":"1/0/6","vb":true},{"n":"1/0/7","vs":"U"}]`},
 	} {
 		for name, variant := range variants {
@@ -73,6 +73,9 @@ func TestCompositeCodes(t *testing.T) {
 		{"format that cannot", withBody(request(messages.FETCH, "/"), tlvF, "\xc1\x00x"), messages.UnsupportedFormat},
 		{"garbage", fetch(`[{`), messages.BadRequest},
 		{"no paths", fetch(`[]`), messages.BadRequest},
+		{"security", fetch(`[{"n":"/3/0/0"},{"n":"/0/1/5"}]`), messages.Unauthorized},
+		{"security as a whole", fetch(`[{"n":"/0"}]`), messages.Unauthorized},
+		{"OSCORE", fetch(`[{"n":"/21/0"}]`), messages.Unauthorized},
 		{"values", fetch(`[{"n":"/3/0/0","vs":"x"}]`), messages.BadRequest},
 
 		{"write", ipatch(`[{"n":"/4000/0/0","vs":"x"}]`), messages.Changed},

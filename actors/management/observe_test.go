@@ -308,7 +308,7 @@ func TestChangesByServersAreTold(t *testing.T) {
 func TestObserveComposite(t *testing.T) {
 	g := newGauge(0)
 	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
-	in := withBody(request(messages.FETCH, "/"), jsonF, `[{"n":"/4000/0/1"},{"n":"/4000/7/1"},{"n":"/3/0/0"},{"n":"/0/0/0"}]`)
+	in := withBody(request(messages.FETCH, "/"), jsonF, `[{"n":"/4000/0/1"},{"n":"/4000/7/1"},{"n":"/3/0/0"}]`)
 	in.Observe, in.Token, in.Key = new(uint32(observeBegin)), []byte("c"), "FETCH"
 	if reply := d.ask(in); reply.Observe == nil || *reply.ContentFormat != jsonF {
 		t.Fatalf("%v %s", reply.Code, reply.Payload)

@@ -164,7 +164,7 @@ func (s session) updatesResource(r task) bool {
 // judge refuses what cannot be carried out, for the first reason there is.
 func (s session) judge(r task) *answer {
 	switch {
-	case r.path.Object() == objects.Security, r.path.Object() == objects.OSCORE:
+	case closed(r.path):
 		return unauthorized
 	case r.object == nil:
 		return notFound
@@ -184,6 +184,12 @@ func (s session) judge(r task) *answer {
 		return notAllowed
 	}
 	return nil
+}
+
+// closed reports whether a path leads to credentials, which are nothing for management
+// servers whatever they may do elsewhere.
+func closed(path lwm2m.Path) bool {
+	return path.Len() > 0 && (path.Object() == objects.Security || path.Object() == objects.OSCORE)
 }
 
 // judgeObject says which operations an object as a whole allows.

@@ -43,11 +43,15 @@ func TestHostile18SecurityObjectsAreClosed(t *testing.T) {
 		w.ExpectAnswer("read all", w.Request(messages.GET, "/"), messages.BadRequest)
 		w.ExpectAnswer("discover all", discover(w, "/"), messages.BadRequest)
 		w.ExpectAnswer("gateway prefix", w.Request(messages.GET, "/gw0/0/0/5"), messages.BadRequest, messages.NotFound)
-		for _, method := range []messages.CoAPCode{messages.FETCH, messages.IPATCH} {
-			m := w.Request(method, "/")
-			m.AddFormat(coap.ContentFormat, new(messages.FormatSenMLJSON))
-			m.Payload = []byte(`[{"n":"/0/0/5"}]`)
-			w.ExpectAnswer("composite", m, messages.MethodNotAllowed)
+		for _, path := range []string{"/0", "/0/0", "/0/0/5", "/21", "/21/0/2"} {
+			m := composite(w, messages.FETCH, `[{"n":"/3/0/0"},{"n":"`+path+`"}]`)
+			w.ExpectAnswer("read-composite "+path, m, messages.Unauthorized)
+			m.AddUint(coap.Observe, 0)
+			w.ExpectAnswer("observe-composite "+path, m, messages.Unauthorized)
+		}
+		for _, path := range []string{"/0/0/0", "/0/1/0", "/21/0/2"} {
+			m := composite(w, messages.IPATCH, `[{"n":"`+path+`","vs":"x"}]`)
+			w.ExpectAnswer("write-composite "+path, m, messages.Unauthorized)
 		}
 		r, _ := w.Server.Registration(systemtest.Endpoint)
 		if text := string(r.Objects); strings.Contains(text, "</0") || strings.Contains(text, "</21") {
@@ -56,6 +60,13 @@ func TestHostile18SecurityObjectsAreClosed(t *testing.T) {
 		w.Client.ExpectQuiet()
 		w.Finish()
 	})
+}
+
+func composite(w *systemtest.Wire, method messages.CoAPCode, payload string) coap.Message {
+	m := w.Request(method, "/")
+	m.AddFormat(coap.ContentFormat, new(messages.FormatSenMLJSON))
+	m.Payload = []byte(payload)
+	return m
 }
 
 func discover(w *systemtest.Wire, path string) coap.Message {
