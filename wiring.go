@@ -89,14 +89,8 @@ func (c *Client) transport() network.Transport {
 	return c.network
 }
 
-// registry defines the objects that servers see. Clients without objects of the
-// application share one.
-func (c *Client) registry() *lwm2m.Registry {
-	if len(c.config.Objects) == 0 {
-		return c.runtime.registry
-	}
-	return management.RegistryOf(c.config.Objects)
-}
+// registry defines the objects that servers see.
+func (c *Client) registry() *lwm2m.Registry { return management.RegistryOf(c.config.Objects) }
 
 func (c *Client) device() management.Device {
 	d := c.config.Device

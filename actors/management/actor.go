@@ -22,7 +22,7 @@ func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *
 type shell struct {
 	*actorkit.Shell
 	config Config
-	ctx    context.Context // of all handlers
+	ctx    context.Context // of all handlers; nil before the first
 	cancel context.CancelFunc
 
 	changes *dirty
@@ -34,7 +34,6 @@ type woken struct{}
 
 func newShell(config Config, route actorkit.Route) *shell {
 	s := &shell{config: config}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Executor: s, Route: route})
 	return s
 }
@@ -45,10 +44,7 @@ func (s *shell) Receive(ctx actor.Context) {
 	case *actor.Started:
 		s.watch(ctx)
 	case *actor.Stopping, *actor.Restarting:
-		s.cancel()
-		if s.unwatch != nil {
-			s.unwatch()
-		}
+		s.end()
 	case woken:
 		s.Input(ctx, Changed{Paths: s.changes.take()})
 		return
@@ -56,9 +52,30 @@ func (s *shell) Receive(ctx actor.Context) {
 	s.Shell.Receive(ctx)
 }
 
+// end ends what was begun.
+func (s *shell) end() {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	if s.unwatch != nil {
+		s.unwatch()
+	}
+}
+
+// handlers returns the context of all handlers.
+func (s *shell) handlers() context.Context {
+	if s.ctx == nil {
+		s.ctx, s.cancel = context.WithCancel(context.Background())
+	}
+	return s.ctx
+}
+
 // watch watches the application's objects. Of what has changed before, as between two
 // incarnations, nobody knows: each object that is watched may have.
 func (s *shell) watch(ctx actor.Context) {
+	if len(s.config.Objects) == 0 {
+		return
+	}
 	root, self := ctx.ActorSystem().Root, ctx.Self()
 	s.changes, s.unwatch = watch(s.config.Objects, func() { root.Send(self, woken{}) }, s.log)
 	for _, o := range s.config.Objects {
@@ -72,8 +89,8 @@ func (s *shell) watch(ctx actor.Context) {
 func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	switch effect := effect.(type) {
 	case Call:
-		root, self := ctx.ActorSystem().Root, ctx.Self()
-		go run(s.ctx, effect, func(out Returned) { root.Send(self, out) })
+		root, self, handlers := ctx.ActorSystem().Root, ctx.Self(), s.handlers()
+		go run(handlers, effect, func(out Returned) { root.Send(self, out) })
 	case Report:
 		s.log(effect.Fault)
 	default:

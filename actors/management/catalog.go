@@ -24,8 +24,6 @@ type served struct {
 	executor    object.Executor
 	creator     object.Creator
 	deleter     object.Deleter
-
-	overdue int // its handlers that have not returned in time
 }
 
 // catalog holds the objects that servers can see, by ID.
@@ -34,6 +32,16 @@ type catalog map[uint16]*served
 // newCatalog adds the application's objects to those of the client. An application's
 // Device object takes the place of the client's.
 func newCatalog(config Config) catalog {
+	if len(config.Objects) == 0 && config.Registry == coreRegistry {
+		return coreCatalog
+	}
+	return makeCatalog(config)
+}
+
+// coreCatalog is what all clients share whose applications offer no objects.
+var coreCatalog = makeCatalog(Config{Registry: coreRegistry})
+
+func makeCatalog(config Config) catalog {
 	c := catalog{}
 	for _, id := range []uint16{objects.Server, objects.AccessControl, objects.Device} {
 		def, _ := config.Registry.Object(id)

@@ -6,7 +6,6 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
-	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -75,7 +74,7 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 // registration that goes on.
 func (m *Machine) decode(o *observer, stored messages.StoredState) {
 	found, err := reporting.DecodeRecord(o.peer, stored.Data)
-	if stored.Err != nil || err != nil || found.Owner != m.owners[o.peer] {
+	if stored.Err != nil || err != nil || found.Owner != m.owners()[o.peer] {
 		o.record.lost = true
 		return
 	}
@@ -114,7 +113,7 @@ func (m *Machine) restore(o *observer, found *reporting.Record) {
 			continue
 		}
 		if ob, _ := m.observed.Begin(spec); ob != nil {
-			m.observations[ob.ID] = &observation{Observation: ob, epoch: o.epoch}
+			insert(&m.observations, ob.ID, &observation{Observation: ob, epoch: o.epoch})
 			m.schedule(ob) // at once: nobody knows what the server was told
 		}
 	}
@@ -153,11 +152,12 @@ func (m *Machine) encode(o *observer) (data []byte, ok bool) {
 	if len(observations) == 0 && o.attributes.Len() == 0 {
 		return nil, true
 	}
-	if _, known := m.owners[o.peer]; !known {
+	owner, known := m.owners()[o.peer]
+	if !known {
 		return nil, false
 	}
 	reserved, _ := o.sequence.Reserve()
-	content := reporting.Record{Owner: m.owners[o.peer], Sequence: reserved, Attributes: o.attributes}
+	content := reporting.Record{Owner: owner, Sequence: reserved, Attributes: o.attributes}
 	for _, ob := range observations {
 		content.Observations = append(content.Observations, ob.Spec)
 	}
@@ -204,10 +204,14 @@ func (m *Machine) recordExpired(peer messages.Peer) []core.Effect {
 	return nil
 }
 
-// ownersOf returns whose the records are.
-func (m *Machine) ownersOf(tree *lwm2m.Tree) map[messages.Peer]accounts.StateOwner {
+// owners returns whose the records are: it is asked for too rarely to be kept, and not
+// while there is no record.
+func (m *Machine) owners() map[messages.Peer]accounts.StateOwner {
+	if len(m.observers) == 0 {
+		return nil
+	}
 	owners := map[messages.Peer]accounts.StateOwner{}
-	found, _ := accounts.FromTree(tree)
+	found, _ := accounts.FromTree(m.model)
 	for _, a := range found {
 		owners[a.Peer] = accounts.OwnerOf(m.config.Endpoint, a)
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/access"
-	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -47,11 +46,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// coreRegistry is what all clients share whose applications offer no objects.
+var coreRegistry = objects.Core()
+
 // RegistryOf defines the core objects and those of the application, whose definitions
 // count where they define the same object.
 func RegistryOf(apps []object.Object) *lwm2m.Registry {
 	if len(apps) == 0 {
-		return objects.Core()
+		return coreRegistry
 	}
 	defs := []lwm2m.ObjectDef{objects.SecurityDef(), objects.ServerDef(), objects.AccessControlDef(), objects.DeviceDef()}
 	for _, app := range apps {
@@ -84,10 +86,9 @@ type Machine struct {
 
 	observed     *reporting.Set
 	observers    map[messages.Peer]*observer
-	observations map[uint64]*observation               // by the ID of the observation
-	owners       map[messages.Peer]accounts.StateOwner // of the records of observers
-	now          time.Time                             // of this step
-	alarm        time.Time                             // for which timerObserve is set; zero for none
+	observations map[uint64]*observation // by the ID of the observation
+	now          time.Time               // of this step
+	alarm        time.Time               // for which timerObserve is set; zero for none
 	lastNote     uint64
 	rounds       map[roundOf]*rounds
 }
@@ -98,9 +99,7 @@ func New(config Config) *Machine {
 	config = config.withDefaults()
 	return &Machine{
 		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(), access: access.New(lwm2m.NewTree(), 0),
-		versions: map[messages.Epoch]string{}, writes: map[messages.Epoch]pendingWrite{},
-		jobs: map[uint64]*job{}, overdue: map[uint64]late{}, changing: map[lwm2m.Path]uint64{},
-		observed: reporting.NewSet(config.Observations), observers: map[messages.Peer]*observer{}, rounds: map[roundOf]*rounds{}, observations: map[uint64]*observation{},
+		observed: reporting.NewSet(config.Observations),
 	}
 }
 
@@ -217,6 +216,14 @@ func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 	}
 	m.alarm = time.Time{} // timerObserve: what is due is done at the end of the step
 	return nil
+}
+
+// insert adds to a map, which is made then: most clients have no use for most of them.
+func insert[K comparable, V any](to *map[K]V, key K, value V) {
+	if *to == nil {
+		*to = map[K]V{}
+	}
+	(*to)[key] = value
 }
 
 func tell(message any) core.Effect { return core.Tell{To: core.Supervisor, Message: message} }

@@ -32,7 +32,7 @@ func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p
 		return
 	}
 	o, effects := s.observer(s.peer)
-	s.observations[ob.ID] = &observation{Observation: ob, epoch: in.Epoch}
+	insert(&s.observations, ob.ID, &observation{Observation: ob, epoch: in.Epoch})
 	s.observations[ob.ID].sample(s.Machine, p)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p.Nodes), true)

@@ -51,7 +51,7 @@ type observation struct {
 func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effect) {
 	if o = m.observers[peer]; o == nil {
 		o = &observer{peer: peer}
-		m.observers[peer] = o
+		insert(&m.observers, peer, o)
 		effects = m.load(o)
 	}
 	return o, effects
@@ -61,7 +61,7 @@ func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effe
 // forgets it where there is a new one. What has overtaken the announcement belongs to
 // the new one.
 func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
-	m.versions[in.Epoch] = in.Version
+	insert(&m.versions, in.Epoch, in.Version)
 	o, effects := m.observer(in.Peer)
 	m.undelivered(o)
 	o.epoch = in.Epoch
@@ -139,12 +139,12 @@ func (m *Machine) forget(o *observer, ob *reporting.Observation) {
 // modelChanged takes objects 0 and 1, which have the defaults of the rules, and which
 // can be observed themselves. A server that is no account any more is no observer.
 func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect) {
+	before := m.owners()
 	m.model = in.Tree.Clone()
 	m.access = access.New(m.model, accounts.Managements(m.model))
-	before := m.owners
-	m.owners = m.ownersOf(m.model)
+	owners := m.owners()
 	for _, o := range m.inOrder() {
-		owner, is := m.owners[o.peer]
+		owner, is := owners[o.peer]
 		switch {
 		case !is && o.epoch == 0:
 			effects = append(effects, m.endAll(o)...)

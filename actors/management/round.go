@@ -46,7 +46,7 @@ func (m *Machine) readLater(ob *reporting.Observation, sources []source) {
 		name.observation = ob.ID
 	}
 	if m.rounds[name] == nil {
-		m.rounds[name] = &rounds{}
+		insert(&m.rounds, name, &rounds{})
 	}
 	m.rounds[name].waiting = append(m.rounds[name].waiting, share{ob, sources})
 }
@@ -102,7 +102,7 @@ func (m *Machine) readRound(now time.Time, name roundOf, r *rounds) []core.Effec
 
 // stuck reports whether too many handlers of one of the objects have not returned.
 func (m *Machine) stuck(objects []*served) bool {
-	return slices.ContainsFunc(objects, func(o *served) bool { return o.overdue >= overduePerObject })
+	return slices.ContainsFunc(objects, func(o *served) bool { return m.overdueOf(o) >= overduePerObject })
 }
 
 // seenAll hands to each observation what the round has read for it.

@@ -105,7 +105,7 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 		return failed
 	}
 	for _, o := range wanted {
-		if o.overdue >= overduePerObject {
+		if m.overdueOf(o) >= overduePerObject {
 			return busy("handlers of the object have not returned", m.config.Deadline)
 		}
 	}
@@ -129,9 +129,9 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 func (s session) begin(in messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
 	s.lastJob++
 	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
-	s.jobs[j.id] = j
+	insert(&s.jobs, j.id, j)
 	for _, path := range changes {
-		s.changing[path] = j.id
+		insert(&s.changing, path, j.id)
 	}
 	return j, core.SetTimer{Timer: timerJob(j.id), After: s.config.Deadline}
 }
@@ -142,6 +142,16 @@ func (m *Machine) call(j *job, o *served, path lwm2m.Path, do any, then func(*jo
 	return Call{ID: j.id, Object: o.app, Path: path, Deadline: j.deadline, Do: do}
 }
 
+// overdueOf counts the handlers of an object that have not returned in time.
+func (m *Machine) overdueOf(o *served) (n int) {
+	for _, l := range m.overdue {
+		if l.object == o {
+			n++
+		}
+	}
+	return n
+}
+
 // returned takes the outcome of a Call. One that comes late changes nothing.
 func (m *Machine) returned(now time.Time, in Returned) []core.Effect {
 	if l, was := m.overdue[in.ID]; was {
@@ -149,7 +159,6 @@ func (m *Machine) returned(now time.Time, in Returned) []core.Effect {
 			m.faults = append(m.faults, *fault)
 		}
 		delete(m.overdue, in.ID)
-		l.object.overdue--
 		m.unlock(in.ID, l.changes)
 		return nil
 	}
@@ -203,8 +212,7 @@ func (m *Machine) jobExpired(id uint64) []core.Effect {
 	if j.calls == nil {
 		m.unlock(id, j.changes)
 	} else {
-		j.calls.overdue++
-		m.overdue[id] = late{object: j.calls, changes: j.changes}
+		insert(&m.overdue, id, late{object: j.calls, changes: j.changes})
 		m.faults = append(m.faults, Fault{Path: j.path, What: "a handler has not returned in time"})
 	}
 	return m.conclude(j, *tooSlow)

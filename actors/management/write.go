@@ -66,7 +66,7 @@ func (m *Machine) ask(w messages.WriteModel, then func(time.Time, messages.Model
 
 // handOver has the supervisor change what it keeps.
 func (m *Machine) handOver(change any, epoch messages.Epoch, w pendingWrite) []core.Effect {
-	m.writes[epoch] = w
+	insert(&m.writes, epoch, w)
 	return []core.Effect{tell(change), core.SetTimer{Timer: timerWrite(epoch), After: writeBound}}
 }
 

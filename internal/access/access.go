@@ -57,16 +57,17 @@ type target struct{ object, instance uint16 }
 // Of two instances of object 2 for one target the lower counts, and one that does not
 // say what it is about says nothing.
 func New(tree *lwm2m.Tree, servers int) *Table {
-	t := &Table{
-		several: servers > 1, controls: map[target]*control{}, managers: map[uint16]*control{}, servers: map[uint16]uint16{},
-	}
+	t := &Table{several: servers > 1, servers: map[uint16]uint16{}}
 	for _, inst := range tree.Instances(objects.Server) {
 		if ssid, ok := id(tree, lwm2m.PathOf(objects.Server, inst, objects.ServerShortServerID)); ok {
 			t.servers[inst] = ssid
 		}
 	}
-	for _, inst := range tree.Instances(objects.AccessControl) {
-		t.add(tree, inst)
+	if controls := tree.Instances(objects.AccessControl); len(controls) > 0 {
+		t.controls, t.managers = map[target]*control{}, map[uint16]*control{}
+		for _, inst := range controls {
+			t.add(tree, inst)
+		}
 	}
 	return t
 }

@@ -22,12 +22,7 @@ type Set struct {
 }
 
 // NewSet returns a set of limit observations at most.
-func NewSet(limit int) *Set {
-	return &Set{
-		limit: limit, byName: map[name]*Observation{},
-		at: map[lwm2m.Path][]*Observation{}, below: map[lwm2m.Path][]*Observation{},
-	}
-}
+func NewSet(limit int) *Set { return &Set{limit: limit} }
 
 // Room reports whether an observation can begin: there is room for one more, or it
 // takes the place of one.
@@ -49,6 +44,10 @@ func (s *Set) Begin(spec Spec) (o, before *Observation) {
 	} else {
 		s.lastID++
 		o.ID = s.lastID
+	}
+	if s.byName == nil { // nobody has observed before, as with most clients
+		s.byName = map[name]*Observation{}
+		s.at, s.below = map[lwm2m.Path][]*Observation{}, map[lwm2m.Path][]*Observation{}
 	}
 	s.byName[spec.name()] = o
 	s.enter(o)
