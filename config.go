@@ -17,7 +17,8 @@ import (
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
 // environment; the keys there are the fields in snake case (but for
-// CertificateChain, Signer, TrustAnchors and Objects, which only code can set).
+// CertificateChain, Signer and TrustAnchors, which only code can set, and Objects, which it
+// makes of what the file says).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].

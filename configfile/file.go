@@ -16,6 +16,12 @@ type File struct {
 	Config  holdfast.Config
 	Control Control
 	Log     Log
+	// Objects are the entries of the key objects. Config.Objects has what is made of them.
+	Objects []Resource
+	// Definitions are XML files of the OMA's registry that define such objects, read by
+	// Load. Without one an object has the resources that its entries name.
+	Definitions []string
+	Gateway     Gateway
 }
 
 // Control is about the control API (package control).
@@ -48,8 +54,8 @@ const (
 )
 
 // Load reads and validates the YAML file at path and the environment, as
-// [Loader] does. Files that the configuration names are not looked at; see
-// [Loader.Check]. The error is a [*holdfast.Error] for which
+// [Loader] does. Files that the configuration names are not looked at, but for definitions of
+// objects; see [Loader.Check]. The error is a [*holdfast.Error] for which
 // errors.Is(err, holdfast.ErrInvalidParameters) holds, and whose cause is a
 // [*holdfast.ConfigError] with every fault.
 func Load(path string) (File, error) { return Loader{Path: path}.Load() }
@@ -60,6 +66,7 @@ func (f File) faults() []holdfast.Fault {
 	if invalid, ok := errors.AsType[*holdfast.ConfigError](f.Config.Validate()); ok {
 		faults = invalid.Faults
 	}
+	faults = append(faults, f.Gateway.faults()...)
 	for _, fault := range localaddr.Addresses(f.Control).Faults() {
 		faults = appendFault(faults, fault.Key, fault.Problem)
 	}

@@ -1,6 +1,7 @@
 package configfile
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,6 +20,8 @@ type key struct {
 	// from returns a value whose path, if it is a relative one, starts from a
 	// folder. Nil: the value has no path.
 	from func(folder, text string) string
+	// read takes a list, with all that is wrong with it. Nil: the key takes one value.
+	read func(f *File, s Setting) *list
 }
 
 // at returns the key as one whose value has a path.
@@ -92,6 +95,11 @@ func allKeys() []key {
 			text("device.model", func(f *File) *string { return &f.Config.Device.Model }),
 			text("device.serial", func(f *File) *string { return &f.Config.Device.Serial }),
 			text("device.firmware", func(f *File) *string { return &f.Config.Device.Firmware }),
+		},
+		gatewayKeys(),
+		[]key{
+			listKey(keyObjects, itemsOf, takeObjects, func(f *File) any { return fmt.Sprintf("%#v", f.Objects) }),
+			textsKey(keyDefinitions, func(f *File) *[]string { return &f.Definitions }, pathsFrom),
 			text("control.listen", func(f *File) *string { return &f.Control.Listen }).at(addressFrom),
 			text("control.group", func(f *File) *string { return &f.Control.Group }),
 			text("control.metrics", func(f *File) *string { return &f.Control.Metrics }).at(addressFrom),

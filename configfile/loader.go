@@ -3,13 +3,19 @@ package configfile
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 // maxSize is the size of the largest configuration file in bytes.
@@ -21,7 +27,9 @@ type Setting struct {
 	Text   string
 	Source string // for faults: "--log-level"; may be empty
 
-	folder string // that a relative path starts from; empty: the working directory
+	folder string   // that a relative path starts from; empty: the working directory
+	node   ast.Node // the value, where it is a list in a file
+	file   string   // that the node is in
 }
 
 // Loader reads a configuration from its sources. Overrides win over the
@@ -46,6 +54,10 @@ type Loader struct {
 	Environ func() []string
 	// Overrides win over everything else; of two with one key the last counts.
 	Overrides []Setting
+	// SourceFailed is called when a file or a command of the key objects has no value for a
+	// server, and with a nil error once it has one again. It may be called from any goroutine,
+	// and returns at once. Nil: each failure is left to the client's log.
+	SourceFailed func(path lwm2m.Path, err error)
 }
 
 // Load reads and validates a configuration. The errors are those of the function
@@ -63,9 +75,20 @@ func (l Loader) Load() (File, error) {
 func invalid(faults []holdfast.Fault) error {
 	paths := Keys()
 	slices.SortStableFunc(faults, func(a, b holdfast.Fault) int {
-		return cmp.Compare(slices.Index(paths, a.Key), slices.Index(paths, b.Key))
+		keyA, atA := part(a.Key)
+		keyB, atB := part(b.Key)
+		return cmp.Or(cmp.Compare(slices.Index(paths, keyA), slices.Index(paths, keyB)), cmp.Compare(atA, atB))
 	})
 	return coded(holdfast.CodeInvalidParameters, holdfast.PhaseConfig, &holdfast.ConfigError{Faults: faults})
+}
+
+// part tells the key of a list and the index from what is the key of an item, or of a part
+// of one.
+func part(path string) (key string, at int) {
+	key, rest, _ := strings.Cut(path, "[")
+	digits, _, _ := strings.Cut(rest, "]")
+	at, _ = strconv.Atoi(digits)
+	return key, at
 }
 
 func coded(code holdfast.ErrorCode, phase holdfast.Phase, cause error) error {
@@ -108,7 +131,7 @@ func (l Loader) load() (File, []holdfast.Fault) {
 		return File{}, faults
 	}
 	s := newSources(doc)
-	s.hasFile = l.Path != ""
+	s.hasFile, s.failed = l.Path != "", l.SourceFailed
 	l.environment(s)
 	for _, o := range l.Overrides {
 		s.put(o)
@@ -164,11 +187,13 @@ type sources struct {
 	folder   string // of the file
 	sections []string
 	settings map[string]Setting
-	order    []string // keys that are unknown are reported in their order
+	order    []string          // keys that are unknown are reported in their order
+	places   map[string]string // of the parts of lists
+	failed   func(lwm2m.Path, error)
 }
 
 func newSources(file document) *sources {
-	s := &sources{folder: file.folder, sections: file.sections, settings: map[string]Setting{}}
+	s := &sources{folder: file.folder, sections: file.sections, settings: map[string]Setting{}, places: map[string]string{}}
 	for _, setting := range file.settings {
 		s.put(setting)
 	}
@@ -197,7 +222,11 @@ func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
 	for _, fault := range faults {
 		faulty[fault.Key] = true
 	}
-	for _, fault := range f.faults() {
+	wrong := func(at int) bool {
+		part := fmt.Sprintf("%s[%d]", keyObjects, at)
+		return slices.ContainsFunc(faults, func(f holdfast.Fault) bool { return f.Key == part || strings.HasPrefix(f.Key, part+".") })
+	}
+	for _, fault := range append(f.build(wrong, s.failed), f.faults()...) {
 		if !faulty[fault.Key] {
 			fault.Source = s.sourceOf(fault.Key)
 			faults = append(faults, fault)
@@ -209,6 +238,9 @@ func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
 // sourceOf returns where a value came from. Without a file it is the environment
 // that what is missing should come from.
 func (s *sources) sourceOf(path string) string {
+	if place := s.places[path]; place != "" {
+		return place
+	}
 	if _, set := s.settings[path]; !set && !s.hasFile {
 		return Variable(path)
 	}
@@ -224,7 +256,14 @@ func (s *sources) apply(f *File) []holdfast.Fault {
 	for _, path := range s.order {
 		setting := s.settings[path]
 		problem := unknownKey(path)
-		if k, found := known[path]; found {
+		k, found := known[path]
+		switch {
+		case found && k.read != nil:
+			l := k.read(f, setting)
+			maps.Copy(s.places, l.places)
+			faults = append(faults, l.faults...)
+			continue
+		case found:
 			problem = k.set(f, k.located(setting))
 		}
 		if problem != "" {

@@ -133,9 +133,8 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"comment", "# nothing\n", []string{"endpoint: is required"}},
 		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration: did you mean endpoint?"}},
 		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration: did you mean coap.ack_timeout?"}},
-		{"every later key", "endpoint: g\nobjects: []\nfirmware: {dir: x}\ndtls: {cid: true}\n", []string{
-			"2:1 objects: this build does not have it yet",
-			"3:1 firmware: this build does not have it yet", "4:1 dtls: this build does not have it yet",
+		{"every later key", "endpoint: g\nfirmware: {dir: x}\ndtls: {cid: true}\n", []string{
+			"2:1 firmware: this build does not have it yet", "3:1 dtls: this build does not have it yet",
 		}},
 		{"twice", "endpoint: g\nendpoint: h\n", []string{"2:1 endpoint: stands here a second time"}},
 		{"section twice", "endpoint: g\nlog: {level: info}\nlog: {format: json}\n", []string{"3:1 log: stands here a second time"}},

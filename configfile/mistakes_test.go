@@ -33,6 +33,9 @@ var mistakes = map[string][]string{
 	"coap.nstart": {"", "0", "256"}, "dns.server": {"192.0.2.53", ":53", "h:0", "[fe80::1%eth0]"},
 	"limits.bootstrap_bytes": {"", "1", "2MiB", "64kb"}, "limits.queued_messages": {"", "0", "65537"}, "limits.accounts": {"", "0", "1001"}, "limits.observations": {"", "0", "10001"},
 	"device.manufacturer": {"''", longPath(256)}, "device.model": {longPath(256)}, "device.serial": {longPath(256)}, "device.firmware": {`"\e[2J"`},
+	"device.machine": {"", "no"}, "device.reboot": {"reboot -f", "{a: b}"},
+	"location.latitude": {"", "90.5", "north", "0x1"}, "location.longitude": {"-181", ".nan"},
+	"objects": {"/3303/0/5700", "{path: /3303/0/5700}", "5", "x y"}, "definitions": {"none.xml", "[none.xml]", "{a: b}", "''"},
 	"control.listen": {"0.0.0.0:1", "8080", "'unix:'", "unix:/run/"}, "control.metrics": {"9101", "unix:/run/gw.sock", "h:70000"},
 	"log.level": {"''", "loud"}, "log.format": {"''", "xml"},
 }

@@ -30,7 +30,7 @@ type document struct {
 }
 
 // laterKeys are the keys of the contract that later releases bring.
-var laterKeys = []string{"objects", "firmware", "dtls"}
+var laterKeys = []string{"firmware", "dtls"}
 
 const notYet = "this build does not have it yet"
 
@@ -192,6 +192,9 @@ func (r *reader) key(prefix string, at *ast.StringNode, value ast.Node) {
 	case section:
 		r.seen[path] = true
 		r.section(path, value)
+	case isList(path):
+		r.seen[path] = true
+		r.list(path, value)
 	default:
 		r.seen[path] = true
 		r.leaf(path, value)
@@ -246,6 +249,15 @@ func (r *reader) leaf(path string, value ast.Node) {
 		return
 	}
 	r.file.settings = append(r.file.settings, Setting{Key: path, Text: text, Source: r.position(value)})
+}
+
+// list takes a list as it is: what it means is for its key to say.
+func (r *reader) list(path string, value ast.Node) {
+	switch value.(type) {
+	case nil, *ast.NullNode: // all of it is commented out
+	default:
+		r.file.settings = append(r.file.settings, Setting{Key: path, Source: r.position(value), node: value, file: r.name})
+	}
 }
 
 // scalar returns a value as it was written. No value is the empty text.

@@ -255,8 +255,9 @@ var layers = []layer{
 	{[]string{"."}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	// Objects like those that gateways define for themselves.
 	{[]string{"gateway"}, []string{"lwm2m", "lwm2m/..."}},
-	// They stand on the root, which gateways embed without them.
-	{[]string{"configfile"}, []string{".", "internal/localaddr"}},
+	// They stand on the root, which gateways embed without them. A configuration may say
+	// what objects there are.
+	{[]string{"configfile"}, []string{".", "gateway", "internal/localaddr", "internal/source", "lwm2m", "lwm2m/..."}},
 	// It opens sockets, and says which limit keeps it from that.
 	{[]string{"control"}, []string{".", "internal/clientview", "internal/descriptors", "internal/journal", "internal/localaddr", "messages"}},
 	// Faults of the demo are made in the network, the server, the
