@@ -37,7 +37,9 @@ func (p *program) runClient(args []string) int {
 	if *path == "" && !p.configuredByEnvironment() {
 		return p.misused(fs, "--config is required, unless the environment has the configuration")
 	}
+	sources := &sourceLog{}
 	loader := p.loader(*path, overrides.settings...)
+	loader.SourceFailed = sources.note
 	config, ok := p.load(loader)
 	switch {
 	case !ok:
@@ -46,6 +48,7 @@ func (p *program) runClient(args []string) int {
 		return p.fail(config.err)
 	}
 	reloader := newReloader(p, loader, config.file)
+	reloader.sources = sources
 	reloader.shown = !*asJSON && sameTerminal(p.stdout, p.stderr)
 	return p.serveClient(reloader, p.eventPrinter(*asJSON))
 }
@@ -70,7 +73,10 @@ func (p *program) variable(key string) string {
 // closes the client through its control API.
 func (p *program) serveClient(config *reloader, show func(holdfast.Event)) int {
 	file := config.file
-	client, err := holdfast.New(file.Config, holdfast.WithLogger(p.logger(config)))
+	logger := p.logger(config)
+	config.sources.logger = logger
+	file.Config.Objects = append(file.Config.Objects, file.Machine(config.sources.note)...)
+	client, err := holdfast.New(file.Config, holdfast.WithLogger(logger))
 	if err != nil {
 		return p.fail(err)
 	}

@@ -15,6 +15,7 @@ type reloader struct {
 	loader  configfile.Loader
 	file    configfile.File // in force
 	level   slog.LevelVar   // of the log
+	sources *sourceLog      // of the objects
 	shown   bool            // events stand on the terminal already, and not in the log beside them
 	asked   chan struct{}   // has room for one request while another is carried out
 }
