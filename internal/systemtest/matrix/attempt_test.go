@@ -117,7 +117,7 @@ func (s *scene) leftBetween(after, before time.Time) (at []time.Time) {
 // taken up again by an Update, and that stored credentials are used again.
 func (s *scene) demandKept() {
 	registers := s.Server.Registers(systemtest.Endpoint) - s.former.registers
-	if s.at == matrix.RegisteredIdle || s.at == matrix.Updating {
+	if s.at >= matrix.RegisteredIdle && s.at <= matrix.Asleep {
 		if registers != 1 {
 			s.T.Errorf("%d Registers: the Location was known", registers)
 		}
@@ -137,6 +137,7 @@ func (s *scene) finish() {
 		s.T.Errorf("%d more errors: %s", n, s.client.Story())
 	}
 	s.demandAnswer()
+	s.demandObserved()
 	s.client.ExpectClose(nil)
 	if n := errorsLeft(s.client); n > 0 {
 		s.T.Errorf("%d errors on Close: %s", n, s.client.Story())
@@ -199,6 +200,9 @@ func fallSilent(s *scene) trouble {
 	switch s.at {
 	case matrix.Handshake:
 		f.lift = s.management.AcceptHandshakes
+	case matrix.Notifying, matrix.Sending:
+		f.lift = func() { s.release(); s.Server.Behave() }
+		fallthrough
 	case matrix.Updating:
 		s.client.ExpectError(holdfast.CodeNetwork)
 		s.attempts, f.takes = 1, 62*time.Second
@@ -226,9 +230,9 @@ func (s *scene) goOnAndOn() trouble {
 // Code 7: from now on the port refuses; the client sends something.
 func refusePort(s *scene) trouble {
 	refused := s.Network.Impair(lwm2mtest.ToHost(s.peerHost()), lwm2mtest.Conditions{Refuse: true})
-	lift := func() { refused.Lift(); s.deliverAll(nil) }
+	lift := func() { refused.Lift(); s.deliverAll(nil); s.release() }
 	switch s.at { // moments at which the client says nothing by itself, or nothing that matters
-	case matrix.BootstrapWaiting, matrix.BootstrapFinish, matrix.RegisteredIdle:
+	case matrix.BootstrapWaiting, matrix.BootstrapFinish, matrix.RegisteredIdle, matrix.Observing, matrix.Handling, matrix.Asleep:
 		s.poke(ping)
 		synctest.Wait()
 	}
@@ -254,7 +258,7 @@ func crashActor(s *scene) trouble {
 		panic("a needle struck")
 	})
 	s.stir()
-	return trouble{lift: func() { s.needle.set(nil) }}
+	return trouble{lift: func() { s.needle.set(nil); s.release() }}
 }
 
 // concerns reports whether an actor belongs to the account that the scene is
@@ -271,7 +275,8 @@ func (s *scene) stir() {
 	s.Network.SetDNS("server.test", systemtest.ServerAddr)
 	s.management.AcceptHandshakes()
 	s.held.open(nil)
-	if s.at == matrix.RegisteredIdle {
+	switch s.at {
+	case matrix.RegisteredIdle, matrix.Observing, matrix.Notifying, matrix.Sending, matrix.Asleep:
 		if err := s.Server.SendRaw(systemtest.Endpoint, ping); err != nil {
 			s.T.Fatal(err)
 		}

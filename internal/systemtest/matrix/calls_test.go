@@ -31,7 +31,7 @@ func playGarbage(s *scene) {
 // goal.
 func (s *scene) goOn() {
 	s.T.Helper()
-	s.held.open(nil)
+	s.release()
 	switch s.at {
 	case matrix.Closing:
 		if err := <-s.closing; err != nil {
@@ -39,7 +39,7 @@ func (s *scene) goOn() {
 		}
 		s.comeBack()
 		return
-	case matrix.RegisteredIdle, matrix.Updating:
+	case matrix.RegisteredIdle, matrix.Updating, matrix.Observing, matrix.Notifying, matrix.Sending, matrix.Handling, matrix.Asleep:
 	default:
 		s.Network.SetDNS("server.test", systemtest.ServerAddr)
 		s.management.AcceptHandshakes()

@@ -72,7 +72,7 @@ func TestMatrixCoversEverything(t *testing.T) {
 		}
 	}
 	for _, at := range Moments() {
-		if later := at >= Notifying; (moments[at] == 0) != later {
+		if later := at >= Downloading; (moments[at] == 0) != later {
 			t.Errorf("%d cells are tested at %s", moments[at], at)
 		}
 	}

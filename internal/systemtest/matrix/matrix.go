@@ -35,8 +35,13 @@ const (
 	Registering
 	RegisteredIdle
 	Updating
+	Observing // a server observes, and nothing has changed
+	Notifying // a confirmable notification is not acknowledged yet
+	Sending   // a Send is not answered yet
+	Handling  // a handler of the application is at work on a request
+	Asleep    // registered in queue mode, and 93 s have gone by
+	Disabled  // by /1/x/4: the client stays away for a while
 	Closing
-	Notifying
 	Downloading
 	momentCount
 )
@@ -46,7 +51,8 @@ func (m Moment) String() string {
 	names := [momentCount]string{
 		"start", "resolving", "handshake", "bootstrap-requesting", "bootstrap-waiting", "bootstrap-delete",
 		"bootstrap-write", "bootstrap-discover", "bootstrap-read", "bootstrap-finish", "bootstrap-persisting",
-		"registering", "registered", "updating", "closing", "notifying", "downloading",
+		"registering", "registered", "updating", "observing", "notifying", "sending", "handling", "asleep", "disabled",
+		"closing", "downloading",
 	}
 	if m < momentCount {
 		return names[m]
@@ -105,6 +111,7 @@ const (
 	SharedActor
 	LinkNotNeeded
 	OneAccount
+	OwnOutcome
 )
 
 // String returns the reason as a sentence.
@@ -121,6 +128,7 @@ func (r Reason) String() string {
 		IsRegistered:  "There is a registration to end, so the call does what it says.",
 		SharedActor:   "An actor that all accounts share is replaced alone, and no attempt fails.",
 		OneAccount:    "A configuration has one management account at most.",
+		OwnOutcome:    "What does not fit ends that request or notification alone, and is no error of the client.",
 		LinkNotNeeded: "The server has finished: a lost link changes nothing any more.",
 	}
 	if int(r) < len(sentences) {
@@ -132,7 +140,7 @@ func (r Reason) String() string {
 // Reasons returns the closed list of reasons, without NoReason.
 func Reasons() []Reason {
 	var all []Reason
-	for r := NotBuilt; r <= OneAccount; r++ {
+	for r := NotBuilt; r <= OwnOutcome; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -218,8 +226,10 @@ func reasonAt(list []because, at Moment) (Reason, bool) {
 var (
 	session  = span(BootstrapWaiting, BootstrapFinish) // during the bootstrap server's operations
 	sessions = span(BootstrapRequesting, BootstrapPersisting)
-	linked   = span(BootstrapRequesting, Closing)
-	unlinked = span(Start, Handshake)
+	linked   = append(span(BootstrapRequesting, Asleep), Closing)
+	unlinked = append(span(Start, Handshake), Disabled)
+	managed  = span(Observing, Asleep) // registered, while servers manage the client
+	busy     = span(Observing, Handling)
 )
 
 // matrix is the data of [CellOf]. A code that is missing is not built.
@@ -234,33 +244,33 @@ var matrix = map[messages.ErrorCode]line{
 	},
 	messages.ConnectorInvalidCredentials: {tested: []Moment{Start}, otherwise: CheckedBefore},
 	messages.ConnectNotRegistered: {
-		tested:    append(span(Start, Registering), Closing),
+		tested:    append(span(Start, Registering), Disabled, Closing),
 		renewed:   []Moment{BootstrapPersisting}, // the store ends what it has begun
 		otherwise: IsRegistered, ended: true,
 	},
 	messages.ConnectTimeout: {
-		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating}, session...),
+		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating, Notifying, Sending}, session...),
 		because: []because{
-			{NoAttempt, []Moment{Start}},
-			{OtherCode, []Moment{Resolving, RegisteredIdle, Closing}},
+			{NoAttempt, []Moment{Start, Disabled}},
+			{OtherCode, []Moment{Resolving, RegisteredIdle, Observing, Handling, Asleep, Closing}},
 		},
 		otherwise: NotThen,
 	},
 	messages.ConnectNetworkError: {
-		tested: append(span(Handshake, BootstrapFinish), Registering, RegisteredIdle, Updating),
+		tested: slices.Concat(span(Handshake, BootstrapFinish), []Moment{Registering, RegisteredIdle, Updating}, managed),
 		because: []because{
-			{NoAttempt, []Moment{Start}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
+			{NoAttempt, []Moment{Start, Disabled}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
 		},
 	},
 	messages.ConnectResponseParseFailed: {tested: linked, renewed: sessions, because: []because{{NoLink, unlinked}}},
 	messages.ConnectUnknownError: {
-		tested:  span(Resolving, Updating),
-		because: []because{{SharedActor, []Moment{Start}}, {OtherCode, []Moment{Closing}}},
+		tested:  span(Resolving, Asleep),
+		because: []because{{SharedActor, []Moment{Start}}, {NoAttempt, []Moment{Disabled}}, {OtherCode, []Moment{Closing}}},
 	},
 	messages.ConnectMemoryConnectFail: {
 		tested:    []Moment{Start, BootstrapWrite},
 		unless:    []because{{OneAccount, []Moment{Start}}},
-		because:   []because{{NoLink, []Moment{Resolving, Handshake}}},
+		because:   []because{{NoLink, []Moment{Resolving, Handshake, Disabled}}, {OwnOutcome, busy}},
 		otherwise: SmallRequests,
 	},
 	messages.ConnectNotAllowed: {tested: span(Start, Closing), renewed: sessions},
@@ -284,7 +294,7 @@ func CellOf(code messages.ErrorCode, at Moment, stored StoreState) (Cell, bool) 
 		return Cell{}, false
 	}
 	row, built := matrix[code]
-	if !built || at >= Notifying {
+	if !built || at >= Downloading {
 		return Cell{Reason: NotBuilt}, true
 	}
 	if reason, found := reasonAt(row.unless, at); found && stored != Bootstrapped {
@@ -334,14 +344,14 @@ func (m Moment) Phases() []messages.Phase {
 		return []messages.Phase{messages.PhaseBootstrap, messages.PhaseRegister, messages.PhaseUpdate}
 	case Registering:
 		return []messages.Phase{messages.PhaseRegister}
-	case RegisteredIdle:
+	case RegisteredIdle, Observing, Asleep, Disabled:
 		return []messages.Phase{messages.PhaseRegistered}
+	case Notifying, Sending, Handling: // the Update that follows is silent, too
+		return []messages.Phase{messages.PhaseRegistered, messages.PhaseUpdate}
 	case Updating:
 		return []messages.Phase{messages.PhaseUpdate, messages.PhaseRegistered}
 	case Closing:
 		return []messages.Phase{messages.PhaseClose}
-	case Notifying:
-		return []messages.Phase{messages.PhaseRegistered}
 	case Downloading:
 		return []messages.Phase{messages.PhaseFirmware}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/systemtest/matrix"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -48,6 +49,8 @@ type scene struct {
 	former     tallies
 	delivers   matrix.Account // what the bootstrap server writes
 	accepted   int            // Registers before the cell's last error
+	valve      *object.Instance[valve]
+	relation   *lwm2mtest.ObserveRelation // of it; nil where nobody observes
 }
 
 // lifetimes tell the accounts apart: the server sees them.
@@ -70,6 +73,7 @@ func newScene(t *testing.T, code holdfast.ErrorCode, at matrix.Moment, stored ma
 	s.delivers = matrix.Former
 	s.deliverAll(nil)
 	s.prepareStore()
+	s.equip()
 	s.delivers = matrix.Delivered
 	s.deliverAll(nil)
 	s.former = tallies{s.Server.Registers(systemtest.Endpoint), s.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)}
@@ -291,6 +295,8 @@ func (s *scene) reachRegistered() {
 	case matrix.Closing:
 		s.misbehave(lwm2mtest.Deregister, 3*time.Second)
 		go func() { s.closing <- s.client.Close(context.Background()) }()
+	default:
+		s.reachManaged()
 	}
 }
 
