@@ -141,6 +141,10 @@ func (o *ObserveRelation) Err() error {
 	return o.cause
 }
 
+// Token returns the token of the request that began the observation, which all of its
+// notifications carry.
+func (o *ObserveRelation) Token() []byte { return []byte(o.token) }
+
 // Counts returns what became of the notifications so far.
 func (o *ObserveRelation) Counts() ObservationCounts {
 	o.server.mu.Lock()

@@ -29,7 +29,11 @@ func (r *rig) observed(c *client, sequence uint32) (*ObserveRelation, coap.Messa
 	if err != nil || o == nil || string(response.Payload) != "first" {
 		r.t.Fatalf("observation %v, answer %+v, %v", o, response, err)
 	}
-	return o, <-asked
+	request := <-asked
+	if string(o.Token()) != string(request.Token) {
+		r.t.Errorf("token %x, asked with %x", o.Token(), request.Token)
+	}
+	return o, request
 }
 
 // notification composes one for an observation that began with request.
