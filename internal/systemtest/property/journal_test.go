@@ -91,10 +91,11 @@ type journal struct {
 	client  *holdfast.Client
 	entries []entry
 	drained chan struct{}
+	tokens  map[whom]map[string]bool // of the observations that were notified, since they were last forgotten
 }
 
 func newJournal(host *lwm2mtest.Host, d *disk) *journal {
-	return &journal{Host: host, disk: d, drained: make(chan struct{}), saving: map[uint64]messages.Save{}}
+	return &journal{Host: host, disk: d, drained: make(chan struct{}), saving: map[uint64]messages.Save{}, tokens: map[whom]map[string]bool{}}
 }
 
 // attach begins to follow a client that has not been started.
@@ -224,11 +225,30 @@ func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 			kind = entryNext
 		}
 		j.note(kind, whomIs(m.Peer), "")
+	case messages.Notify:
+		j.notified(whom(actor[len(actor)-1]-'0')-1, m)
 	case messages.Request:
 		if i := strings.Index(actor, "/coapresend/"); i >= 0 {
 			j.note(entryRequest, whom(actor[len(actor)-1]-'0')-1, requestName(m)) // the bootstrap account's number is 0
 		}
 	}
+}
+
+// notified notes the observation that a notification is of.
+func (j *journal) notified(by whom, m messages.Notify) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.tokens[by] == nil {
+		j.tokens[by] = map[string]bool{}
+	}
+	j.tokens[by][string(m.Token)] = true
+}
+
+// forgetTokens forgets the observations that were notified.
+func (j *journal) forgetTokens() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.tokens)
 }
 
 // whomIs returns the account of a peer.
@@ -245,6 +265,8 @@ func requestName(r messages.Request) string {
 		return "deregister"
 	case r.Path[len(r.Path)-1] == "bs":
 		return "bootstrap"
+	case r.Path[len(r.Path)-1] == "dp":
+		return "send"
 	case len(r.Path) == 1:
 		return "register"
 	}

@@ -23,12 +23,13 @@ import (
 // outcome is what one schedule came to.
 type outcome struct {
 	lives    []*journal
-	virtual  time.Duration // simulated
-	recover  time.Duration // from the end of the faults to the registration
-	bound    time.Duration // what recover may be
-	disk     int           // operations of the disk that failed
-	attempts int           // of all lives
-	faults   []string      // what was not as it should be
+	virtual  time.Duration  // simulated
+	recover  time.Duration  // from the end of the faults to the registration
+	bound    time.Duration  // what recover may be
+	disk     int            // operations of the disk that failed
+	attempts int            // of all lives
+	faults   []string       // what was not as it should be
+	managed  map[string]int // what was compared of the management, by what it is
 }
 
 func (o *outcome) failf(format string, args ...any) {
@@ -50,6 +51,7 @@ type lab struct {
 	disk      *disk
 	damaged   [][]byte                  // records as they were after they were damaged
 	wake      func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
+	managing  *managing                 // nil where nobody manages the client
 	out       outcome
 }
 
@@ -73,6 +75,7 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	defer l.Close()
 	defer l.depopulate()
 	l.prepare()
+	l.manage()
 	for _, a := range l.actions() {
 		time.Sleep(time.Until(l.began.Add(a.at)))
 		a.do()
@@ -80,6 +83,7 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	time.Sleep(time.Until(l.began.Add(p.Span)))
 	l.settle()
 	l.recoverWithin()
+	l.agree()
 	l.finish()
 	l.inspect()
 	l.out.disk = l.disk.count
@@ -207,6 +211,10 @@ func (l *lab) actions() []action {
 			all = append(all, action{at: min(f.At+f.For, l.plan.Span), do: end})
 		}
 	}
+	for i, a := range l.plan.Acts {
+		a.At += time.Duration(i) * time.Microsecond
+		all = append(all, l.managing.actions(a)...)
+	}
 	slices.SortStableFunc(all, func(a, b action) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
@@ -221,7 +229,7 @@ func (l *lab) parts(f fault) (begin, end func()) {
 	}
 	switch f.Kind {
 	case faultRebinding:
-		return l.Gateway.Rebind, nil
+		return l.rebind, nil
 	case faultDNS:
 		return l.counted(f.Kind, func() { l.failDNS(f) }, l.setDNS)
 	case faultRegister:
@@ -325,6 +333,21 @@ func (l *lab) impairment(f fault) (begin, end func()) {
 	return func() { made = l.Network.Impair(scope, c) }, func() { made.Lift() }
 }
 
+// rebind gives the client another address. A server without security rejects what comes
+// from there by RST, which ends observations, until the client's next Update: so it gives
+// up what it observed.
+func (l *lab) rebind() {
+	l.Gateway.Rebind()
+	for _, g := range l.managers {
+		if g.secured {
+			continue
+		}
+		for _, relation := range g.server.Observations(systemtest.Endpoint) {
+			relation.Forget()
+		}
+	}
+}
+
 func (l *lab) failDNS(f fault) {
 	failure := []lwm2mtest.DNSFailure{lwm2mtest.NameNotFound, lwm2mtest.ServerFailure, lwm2mtest.NoAnswerFromDNS}[f.N%3]
 	if f.Where != 1 {
@@ -351,6 +374,9 @@ func (l *lab) misbehaveAll(kind lwm2mtest.Kind, f fault) {
 // misbehave queues one of a server's misbehaviours for a few requests.
 func (l *lab) misbehave(server *lwm2mtest.Server, kind lwm2mtest.Kind, f fault) {
 	b := behaviours()[f.N%len(behaviours())]
+	if l.managing != nil && b.Answer.IsSuccess() {
+		b = lwm2mtest.Behaviour{Silent: true} // nobody agrees with a server that says it has done what it has not
+	}
 	if overloadedAnswer(b.Answer) && l.plan.tellsMaxAge() {
 		b.MaxAge = &l.plan.MaxAge
 	}

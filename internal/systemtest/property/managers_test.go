@@ -155,6 +155,9 @@ func (l *lab) allWrites() (all []lwm2mtest.BootstrapWrite) {
 	for _, g := range l.managers {
 		all = append(all, l.writes(g, g.key)...)
 	}
+	if l.managing != nil && len(l.managers) > 1 {
+		all = append(all, rights()...)
+	}
 	return all
 }
 

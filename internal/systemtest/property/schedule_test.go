@@ -57,6 +57,8 @@ type schedule struct {
 	MaxAge      uint32 // of every 4.29 and 5.03, where they have one, s
 	Span        time.Duration
 	Faults      []fault
+	Acts        []act           // what the servers do, and the application, about the client's objects
+	Spoil       func(*managing) // after all of it, to see that the judge notices; may be nil
 }
 
 // tellsMaxAge reports whether the servers say in 4.29 and 5.03 how long they want
@@ -261,6 +263,9 @@ func (p schedule) String() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetimes %v and %v, max-age %d, span %v",
 		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.Other, p.MaxAge, p.Span)
+	for _, a := range p.Acts {
+		fmt.Fprintf(&text, "\n  %v: %s by %s n %d", a.At, a.Kind, a.Whom, a.N)
+	}
 	for _, f := range p.Faults {
 		fmt.Fprintf(&text, "\n  %v + %v: %s where %d n %d p %.2f d %v", f.At, f.For, f.Kind, f.Where, f.N, f.P, f.D)
 	}
