@@ -119,7 +119,7 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 		w.sample(m, p)
 	}
 	if ob.Do(now) == reporting.Look {
-		ob.Looked(now, settled(ob, p.Nodes), m.observers[ob.Peer].attributes.Thresholds())
+		ob.Looked(now, settled(ob, p), m.observers[ob.Peer].attributes.Thresholds())
 	}
 	if w.changed { // while it was read
 		ob.Changed()
@@ -162,7 +162,7 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 		return m.expel(ob, now, answer{Answer: a})
 	}
 	confirmable := ob.Confirmable(now)
-	ob.Told(now, settled(ob, p.Nodes), confirmable)
+	ob.Told(now, settled(ob, p), confirmable)
 	m.schedule(ob)
 	return m.send(m.observers[ob.Peer], note{
 		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable,

@@ -164,15 +164,23 @@ func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 	if a.later != nil {
 		return append(a.later, over...)
 	}
-	return append(m.reply(in.Epoch, in.ID, a), over...)
+	a = m.sound(a)
+	effects := append(m.reply(in.Epoch, in.ID, a), over...)
+	return append(effects, m.unobserved(in.Peer, in.Epoch, begun(in), a)...)
 }
 
-// reply answers a request, and sets off what follows the answer. What an object has
-// answered in the step in which it was at fault counts for nothing.
-func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect {
+// sound is an answer, or that the object has failed: what it has answered in the step in
+// which it was at fault counts for nothing.
+func (m *Machine) sound(a answer) answer {
 	if len(m.faults) > 0 && a.Code.Class() != failed.Code.Class() {
-		a = *failed
+		return *failed
 	}
+	return a
+}
+
+// reply answers a request, and sets off what follows the answer.
+func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect {
+	a = m.sound(a)
 	message := messages.Reply{
 		Epoch: epoch, ID: id, Code: a.Code, LocationPath: a.location, ContentFormat: a.Format, MaxAge: a.maxAge, Payload: a.Payload,
 		Observe: a.observe,

@@ -35,7 +35,7 @@ func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p
 	insert(&s.observations, ob.ID, &observation{Observation: ob, epoch: in.Epoch})
 	s.observations[ob.ID].sample(s.Machine, p)
 	ob.Rules = s.rules(o, targets)
-	ob.Told(s.now, settled(ob, p.Nodes), true)
+	ob.Told(s.now, settled(ob, p), true)
 	s.schedule(ob)
 	a.observe, a.keeps, a.before = new(o.sequence.Next()), o, effects
 }
@@ -45,13 +45,37 @@ func (m *Machine) unobserve(in messages.Inbound) []core.Effect {
 	if in.Observe == nil || *in.Observe != observeEnd || in.Code != messages.GET && in.Code != messages.FETCH {
 		return nil
 	}
-	ob := m.observed.Get(in.Peer, string(in.Token))
+	return m.cancel(in.Peer, in.Epoch, string(in.Token))
+}
+
+// begun returns the token of a request to observe; nil for any other.
+func begun(in messages.Inbound) *string {
+	if in.Observe == nil || *in.Observe != observeBegin || in.Code != messages.GET && in.Code != messages.FETCH {
+		return nil
+	}
+	return new(string(in.Token))
+}
+
+// unobserved ends the observation that has the token of a request to observe which is
+// answered without an Observe option. To the server the answer says that the token names
+// no observation, and it would take what follows for an answer (RFC 7641 section 3.1).
+func (m *Machine) unobserved(peer messages.Peer, epoch messages.Epoch, token *string, a answer) []core.Effect {
+	if token == nil || a.observe != nil {
+		return nil
+	}
+	return m.cancel(peer, epoch, *token)
+}
+
+// cancel ends the observation that a token names, if there is one, and what is under way
+// of it.
+func (m *Machine) cancel(peer messages.Peer, epoch messages.Epoch, token string) []core.Effect {
+	ob := m.observed.Get(peer, token)
 	if ob == nil {
 		return nil
 	}
-	o := m.observers[in.Peer]
+	o := m.observers[peer]
 	m.forget(o, ob)
-	over := core.Tell{To: core.Link, Epoch: in.Epoch, Message: messages.Unobserve{Epoch: in.Epoch, Observation: ob.ID}}
+	over := core.Tell{To: core.Link, Epoch: epoch, Message: messages.Unobserve{Epoch: epoch, Observation: ob.ID}}
 	return append([]core.Effect{over}, m.keep(o)...)
 }
 
@@ -131,11 +155,30 @@ func (m *Machine) sampleOf(resource lwm2m.Path) time.Duration {
 
 // settled are the values by which changes are seen: all but the Current Time, unless
 // that is what is observed. It is told along with the others, but that it goes on is no
-// news.
-func settled(ob *reporting.Observation, nodes []lwm2m.Node) []lwm2m.Node {
+// news. What is there without a value counts as one that has none: that it comes or goes
+// is a change of what it is part of.
+func settled(ob *reporting.Observation, p lwm2m.Payload) []lwm2m.Node {
+	nodes := p.Nodes
 	isTime := func(n lwm2m.Node) bool { return n.Path == currentTime }
-	if slices.Equal(ob.Targets, []lwm2m.Path{currentTime}) || !slices.ContainsFunc(nodes, isTime) {
-		return nodes
+	if !slices.Equal(ob.Targets, []lwm2m.Path{currentTime}) && slices.ContainsFunc(nodes, isTime) {
+		nodes = slices.DeleteFunc(slices.Clone(nodes), isTime)
 	}
-	return slices.DeleteFunc(slices.Clone(nodes), isTime)
+	if bare := append(empty(p.Instances, p.Nodes), empty(p.Multiples, p.Nodes)...); len(bare) > 0 {
+		return slices.Concat(nodes, bare)
+	}
+	return nodes
+}
+
+// empty lists the containers that have no node. Both are in the order of a walk through
+// the tree, so that one pass finds them.
+func empty(containers []lwm2m.Path, nodes []lwm2m.Node) (bare []lwm2m.Node) {
+	for _, path := range containers {
+		for len(nodes) > 0 && nodes[0].Path.Compare(path) < 0 {
+			nodes = nodes[1:]
+		}
+		if len(nodes) == 0 || !path.Contains(nodes[0].Path) {
+			bare = append(bare, lwm2m.Node{Path: path})
+		}
+	}
+	return bare
 }

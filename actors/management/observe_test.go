@@ -434,3 +434,80 @@ func TestDiscoverShowsAttributes(t *testing.T) {
 		}
 	}
 }
+
+// What is there without a value is part of an object and of an instance all the same.
+func TestEmptyInstancesAreTold(t *testing.T) {
+	g := newGauge(0)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	for _, target := range []string{"/4000", "/4000/0"} {
+		in := observing(target, target)
+		in.Accept = new(messages.Format(tlvF))
+		if d.ask(in).Observe == nil {
+			t.Fatalf("%s is not observed", target)
+		}
+	}
+	change := func(what string, change func(), want ...string) {
+		t.Helper()
+		change()
+		d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID)}})
+		var told []string
+		for _, n := range d.notes {
+			told = append(told, string(n.Token))
+		}
+		if d.notified(now); !slices.Equal(told, want) {
+			t.Errorf("%s: told %q, want %q", what, told, want)
+		}
+	}
+	change("nothing", func() {})
+	change("an instance without resources", func() { g.tree.PutInstance(shelfID, lwm2m.Instance{ID: 5}) }, "/4000")
+	change("nothing more", func() {})
+	change("another in its place", func() {
+		g.tree.DeleteInstance(shelfID, 5)
+		g.tree.PutInstance(shelfID, lwm2m.Instance{ID: 6})
+	}, "/4000")
+	change("no instance any more", func() { g.tree.DeleteInstance(shelfID, 6) }, "/4000")
+	change("a resource without instances", func() {
+		g.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 2, Multiple: true})
+	}, "/4000", "/4000/0")
+	change("nor the resource", func() { g.tree.DeleteResource(lwm2m.PathOf(shelfID, 0, 2)) }, "/4000", "/4000/0")
+}
+
+// A request to observe that is answered without the option takes the observation of its
+// token with it: to the server, the token names none any more.
+func TestARefusedObserveEndsTheOneOfItsToken(t *testing.T) {
+	s := newShelf(shelfID, 0)
+	for _, c := range []struct {
+		name string
+		in   messages.Inbound
+		want messages.CoAPCode
+	}{
+		{"not there", observing("a", "/4000/9/1"), messages.NotFound},
+		{"no such format", func() messages.Inbound {
+			in := observing("a", weight)
+			in.Accept = new(messages.Format(9))
+			return in
+		}(), messages.NotAcceptable},
+		{"refused by the object", observing("a", "/4000/0/0"), messages.InternalServerError},
+		{"too long a request", func() messages.Inbound {
+			in := observing("a", weight)
+			in.Key = strings.Repeat("k", 20<<10)
+			return in
+		}(), messages.Content},
+	} {
+		s.hook = nil
+		d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
+		d.observe("a", weight)
+		s.hook = func(_ context.Context, what string) error {
+			if what == "read /4000/0/0" {
+				panic("the bus is stuck")
+			}
+			return nil
+		}
+		if reply := d.ask(c.in); reply.Code != c.want || reply.Observe != nil {
+			t.Errorf("%s: %v, Observe %v", c.name, reply.Code, reply.Observe)
+		}
+		if d.m.observed.Len() != 0 || len(d.m.observations) != 0 || len(d.ended) != 1 || len(d.disk) != 0 {
+			t.Errorf("%s: %d observations, ended %v, on the disk %v", c.name, d.m.observed.Len(), d.ended, d.disk)
+		}
+	}
+}

@@ -71,6 +71,7 @@ type job struct {
 	peer     messages.Peer
 	epoch    messages.Epoch
 	request  uint64
+	observes *string // the token of a request to observe; nil for another
 	deadline time.Time
 	calls    *served      // the object whose handler is under way; nil for none
 	path     lwm2m.Path   // what that is about
@@ -128,7 +129,7 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 // deadline.
 func (s session) begin(in messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
 	s.lastJob++
-	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
+	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, observes: begun(in), deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
 	insert(&s.jobs, j.id, j)
 	for _, path := range changes {
 		insert(&s.changing, path, j.id)
@@ -196,7 +197,9 @@ func (m *Machine) conclude(j *job, a answer) []core.Effect {
 	if j.late != nil {
 		return j.late(a)
 	}
-	return append(m.reply(j.epoch, j.request, a), j.behind...)
+	a = m.sound(a)
+	effects := append(m.reply(j.epoch, j.request, a), j.behind...)
+	return append(effects, m.unobserved(j.peer, j.epoch, j.observes, a)...)
 }
 
 var tooSlow = refuse(messages.InternalServerError, "the object did not answer in time")
