@@ -3,13 +3,22 @@ package registration
 import (
 	"fmt"
 
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
 	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// supported are the content formats that we announce: those in which a server
-// can read the object model.
-var supported = []uint16{uint16(messages.FormatSenMLCBOR), uint16(messages.FormatTLV)}
+// supported are the content formats that we announce: all in which a server can read
+// the object model, those first that we prefer.
+var supported = announced(codec.Formats(codec.Read))
+
+func announced(formats []lwm2m.Format) (numbers []uint16) {
+	for _, f := range formats {
+		numbers = append(numbers, uint16(f))
+	}
+	return numbers
+}
 
 // Links returns the object list in the syntax of an LwM2M version (Core
 // section 6.2.1, RFC 6690). It panics on an object version that is not

@@ -16,7 +16,7 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-const register11 = `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.1&b=U </>;ct="112 11542",</1/0>,</3/0>`
+const register11 = `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.1&b=U </>;ct="112 110 11542 11543 60 0 42",</1/0>,</3/0>`
 
 // LwM2M Core 1.1 section 6.2.1: the server URI's query stands in front of the
 // registration's own parameters.
@@ -31,7 +31,7 @@ func TestRegisterInVersion10HasItsOwnSyntax(t *testing.T) {
 	d := newDriver(t)
 	d.begin(func(b *messages.BeginRegistration) { b.Versions = []string{"1.0"} })
 	lines := d.linkUp()
-	contains(t, lines, `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.0 </>;rt="oma.lwm2m";ct="112 11542",</1/0>,</3/0>`)
+	contains(t, lines, `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.0 </>;rt="oma.lwm2m";ct="112 110 11542 11543 60 0 42",</1/0>,</3/0>`)
 }
 
 func TestCreatedIsReportedWithTheLocationOptionByOption(t *testing.T) {
@@ -97,7 +97,7 @@ func TestUpdateTellsOnlyWhatHasChanged(t *testing.T) {
 
 	objects := []messages.ObjectEntry{{ID: 1, Instances: []uint16{0, 1}}, {ID: 3, Instances: []uint16{0}}}
 	change := messages.ObjectsChanged{Epoch: testEpoch, Objects: objects, Lifetime: 24 * time.Hour}
-	contains(t, d.step(change), `0.02 /rd/5a3f </>;ct="112 11542",</1/0>,</1/1>,</3/0>`)
+	contains(t, d.step(change), `0.02 /rd/5a3f </>;ct="112 110 11542 11543 60 0 42",</1/0>,</1/1>,</3/0>`)
 	d.answer(messages.Changed)
 
 	change.Lifetime = time.Hour
@@ -175,7 +175,7 @@ func TestPreconditionFailedFallsBackToTheLowerVersion(t *testing.T) {
 	d := newDriver(t)
 	d.begin(nil)
 	d.linkUp()
-	contains(t, d.answer(messages.PreconditionFailed), `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.0 </>;rt="oma.lwm2m";ct="112 11542",</1/0>,</3/0>`)
+	contains(t, d.answer(messages.PreconditionFailed), `0.02 /rd?aid=42&ep=gw-1&lt=86400&lwm2m=1.0 </>;rt="oma.lwm2m";ct="112 110 11542 11543 60 0 42",</1/0>,</3/0>`)
 	d.answer(messages.PreconditionFailed)
 	if f := d.failure().Failure; f.Class != messages.ClassRejected || f.Answer != messages.PreconditionFailed {
 		t.Fatalf("%+v", f)
