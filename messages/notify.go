@@ -12,7 +12,9 @@ const MaxSequence = 1<<24 - 1
 // Notifications wait until nothing else of ours is in flight, so that
 // registration and responses come first. While one waits, a newer one of the same
 // observation takes its place; while one is resent, the newer one goes out in
-// place of the next resend, as often as was left (RFC 7641 section 4.5.2).
+// place of the next resend, as often as was left (RFC 7641 section 4.5.2). Those that are
+// not confirmable leave a round-trip time apart, or 3 s while that is not known (section
+// 4.5.1).
 type Notify struct {
 	Epoch       Epoch
 	ID          uint64 // chosen by the handler, unique within the epoch

@@ -54,9 +54,10 @@ type exchange struct {
 	datagram []byte        // the bytes that are sent and resent
 	timeout  time.Duration // until the next resend, or until giving up
 	resends  int
-	call     *call // whose request this is; nil for a response
-	note     *note // whose notification this is; nil for others
-	urgent   bool  // ahead of the others in the queue: the next block of a transfer in progress
+	sent     time.Time // for the first time
+	call     *call     // whose request this is; nil for a response
+	note     *note     // whose notification this is; nil for others
+	urgent   bool      // ahead of the others in the queue: the next block of a transfer in progress
 }
 
 func (x *exchange) kind() exchangeKind {
@@ -155,7 +156,7 @@ func (m *Machine) sendAs(x *exchange, mid uint16) {
 		return
 	}
 	x.message.Options, x.message.Payload = nil, nil
-	x.state = exSent
+	x.state, x.sent = exSent, m.now
 	if x.timeout == 0 {
 		x.timeout = m.firstTimeout()
 	}
@@ -221,6 +222,7 @@ func (m *Machine) acknowledged(mid uint16) {
 	if x == nil || x.state != exSent || m.distrusts() {
 		return
 	}
+	m.heard(x)
 	switch x.kind() {
 	case kindResponse:
 		m.over(x)

@@ -42,6 +42,7 @@ type Machine struct {
 	queue      []*exchange  // requests of ours that wait for a slot
 	separate   []*exchange  // separate responses that wait for theirs
 	notes      notes        // notifications that wait for both
+	pace       pace         // of those that are not confirmable
 	active     []*exchange  // those that are sent and not over
 	awaited    *awaited     // what those wait for
 	calls      int          // requests of ours that are neither answered nor failed
@@ -122,6 +123,8 @@ func (m *Machine) expired(timer core.Timer) {
 		m.sweep()
 	case serveTimer:
 		m.serveExpired()
+	case paceTimer:
+		m.paceExpired()
 	case midTimer:
 		m.pump()
 	case awakeTimer:

@@ -31,7 +31,7 @@ func (r rejectable) deadline() time.Time { return r.expires }
 const maxRejectable = 32
 
 // notify takes a notification: it replaces an older one of its observation, or
-// leaves at once if it is not confirmable, or waits.
+// leaves as soon as the pace allows if it is not confirmable, or waits.
 func (m *Machine) notify(in messages.Notify) {
 	if in.Epoch != m.cfg.Epoch {
 		return
@@ -53,6 +53,7 @@ func (m *Machine) notify(in messages.Notify) {
 	case len(m.notes) >= m.cfg.MaxQueue:
 		m.notified(in, messages.NotifyDropped)
 	default:
+		m.unpace(in.Observation, messages.NotifySuperseded)
 		m.notes = append(m.notes, &exchange{note: &note{notify: in}})
 		m.pump()
 	}
@@ -109,12 +110,8 @@ func (m *Machine) unacknowledged() int {
 	return m.inFlight(kindRequest) + m.inFlight(kindResponse) + m.inFlight(kindNotification)
 }
 
-// notifyNON sends a notification that is not resent.
-func (m *Machine) notifyNON(in messages.Notify) {
-	if !m.up {
-		m.notified(in, messages.NotifyDropped)
-		return
-	}
+// sendNON sends a notification that is not resent.
+func (m *Machine) sendNON(in messages.Notify) {
 	mid, ok := m.nextMID(midsForNON)
 	if !ok {
 		m.shed.Answers++
@@ -124,6 +121,7 @@ func (m *Machine) notifyNON(in messages.Notify) {
 	msg := m.noteMessage(in)
 	msg.Type, msg.MID = coap.NON, mid
 	m.transmit(mustEncode(msg))
+	m.pace.next = m.now.Add(m.pace.interval())
 	m.mayReject(mid, in, m.cfg.NonLifetime())
 	m.notified(in, messages.NotifySent)
 }
@@ -193,6 +191,7 @@ func (m *Machine) unobserve(in messages.Unobserve) {
 // observationOver ends what waits and what is in flight of an observation.
 func (m *Machine) observationOver(observation uint64, outcome messages.NotifyOutcome) {
 	m.rejectable = slices.DeleteFunc(m.rejectable, func(r rejectable) bool { return r.observation == observation })
+	m.unpace(observation, outcome)
 	if waiting := m.notes.find(observation); waiting != nil {
 		m.notes = slices.DeleteFunc(m.notes, func(x *exchange) bool { return x == waiting })
 		m.notified(waiting.note.notify, outcome)

@@ -155,6 +155,7 @@ func TestLateReset(t *testing.T) {
 	})
 	t.Run("NON", func(t *testing.T) {
 		d := newDriver(t, Config{})
+		d.m.pace.known = true // of no round-trip time
 		d.notify(1, 7, nonConfirmable)
 		d.notify(2, 8, nonConfirmable)
 		d.run(Config{}.NonLifetime() - 1)
@@ -425,6 +426,7 @@ func TestRejectableIsBounded(t *testing.T) {
 	d := newDriver(t, Config{})
 	for id := range uint64(1000) {
 		d.notify(id, id, nonConfirmable)
+		d.run(d.now.Sub(start) + unknownRTT)
 	}
 	if got := len(d.m.rejectable); got != maxRejectable {
 		t.Errorf("%d are remembered", got)
@@ -529,7 +531,7 @@ func (o *observer) settled() {
 			o.rt.Fatalf("the newest of observation %d, %d, was superseded", observation, id)
 		}
 	}
-	if len(o.m.notes)+len(o.m.active)+len(o.m.rejectable) > 0 {
+	if len(o.m.notes)+len(o.m.active)+len(o.m.rejectable)+len(o.m.pace.waiting) > 0 {
 		o.rt.Fatal("something is left")
 	}
 }

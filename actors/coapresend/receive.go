@@ -121,6 +121,7 @@ func (m *Machine) response(msg coap.Message, fault *coap.FormatError) {
 	if x == nil {
 		return
 	}
+	m.heard(x)
 	m.over(x)
 	m.answered(x.call, msg)
 	m.pump()

@@ -14,6 +14,7 @@ const timerStall = "stall"
 var (
 	serveTimer = core.Timer{Name: "serve"} // acknowledge requests whose handler is slow
 	sweepTimer = core.Timer{Name: "sweep"} // forget what has outlived its purpose
+	paceTimer  = core.Timer{Name: "pace"}  // a notification that is not confirmable may leave
 	midTimer   = core.Timer{Name: "mid"}   // a message ID is free again
 	awakeTimer = core.Timer{Name: "awake"} // the window after the last message is over, in queue mode
 	shedTimer  = core.Timer{Name: "shed"}  // what was dropped may be reported again
