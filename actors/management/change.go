@@ -130,19 +130,22 @@ type prepared struct {
 	path     lwm2m.Path // of the instance
 	do       any        // write or create
 	carryOut object.Commit
+	back     *object.Change // takes the part back, once it has been carried out; nil for not known
 }
 
 // transaction is a change of one or several instances: every part is prepared, and
 // only when all of them can be done is the first carried out.
 type transaction struct {
 	session
-	parts   []prepared
-	next    int                  // part to prepare, then to carry out
-	model   *messages.WriteModel // a part for the supervisor; nil for none
-	success answer
-	after   []core.Effect // behind the answer
-	owner   lwm2m.Path    // what the server is about to own; the root for nothing
-	fails   []core.Effect // behind the answer of a change that fails when it is carried out
+	parts []prepared
+	next  int                  // part to prepare, then to carry out
+	model *messages.WriteModel // a part for the supervisor; nil for none
+	// modelBefore is what that part takes the place of.
+	modelBefore lwm2m.Payload
+	success     answer
+	after       []core.Effect // behind the answer
+	owner       lwm2m.Path    // what the server is about to own; the root for nothing
+	fails       []core.Effect // behind the answer of a change that fails when it is carried out
 }
 
 // change answers a request with what becomes of a change of one instance.
@@ -199,6 +202,7 @@ func (t *transaction) store(j *job) []core.Effect {
 	if _, underWay := t.writes[j.epoch]; underWay {
 		return t.finish(j, *oneWrite)
 	}
+	t.modelBefore = t.modelNow(t.model.Path)
 	w := *t.model
 	w.Deadline = t.now.Add(writeStart)
 	stored := func(now time.Time, in messages.ModelWritten) []core.Effect { return t.stored(j, now, in) }
@@ -223,14 +227,15 @@ func (t *transaction) carryOut(j *job) []core.Effect {
 	if t.next == len(t.parts) {
 		return append(t.finish(j, t.success), t.after...)
 	}
-	part := t.parts[t.next]
+	part := &t.parts[t.next]
+	part.back = t.reverse(*part)
 	return []core.Effect{t.call(j, part.object, part.path, commit{part.carryOut}, t.carriedOut)}
 }
 
-func (t *transaction) carriedOut(j *job, _ time.Time, in Returned) []core.Effect {
+func (t *transaction) carriedOut(j *job, now time.Time, in Returned) []core.Effect {
 	t.noticed(t.parts[t.next].path) // whatever has become of it
 	if in.Err != nil {
-		return append(t.finish(j, t.refusal(j.path, in.Err)), t.fails...)
+		return t.undo(j, now, t.refusal(j.path, in.Err))
 	}
 	t.next++
 	return t.carryOut(j)

@@ -25,7 +25,9 @@ type Object interface {
 
 // Commit carries out a change that has been prepared. It is called at most once,
 // and not at all when another part of the same request is refused. It should not
-// fail for a reason that could have been known before.
+// fail for a reason that could have been known before: where it does, the objects that
+// have carried out other parts of the request and are each a [Snapshotter] are asked by
+// Write to go back to what they were.
 type Commit func(ctx context.Context) error
 
 // Writer is an Object whose resources servers can write.
