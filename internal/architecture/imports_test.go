@@ -267,6 +267,8 @@ var layers = []layer{
 	{[]string{"cmd/holdfast/..."}, []string{".", "lwm2m", "lwm2m/...", "lwm2mtest", "cmd/holdfast/..."}},
 	// It writes Go and runs no client.
 	{[]string{"cmd/lwm2mgen"}, []string{"lwm2m", "lwm2m/..."}},
+	// What anybody could write who embeds a client.
+	{[]string{"examples/..."}, []string{".", "configfile", "control", "gateway", "lwm2m", "lwm2m/..."}},
 	{[]string{"interop/..."}, []string{"internal/testpki", "lwm2m", "lwm2m/..."}},
 	{[]string{"scripts/..."}, nil},
 }
