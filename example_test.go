@@ -12,6 +12,8 @@ import (
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/configfile"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
 // The README shows this function; a test keeps the two alike.
@@ -33,6 +35,35 @@ func Example() {
 		if err := event.Err(); err != nil {
 			fmt.Println(err, "- next attempt:", event.NextAttempt)
 		}
+	}
+}
+
+// An object of the application is a struct, whose tags name the resources. The README shows
+// this function, too.
+func Example_objects() {
+	type Thermometer struct {
+		Value  float64 `lwm2m:"5700,R,mandatory,units=Cel"`
+		Max    float64 `lwm2m:"5602,R"`
+		Target float64 `lwm2m:"5900,RW,range=5..30"` // servers write it
+	}
+	thermometers, err := object.Of[Thermometer](lwm2m.ObjectDef{ID: 3303, Name: "Temperature", Multiple: true})
+	if err != nil {
+		panic(err) // names the field
+	}
+	kitchen, err := thermometers.Add(0, Thermometer{Value: 19, Target: 21})
+	if err != nil {
+		panic(err)
+	}
+	client, err := holdfast.New(holdfast.Config{
+		Endpoint: "gw-0001",
+		Server:   &holdfast.Account{URI: "coap://127.0.0.1:5683", Security: holdfast.SecurityNoSec},
+		Objects:  []object.Object{thermometers},
+	})
+	if err != nil || client.Start(context.Background()) != nil {
+		panic("the configuration is wrong, or another process uses ./state")
+	}
+	for now := range time.Tick(time.Second) { // whoever observes it is told
+		_ = kitchen.Update(func(t *Thermometer) { t.Value = 19 + float64(now.Second())/10; t.Max = max(t.Max, t.Value) })
 	}
 }
 
@@ -105,20 +136,25 @@ func TestReadmeShowsTheExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, after, _ := strings.Cut(string(source), "func Example() {\n")
-	body, _, found := strings.Cut(after, "\n}\n")
-	if !found {
-		t.Fatal("func Example is not where it was")
-	}
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shown []string
-	for line := range strings.Lines(body) {
-		shown = append(shown, strings.TrimPrefix(strings.TrimRight(line, "\n"), "\t"))
-	}
-	if !strings.Contains(string(readme), strings.Join(shown, "\n")) {
-		t.Error("README.md does not show func Example as it is compiled")
+	for _, name := range []string{"Example", "Example_objects"} {
+		_, after, _ := strings.Cut(string(source), "func "+name+"() {\n")
+		body, _, found := strings.Cut(after, "\n}\n")
+		if !found {
+			t.Fatalf("func %s is not where it was", name)
+		}
+		var shown []string
+		for line := range strings.Lines(body) {
+			shown = append(shown, strings.TrimPrefix(strings.TrimRight(line, "\n"), "\t"))
+		}
+		if len(shown) > 25 {
+			t.Errorf("func %s has %d lines: that is no beginning", name, len(shown))
+		}
+		if !strings.Contains(string(readme), strings.Join(shown, "\n")) {
+			t.Errorf("README.md does not show func %s as it is compiled", name)
+		}
 	}
 }
