@@ -226,7 +226,8 @@ func (c *call) validObjects() bool {
 	if format == nil || *format != lwm2m.FormatLinkFormat {
 		return false
 	}
-	list, err := linkformat.ParseRegistration(c.body, lwm2m.Limits{Bytes: c.peer.server.opts.MaxBody})
+	all := len(c.body) + 1 // it is no longer than MaxBody
+	list, err := linkformat.ParseRegistration(c.body, lwm2m.Limits{Bytes: all, Nodes: all})
 	return err == nil && !slices.ContainsFunc(list.Objects, func(o linkformat.ObjectLink) bool {
 		return linkformat.Hidden(o.ID)
 	})

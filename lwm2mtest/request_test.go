@@ -3,6 +3,7 @@ package lwm2mtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -227,5 +228,33 @@ func TestServerReassemblesBlock1(t *testing.T) {
 			assertCode(t, block(i, true, part), lwm2m.CodeContinue)
 		}
 		assertCode(t, block(6, true, part), lwm2m.CodeRequestEntityTooLarge)
+	})
+}
+
+// A gateway may have ten thousand points: a list of them is one that fits into MaxBody.
+func TestServerTakesManyInstances(t *testing.T) {
+	serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		c := r.dial(5683)
+		var list strings.Builder
+		list.WriteString("</1/0>,</3/0>")
+		for i := range 10_000 {
+			fmt.Fprintf(&list, ",</30000/%d>", i)
+		}
+		body := list.String()
+		for num := uint32(0); ; num++ {
+			m := c.registerMessage("gw")
+			m.Payload = []byte(body[num*1024 : min((num+1)*1024, uint32(len(body)))])
+			more := int(num+1)*1024 < len(body)
+			m.AddBlock(coap.Block1, coap.Block{Num: num, More: more, SZX: 6})
+			answer := c.ask(m)
+			if !more {
+				assertCode(t, answer, lwm2m.CodeCreated)
+				break
+			}
+			assertCode(t, answer, lwm2m.CodeContinue)
+		}
+		if reg, _ := r.server.Registration("gw"); string(reg.Objects) != body {
+			t.Errorf("%d of %d bytes", len(reg.Objects), len(body))
+		}
 	})
 }
