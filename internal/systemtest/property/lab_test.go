@@ -52,6 +52,7 @@ type lab struct {
 	damaged   [][]byte                  // records as they were after they were damaged
 	wake      func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
 	managing  *managing                 // nil where nobody manages the client
+	forgot    bool                      // a process was killed after the disk had failed: what it could not store is lost
 	out       outcome
 }
 

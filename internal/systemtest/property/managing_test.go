@@ -431,5 +431,5 @@ func (l *lab) kill() {
 	}
 	l.config = l.World.Kill(&systemtest.Client{Client: l.client, T: l.T}, l.config)
 	<-l.life().drained
-	l.client = nil
+	l.client, l.forgot = nil, l.forgot || l.disk.count > 0
 }
