@@ -53,6 +53,26 @@ func TestStoredWhileTheServerIsAway(t *testing.T) {
 	wantTold(t, d, "102 a 6")
 }
 
+// Of two values that coapresend gives back, the one that was to take the other's place
+// is told last when the server is back.
+func TestSilentNotificationsAreAllKept(t *testing.T) {
+	d, g := weighing(t)
+	d.now = d.now.Add(time.Second)
+	d.outcome = 0
+	d.set(g, 0, 1)
+	d.set(g, 0, 2)
+	for id := d.m.lastNote - 1; id <= d.m.lastNote; id++ {
+		d.step(messages.Notified{Epoch: 4, ID: id, Observation: 1, Outcome: messages.NotifySilent})
+	}
+	d.down(4, true)
+	d.notes = nil
+	d.up(5, true)
+	d.step(messages.Notified{Epoch: 5, ID: d.m.lastNote, Observation: 1, Outcome: messages.NotifyAcknowledged})
+	if n := len(d.notes); n != 2 || string(d.notes[1].Payload) != "2" {
+		t.Errorf("told %v", d.notes)
+	}
+}
+
 // Where nothing is stored, the server is told what it does not know, once.
 func TestNothingStored(t *testing.T) {
 	d, g := weighing(t)

@@ -141,8 +141,8 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 		return append(m.keep(o), m.flush(o)...)
 	case known && in.Outcome == messages.NotifyDropped:
 		return m.again(now, o, n)
-	case known && in.Outcome == messages.NotifySilent: // the session ends next
-		m.hold(o, n)
+	case known && in.Outcome == messages.NotifySilent: // the session ends next, with all that has not arrived
+		o.outbox.sent[in.ID] = n
 		return nil
 	}
 	return m.flush(o)
