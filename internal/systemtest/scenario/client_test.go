@@ -16,6 +16,8 @@ import (
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -53,10 +55,32 @@ func (s *stage) configure(c *command) {
 	if cfg.StateDir == "" {
 		cfg.StateDir = filepath.Join(s.t.TempDir(), "state")
 	}
+	if c.has("sensor") {
+		s.sensor = s.newSensor()
+		cfg.Objects = []object.Object{s.sensor}
+	}
 	cfg.Server = s.account(c, s.servers[management], c.text("server", "nosec"))
 	cfg.Bootstrap = s.account(c, s.servers[bootstrap], c.text("bootstrap", "none"))
 	if uri := c.text("uri", ""); uri != "" {
 		cfg.Server.URI = uri
+	}
+}
+
+// newSensor makes an object whose resource /3303/0/5700 is a temperature of 20.
+func (s *stage) newSensor() *object.Values {
+	v, err := object.NewValues(lwm2m.ObjectDef{ID: 3303, Name: "Temperature", Version: "1.0", Multiple: true, Resources: []lwm2m.ResourceDef{
+		{ID: 5700, Name: "Sensor Value", Kind: lwm2m.KindFloat, Operations: lwm2m.OpRead, Mandatory: true},
+	}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.show(v, 20)
+	return v
+}
+
+func (s *stage) show(sensor *object.Values, degrees int) {
+	if err := sensor.Set(lwm2m.PathOf(3303, 0, 5700), lwm2m.Float(float64(degrees))); err != nil {
+		s.t.Fatal(err)
 	}
 }
 

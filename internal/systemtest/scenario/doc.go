@@ -56,10 +56,11 @@
 //
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
 //	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
-//	       [accounts=N] [key-file] [queue-mode]
+//	       [accounts=N] [key-file] [queue-mode] [sensor]
 //	    The configuration of the client, before start. The default is a factory
 //	    account for "server" without security and no bootstrap account. With
 //	    key-file the configuration names a file with the key, which is missing.
+//	    With sensor the client serves a temperature, /3303/0/5700, which is 20.
 //	start [registered]
 //	    Starts the client, in a new process after a kill or close. With
 //	    "registered", what happens until it is registered is not narrated.
@@ -94,6 +95,11 @@
 //	server sends read|write|execute PATH [text=VALUE] [meanwhile] [at=S]
 //	    The server sends a datagram, or a request for a resource of the client,
 //	    and waits for the answer; with "meanwhile" the script goes on at once.
+//	server sends observe PATH [at=S]
+//	server sends write PATH pmin=N|pmax=N|gt=N|lt=N|st=N ... [at=S]
+//	    The server observes a resource, or writes attributes to it.
+//	sensor shows=N
+//	    The temperature is another one.
 //	deliver [no-finish] [every=D]
 //	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of

@@ -3,6 +3,7 @@ package scenario
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -184,11 +185,21 @@ func (v *server) send(c *command) {
 		}
 		return
 	}
+	if c.has("observe") {
+		v.observe(c)
+		return
+	}
 	r := lwm2mtest.Request{Method: methodOf[c.word()], Path: c.word()}
-	switch r.Method {
-	case messages.GET:
+	for _, name := range []string{"pmin", "pmax", "gt", "lt", "st"} {
+		if c.given(name) {
+			r.Query = append(r.Query, name+"="+c.text(name, ""))
+		}
+	}
+	switch {
+	case len(r.Query) > 0: // Write-Attributes
+	case r.Method == messages.GET:
 		r.Accept = new(messages.FormatTLV)
-	case messages.PUT:
+	case r.Method == messages.PUT:
 		r.Format, r.Payload = new(messages.FormatText), []byte(c.text("text", ""))
 	}
 	if c.has("meanwhile") {
@@ -196,6 +207,16 @@ func (v *server) send(c *command) {
 		return
 	}
 	v.request(r)
+}
+
+// observe has the server observe a resource, as long as its registration lasts.
+func (v *server) observe(c *command) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	relation, answer, err := v.Observe(ctx, endpoint, c.word(), messages.FormatText)
+	if relation == nil || err != nil {
+		v.stage.narrator.say(time.Now(), rankServer, v.name, fmt.Sprintf("does not observe: %v, %v", answer.Code, err))
+	}
 }
 
 func (v *server) request(r lwm2mtest.Request) {

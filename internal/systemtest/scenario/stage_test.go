@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -48,6 +49,7 @@ type stage struct {
 	client   *client
 	lives    int // processes of the client so far
 	needle   needle
+	sensor   *object.Values // that the client serves; nil without
 	// exhausted says that the client's system has no sockets left.
 	exhausted atomic.Bool
 }
@@ -125,6 +127,7 @@ var commands = map[string]func(*stage, *command){
 	"disk":    (*stage).changeDisk,
 	"crash":   (*stage).crash,
 	"hang":    (*stage).hang,
+	"sensor":  func(s *stage, c *command) { s.show(s.sensor, c.number("shows", 0)) },
 	"status":  (*stage).status,
 }
 
