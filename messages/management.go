@@ -79,6 +79,17 @@ type WriteAnswered struct {
 // supervisor.
 type InstancesChanged struct{}
 
+// ObservationsKept says what there is on the disk of what a server observes: said anew for
+// each session, and when it changes. Management to supervisor, whose record of state says
+// whether there is such a record, so that one that is lost is missed.
+type ObservationsKept struct {
+	Peer   Peer
+	Record bool // there is one
+	// Behind says that the disk has refused what there is to say: what it has is out of
+	// date, so that a start must not go on with the registration.
+	Behind bool
+}
+
 // ObservationsLost says that what the server of a session has asked to be told, and
 // may still count on, is not known any more: only a Register makes both sides agree
 // again. Management to supervisor.

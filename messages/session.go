@@ -19,6 +19,9 @@ type SessionUp struct {
 	// Update: what it has asked for before, such as observations, is still in
 	// force (LwM2M Core section 6.4.2). After a Register nothing is.
 	Resumed bool
+	// Observed says that, when the client was started, there was a record of what the
+	// server observes: where there is none now, it has been lost.
+	Observed bool
 	// Again says that the session has been announced before, to an incarnation of
 	// the addressee that has crashed: what the server has asked for since is in
 	// force, whatever Resumed says.

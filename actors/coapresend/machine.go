@@ -39,21 +39,22 @@ type Machine struct {
 	up         bool // requests wait until the link is up
 	welcomed   bool // the peer has answered a request of ours with success
 	mids       midSource
-	queue      []*exchange  // requests of ours that wait for a slot
-	separate   []*exchange  // separate responses that wait for theirs
-	notes      notes        // notifications that wait for both
-	pace       pace         // of those that are not confirmable
-	active     []*exchange  // those that are sent and not over
-	awaited    *awaited     // what those wait for
-	calls      int          // requests of ours that are neither answered nor failed
-	stalled    []*call      // of those, streamed ones whose owner has a part and has not asked for the next
-	entries    []*entry     // messages of the peer that are remembered, oldest first
-	uploads    []*upload    // bodies that the peer is sending, oldest first
-	bodies     []*body      // replies of ours larger than a block, oldest first
-	rejectable []rejectable // notifications that may still be rejected, oldest first
-	lastID     uint64       // of the requests handed to the handler, and of transfers
-	sweeping   bool         // the sweep timer is set
-	serving    bool         // the serve timer is set
+	queue      []*exchange   // requests of ours that wait for a slot
+	separate   []*exchange   // separate responses that wait for theirs
+	notes      notes         // notifications that wait for both
+	rtt        time.Duration // smoothed round-trip time; 0 while it is not known
+	pace       *pace         // of those that are not confirmable; nil before the first
+	active     []*exchange   // those that are sent and not over
+	awaited    *awaited      // what those wait for
+	calls      int           // requests of ours that are neither answered nor failed
+	stalled    []*call       // of those, streamed ones whose owner has a part and has not asked for the next
+	entries    []*entry      // messages of the peer that are remembered, oldest first
+	uploads    []*upload     // bodies that the peer is sending, oldest first
+	bodies     []*body       // replies of ours larger than a block, oldest first
+	rejectable []rejectable  // notifications that may still be rejected, oldest first
+	lastID     uint64        // of the requests handed to the handler, and of transfers
+	sweeping   bool          // the sweep timer is set
+	serving    bool          // the serve timer is set
 
 	wake     wakefulness
 	work     bucket        // done for the peer

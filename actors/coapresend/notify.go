@@ -1,6 +1,7 @@
 package coapresend
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -121,7 +122,7 @@ func (m *Machine) sendNON(in messages.Notify) {
 	msg := m.noteMessage(in)
 	msg.Type, msg.MID = coap.NON, mid
 	m.transmit(mustEncode(msg))
-	m.pace.next = m.now.Add(m.pace.interval())
+	m.pace.next = m.now.Add(cmp.Or(m.rtt, unknownRTT))
 	m.mayReject(mid, in, m.cfg.NonLifetime())
 	m.notified(in, messages.NotifySent)
 }

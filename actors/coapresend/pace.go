@@ -16,27 +16,8 @@ const unknownRTT = 3 * time.Second
 
 // pace spaces notifications that are not confirmable.
 type pace struct {
-	rtt     time.Duration // smoothed
-	known   bool          // there is an estimate
-	next    time.Time     // nothing leaves before
+	next    time.Time // nothing leaves before
 	waiting []messages.Notify
-}
-
-// measured takes a round trip into account, with the weight of RFC 6298 section 2.
-func (p *pace) measured(rtt time.Duration) {
-	if !p.known {
-		p.rtt, p.known = rtt, true
-		return
-	}
-	p.rtt += (rtt - p.rtt) / 8
-}
-
-// interval is the time between two notifications.
-func (p *pace) interval() time.Duration {
-	if p.known {
-		return p.rtt
-	}
-	return unknownRTT
 }
 
 // find returns the place of what waits of an observation; below 0 for none.
@@ -44,18 +25,27 @@ func (p *pace) find(observation uint64) int {
 	return slices.IndexFunc(p.waiting, func(in messages.Notify) bool { return in.Observation == observation })
 }
 
-// heard measures the round trip of an exchange that has been heard. Of one that was sent
-// several times it is not known which of them is answered.
+// heard measures the round trip of an exchange that has been heard, with the weight of
+// RFC 6298 section 2. Of one that was sent several times it is not known which of them is
+// answered.
 func (m *Machine) heard(x *exchange) {
-	if x.state == exSent && x.resends == 0 {
-		m.pace.measured(m.now.Sub(x.sent))
+	if x.state != exSent || x.resends > 0 {
+		return
 	}
+	rtt := max(m.now.Sub(x.sent), 1)
+	if m.rtt > 0 {
+		rtt = m.rtt + (rtt-m.rtt)/8
+	}
+	m.rtt = rtt
 }
 
 // notifyNON sends a notification that is not resent when its time has come. Until then
 // a newer one of its observation takes its place.
 func (m *Machine) notifyNON(in messages.Notify) {
-	p := &m.pace
+	if m.pace == nil {
+		m.pace = &pace{}
+	}
+	p := m.pace
 	at := p.find(in.Observation)
 	switch {
 	case !m.up, at < 0 && len(p.waiting) >= m.cfg.MaxQueue:
@@ -75,7 +65,7 @@ func (m *Machine) notifyNON(in messages.Notify) {
 
 // paceExpired sends what has waited longest.
 func (m *Machine) paceExpired() {
-	p := &m.pace
+	p := m.pace
 	if len(p.waiting) == 0 {
 		return
 	}
@@ -89,7 +79,10 @@ func (m *Machine) paceExpired() {
 
 // unpace gives up what waits of an observation.
 func (m *Machine) unpace(observation uint64, outcome messages.NotifyOutcome) {
-	p := &m.pace
+	p := m.pace
+	if p == nil {
+		return
+	}
 	if at := p.find(observation); at >= 0 {
 		in := p.waiting[at]
 		p.waiting = slices.Delete(p.waiting, at, at+1)

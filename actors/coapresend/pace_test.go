@@ -40,7 +40,7 @@ func TestRoundTripsSetTheDistance(t *testing.T) {
 	d.notify(1, 7)
 	d.run(2500 * time.Millisecond)
 	d.acknowledge(100)
-	if d.m.pace.known {
+	if d.m.rtt != 0 {
 		t.Error("what was sent twice is measured")
 	}
 	d.notify(2, 7)
@@ -59,7 +59,7 @@ func TestRoundTripsSetTheDistance(t *testing.T) {
 		"3.5s send NON 2.05 mid=104 token=04 observe=4 [1]",
 		"3.5s notified 4 sent",
 	)
-	if want := 500*time.Millisecond - 100*time.Millisecond/8; d.m.pace.rtt != want {
-		t.Errorf("the round trip is taken for %v, want %v", d.m.pace.rtt, want)
+	if want := 500*time.Millisecond - 100*time.Millisecond/8; d.m.rtt != want {
+		t.Errorf("the round trip is taken for %v, want %v", d.m.rtt, want)
 	}
 }

@@ -31,9 +31,10 @@ type desk struct {
 	notes    []messages.Notify // since notified was last called
 	at       []time.Time       // when these left
 	lost     int               // ObservationsLost
-	ended    []uint64          // Unobserve
-	unloaded bool              // the store does not answer LoadRecord
-	failing  bool              // the store cannot write
+	kept     []messages.ObservationsKept
+	ended    []uint64 // Unobserve
+	unloaded bool     // the store does not answer LoadRecord
+	failing  bool     // the store cannot write
 	ids      uint64
 	hang     func(Call) bool // the handler does not return
 }
@@ -135,6 +136,8 @@ func (d *desk) tell(message any) (then []any) {
 		}
 	case messages.Unobserve:
 		d.ended = append(d.ended, in.Observation)
+	case messages.ObservationsKept:
+		d.kept = append(d.kept, in)
 	case messages.ObservationsLost:
 		d.lost++
 	case messages.LoadRecord:

@@ -28,7 +28,11 @@ type record struct {
 	read    bool // what there was has been read
 	resumed bool // the registration goes on: what is found counts
 	found   *reporting.Record
-	lost    bool // it cannot be read
+	owed    bool                       // there was one, by the record of state
+	lost    bool                       // it cannot be read, or is not there
+	absent  bool                       // there was none
+	failed  bool                       // it could not be written
+	said    *messages.ObservationsKept // nil where that has to be said anew
 	onDisk  bool
 	writing bool
 	dirty   bool
@@ -36,7 +40,7 @@ type record struct {
 }
 
 // void drops what was found: it belongs to a registration that is over.
-func (r *record) void() { r.found, r.lost, r.resumed = nil, false, false }
+func (r *record) void() { r.found, r.owed, r.lost, r.resumed = nil, false, false, false }
 
 // load reads what outlived the process.
 func (m *Machine) load(o *observer) []core.Effect {
@@ -57,6 +61,7 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 	if r.onDisk {
 		m.decode(o, in.Stored)
 	}
+	r.absent = !r.onDisk
 	effects := []core.Effect{core.StopTimer{Timer: timerRecord(o.peer)}}
 	switch {
 	case o.epoch != 0 && r.resumed:
@@ -67,7 +72,20 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 	if r.dirty || r.onDisk && !r.resumed && o.epoch != 0 {
 		effects = append(effects, m.write(o)...)
 	}
+	if !r.writing {
+		effects = append(effects, m.say(o)...)
+	}
 	return effects
+}
+
+// say tells the supervisor what there is on the disk, where that is news.
+func (m *Machine) say(o *observer) []core.Effect {
+	kept := messages.ObservationsKept{Peer: o.peer, Record: o.record.onDisk, Behind: o.record.failed}
+	if o.record.said != nil && *o.record.said == kept {
+		return nil
+	}
+	o.record.said = &kept
+	return []core.Effect{tell(kept)}
 }
 
 // decode reads a record that was found. One of another owner cannot belong to a
@@ -89,14 +107,15 @@ func (m *Machine) takeUp(o *observer) []core.Effect {
 	switch {
 	case !r.read:
 		return nil
-	case r.lost:
-		r.lost = false
+	case r.lost, r.owed && r.absent:
+		r.lost, r.owed = false, false
 		return []core.Effect{tell(messages.ObservationsLost{Epoch: o.epoch})}
 	case r.found == nil:
+		r.owed = false
 		return nil
 	}
 	m.restore(o, r.found)
-	r.found = nil
+	r.found, r.owed = nil, false
 	return nil
 }
 
@@ -178,15 +197,19 @@ func (m *Machine) persisted(token uint64, failed bool) []core.Effect {
 		return nil
 	}
 	r := &o.record
-	r.writing = false
-	switch {
-	case r.dirty:
-		return m.write(o)
-	case failed:
+	r.writing, r.failed = false, failed
+	again := r.dirty
+	if failed {
 		r.dirty, r.onDisk = true, true // of the former content, something may be there
-		return []core.Effect{core.SetTimer{Timer: timerRecord(o.peer), After: writeAgain}}
 	}
-	return nil
+	effects := m.say(o)
+	switch {
+	case again:
+		return append(effects, m.write(o)...)
+	case failed:
+		return append(effects, core.SetTimer{Timer: timerRecord(o.peer), After: writeAgain})
+	}
+	return effects
 }
 
 // recordExpired ends the wait for a record that the store has not read, or writes one

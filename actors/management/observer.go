@@ -64,13 +64,17 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 	insert(&m.versions, in.Epoch, in.Version)
 	o, effects := m.observer(in.Peer)
 	m.undelivered(o)
-	o.epoch = in.Epoch
+	o.epoch, o.record.said = in.Epoch, nil
+	o.record.owed = o.record.owed || in.Observed && !in.Again
 	if goesOn := in.Resumed || in.Again; goesOn {
 		effects = append(effects, m.goOn(o)...)
 	} else {
 		effects = append(effects, m.beginAnew(o)...)
 	}
 	o.early = earlyAttributes{}
+	if o.record.read && !o.record.writing {
+		effects = append(effects, m.say(o)...)
+	}
 	return append(effects, m.flush(o)...)
 }
 

@@ -56,6 +56,7 @@ type account struct {
 	registration *messages.Registration // nil when the server does not know us
 	location     string                 // of the registration, for people
 	resumed      bool                   // the session began with an Update: the server still knew us
+	observed     bool                   // then it observed something, too, by the record of state
 	reachable    messages.Reachability  // on the present link
 
 	changes  changes       // by Writes of its server

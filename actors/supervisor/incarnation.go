@@ -162,6 +162,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	a.answered()
 	a.knows(&in.Registration)
 	a.stage, a.resumed, a.pending.due = stageRegistered, in.ByUpdate, time.Time{}
+	a.observed = m.owed(a.Peer, in.ByUpdate)
 	a.attempt = a.attempt.next(time.Time{}) // a later Register on this link has no other addresses to try
 	attempts, lost := a.outage.failures+1, a.outage.since
 	a.succeed()

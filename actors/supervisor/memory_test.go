@@ -327,6 +327,8 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	a.pending = pending{step: Bootstrap, wanted: now, due: now, floor: now}
 	a.disabled = disabling{until: now, pause: time.Hour, leaving: true, guessed: true}
 	a.attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
+	d0 := m.states.peers[0]
+	d0.observed, d0.behind, d0.owed = true, true, true
 	m.remember()
 	first := *m.memory
 	nothingMissing(t, first, "setAside") // which ends with the machine that was told of it

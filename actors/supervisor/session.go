@@ -75,11 +75,40 @@ func (m *Machine) observationsLost(now time.Time, in messages.ObservationsLost) 
 	}
 }
 
+// observationsKept notes what there is on the disk of what a server observes. Where the
+// disk does not have what there is to say, the state goes: to start with a Register is
+// dear, but to start with less than the server counts on would never be noticed.
+func (m *Machine) observationsKept(in messages.ObservationsKept) {
+	a := m.accounts[in.Peer]
+	if a == nil {
+		return
+	}
+	d := m.durableOf(in.Peer)
+	if d.observed == in.Record && d.behind == in.Behind {
+		return
+	}
+	d.observed, d.behind = in.Record, in.Behind
+	if in.Behind {
+		m.forgetState(in.Peer)
+		return
+	}
+	m.writeState(a)
+}
+
+// owed reports, once after a start, whether the server of a registration that goes on
+// observed something before.
+func (m *Machine) owed(p messages.Peer, goesOn bool) bool {
+	d := m.durableOf(p)
+	owed := d.owed
+	d.owed = false
+	return owed && goesOn
+}
+
 func (m *Machine) sessionsUp() (up sessions) {
 	for peer, a := range m.accounts {
 		if a.management() && a.registration != nil && (a.stage == stageRegistered || a.stage == stageLeaving) {
 			up = append(up, messages.SessionUp{
-				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Resumed: a.resumed,
+				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Resumed: a.resumed, Observed: a.observed,
 			})
 		}
 	}

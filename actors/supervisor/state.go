@@ -42,6 +42,9 @@ type durable struct {
 	accepted time.Time       // by the newest record, whomever it is about: that instant has passed
 	restored bool            // the Location is from the record, and no server has said yet what it is worth
 	crashes  int             // of the account's actors, while it is restored
+	observed bool            // there is a record of what the server observes
+	behind   bool            // that record is out of date: none of state may be used with it
+	owed     bool            // the record of state says so of the registration that is restored
 	next     uint64          // the first message ID that no link has, or may yet have, used
 	reserved uint64          // the first one that the record does not cover
 }
@@ -118,7 +121,11 @@ func (m *Machine) writeState(a *account) {
 		return
 	}
 	d := m.durableOf(a.Peer)
+	if d.behind {
+		return
+	}
 	state := m.stateOf(a)
+	state.Observed = d.observed
 	state.Unwritten = unwritten(d.written, &state)
 	if d.reserved >= d.next+idsLow && covers(d.written, &state) {
 		return
@@ -164,7 +171,7 @@ func unwritten(written, state *accounts.State) time.Duration {
 
 // covers reports whether a record says of a registration what there is to say.
 func covers(written, state *accounts.State) bool {
-	if written == nil || !sameRegistration(written, state) || written.Objects != state.Objects {
+	if written == nil || !sameRegistration(written, state) || written.Objects != state.Objects || written.Observed != state.Observed {
 		return false
 	}
 	age := state.Accepted.Sub(written.Accepted)
@@ -319,7 +326,7 @@ func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
 		known.Objects = objects
 	}
 	a.knows(&known)
-	d.restored = true
+	d.restored, d.observed, d.owed = true, state.Observed, state.Observed
 }
 
 // reserve writes a record anew for its message IDs alone.

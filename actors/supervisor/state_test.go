@@ -407,3 +407,35 @@ func TestAnUnusableRecordIsRemovedWithTheRegistration(t *testing.T) {
 		t.Errorf("%q is left", data)
 	}
 }
+
+// The record says whether the server observes, and the first session after a start is
+// told so. What the disk could not be told of observations voids the record.
+func TestTheStateSpeaksOfObservations(t *testing.T) {
+	account := serverAccount(t, server(1), 1)
+	d := running(t, account)
+	d.register(server(1))
+	d.step(messages.ObservationsKept{Peer: server(1), Record: true})
+	if !d.state().Observed {
+		t.Fatal("the record does not say so")
+	}
+	next := d.reboot(time.Minute, account)
+	next.connected(server(1))
+	next.step(messages.Registered{Epoch: next.epoch(server(1)), ByUpdate: true, Registration: messages.Registration{
+		Location: []string{"rd", "1"}, Version: "1.1", Lifetime: time.Hour, Accepted: next.now,
+	}})
+	if up := next.machine.sessions.at(server(1)); !up.Resumed || !up.Observed {
+		t.Errorf("%+v", up)
+	}
+	next.step(messages.ObservationsKept{Peer: server(1), Record: true, Behind: true})
+	if _, is := next.records[stateRecord]; is {
+		t.Error("the record stays that is out of date")
+	}
+	next.update(server(1), 2*time.Hour)
+	if _, is := next.records[stateRecord]; is {
+		t.Error("it is written again meanwhile")
+	}
+	next.step(messages.ObservationsKept{Peer: server(1)})
+	if next.state().Observed {
+		t.Error("the record still says so")
+	}
+}

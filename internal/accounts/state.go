@@ -36,6 +36,9 @@ type State struct {
 	// Disabled is set of an account that its server has disabled: then it has been
 	// de-registered, and there is no Location.
 	Disabled Disabled
+	// Observed says that there was a record of what the server observes: where it is not
+	// there any more, the server counts on what nobody knows.
+	Observed bool
 }
 
 // Disabled is a pause that a server has asked for by /1/x/4. The zero value is none.
@@ -75,17 +78,17 @@ type Digest [sha256.Size]byte
 // The record "state-N" of the management account with short server ID N is one
 // CBOR array (RFC 8949, core deterministic encoding), in CDDL:
 //
-//	state = [version: 2, endpoint: tstr, server: tstr, identity: bstr .size 32,
+//	state = [version: 3, endpoint: tstr, server: tstr, identity: bstr .size 32,
 //	         location: [*16 tstr], lwm2m: tstr, lifetime: uint,
 //	         accepted: int, unwritten: uint, objects: bstr .size 32,
 //	         next-mid: uint16, queue: bool, disabled-until: int,
-//	         disabled-for: uint]
+//	         disabled-for: uint, observed: bool]
 //
 // Times are in seconds, accepted and disabled-until since 1970. The location is empty
 // of an account that is disabled, and disabled-for is 0 of any other. The version comes
-// first in every version of the format; version 1, which ends with next-mid, is read
-// and not written any more.
-const stateVersion = 2
+// first in every version of the format; version 1, which ends with next-mid, and version
+// 2, which ends with disabled-for, are read and not written any more.
+const stateVersion = 3
 
 // MaxState bounds a record of state, in bytes.
 const MaxState = 8 << 10
@@ -112,7 +115,7 @@ type StateError struct{ Reason StateReason }
 // Error implements error.
 func (e *StateError) Error() string { return "record of state: " + string(e.Reason) }
 
-// firstCBOR is version 1 of a record, and the first part of the later one.
+// firstCBOR is version 1 of a record, and the first part of the later ones.
 type firstCBOR struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint64
@@ -126,6 +129,26 @@ type firstCBOR struct {
 	Unwritten uint64
 	Objects   []byte
 	NextMID   uint16
+}
+
+// secondCBOR is version 2 of a record.
+type secondCBOR struct {
+	_         struct{} `cbor:",toarray"`
+	Version   uint64
+	Endpoint  string
+	Server    string
+	Identity  []byte
+	Location  []string
+	LwM2M     string
+	Lifetime  uint64
+	Accepted  int64
+	Unwritten uint64
+	Objects   []byte
+	NextMID   uint16
+
+	Queue         bool
+	DisabledUntil int64
+	DisabledFor   uint64
 }
 
 type stateCBOR struct {
@@ -145,6 +168,7 @@ type stateCBOR struct {
 	Queue         bool
 	DisabledUntil int64
 	DisabledFor   uint64
+	Observed      bool
 }
 
 // EncodeState makes the content of a record. It refuses what [DecodeState] would
@@ -154,7 +178,7 @@ func EncodeState(s State) ([]byte, error) {
 		Version: stateVersion, Endpoint: s.Owner.Endpoint, Server: s.Owner.Server, Identity: s.Owner.Identity[:],
 		Location: append([]string{}, s.Location...), LwM2M: s.Version, Lifetime: seconds(s.Lifetime), Accepted: s.Accepted.Unix(),
 		Unwritten: seconds(s.Unwritten), Objects: s.Objects[:], NextMID: s.NextMID,
-		Queue: s.Queue, DisabledFor: seconds(s.Disabled.For),
+		Queue: s.Queue, DisabledFor: seconds(s.Disabled.For), Observed: s.Observed,
 	}
 	if !s.Disabled.Until.IsZero() {
 		c.DisabledUntil = s.Disabled.Until.Unix()
@@ -182,6 +206,8 @@ func DecodeState(data []byte) (State, error) {
 	switch {
 	case known && version == 1:
 		return decodeAs(data, new(firstCBOR), (*firstCBOR).now)
+	case known && version == 2:
+		return decodeAs(data, new(secondCBOR), (*secondCBOR).now)
 	case known && version > stateVersion:
 		return State{}, &StateError{StateNewer}
 	}
@@ -212,6 +238,15 @@ func (c *firstCBOR) now() *stateCBOR {
 	}
 }
 
+// now returns a record of version 2 as the present one has it: nothing was observed.
+func (c *secondCBOR) now() *stateCBOR {
+	return &stateCBOR{
+		Version: c.Version, Endpoint: c.Endpoint, Server: c.Server, Identity: c.Identity, Location: c.Location,
+		LwM2M: c.LwM2M, Lifetime: c.Lifetime, Accepted: c.Accepted, Unwritten: c.Unwritten, Objects: c.Objects,
+		NextMID: c.NextMID, Queue: c.Queue, DisabledUntil: c.DisabledUntil, DisabledFor: c.DisabledFor,
+	}
+}
+
 // versionOf returns the version of a record, in whatever form the rest is.
 func versionOf(data []byte) (version uint64, ok bool) {
 	var parts []cbor.RawMessage
@@ -238,7 +273,7 @@ func (c *stateCBOR) registration() bool {
 
 // disabled reports whether a record may be that of an account which is disabled.
 func (c *stateCBOR) disabled() bool {
-	return c.Location != nil && len(c.Location) == 0 && c.LwM2M == "" && c.Lifetime == 0 && !c.Queue && c.DisabledFor <= maxHoldOff
+	return c.Location != nil && len(c.Location) == 0 && c.LwM2M == "" && c.Lifetime == 0 && !c.Queue && !c.Observed && c.DisabledFor <= maxHoldOff
 }
 
 // Limits of a Location-Path, as registration has them.
@@ -260,7 +295,7 @@ func (c *stateCBOR) state() State {
 		Owner:    StateOwner{Endpoint: c.Endpoint, Server: c.Server, Identity: Digest(c.Identity)},
 		Location: c.Location, Version: c.LwM2M, Lifetime: time.Duration(c.Lifetime) * time.Second,
 		Accepted: time.Unix(c.Accepted, 0), Unwritten: time.Duration(c.Unwritten) * time.Second,
-		Objects: Digest(c.Objects), NextMID: c.NextMID, Queue: c.Queue,
+		Objects: Digest(c.Objects), NextMID: c.NextMID, Queue: c.Queue, Observed: c.Observed,
 	}
 	if c.DisabledFor > 0 {
 		s.Disabled = Disabled{Until: time.Unix(c.DisabledUntil, 0), For: time.Duration(c.DisabledFor) * time.Second}

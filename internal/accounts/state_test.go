@@ -20,7 +20,7 @@ func sampleState() State {
 		Owner:    StateOwner{Endpoint: "gw-1", Server: "coaps://dm.example", Identity: Digest{1}},
 		Location: []string{"rd", "5a 3f"}, Version: "1.1", Lifetime: 5 * time.Minute,
 		Accepted: time.Unix(1_700_000_000, 0), Unwritten: time.Hour, Objects: Digest{2}, NextMID: 65535,
-		Queue: true,
+		Queue: true, Observed: true,
 	}
 }
 
@@ -40,8 +40,18 @@ var firstState = unhex("8b01" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d
 // A record of the version before is read: an upgrade costs no Register.
 func TestStateOfVersion1IsRead(t *testing.T) {
 	want := sampleState()
-	want.Queue = false
+	want.Queue, want.Observed = false, false
 	if got, err := DecodeState(firstState); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// So is one of version 2, which knew nothing of observations.
+func TestStateOfVersion2IsRead(t *testing.T) {
+	second := slices.Concat([]byte{0x8e, 2}, firstState[2:], []byte{0xf5, 0, 0})
+	want := sampleState()
+	want.Observed = false
+	if got, err := DecodeState(second); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -55,6 +65,7 @@ func TestStateOfADisabledAccount(t *testing.T) {
 		"known to the server": func(s *State) { s.Location = []string{"rd"} },
 		"of a version":        func(s *State) { s.Version = "1.1" },
 		"in queue mode":       func(s *State) { s.Queue = true },
+		"that is observed":    func(s *State) { s.Observed = true },
 		"for no time":         func(s *State) { s.Disabled.For = 0 },
 		"back in time":        func(s *State) { s.Disabled.For = -time.Second },
 		"longer than a week":  func(s *State) { s.Disabled.For = 7*24*time.Hour + time.Second },
@@ -79,8 +90,8 @@ func encodeState(t testing.TB, s State) []byte {
 // The stored form is a contract with every later version.
 func TestStateGolden(t *testing.T) {
 	const zeros = "00000000000000000000000000000000000000000000000000000000000000"
-	const want = "8e02" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d706c65" + "582001" + zeros +
-		"82627264653561203366" + "63312e31" + "19012c" + "1a6553f100" + "190e10" + "582002" + zeros + "19ffff" + "f5" + "00" + "00"
+	const want = "8f03" + "6467772d31" + "72636f6170733a2f2f646d2e6578616d706c65" + "582001" + zeros +
+		"82627264653561203366" + "63312e31" + "19012c" + "1a6553f100" + "190e10" + "582002" + zeros + "19ffff" + "f5" + "00" + "00" + "f5"
 	if got := hex.EncodeToString(encodeState(t, sampleState())); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -100,6 +111,7 @@ func TestStateRoundTrip(t *testing.T) {
 			Unwritten: time.Duration(rapid.IntRange(0, 1<<20).Draw(t, "unwritten")) * time.Second,
 			NextMID:   rapid.Uint16().Draw(t, "mid"),
 			Queue:     rapid.Bool().Draw(t, "queue"),
+			Observed:  rapid.Bool().Draw(t, "observed"),
 		}
 		data, err := EncodeState(state)
 		if err != nil {
@@ -164,20 +176,22 @@ func withAnyByteChanged(t *testing.T, data []byte) {
 func TestStateOfALaterVersionIsToldFromDamage(t *testing.T) {
 	data := encodeState(t, sampleState())
 	later := slices.Clone(data)
-	later[1] = 3
+	later[1] = 4
 	for name, tt := range map[string]struct {
 		data  []byte
 		newer bool
 	}{
 		"same form":        {later, true},
-		"another form":     {unhex("82" + "03" + "a0"), true},
+		"another form":     {unhex("82" + "04" + "a0"), true},
 		"an impossible 0":  {slices.Concat(data[:1], []byte{0}, data[2:]), false},
 		"garbage":          {[]byte("hello"), false},
 		"nothing":          {nil, false},
 		"version is text":  {unhex("82" + "6132" + "00"), false},
-		"this, other form": {unhex("82" + "02" + "00"), false},
+		"this, other form": {unhex("82" + "03" + "00"), false},
 		"version 1 as 2":   {slices.Concat(firstState[:1], []byte{2}, firstState[2:]), false},
-		"version 2 as 1":   {slices.Concat(data[:1], []byte{1}, data[2:]), false},
+		"version 3 as 1":   {slices.Concat(data[:1], []byte{1}, data[2:]), false},
+		"version 1 as 3":   {slices.Concat(firstState[:1], []byte{3}, firstState[2:]), false},
+		"version 3 as 2":   {slices.Concat(data[:1], []byte{2}, data[2:]), false},
 	} {
 		err := CheckRecord("state-1", tt.data)
 		var refused *StateError

@@ -294,3 +294,71 @@ func TestFastSensorIsTamed(t *testing.T) {
 		x.client.ExpectClose(nil)
 	})
 }
+
+// A record of observations that has gone is missed, and leads to a Register as well; one
+// that the disk refused does before anybody can miss it.
+func TestLostObservationsLeadToARegister(t *testing.T) {
+	observed(t, nil, func(x *watched) {
+		x.restart(func(dir string) {
+			files, err := filepath.Glob(filepath.Join(dir, "observations-1.*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("%v, %v", files, err)
+			}
+			for _, file := range files {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+		if x.relation.Err() == nil {
+			t.Errorf("the server still waits; %s", x.client.Story())
+		}
+		x.observe()
+		x.restart(nil)
+		if err := x.relation.Err(); err != nil {
+			t.Errorf("the next start registers again: %v; %s", err, x.client.Story())
+		}
+		x.client.ExpectClose(nil)
+	})
+}
+
+// A value of several blocks arrives whole, also where datagrams are lost.
+func TestNotificationInBlocksUnderLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
+		defer w.Close()
+		w.ServePSK()
+		v, err := object.NewValues(lwm2m.ObjectDef{ID: 3340, Name: "Log", Version: "1.0", Resources: []lwm2m.ResourceDef{
+			{ID: 1, Name: "Text", Kind: lwm2m.KindString, Operations: lwm2m.OpRead, Mandatory: true},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := lwm2m.PathOf(3340, 0, 1)
+		if err := v.Set(text, lwm2m.String("short")); err != nil {
+			t.Fatal(err)
+		}
+		cfg := w.PSK()
+		cfg.Lifetime, cfg.Objects = 24*time.Hour, []object.Object{v}
+		client := w.Start(cfg)
+		client.Next(holdfast.EventRegistered)
+		relation, first, err := w.Server.Observe(t.Context(), systemtest.Endpoint, "/3340/0/1", messages.FormatText)
+		if relation == nil || err != nil {
+			t.Fatalf("%v, %v", first.Code, err)
+		}
+		impaired := w.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Loss: 0.2})
+		long := strings.Repeat("0123456789", 512)
+		if err := v.Set(text, lwm2m.String(long)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := len(relation.Notifications()); n != 1 {
+			t.Fatalf("%d notifications; %s", n, client.Story())
+		}
+		if n := <-relation.Notifications(); string(n.Payload) != long {
+			t.Errorf("%d bytes of %d arrive", len(n.Payload), len(long))
+		}
+		impaired.Lift()
+		client.ExpectClose(nil)
+	})
+}
