@@ -27,8 +27,8 @@ figures() { awk '{ sub(/-[0-9]+$/, "", $1); for (i = 3; i < NF; i += 2) print $1
 # spread: one line for each name and unit, of values that come sorted.
 spread() {
   awk '
-    function flush() { if (n) printf "%-32s %-18s %12s %12s %12s\n", name, unit, v[1], v[int((n + 1) / 2)], v[n] }
-    BEGIN { printf "%-32s %-18s %12s %12s %12s\n", "benchmark", "unit", "min", "median", "max" }
+    function flush() { if (n) printf "%-52s %-22s %12s %12s %12s\n", name, unit, v[1], v[int((n + 1) / 2)], v[n] }
+    BEGIN { printf "%-52s %-22s %12s %12s %12s\n", "benchmark", "unit", "min", "median", "max" }
     $1 != name || $2 != unit { flush(); name = $1; unit = $2; n = 0 }
     { v[++n] = $3 }
     END { flush() }'
@@ -37,6 +37,10 @@ spread() {
 for _ in $(seq "$runs"); do
   bench coap BenchmarkEncodeDecodeRegister 1s
   bench behaviour BenchmarkReadThroughActors 2s
+  bench behaviour BenchmarkRead 2s
+  bench behaviour BenchmarkServedReads 20000x
+  bench behaviour BenchmarkNotifications 20000x
+  bench behaviour BenchmarkThousandObservations 10x
   bench behaviour BenchmarkThousandClients 1x
   bench behaviour BenchmarkFiveHundredPSKClients 1x
 done | figures | sort -k1,1 -k2,2 -k3,3g | spread

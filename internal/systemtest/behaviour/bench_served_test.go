@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -63,13 +64,19 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
+// servant is what the server process of a benchmark does with its commands.
+type servant struct {
+	server *lwm2mtest.Server
+	told   chan struct{} // one for each notification of a value
+	// unconfirmed says which notifications count: confirmable ones, or the others.
+	unconfirmed *atomic.Bool
+}
+
 // obey carries out the commands of a benchmark, a line each, until there are no more.
 func obey(server *lwm2mtest.Server, commands io.Reader, answers io.Writer) {
+	s := servant{server: server, told: make(chan struct{}, 1<<16), unconfirmed: new(atomic.Bool)}
 	for lines := bufio.NewScanner(commands); lines.Scan(); {
-		var outstanding, count int
-		if _, err := fmt.Sscanf(lines.Text(), "reads %d %d", &outstanding, &count); err != nil {
-			fmt.Fprintf(answers, "unknown command: %s\n", lines.Text())
-		} else if err := readInTurn(server, outstanding, count); err != nil {
+		if err := s.carryOut(lines.Text()); err != nil {
 			fmt.Fprintln(answers, err)
 		} else {
 			fmt.Fprintln(answers, "done")
@@ -77,8 +84,34 @@ func obey(server *lwm2mtest.Server, commands io.Reader, answers io.Writer) {
 	}
 }
 
-// readInTurn reads /3/0/0 of the clients, one after the other, so many at a time.
-func readInTurn(server *lwm2mtest.Server, outstanding, count int) error {
+func (s servant) carryOut(line string) error {
+	name, arguments, _ := strings.Cut(line, " ")
+	var x, y int
+	if n, err := fmt.Sscan(arguments, &x, &y); n == 0 {
+		return fmt.Errorf("%q: %w", line, err)
+	}
+	switch name {
+	case "reads":
+		return s.read(x, y)
+	case "observe":
+		return s.observe(x, y)
+	case "unconfirmed":
+		return s.unconfirm(x)
+	case "await":
+		return s.await(x)
+	}
+	return fmt.Errorf("unknown command: %s", line)
+}
+
+// read reads /3/0/0 of the clients, one after the other, so many at a time.
+func (s servant) read(outstanding, count int) error {
+	return inTurn(outstanding, count, func(i int) error {
+		return readOne(s.server, systemtest.MemberName(i%servingClients))
+	})
+}
+
+// inTurn does something so many times, some of them at a time.
+func inTurn(outstanding, count int, do func(i int) error) error {
 	var next atomic.Int64
 	failures := make([]error, outstanding)
 	var wait sync.WaitGroup
@@ -89,7 +122,7 @@ func readInTurn(server *lwm2mtest.Server, outstanding, count int) error {
 				if n >= count {
 					return
 				}
-				failures[i] = readOne(server, systemtest.MemberName(n%servingClients))
+				failures[i] = do(n)
 			}
 		})
 	}

@@ -245,12 +245,18 @@ type fleet struct {
 // newFleet makes the clients and touches neither disk nor network yet.
 func newFleet(b *testing.B, clients int, server holdfast.Account, options ...holdfast.Option) *fleet {
 	b.Helper()
+	return fleetOf(b, clients, func(i int, dir string) holdfast.Config { return memberConfig(i, dir, server) }, options...)
+}
+
+// fleetOf makes clients that have configurations of their own.
+func fleetOf(b *testing.B, clients int, config func(i int, dir string) holdfast.Config, options ...holdfast.Option) *fleet {
+	b.Helper()
 	leaveNothing(b)
 	rt := holdfast.NewRuntime(options...)
 	f := &fleet{b: b, runtime: rt, clients: make([]*holdfast.Client, clients)}
 	dir := b.TempDir()
 	for i := range f.clients {
-		client, err := rt.New(memberConfig(i, dir, server))
+		client, err := rt.New(config(i, dir))
 		must(b, err)
 		f.clients[i] = client
 	}
