@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -55,13 +54,6 @@ func benchmarkServedReads(b *testing.B, security holdfast.SecurityMode, outstand
 	b.ReportMetric(float64(b.N)/used.Seconds(), "reads/core-s")
 	f.close()
 	server.stop(b)
-}
-
-// processorTime is what this process has used so far, in user and system mode.
-func processorTime() time.Duration {
-	var usage syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // cannot fail with these arguments
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // servant is what the server process of a benchmark does with its commands.
