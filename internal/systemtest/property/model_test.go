@@ -543,7 +543,7 @@ func (m *model) failed(e entry) {
 	}
 	if t == &m.b {
 		m.resume(e)
-	} else if !m.plan.OMA || t.failures%omaAttempts == 0 || t.failures > omaAttempts && !m.mayBootstrap(t) {
+	} else if !m.plan.OMA || bootstraps || t.failures%omaAttempts == 0 || t.failures > omaAttempts && !m.mayBootstrap(t) {
 		m.turnOver(e, t, false)
 	}
 }

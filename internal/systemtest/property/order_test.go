@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -17,6 +18,9 @@ type order struct {
 	waiting []*track // have not begun, in their order
 	current *track   // whose turn it is; nil for none
 	early   *entry   // an attempt of the next one, whose turn has to begin at this instant
+	// blocked is when one that has failed, and blocks those behind it, does so no
+	// longer; zero for none.
+	blocked time.Time
 }
 
 // start begins the management accounts that have not begun, those without a
@@ -53,6 +57,9 @@ func (m *model) begunEarly(e entry, t *track) bool {
 		return false
 	}
 	m.order.early = &e
+	if blocked := m.order.blocked; !blocked.IsZero() && !e.at.Before(blocked) {
+		m.nextInOrder(e)
+	}
 	return true
 }
 
@@ -65,6 +72,7 @@ func (m *model) tooEarly(now entry) {
 }
 
 func (m *model) nextInOrder(e entry) {
+	m.order.blocked = time.Time{}
 	if m.order.current = nil; len(m.order.waiting) == 0 {
 		return
 	}
@@ -77,8 +85,12 @@ func (m *model) nextInOrder(e entry) {
 
 // turnOver begins the next account when the turn of the present one is over.
 func (m *model) turnOver(e entry, t *track, succeeded bool) {
-	if t == m.order.current && (succeeded || !m.plan.Block) {
+	switch {
+	case t != m.order.current:
+	case succeeded || !m.plan.Block:
 		m.nextInOrder(e)
+	case m.order.blocked.IsZero() && len(m.order.waiting) > 0:
+		m.order.blocked = e.at.Add(systemtest.Week)
 	}
 }
 

@@ -59,6 +59,9 @@ func (m *model) resumed(e entry) {
 // woke takes the news that the machine has slept: every wait and every pause that
 // a server asked for is shorter by that, and it is a hint.
 func (m *model) woke(e entry) {
+	if blocked := m.order.blocked; !blocked.IsZero() {
+		m.order.blocked = blocked.Add(-e.slept)
+	}
 	if m.paused {
 		return
 	}
