@@ -20,12 +20,14 @@ func (s session) root(in messages.Inbound) answer {
 	switch {
 	case in.Code == messages.GET:
 		return *refuse(messages.BadRequest, "the root cannot be read")
-	case in.Code == messages.FETCH && !s.version10(in.Epoch):
+	case s.version10(in.Epoch) || in.Code != messages.FETCH && in.Code != messages.IPATCH:
+		return *notAllowed
+	case len(in.Query) > 0:
+		return *queried
+	case in.Code == messages.FETCH:
 		return s.readComposite(in)
-	case in.Code == messages.IPATCH && !s.version10(in.Epoch):
-		return s.writeComposite(in)
 	}
-	return *notAllowed
+	return s.writeComposite(in)
 }
 
 // readComposite answers with what there is of the paths that are asked for. What is not

@@ -76,6 +76,8 @@ func TestCompositeCodes(t *testing.T) {
 		{"security", fetch(`[{"n":"/3/0/0"},{"n":"/0/1/5"}]`), messages.Unauthorized},
 		{"security as a whole", fetch(`[{"n":"/0"}]`), messages.Unauthorized},
 		{"OSCORE", fetch(`[{"n":"/21/0"}]`), messages.Unauthorized},
+		{"attributes", attributed(fetch(`[{"n":"/3"}]`)), messages.BadRequest},
+		{"write with attributes", attributed(ipatch(`[{"n":"/4000/0/0","vs":"x"}]`)), messages.BadRequest},
 		{"values", fetch(`[{"n":"/3/0/0","vs":"x"}]`), messages.BadRequest},
 
 		{"write", ipatch(`[{"n":"/4000/0/0","vs":"x"}]`), messages.Changed},

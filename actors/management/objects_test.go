@@ -15,6 +15,9 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
+// attributed is a request with a notification attribute, which is for Write-Attributes.
+func attributed(in messages.Inbound) messages.Inbound { in.Query = []string{"pmin=5"}; return in }
+
 // The codes of protocol and model, whichever way an object has its values.
 func TestObjectCodes(t *testing.T) {
 	get, put, post, del := messages.GET, messages.PUT, messages.POST, messages.DELETE
@@ -36,6 +39,13 @@ func TestObjectCodes(t *testing.T) {
 		{"read executable", request(get, "/4000/0/3"), "4.05"},
 		{"read write-only", request(get, "/4000/0/4"), "4.05"},
 		{"read in a format that cannot", accepting("/4000/0/1", opaque), "4.06"},
+		{"read with attributes", attributed(request(get, "/4000/0/1")), "4.00"},
+		{"discover with attributes", attributed(accepting("/4000/0", links)), "4.00"},
+		{"write with attributes", attributed(withBody(request(put, "/4000/0/0"), text, "low")), "4.00"},
+		{"execute with attributes", attributed(request(post, "/4000/0/3")), "4.00"},
+		{"create with attributes", attributed(withBody(request(post, "/4000"), jsonF, `[{"bn":"/4000/3/","n":"0","vs":"new"}]`)), "4.00"},
+		{"delete with attributes", attributed(request(del, "/4000/7")), "4.00"},
+		{"attributes of what is not there", attributed(request(get, "/4000/1")), "4.04"},
 		{"discover resource", accepting("/4000/0/2", links), "2.05 </4000/0/2>;dim=2"},
 		{"discover executable", accepting("/4000/0/3", links), "2.05 </4000/0/3>"},
 		{"discover resource instance", accepting("/4000/0/2/0", links), "4.05"},

@@ -55,6 +55,7 @@ var (
 	notFound     = refuse(messages.NotFound, "no such object, instance or resource")
 	notAllowed   = refuse(messages.MethodNotAllowed, "the target does not support the operation")
 	unauthorized = refuse(messages.Unauthorized, "no access to the target")
+	queried      = refuse(messages.BadRequest, "attributes come with a Write-Attributes only")
 	failed       = refuse(messages.InternalServerError, "the object failed")
 )
 
@@ -137,6 +138,11 @@ func (s session) answer(in messages.Inbound) answer {
 	if path.Len() == 0 {
 		return s.root(in)
 	}
+	return s.below(in, path)
+}
+
+// below answers a request on a path below the root.
+func (s session) below(in messages.Inbound, path lwm2m.Path) answer {
 	r := task{in: in, path: path, op: operationOf(in, path), object: s.object(path.Object())}
 	if s.updatesResource(r) {
 		r.op = opUpdate
@@ -144,8 +150,11 @@ func (s session) answer(in messages.Inbound) answer {
 	if refusal := s.judge(r); refusal != nil {
 		return *refusal
 	}
-	if len(s.faults) > 0 { // an object that was asked has panicked
+	switch {
+	case len(s.faults) > 0: // an object that was asked has panicked
 		return *failed
+	case len(in.Query) > 0 && r.op != opWriteAttributes:
+		return *queried
 	}
 	return s.carryOut(r)
 }
