@@ -22,6 +22,9 @@ const (
 // Unmarshal reads one CBOR item (RFC 8949) into v as the library does, where nothing
 // follows it, no map has a label twice, and no array has more elements than given.
 func Unmarshal(data []byte, elements int, v any) Fault {
+	if !fits(data) {
+		return truncated
+	}
 	mode := usualMode
 	if elements != lwm2m.DefaultMaxNodes {
 		var err error
@@ -62,7 +65,7 @@ func classify(err error) Fault {
 	case errors.As(err, &wrong):
 		return Refuse(lwm2m.ReasonStructure, "of another structure")
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return Refuse(lwm2m.ReasonTruncated, "ends early")
+		return truncated
 	default:
 		return Refuse(lwm2m.ReasonSyntax, "not one well-formed CBOR item")
 	}
@@ -162,8 +165,8 @@ func Shortest(f float64) any {
 // the library does; a tagged one is a [cbor.Tag] whose content is not tagged.
 func ReadItem(data []byte) (any, Fault) {
 	const majorTag = 6
-	if len(data) == 0 {
-		return nil, Refuse(lwm2m.ReasonTruncated, "ends early")
+	if len(data) == 0 || !fits(data) {
+		return nil, truncated
 	}
 	var item any
 	if data[0]>>5 != majorTag {
