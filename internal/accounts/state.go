@@ -7,8 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -208,7 +206,7 @@ func DecodeState(data []byte) (State, error) {
 		return decodeAs(data, new(firstCBOR), (*firstCBOR).now)
 	case known && version == 2:
 		return decodeAs(data, new(secondCBOR), (*secondCBOR).now)
-	case known && version > stateVersion:
+	case known && version > stateVersion && decMode.Wellformed(data) == nil:
 		return State{}, &StateError{StateNewer}
 	}
 	return decodeAs(data, new(stateCBOR), func(c *stateCBOR) *stateCBOR { return c })
@@ -247,13 +245,15 @@ func (c *secondCBOR) now() *stateCBOR {
 	}
 }
 
-// versionOf returns the version of a record, in whatever form the rest is.
+// versionOf returns the version of a record, in whatever form the rest is: it is the
+// first item of an array. The rest is not decoded, as that of each record that is written.
 func versionOf(data []byte) (version uint64, ok bool) {
-	var parts []cbor.RawMessage
-	if decMode.Unmarshal(data, &parts) != nil || len(parts) == 0 || decMode.Unmarshal(parts[0], &version) != nil {
+	const array, items, short = 4 << 5, 1<<5 - 1, 24 // RFC 8949 section 3
+	if len(data) == 0 || data[0]&^items != array || data[0]&items >= short {
 		return 0, false
 	}
-	return version, true
+	_, err := decMode.UnmarshalFirst(data[1:], &version)
+	return version, err == nil
 }
 
 func (c *stateCBOR) possible() bool {

@@ -204,11 +204,12 @@ func (j *journal) wrote(save uint64, credentials, state entryKind) {
 	j.mu.Lock()
 	saved := j.saving[save]
 	j.mu.Unlock()
-	if saved.Record == messages.RecordCredentials {
+	switch {
+	case saved.Record == messages.RecordCredentials:
 		j.add(entry{kind: credentials, whom: boot, record: saved.Data})
-		return
+	case !strings.HasPrefix(saved.Record, messages.RecordsOfObservations): // of which nobody is told
+		j.add(entry{kind: state})
 	}
-	j.add(entry{kind: state})
 }
 
 // requested notes what is to be sent, and the orders to connect: the supervisor gives
