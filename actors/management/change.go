@@ -14,7 +14,7 @@ import (
 
 // version10 reports whether the session on a link is one of LwM2M 1.0.
 func (m *Machine) version10(epoch messages.Epoch) bool {
-	return m.versions[epoch] == requests.Version10
+	return m.versions.of(epoch) == requests.Version10
 }
 
 // locked refuses to change an instance that another request changes already: what that

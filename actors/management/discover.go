@@ -65,7 +65,7 @@ func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
 			}
 		}
 	}
-	data, err := linkformat.EncodeDiscover(r.versions[in.Epoch], links)
+	data, err := linkformat.EncodeDiscover(r.versions.of(in.Epoch), links)
 	if err != nil {
 		return r.refusal(path, err)
 	}

@@ -75,7 +75,7 @@ type Machine struct {
 	device   *lwm2m.Tree                     // object 3 of the client's own, but for the time
 	model    *lwm2m.Tree                     // objects 0, 1 and 2
 	access   *access.Table                   // what that says of the rights of servers
-	versions map[messages.Epoch]string       // LwM2M versions of the sessions that are up
+	versions versions                        // of the sessions that are up
 	writes   map[messages.Epoch]pendingWrite // of each link, to the supervisor
 
 	lastJob  uint64
@@ -224,6 +224,33 @@ func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 	}
 	m.alarm = time.Time{} // timerObserve: what is due is done at the end of the step
 	return nil
+}
+
+// versions are the LwM2M versions of sessions: of one or a few, which takes no map.
+type versions []versionOf
+
+type versionOf struct {
+	epoch   messages.Epoch
+	version string
+}
+
+// of returns the version of a session; empty where it is not known.
+func (v versions) of(epoch messages.Epoch) string {
+	for _, known := range v {
+		if known.epoch == epoch {
+			return known.version
+		}
+	}
+	return ""
+}
+
+func (v *versions) add(epoch messages.Epoch, version string) {
+	v.drop(epoch)
+	*v = append(*v, versionOf{epoch, version})
+}
+
+func (v *versions) drop(epoch messages.Epoch) {
+	*v = slices.DeleteFunc(*v, func(known versionOf) bool { return known.epoch == epoch })
 }
 
 // insert adds to a map, which is made then: most clients have no use for most of them.

@@ -61,7 +61,7 @@ func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effe
 // forgets it where there is a new one. What has overtaken the announcement belongs to
 // the new one.
 func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
-	insert(&m.versions, in.Epoch, in.Version)
+	m.versions.add(in.Epoch, in.Version)
 	o, effects := m.observer(in.Peer)
 	m.undelivered(o)
 	o.epoch, o.record.said = in.Epoch, nil
@@ -105,7 +105,7 @@ func (m *Machine) beginAnew(o *observer) []core.Effect {
 
 // sessionLost keeps what the server has asked for as long as it may know us.
 func (m *Machine) sessionLost(in messages.SessionLost) []core.Effect {
-	delete(m.versions, in.Epoch)
+	m.versions.drop(in.Epoch)
 	o := m.observers[in.Peer]
 	if o == nil || o.epoch != in.Epoch {
 		return nil

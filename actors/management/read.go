@@ -55,7 +55,7 @@ func (s session) encode(path lwm2m.Path, in messages.Inbound, p lwm2m.Payload) a
 // 7.4). A server may ask before its session is announced to us, and TLV is the
 // older.
 func (m *Machine) format(epoch messages.Epoch) messages.Format {
-	switch m.versions[epoch] {
+	switch m.versions.of(epoch) {
 	case "", requests.Version10:
 		return messages.FormatTLV
 	}

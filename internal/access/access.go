@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -47,8 +48,11 @@ type Table struct {
 	several  bool                // there is more than one server account
 	controls map[target]*control // what object 2 says, by what it says it about
 	managers map[uint16]*control // the same, by the instances of object 2
-	servers  map[uint16]uint16   // the short server IDs of the instances of object 1
+	servers  []account           // the instances of object 1
 }
+
+// account is an instance of object 1 and its short server ID.
+type account struct{ instance, ssid uint16 }
 
 // target is an object instance, or the object where instance is AnyInstance.
 type target struct{ object, instance uint16 }
@@ -57,10 +61,10 @@ type target struct{ object, instance uint16 }
 // Of two instances of object 2 for one target the lower counts, and one that does not
 // say what it is about says nothing.
 func New(tree *lwm2m.Tree, servers int) *Table {
-	t := &Table{several: servers > 1, servers: map[uint16]uint16{}}
+	t := &Table{several: servers > 1}
 	for _, inst := range tree.Instances(objects.Server) {
 		if ssid, ok := id(tree, lwm2m.PathOf(objects.Server, inst, objects.ServerShortServerID)); ok {
-			t.servers[inst] = ssid
+			t.servers = append(t.servers, account{inst, ssid})
 		}
 	}
 	if controls := tree.Instances(objects.AccessControl); len(controls) > 0 {
@@ -143,7 +147,7 @@ func (t *Table) toServer(ssid, instance uint16) Rights {
 	if t.several {
 		granted = t.granted(ssid, objects.Server, instance)
 	}
-	if own, found := t.servers[instance]; found && own == ssid {
+	if slices.Contains(t.servers, account{instance, ssid}) {
 		return granted | Read | Write | Execute
 	}
 	return granted
