@@ -21,9 +21,10 @@ func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *
 // shell calls the application's objects. What it has begun ends with it.
 type shell struct {
 	*actorkit.Shell
-	config Config
-	ctx    context.Context // of all handlers; nil before the first
-	cancel context.CancelFunc
+	objects []object.Object
+	report  func(Fault)     // the application's log; nil for none
+	ctx     context.Context // of all handlers; nil before the first
+	cancel  context.CancelFunc
 
 	changes *dirty
 	unwatch func()
@@ -33,7 +34,7 @@ type shell struct {
 type woken struct{}
 
 func newShell(config Config, route actorkit.Route) *shell {
-	s := &shell{config: config}
+	s := &shell{objects: config.Objects, report: config.Log}
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{Machine: New(config), Executor: s, Route: route})
 	return s
 }
@@ -73,12 +74,12 @@ func (s *shell) handlers() context.Context {
 // watch watches the application's objects. Of what has changed before, as between two
 // incarnations, nobody knows: each object that is watched may have.
 func (s *shell) watch(ctx actor.Context) {
-	if len(s.config.Objects) == 0 {
+	if len(s.objects) == 0 {
 		return
 	}
 	root, self := ctx.ActorSystem().Root, ctx.Self()
-	s.changes, s.unwatch = watch(s.config.Objects, func() { root.Send(self, woken{}) }, s.log)
-	for _, o := range s.config.Objects {
+	s.changes, s.unwatch = watch(s.objects, func() { root.Send(self, woken{}) }, s.log)
+	for _, o := range s.objects {
 		if _, is := o.(object.Watcher); is {
 			s.changes.add(lwm2m.PathOf(o.Definition().ID))
 		}
@@ -101,7 +102,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 
 // log has the application told that one of its objects has failed.
 func (s *shell) log(f Fault) {
-	if s.config.Log != nil {
-		s.config.Log(f)
+	if s.report != nil {
+		s.report(f)
 	}
 }

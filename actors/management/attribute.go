@@ -56,7 +56,7 @@ func (s session) setAttributes(o *observer, r task, a reporting.Attributes) erro
 // attributesOf is what Discover shows of attributes at a path: what the asking server
 // has set there. Of the resource that is asked for it shows what is in force.
 func (s session) attributesOf(path, target lwm2m.Path) (a reporting.Attributes) {
-	o := s.observers[s.peer]
+	o := s.observers.of(s.peer)
 	switch {
 	case o == nil:
 		return a
@@ -68,7 +68,7 @@ func (s session) attributesOf(path, target lwm2m.Path) (a reporting.Attributes) 
 
 // forgetAttributes drops what servers have set at an instance that is deleted, and below.
 func (m *Machine) forgetAttributes(instance lwm2m.Path) (effects []core.Effect) {
-	for _, o := range m.inOrder() {
+	for _, o := range m.observers {
 		if o.attributes.Forget(instance) {
 			effects = append(effects, m.keep(o)...)
 		}

@@ -52,7 +52,7 @@ func (m *Machine) load(o *observer) []core.Effect {
 
 // loaded takes what the store has found.
 func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
-	o := m.observers[messages.PeerOfKey(in.Token)]
+	o := m.observers.of(messages.PeerOfKey(in.Token))
 	if o == nil || o.record.read {
 		return nil
 	}
@@ -192,7 +192,7 @@ var unwritable = []byte{0}
 
 // persisted goes on behind a write.
 func (m *Machine) persisted(token uint64, failed bool) []core.Effect {
-	o := m.observers[messages.PeerOfKey(token)]
+	o := m.observers.of(messages.PeerOfKey(token))
 	if o == nil {
 		return nil
 	}
@@ -215,7 +215,7 @@ func (m *Machine) persisted(token uint64, failed bool) []core.Effect {
 // recordExpired ends the wait for a record that the store has not read, or writes one
 // again.
 func (m *Machine) recordExpired(peer messages.Peer) []core.Effect {
-	o := m.observers[peer]
+	o := m.observers.of(peer)
 	switch {
 	case o == nil:
 		return nil

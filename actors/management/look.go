@@ -119,7 +119,7 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 		w.sample(m, p)
 	}
 	if ob.Do(now) == reporting.Look {
-		ob.Looked(now, settled(ob, p), m.observers[ob.Peer].attributes.Thresholds())
+		ob.Looked(now, settled(ob, p), m.observers.of(ob.Peer).attributes.Thresholds())
 	}
 	if w.changed { // while it was read
 		ob.Changed()
@@ -164,7 +164,7 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 	confirmable := ob.Confirmable(now)
 	ob.Told(now, settled(ob, p), confirmable)
 	m.schedule(ob)
-	return m.send(m.observers[ob.Peer], note{
+	return m.send(m.observers.of(ob.Peer), note{
 		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable,
 	})
 }
@@ -172,7 +172,7 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 // expel ends an observation with an error, which the server is told (RFC 7641 section
 // 4.2).
 func (m *Machine) expel(ob *reporting.Observation, now time.Time, a answer) []core.Effect {
-	o := m.observers[ob.Peer]
+	o := m.observers.of(ob.Peer)
 	m.observed.Cancel(ob.Peer, ob.Token)
 	delete(m.observations, ob.ID)
 	effects := m.send(o, note{observation: ob, at: now, code: a.Code, payload: a.Payload, confirmable: true})

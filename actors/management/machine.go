@@ -72,7 +72,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 type Machine struct {
 	config   Config
 	catalog  catalog
-	device   *lwm2m.Tree                     // object 3 of the client's own, but for the time
+	device   *lwm2m.Tree                     // object 3 of the client's own, but for the time; nil before it is asked for
 	model    *lwm2m.Tree                     // objects 0, 1 and 2
 	access   *access.Table                   // what that says of the rights of servers
 	versions versions                        // of the sessions that are up
@@ -85,7 +85,7 @@ type Machine struct {
 	faults   []Fault               // of the application's objects, in this step
 
 	observed     *reporting.Set
-	observers    map[messages.Peer]*observer
+	observers    observers
 	observations map[uint64]*observation // by the ID of the observation
 	now          time.Time               // of this step
 	alarm        time.Time               // for which timerObserve is set; zero for none
@@ -98,7 +98,7 @@ type Machine struct {
 func New(config Config) *Machine {
 	config = config.withDefaults()
 	return &Machine{
-		config: config, catalog: newCatalog(config), device: config.Device.tree(), model: lwm2m.NewTree(), access: access.New(lwm2m.NewTree(), 0),
+		config: config, catalog: newCatalog(config), model: lwm2m.NewTree(), access: access.New(lwm2m.NewTree(), 0),
 		observed: reporting.NewSet(config.Observations),
 	}
 }

@@ -49,7 +49,7 @@ func (d Device) tree() *lwm2m.Tree {
 // tree returns the tree that has an object of the client's own.
 func (m *Machine) tree(o *served) *lwm2m.Tree {
 	if o.id == objects.Device {
-		return m.device
+		return m.ownDevice()
 	}
 	return m.model
 }
@@ -99,4 +99,12 @@ func hasBootstrap(model *lwm2m.Tree) bool {
 		}
 	}
 	return false
+}
+
+// ownDevice returns object 3 of the client's own: many clients are never asked for it.
+func (m *Machine) ownDevice() *lwm2m.Tree {
+	if m.device == nil {
+		m.device = m.config.Device.tree()
+	}
+	return m.device
 }

@@ -73,7 +73,7 @@ func (m *Machine) cancel(peer messages.Peer, epoch messages.Epoch, token string)
 	if ob == nil {
 		return nil
 	}
-	o := m.observers[peer]
+	o := m.observers.of(peer)
 	m.forget(o, ob)
 	over := core.Tell{To: core.Link, Epoch: epoch, Message: messages.Unobserve{Epoch: epoch, Observation: ob.ID}}
 	return append([]core.Effect{over}, m.keep(o)...)
@@ -94,7 +94,7 @@ func (m *Machine) noticed(path lwm2m.Path) {
 // schedule notes when an observation is due, if it is at all: not while its values are
 // being read, nor while its server is away and wants nothing stored.
 func (m *Machine) schedule(ob *reporting.Observation) {
-	if m.observations[ob.ID].reading || m.observers[ob.Peer].epoch == 0 && !m.stores(ob.Peer) {
+	if m.observations[ob.ID].reading || m.observers.of(ob.Peer).epoch == 0 && !m.stores(ob.Peer) {
 		m.observed.Suspend(ob)
 		return
 	}

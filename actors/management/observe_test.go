@@ -298,7 +298,7 @@ func TestChangesByServersAreTold(t *testing.T) {
 			t.Errorf("%v %v: told under %q, want %q", c.in.Code, c.in.Path, tokens, c.want)
 		}
 	}
-	if n := d.m.observers[server1].attributes.Len(); n != 0 {
+	if n := d.m.observers.of(server1).attributes.Len(); n != 0 {
 		t.Errorf("attributes at %d paths of what is gone", n)
 	}
 }

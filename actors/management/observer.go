@@ -1,7 +1,6 @@
 package management
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -32,6 +31,25 @@ type observer struct {
 	early earlyAttributes
 }
 
+// observers are in the order of their servers: effects do not depend on chance. There is
+// one or there are a few, which takes no map.
+type observers []*observer
+
+// of returns the observer that a server is; nil when nothing is known of it.
+func (all observers) of(peer messages.Peer) *observer {
+	for _, o := range all {
+		if o.peer == peer {
+			return o
+		}
+	}
+	return nil
+}
+
+func (all *observers) add(o *observer) {
+	at, _ := slices.BinarySearchFunc(*all, o.peer, func(o *observer, peer messages.Peer) int { return o.peer.Compare(peer) })
+	*all = slices.Insert(*all, at, o)
+}
+
 type earlyAttributes struct {
 	epoch messages.Epoch
 	table reporting.Table
@@ -49,9 +67,9 @@ type observation struct {
 // observer returns what is known of a server as an observer, and begins to read what
 // outlived the process where nothing is.
 func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effect) {
-	if o = m.observers[peer]; o == nil {
+	if o = m.observers.of(peer); o == nil {
 		o = &observer{peer: peer}
-		insert(&m.observers, peer, o)
+		m.observers.add(o)
 		effects = m.load(o)
 	}
 	return o, effects
@@ -106,7 +124,7 @@ func (m *Machine) beginAnew(o *observer) []core.Effect {
 // sessionLost keeps what the server has asked for as long as it may know us.
 func (m *Machine) sessionLost(in messages.SessionLost) []core.Effect {
 	m.versions.drop(in.Epoch)
-	o := m.observers[in.Peer]
+	o := m.observers.of(in.Peer)
 	if o == nil || o.epoch != in.Epoch {
 		return nil
 	}
@@ -147,7 +165,7 @@ func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect)
 	m.model = in.Tree.Clone()
 	m.access = access.New(m.model, accounts.Managements(m.model))
 	owners := m.owners()
-	for _, o := range m.inOrder() {
+	for _, o := range m.observers {
 		owner, is := owners[o.peer]
 		switch {
 		case !is && o.epoch == 0:
@@ -159,11 +177,6 @@ func (m *Machine) modelChanged(in messages.ModelChanged) (effects []core.Effect)
 	}
 	m.noticed(lwm2m.Path{}) // what servers may read can have changed, too
 	return effects
-}
-
-// inOrder returns the observers by their servers: effects do not depend on chance.
-func (m *Machine) inOrder() []*observer {
-	return slices.SortedFunc(maps.Values(m.observers), func(a, b *observer) int { return a.peer.Compare(b.peer) })
 }
 
 // refreshAll finds out the rules of a server's observations anew.

@@ -103,7 +103,7 @@ func TestStoredNotificationsAreBounded(t *testing.T) {
 	for i := range reporting.MaxStored + 10 {
 		d.set(g, 0, float64(i))
 	}
-	o := d.m.observers[server1]
+	o := d.m.observers.of(server1)
 	if o.outbox.backlog.Len() != reporting.MaxStored || o.outbox.backlog.Dropped() != 10 {
 		t.Errorf("%d stored, %d dropped", o.outbox.backlog.Len(), o.outbox.backlog.Dropped())
 	}
@@ -230,7 +230,7 @@ func TestRequestsBeforeTheRecordIsRead(t *testing.T) {
 	d.unloaded = false
 	d.restart()
 	d.up(1, true)
-	if d.m.observed.Len() != 2 || d.m.observers[server1].attributes.Len() != 1 {
+	if d.m.observed.Len() != 2 || d.m.observers.of(server1).attributes.Len() != 1 {
 		t.Errorf("after a restart: %d observations", d.m.observed.Len())
 	}
 }

@@ -39,8 +39,8 @@ func (s stage) String() string {
 // account is what the supervisor knows of one server account. It outlives the
 // incarnations: the count, the Location and the time of the outage are here.
 type account struct {
-	messages.Account
-	expires time.Time // the own certificate; zero without one
+	*messages.Account           // shared with what is remembered: never changed, only replaced
+	expires           time.Time // the own certificate; zero without one
 
 	stage   stage
 	epoch   messages.Epoch // of the present incarnation; 0 when there is none
@@ -82,7 +82,7 @@ func (p *pending) over() { p.due, p.floor = time.Time{}, time.Time{} }
 
 // use takes the account as it is to be used from now on.
 func (a *account) use(acct messages.Account) {
-	a.Account, a.expires = acct, expiry(&acct.Credentials)
+	a.Account, a.expires = &acct, expiry(&acct.Credentials)
 }
 
 // expiry returns when the own certificate of credentials expires; zero without one.

@@ -66,7 +66,7 @@ func TestInitialDelayThatEndsDuringABootstrapIsNotForgotten(t *testing.T) {
 	delayed.Retry.InitialDelay = seconds(30)
 	d := newDriver(t)
 	d.machine.state, d.machine.tree = messages.StateStarting, accounts.ToTree(nil)
-	d.machine.accounts = map[messages.Peer]*account{messages.BootstrapPeer(): {Account: bootstrapAccount(t)}, server(1): {Account: delayed}}
+	d.machine.accounts = map[messages.Peer]*account{messages.BootstrapPeer(): {Account: new(bootstrapAccount(t))}, server(1): {Account: &delayed}}
 	d.machine.order.unproven = true // as after a bootstrap
 	d.machine.startIdle(d.now)
 	d.drain()

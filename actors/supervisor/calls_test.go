@@ -225,7 +225,7 @@ func ordered(t *testing.T, block bool) *driver {
 	second.Retry = messages.Retry{Priority: new(uint64(2)), InitialDelay: seconds(30)}
 	d := newDriver(t)
 	d.machine.accounts = map[messages.Peer]*account{
-		server(1): {Account: first}, server(2): {Account: second}, server(3): {Account: third},
+		server(1): {Account: &first}, server(2): {Account: &second}, server(3): {Account: &third},
 	}
 	d.machine.tree = accounts.ToTree(nil)
 	d.machine.state = messages.StateStarting

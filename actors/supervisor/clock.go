@@ -23,7 +23,7 @@ const leastUntilValid = time.Second
 func (m *Machine) known() time.Time {
 	known := validity.Later(m.config.Built, m.recorded())
 	for _, a := range m.accounts {
-		known = validity.Later(known, accounts.NewestCertificate([]messages.Account{a.Account}))
+		known = validity.Later(known, accounts.NewestCertificate([]messages.Account{*a.Account}))
 	}
 	return known
 }

@@ -120,7 +120,7 @@ func (m *Machine) writeDisabled(now time.Time, a *account) {
 	d := m.durableOf(a.Peer)
 	until := now.Add(a.disabled.until.Sub(now) + time.Second - 1) // whole seconds, and none too few
 	state := accounts.State{
-		Owner: accounts.OwnerOf(m.config.Endpoint, a.Account), Accepted: time.Unix(now.Unix(), 0),
+		Owner: accounts.OwnerOf(m.config.Endpoint, *a.Account), Accepted: time.Unix(now.Unix(), 0),
 		NextMID:  uint16(d.next + idsReserved),
 		Disabled: accounts.Disabled{Until: time.Unix(until.Unix(), 0), For: a.disabled.pause},
 	}

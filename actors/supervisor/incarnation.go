@@ -54,12 +54,12 @@ func (m *Machine) spawn(now time.Time, a *account) {
 func (m *Machine) beginning(now time.Time, a *account, end time.Time) any {
 	if a.bootstrap() {
 		return messages.BeginBootstrap{
-			Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint,
+			Account: *a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint,
 			Deadline: end, Known: m.known(), Version: m.config.Versions[0], Tree: m.tree.Clone(),
 		}
 	}
 	b := messages.BeginRegistration{
-		Account: a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint, Deadline: end,
+		Account: *a.Account, Epoch: a.epoch, Endpoint: m.config.Endpoint, Deadline: end,
 		Mode: a.mode(now), Versions: m.config.Versions, Objects: m.config.Objects(m.tree),
 	}
 	if b.Mode == messages.ModeUpdate {

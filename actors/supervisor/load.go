@@ -138,7 +138,7 @@ func (m *Machine) replace(used []messages.Account) {
 	for _, a := range m.servers() {
 		kept := false
 		for _, acct := range used {
-			kept = kept || acct.Peer == a.Peer && sameServer(acct, a.Account)
+			kept = kept || acct.Peer == a.Peer && sameServer(acct, *a.Account)
 		}
 		if !kept {
 			m.forget(a)

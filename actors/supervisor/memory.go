@@ -38,7 +38,7 @@ const setAsideDetail = "the supervisor crashed again after its counts, pauses an
 
 // kept is what is remembered of one account.
 type kept struct {
-	account      messages.Account
+	account      *messages.Account // never changed
 	outage       outage
 	pending      pending
 	attempt      attempt // the address that was tried last
@@ -163,7 +163,7 @@ func (m *Machine) newAccount(acct messages.Account) *account {
 	}
 	a.pending, a.attempt, a.changes, a.disabled = k.pending, k.attempt, k.changes, k.disabled
 	a.pending.due, a.recalled = time.Time{}, k.waiting
-	if sameServer(acct, k.account) {
+	if sameServer(acct, *k.account) {
 		a.knows(k.registration)
 	}
 	return a

@@ -35,7 +35,7 @@ func TestOrderOfRegistration(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var all []*account
 			for i, p := range tt.priorities {
-				a := &account{Account: messages.Account{Peer: server(uint16(i + 1)), Retry: messages.Retry{Priority: p}}}
+				a := &account{Account: &messages.Account{Peer: server(uint16(i + 1)), Retry: messages.Retry{Priority: p}}}
 				if tt.block && i == 0 {
 					a.Retry.FailureBlock = new(true)
 				}
@@ -86,7 +86,7 @@ func TestOrderSurvivesAnotherLook(t *testing.T) {
 
 // /1/x/14 counts until the first success after a bootstrap, at most a week.
 func TestOrderDelaysTheFirstRegister(t *testing.T) {
-	a := &account{Account: messages.Account{Peer: server(1), Retry: messages.Retry{InitialDelay: new(time.Hour)}}}
+	a := &account{Account: &messages.Account{Peer: server(1), Retry: messages.Retry{InitialDelay: new(time.Hour)}}}
 	o := order{unproven: true}
 	if got := o.delay(a); got != time.Hour {
 		t.Errorf("%v", got)
@@ -95,7 +95,7 @@ func TestOrderDelaysTheFirstRegister(t *testing.T) {
 	if got := o.delay(a); got != Week {
 		t.Errorf("%v", got)
 	}
-	o.over(&account{Account: messages.Account{Peer: server(2)}}, true)
+	o.over(&account{Account: &messages.Account{Peer: server(2)}}, true)
 	if got := o.delay(a); got != 0 {
 		t.Errorf("after a success: %v", got)
 	}
@@ -195,7 +195,7 @@ func TestFailureBlockOutlivesACrash(t *testing.T) {
 func TestRefusalEndsATurn(t *testing.T) {
 	d := ordered(t, false)
 	d.machine.config.PolicyKind = PolicyLwM2M
-	d.machine.accounts[messages.BootstrapPeer()] = &account{Account: bootstrapAccount(t)}
+	d.machine.accounts[messages.BootstrapPeer()] = &account{Account: new(bootstrapAccount(t))}
 	d.machine.startIdle(d.now)
 	d.drain()
 	d.machine.effects = nil

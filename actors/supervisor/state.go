@@ -150,7 +150,7 @@ func (m *Machine) persist(p messages.Peer, data []byte) {
 func (m *Machine) stateOf(a *account) accounts.State {
 	r := a.registration
 	return accounts.State{
-		Owner: accounts.OwnerOf(m.config.Endpoint, a.Account), Location: r.Location, Version: r.Version,
+		Owner: accounts.OwnerOf(m.config.Endpoint, *a.Account), Location: r.Location, Version: r.Version,
 		Lifetime: r.Lifetime, Queue: r.Queue, Accepted: time.Unix(r.Accepted.Unix(), 0), Objects: accounts.DigestObjects(r.Objects),
 	}
 }
@@ -305,7 +305,7 @@ func (m *Machine) restore(now time.Time, found map[string]messages.StoredState) 
 
 // takeUp goes on from a record where it is about the same account.
 func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
-	if state.Owner != accounts.OwnerOf(m.config.Endpoint, a.Account) {
+	if state.Owner != accounts.OwnerOf(m.config.Endpoint, *a.Account) {
 		return // void; the next Register overwrites it
 	}
 	d := m.durableOf(a.Peer)
