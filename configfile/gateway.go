@@ -59,7 +59,7 @@ const (
 // degrees is a number that may be left out, and may be 0.
 func degrees(path string, field func(*File) **float64, problem string) key {
 	return key{path: path, set: func(f *File, text string) string {
-		v, ok := source.Parse(lwm2m.KindFloat, text)
+		v, ok := lwm2m.ParseValue(lwm2m.KindFloat, text)
 		if !ok {
 			return problem
 		}

@@ -271,7 +271,7 @@ func (b *builder) supply(v *object.Values, e made) {
 		b.refused(e, fieldPath, v.Compute(e.path, r.period(), b.reader(e.path, reading)))
 		return
 	}
-	value, ok := source.Parse(e.kind, r.Value)
+	value, ok := lwm2m.ParseValue(e.kind, r.Value)
 	if !ok {
 		b.blame(e.at, fieldValue, "is no value of the type %s", e.kind)
 		return

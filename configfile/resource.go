@@ -9,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/holdfast-iot/holdfast/internal/source"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
@@ -279,7 +278,7 @@ func setWritable(r *Resource, text string) string {
 
 // setFloat sets a number that is not 0.
 func setFloat(field *float64, text, problem string) string {
-	v, ok := source.Parse(lwm2m.KindFloat, text)
+	v, ok := lwm2m.ParseValue(lwm2m.KindFloat, text)
 	*field = v.Float64()
 	if !ok || *field == 0 {
 		return problem
@@ -288,7 +287,7 @@ func setFloat(field *float64, text, problem string) string {
 }
 
 func setOffset(r *Resource, text string) string {
-	v, ok := source.Parse(lwm2m.KindFloat, text)
+	v, ok := lwm2m.ParseValue(lwm2m.KindFloat, text)
 	r.Offset = v.Float64()
 	if !ok {
 		return "is no number, such as -273.15"

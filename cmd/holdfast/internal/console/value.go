@@ -1,12 +1,9 @@
 package console
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,7 +40,7 @@ func parseDefined(def lwm2m.ResourceDef, text string) (lwm2m.Value, error) {
 // guess takes what looks like a number or a boolean for one, and all else for text.
 func guess(text string) lwm2m.Value {
 	for _, kind := range []lwm2m.Kind{lwm2m.KindInteger, lwm2m.KindUnsigned, lwm2m.KindFloat} {
-		if v, err := parseKind(kind, text); err == nil && looksNumeric(text) {
+		if v, ok := lwm2m.ParseValue(kind, text); ok {
 			return v
 		}
 	}
@@ -53,19 +50,19 @@ func guess(text string) lwm2m.Value {
 	return lwm2m.String(text)
 }
 
-// looksNumeric leaves out what Go takes for a float as well: Inf, NaN, 0x1p4.
-func looksNumeric(text string) bool { return strings.Trim(text, "+-.eE0123456789") == "" }
-
 // prefixes say of what type a value is.
 var prefixes = map[string]lwm2m.Kind{
 	"text": lwm2m.KindString, "int": lwm2m.KindInteger, "uint": lwm2m.KindUnsigned, "float": lwm2m.KindFloat,
 	"bool": lwm2m.KindBoolean, "time": lwm2m.KindTime, "link": lwm2m.KindObjectLink, "corelink": lwm2m.KindCoreLink,
 }
 
+// encodings are the prefixes of an Opaque.
+var encodings = map[string]bool{"hex": true, "base64": true}
+
 // cutType takes off a prefix. Those of an Opaque say how it is written, and stay.
 func cutType(text string) (lwm2m.Kind, string, bool) {
 	name, rest, found := strings.Cut(text, ":")
-	if found && (name == "hex" || name == "base64") {
+	if found && encodings[name] {
 		return lwm2m.KindOpaque, text, true
 	}
 	kind, known := prefixes[name]
@@ -74,94 +71,28 @@ func cutType(text string) (lwm2m.Kind, string, bool) {
 
 // parseKind reads a value of one type.
 func parseKind(kind lwm2m.Kind, text string) (lwm2m.Value, error) {
-	switch kind {
-	case lwm2m.KindString:
-		return lwm2m.String(text), nil
-	case lwm2m.KindCoreLink:
-		return lwm2m.CoreLink(text), nil
-	case lwm2m.KindBoolean:
-		return parseBoolean(text)
-	case lwm2m.KindOpaque:
-		return parseOpaque(text)
-	case lwm2m.KindTime:
-		return parseTime(text)
-	case lwm2m.KindObjectLink:
-		return parseLink(text)
-	}
-	return parseNumber(kind, text)
-}
-
-func parseNumber(kind lwm2m.Kind, text string) (v lwm2m.Value, err error) {
-	switch kind {
-	case lwm2m.KindInteger:
-		var n int64
-		n, err = strconv.ParseInt(text, 10, 64)
-		v = lwm2m.Integer(n)
-	case lwm2m.KindUnsigned:
-		var n uint64
-		n, err = strconv.ParseUint(text, 10, 64)
-		v = lwm2m.Unsigned(n)
-	default:
-		var f float64
-		f, err = strconv.ParseFloat(text, 64)
-		v = lwm2m.Float(f)
-	}
-	if err != nil {
-		return v, fmt.Errorf("%q is not one", text)
-	}
-	return v, nil
-}
-
-func parseBoolean(text string) (lwm2m.Value, error) {
-	switch text {
-	case "true", "1":
-		return lwm2m.Boolean(true), nil
-	case "false", "0":
-		return lwm2m.Boolean(false), nil
-	}
-	return lwm2m.Value{}, fmt.Errorf("write true or false, not %q", text)
-}
-
-func parseOpaque(text string) (lwm2m.Value, error) {
-	var data []byte
-	var err error
-	name, rest, _ := strings.Cut(text, ":")
-	switch name {
-	case "hex":
-		data, err = hex.DecodeString(rest)
-	case "base64":
-		data, err = base64.StdEncoding.DecodeString(rest)
-	default:
-		return lwm2m.Value{}, fmt.Errorf("write hex:0a1b or base64:Chs=, not %q", text)
-	}
-	if err != nil {
-		return lwm2m.Value{}, fmt.Errorf("%q is no %s", rest, name)
-	}
-	return lwm2m.Opaque(data), nil
-}
-
-func parseTime(text string) (lwm2m.Value, error) {
-	if text == "now" {
+	if kind == lwm2m.KindTime && text == "now" {
 		return lwm2m.Time(time.Now()), nil
 	}
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return lwm2m.Time(time.Unix(seconds, 0)), nil
+	v, ok := lwm2m.ParseValue(kind, text)
+	encoding, rest, _ := strings.Cut(text, ":")
+	switch hint := hints[kind]; {
+	case ok:
+		return v, nil
+	case kind == lwm2m.KindOpaque && encodings[encoding]:
+		return v, fmt.Errorf("%q is no %s", rest, encoding)
+	case hint != "":
+		return v, fmt.Errorf("write %s, not %q", hint, text)
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return lwm2m.Value{}, fmt.Errorf("write now, 2026-01-31T12:00:00Z or seconds since 1970, not %q", text)
-	}
-	return lwm2m.Time(at), nil
+	return v, fmt.Errorf("%q is not one", text)
 }
 
-func parseLink(text string) (lwm2m.Value, error) {
-	object, instance, _ := strings.Cut(text, ":")
-	first, err := strconv.ParseUint(object, 10, 16)
-	second, errInstance := strconv.ParseUint(instance, 10, 16)
-	if err != nil || errInstance != nil {
-		return lwm2m.Value{}, fmt.Errorf("write an object and an instance, 3303:0, not %q", text)
-	}
-	return lwm2m.ObjectLink(uint16(first), uint16(second)), nil
+// hints say how values are written whose type does not say it.
+var hints = map[lwm2m.Kind]string{
+	lwm2m.KindBoolean:    "true or false",
+	lwm2m.KindOpaque:     "hex:0a1b or base64:Chs=",
+	lwm2m.KindTime:       "now, 2026-01-31T12:00:00Z or seconds since 1970",
+	lwm2m.KindObjectLink: "an object and an instance, 3303:0",
 }
 
 func article(noun string) string {
