@@ -14,7 +14,7 @@ var errNotRead = errors.New("the store has not read the record in time")
 
 // writeAttributes is Write-Attributes (section 6.3.4). What the server sets belongs to
 // it, and is durable before it is told so.
-func (s session) writeAttributes(r task) answer {
+func (s session) writeAttributes(r *task) answer {
 	if len(r.in.Query) == 0 {
 		return *notAllowed // a Write of nothing
 	}
@@ -35,7 +35,7 @@ func (s session) writeAttributes(r task) answer {
 }
 
 // setAttributes sets the attributes of a path, and what follows for observations.
-func (s session) setAttributes(o *observer, r task, a reporting.Attributes) error {
+func (s session) setAttributes(o *observer, r *task, a reporting.Attributes) error {
 	if err := o.attributes.Put(r.path, a); err != nil {
 		return err
 	}

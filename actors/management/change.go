@@ -29,16 +29,16 @@ func (s session) locked(instances ...lwm2m.Path) *answer {
 }
 
 // writeApp has an application's object written to: prepared, then carried out.
-func (s session) writeApp(r task, p lwm2m.Payload) answer {
+func (s session) writeApp(r *task, p lwm2m.Payload) answer {
 	change, refusal := s.changeOf(r, p)
 	if refusal != nil {
 		return *refusal
 	}
-	return s.change(r.in, prepared{object: r.object, path: r.path.Prefix(2), do: write{change}}, messages.Changed)
+	return s.change(&r.in, prepared{object: r.object, path: r.path.Prefix(2), do: write{change}}, messages.Changed)
 }
 
 // changeOf makes of the payload of a Write what it changes.
-func (s session) changeOf(r task, p lwm2m.Payload) (object.Change, *answer) {
+func (s session) changeOf(r *task, p lwm2m.Payload) (object.Change, *answer) {
 	change := object.Change{Instance: r.path.Instance(), Replace: r.op == opReplace && r.path.Len() == 2}
 	i, _ := p.Tree().Instance(r.path.Object(), r.path.Instance())
 	resources, refusal := r.object.written(r.path.Prefix(2), i.Resources, r.path.Len() == 2)
@@ -149,12 +149,12 @@ type transaction struct {
 }
 
 // change answers a request with what becomes of a change of one instance.
-func (s session) change(in messages.Inbound, part prepared, code messages.CoAPCode) answer {
+func (s session) change(in *messages.Inbound, part prepared, code messages.CoAPCode) answer {
 	return s.start(in, &transaction{session: s, parts: []prepared{part}, success: answer{Answer: answers.Done(code)}})
 }
 
 // start begins a transaction.
-func (s session) start(in messages.Inbound, t *transaction) answer {
+func (s session) start(in *messages.Inbound, t *transaction) answer {
 	var wanted []*served
 	var instances []lwm2m.Path
 	for _, part := range t.parts {

@@ -16,7 +16,7 @@ import (
 // LwM2M 1.1 (sections 6.3.8 and 6.3.9).
 
 // root answers a request for the whole of the model.
-func (s session) root(in messages.Inbound) answer {
+func (s session) root(in *messages.Inbound) answer {
 	switch {
 	case in.Code == messages.GET:
 		return *refuse(messages.BadRequest, "the root cannot be read")
@@ -32,33 +32,34 @@ func (s session) root(in messages.Inbound) answer {
 
 // readComposite answers with what there is of the paths that are asked for. What is not
 // there, or may not be read, is left out.
-func (s session) readComposite(in messages.Inbound) answer {
+func (s session) readComposite(in *messages.Inbound) answer {
 	format, refusal := compositeFormat(in)
 	if refusal != nil {
 		return *refusal
 	}
-	targets, refused := answers.DecodePaths(in, lwm2m.Limits{})
+	targets, refused := answers.DecodePaths(*in, lwm2m.Limits{})
 	if !refused.IsZero() {
 		return answer{Answer: refused}
 	}
 	if slices.ContainsFunc(targets, closed) {
 		return *unauthorized
 	}
+	request := *in // when the answer comes later
 	return s.read(in, s.composite(targets), func(done reading) answer {
 		p, err := content(accepted(done.sources))
 		if err != nil {
 			return done.refusal(lwm2m.Path{}, err)
 		}
 		a := answer{Answer: answers.EncodeComposite(format, p)}
-		if in.Observe != nil {
-			done.observe(&a, in, targets, p)
+		if request.Observe != nil {
+			done.observe(&a, &request, targets, p)
 		}
 		return a
 	})
 }
 
 // compositeFormat is the format of the answer to a Read-Composite.
-func compositeFormat(in messages.Inbound) (messages.Format, *answer) {
+func compositeFormat(in *messages.Inbound) (messages.Format, *answer) {
 	if in.Accept != nil {
 		if !codec.Supports(codec.CompositeAnswer, *in.Accept) {
 			return 0, refuse(messages.NotAcceptable, "not a format of composite answers")
@@ -121,8 +122,8 @@ func (src source) refused() bool {
 func accepted(sources []source) []source { return slices.DeleteFunc(sources, source.refused) }
 
 // writeComposite changes several instances, all of them or none.
-func (s session) writeComposite(in messages.Inbound) answer {
-	p, refused := answers.DecodeWriteComposite(in, s.config.Registry, lwm2m.Limits{})
+func (s session) writeComposite(in *messages.Inbound) answer {
+	p, refused := answers.DecodeWriteComposite(*in, s.config.Registry, lwm2m.Limits{})
 	if !refused.IsZero() {
 		return answer{Answer: refused}
 	}
@@ -148,8 +149,8 @@ func instancesOf(p lwm2m.Payload) (all []lwm2m.Path) {
 }
 
 // add adds what a Write-Composite says of one instance, if that can be written.
-func (t *transaction) add(in messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
-	r := task{in: in, path: instance, op: opUpdate, object: t.object(instance.Object())}
+func (t *transaction) add(in *messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
+	r := &task{in: *in, path: instance, op: opUpdate, object: t.object(instance.Object())}
 	if refusal := t.judge(r); refusal != nil {
 		return refusal
 	}
@@ -185,7 +186,7 @@ func (o *served) removable(paths []lwm2m.Path) *answer {
 }
 
 // addModel adds what concerns an object that the supervisor keeps, and carries out.
-func (t *transaction) addModel(in messages.Inbound, instance lwm2m.Path, part lwm2m.Payload) *answer {
+func (t *transaction) addModel(in *messages.Inbound, instance lwm2m.Path, part lwm2m.Payload) *answer {
 	if _, underWay := t.writes[in.Epoch]; underWay {
 		return oneWrite
 	}

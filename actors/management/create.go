@@ -17,7 +17,7 @@ func (s session) creatable(o *served) bool {
 }
 
 // create is Create (section 6.3.6).
-func (s session) create(r task) answer {
+func (s session) create(r *task) answer {
 	free, found := s.freeInstance(r.object)
 	if !found {
 		return *refuse(messages.MethodNotAllowed, "the object has as many instances as it can have")
@@ -40,7 +40,7 @@ func (s session) create(r task) answer {
 	if s.access.InUse() {
 		c.owner = path
 	}
-	return s.start(r.in, c)
+	return s.start(&r.in, c)
 }
 
 // freeInstance finds the lowest ID that no instance has, or is about to get.
@@ -62,7 +62,7 @@ func (s session) freeInstance(o *served) (free uint16, found bool) {
 
 // created decodes what is to be created. The server may leave it to us to choose an ID;
 // then it is the free one.
-func (s session) created(r task, free uint16) (lwm2m.Instance, *answer) {
+func (s session) created(r *task, free uint16) (lwm2m.Instance, *answer) {
 	c, refused := answers.DecodeCreate(r.in, r.path.Object(), s.config.Registry, lwm2m.Limits{})
 	if !refused.IsZero() {
 		return lwm2m.Instance{}, &answer{Answer: refused}
@@ -80,11 +80,11 @@ func (s session) created(r task, free uint16) (lwm2m.Instance, *answer) {
 
 // delete is Delete (section 6.3.7), of an instance, or of an instance of a resource, as
 // LwM2M 1.2 has it.
-func (s session) delete(r task) answer {
+func (s session) delete(r *task) answer {
 	instance := r.path.Prefix(2)
 	if r.path.Len() == 4 {
 		change := object.Change{Instance: instance.Instance(), Remove: []lwm2m.Path{r.path}}
-		return s.change(r.in, prepared{object: r.object, path: instance, do: write{change}}, messages.Deleted)
+		return s.change(&r.in, prepared{object: r.object, path: instance, do: write{change}}, messages.Deleted)
 	}
 	if refusal := s.locked(instance); refusal != nil {
 		return *refusal
@@ -92,7 +92,7 @@ func (s session) delete(r task) answer {
 	if refusal := s.admit(s.peer, r.object); refusal != nil {
 		return *refusal
 	}
-	j, timer := s.begin(r.in, instance)
+	j, timer := s.begin(&r.in, instance)
 	return answer{later: []core.Effect{timer, s.call(j, r.object, instance, remove{instance.Instance()}, s.removed)}}
 }
 

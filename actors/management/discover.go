@@ -13,14 +13,14 @@ import (
 // discover is Discover (section 6.3.2): it lists what is at and below an object, instance
 // or resource, with the number of instances of a multiple resource, and the version of
 // an object where that is not the initial one.
-func (s session) discover(r task) answer {
-	path, in := r.path, r.in
+func (s session) discover(r *task) answer {
+	path, in, o := r.path, r.in, r.object // what the answer needs of the request when it comes later
 	var sources []source
-	for _, src := range s.discoverable(r.object, path) {
+	for _, src := range s.discoverable(o, path) {
 		src.ask = src.ask && s.mustRead(src)
 		sources = append(sources, src)
 	}
-	return s.read(in, sources, func(done reading) answer { return done.links(path, in, r.object) })
+	return s.read(&r.in, sources, func(done reading) answer { return done.links(path, &in, o) })
 }
 
 // discoverable lists the instances that a Discover is about.
@@ -47,7 +47,7 @@ func (s session) mustRead(src source) bool {
 }
 
 // links answers a Discover from what its instances have.
-func (r reading) links(path lwm2m.Path, in messages.Inbound, o *served) answer {
+func (r reading) links(path lwm2m.Path, in *messages.Inbound, o *served) answer {
 	var links []linkformat.DiscoverLink
 	if path.Len() == 1 {
 		links = append(links, linkformat.DiscoverLink{Path: path, Version: o.version(), Numbers: r.numbers(path, path)})

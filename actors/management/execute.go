@@ -28,7 +28,7 @@ func ownTrigger(path lwm2m.Path) trigger {
 
 // execute is Execute (section 6.3.5). The triggers of the Server object (Appendix E.2)
 // are answered here; the trigger itself follows the answer.
-func (s session) execute(r task) answer {
+func (s session) execute(r *task) answer {
 	what := ownTrigger(r.path)
 	if what != triggerNone && !owns(s.model, s.peer, r.path.Instance()) { // it would be for another server
 		return *notAllowed
@@ -49,7 +49,7 @@ func (s session) execute(r task) answer {
 	if refusal := s.admit(s.peer, r.object); refusal != nil {
 		return *refusal
 	}
-	j, timer := s.begin(r.in)
+	j, timer := s.begin(&r.in)
 	call := s.call(j, r.object, r.path, execute{target: r.path, args: args}, s.done(messages.Changed))
 	return answer{later: []core.Effect{timer, call}}
 }

@@ -76,7 +76,7 @@ func (m *Machine) look(now time.Time, ob *reporting.Observation) []core.Effect {
 // judgeRead refuses to read a target that is not there any more, or that the server may
 // not read any more, as a request would be refused.
 func (s session) judgeRead(target lwm2m.Path) *answer {
-	return s.judge(task{path: target, op: opRead, object: s.object(target.Object())})
+	return s.judge(&task{path: target, op: opRead, object: s.object(target.Object())})
 }
 
 // current ends the reading of an observation; it reports whether that still is one.

@@ -159,14 +159,14 @@ func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 	if in.Observe != nil {
 		in.Token = slices.Clone(in.Token)
 	}
-	over := m.unobserve(in)
-	a := session{Machine: m, peer: in.Peer, now: now}.answer(in)
+	over := m.unobserve(&in)
+	a := session{Machine: m, peer: in.Peer, now: now}.answer(&in)
 	if a.later != nil {
 		return append(a.later, over...)
 	}
 	a = m.sound(a)
 	effects := append(m.reply(in.Epoch, in.ID, a), over...)
-	return append(effects, m.unobserved(in.Peer, in.Epoch, begun(in), a)...)
+	return append(effects, m.unobserved(in.Peer, in.Epoch, begun(&in), a)...)
 }
 
 // sound is an answer, or that the object has failed: what it has answered in the step in

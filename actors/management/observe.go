@@ -20,7 +20,7 @@ const (
 // observe makes an observation of a Read that has been answered: what the answer says is
 // the first that the server is told. Where there is no room it stays a Read, which an
 // answer without an Observe option says (RFC 7641 section 4.1).
-func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p lwm2m.Payload) {
+func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, p lwm2m.Payload) {
 	if *in.Observe != observeBegin || a.Code != messages.Content || len(targets) == 0 || len(in.Key) > reporting.MaxKey {
 		return
 	}
@@ -41,7 +41,7 @@ func (s session) observe(a *answer, in messages.Inbound, targets []lwm2m.Path, p
 }
 
 // unobserve ends the observation that a request names, if there is one.
-func (m *Machine) unobserve(in messages.Inbound) []core.Effect {
+func (m *Machine) unobserve(in *messages.Inbound) []core.Effect {
 	if in.Observe == nil || *in.Observe != observeEnd || in.Code != messages.GET && in.Code != messages.FETCH {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (m *Machine) unobserve(in messages.Inbound) []core.Effect {
 }
 
 // begun returns the token of a request to observe; nil for any other.
-func begun(in messages.Inbound) *string {
+func begun(in *messages.Inbound) *string {
 	if in.Observe == nil || *in.Observe != observeBegin || in.Code != messages.GET && in.Code != messages.FETCH {
 		return nil
 	}

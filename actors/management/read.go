@@ -8,27 +8,27 @@ import (
 )
 
 // get is Read (section 6.3.1). What is in memory is answered without a detour.
-func (s session) get(r task) answer {
+func (s session) get(r *task) answer {
 	if r.path.Len() > 1 {
 		if src := s.source(r.object, r.path); !src.ask {
-			return s.readAnswer(r.path, r.in, src)
+			return s.readAnswer(r.path, &r.in, src)
 		}
 	}
 	path, in := r.path, r.in // what the answer needs of the request when it comes later
-	return s.read(in, s.sources(path), func(done reading) answer {
+	return s.read(&r.in, s.sources(path), func(done reading) answer {
 		if path.Len() > 1 {
-			return done.readAnswer(path, in, done.sources[0])
+			return done.readAnswer(path, &in, done.sources[0])
 		}
 		p, err := content(done.sources)
 		if err != nil {
 			return done.refusal(path, err)
 		}
-		return done.encode(path, in, p)
+		return done.encode(path, &in, p)
 	})
 }
 
 // readAnswer answers the Read of one source.
-func (s session) readAnswer(path lwm2m.Path, in messages.Inbound, src source) answer {
+func (s session) readAnswer(path lwm2m.Path, in *messages.Inbound, src source) answer {
 	switch {
 	case src.err != nil:
 		return s.refusal(path, src.err)
@@ -38,7 +38,7 @@ func (s session) readAnswer(path lwm2m.Path, in messages.Inbound, src source) an
 	return s.encode(path, in, src.payload)
 }
 
-func (s session) encode(path lwm2m.Path, in messages.Inbound, p lwm2m.Payload) answer {
+func (s session) encode(path lwm2m.Path, in *messages.Inbound, p lwm2m.Payload) answer {
 	format := s.format(in.Epoch)
 	if in.Accept != nil {
 		format = *in.Accept

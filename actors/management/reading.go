@@ -105,7 +105,7 @@ type reading struct {
 
 // read answers a request with what then makes of the sources: at once where all of them
 // are in memory.
-func (s session) read(in messages.Inbound, sources []source, then func(reading) answer) answer {
+func (s session) read(in *messages.Inbound, sources []source, then func(reading) answer) answer {
 	wanted := missing(sources)
 	if len(wanted) == 0 {
 		return then(reading{session: s, sources: sources})

@@ -88,7 +88,7 @@ func (m *Machine) readRound(now time.Time, name roundOf, r *rounds) []core.Effec
 		return m.unseenAll(now, shares)
 	}
 	r.underWay = true
-	j, timer := read.begin(messages.Inbound{})
+	j, timer := read.begin(&messages.Inbound{})
 	read.then = func(done reading) answer { read.sources, read.now = done.sources, done.now; return answer{} }
 	j.late = func(a answer) []core.Effect {
 		r.underWay = false

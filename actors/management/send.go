@@ -19,7 +19,7 @@ func (s session) gather(sources []source, then func(reading, *answer) []core.Eff
 		}
 		return then(*done, nil)
 	}
-	a := s.read(messages.Inbound{}, sources, func(r reading) answer {
+	a := s.read(&messages.Inbound{}, sources, func(r reading) answer {
 		done = &r
 		return answer{}
 	})

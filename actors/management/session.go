@@ -76,7 +76,7 @@ const (
 )
 
 // operationOf tells the operations on a path apart (the mapping of LwM2M to CoAP).
-func operationOf(in messages.Inbound, path lwm2m.Path) operation {
+func operationOf(in *messages.Inbound, path lwm2m.Path) operation {
 	switch in.Code {
 	case messages.GET:
 		if in.Accept != nil && *in.Accept == messages.FormatLinkFormat {
@@ -105,7 +105,7 @@ var needs = [...]rights{
 
 // needed are the rights that a request on an instance takes. What no server can do with
 // the client's own objects takes none but to know of the instance, and is 4.05.
-func needed(r task) rights {
+func needed(r *task) rights {
 	if r.object.app == nil && r.op == opDelete || r.object.id == objects.AccessControl && r.op == opExecute {
 		return access.Read
 	}
@@ -127,7 +127,7 @@ const bs = "bs"
 // answer judges a request in the order that LwM2M Core section 6.3 implies: path,
 // interface, object, instance, access, resource, operation. Formats, payload and what
 // the object says come with the operation.
-func (s session) answer(in messages.Inbound) answer {
+func (s session) answer(in *messages.Inbound) answer {
 	if len(in.Path) == 1 && in.Path[0] == bs {
 		return *notAllowed
 	}
@@ -142,8 +142,8 @@ func (s session) answer(in messages.Inbound) answer {
 }
 
 // below answers a request on a path below the root.
-func (s session) below(in messages.Inbound, path lwm2m.Path) answer {
-	r := task{in: in, path: path, op: operationOf(in, path), object: s.object(path.Object())}
+func (s session) below(in *messages.Inbound, path lwm2m.Path) answer {
+	r := &task{in: *in, path: path, op: operationOf(in, path), object: s.object(path.Object())}
 	if s.updatesResource(r) {
 		r.op = opUpdate
 	}
@@ -162,7 +162,7 @@ func (s session) below(in messages.Inbound, path lwm2m.Path) answer {
 // updatesResource reports whether what looks like an Execute is a Partial Update of a
 // resource that has several instances: from 1.1 on servers POST to these too, and name
 // the format of the values.
-func (s session) updatesResource(r task) bool {
+func (s session) updatesResource(r *task) bool {
 	if r.op != opExecute || r.object == nil || r.in.ContentFormat == nil || s.version10(r.in.Epoch) {
 		return false
 	}
@@ -171,7 +171,7 @@ func (s session) updatesResource(r task) bool {
 }
 
 // judge refuses what cannot be carried out, for the first reason there is.
-func (s session) judge(r task) *answer {
+func (s session) judge(r *task) *answer {
 	switch {
 	case closed(r.path):
 		return unauthorized
@@ -202,7 +202,7 @@ func closed(path lwm2m.Path) bool {
 }
 
 // judgeObject says which operations an object as a whole allows.
-func (s session) judgeObject(r task) *answer {
+func (s session) judgeObject(r *task) *answer {
 	switch {
 	case r.op == opRead, r.op == opDiscover, r.op == opWriteAttributes:
 		return nil
@@ -217,7 +217,7 @@ func (s session) judgeObject(r task) *answer {
 }
 
 // judgeInstance says which operations an instance as a whole allows.
-func (s session) judgeInstance(r task) *answer {
+func (s session) judgeInstance(r *task) *answer {
 	o := r.object
 	switch r.op {
 	case opRead, opDiscover, opWriteAttributes:
@@ -236,7 +236,7 @@ func (s session) judgeInstance(r task) *answer {
 
 // judgeResource finds the resource or resource instance. A mandatory resource that this
 // device does not support (Reboot) exists and allows nothing.
-func (s session) judgeResource(r task) *answer {
+func (s session) judgeResource(r *task) *answer {
 	if (r.op == opReplace || r.op == opUpdate) && s.writable(r.object, r.path) {
 		return nil // made by the Write where it is not there yet
 	}
@@ -263,7 +263,7 @@ func (s session) judgeResource(r task) *answer {
 
 // judgeAppResource finds a resource of an application's object, as far as that is known
 // without a Read, which finds out the rest.
-func (s session) judgeAppResource(r task) *answer {
+func (s session) judgeAppResource(r *task) *answer {
 	def, defined := r.object.resource(r.path.Resource())
 	switch {
 	case !defined, r.path.Len() == 4 && !def.Multiple:
@@ -288,7 +288,7 @@ func (s session) writable(o *served, path lwm2m.Path) bool {
 }
 
 // allows reports whether a resource that is there allows the operation.
-func (s session) allows(r task) bool {
+func (s session) allows(r *task) bool {
 	def, _ := r.object.resource(r.path.Resource())
 	switch r.op {
 	case opRead, opWriteAttributes:
@@ -306,7 +306,7 @@ func (s session) allows(r task) bool {
 }
 
 // carryOut does what has been judged to be possible.
-func (s session) carryOut(r task) answer {
+func (s session) carryOut(r *task) answer {
 	switch r.op {
 	case opRead:
 		return s.get(r)

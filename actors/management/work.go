@@ -127,7 +127,7 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 
 // begin makes a job of a request that has been admitted. Handlers have until its
 // deadline.
-func (s session) begin(in messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
+func (s session) begin(in *messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
 	s.lastJob++
 	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, observes: begun(in), deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
 	insert(&s.jobs, j.id, j)

@@ -31,7 +31,7 @@ var (
 
 // write is Write (LwM2M Core section 6.3.3), which replaces, or Partial Update
 // (POST on an instance). What is well formed goes to the owner of the object.
-func (s session) write(r task) answer {
+func (s session) write(r *task) answer {
 	payload, refusal := answers.Decode(r.in, r.path, s.config.Registry, lwm2m.Limits{})
 	if !refusal.IsZero() {
 		return answer{Answer: refusal}
@@ -43,7 +43,7 @@ func (s session) write(r task) answer {
 }
 
 // writeModel hands a Write to an object that the supervisor keeps over to it.
-func (s session) writeModel(r task, payload lwm2m.Payload) answer {
+func (s session) writeModel(r *task, payload lwm2m.Payload) answer {
 	if _, underWay := s.writes[r.in.Epoch]; underWay {
 		return *oneWrite
 	}
