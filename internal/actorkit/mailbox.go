@@ -185,6 +185,7 @@ func (m *mailbox) runnable() bool {
 }
 
 func (m *mailbox) process() {
+	growStack(0)
 	for !m.drain() {
 	}
 }
