@@ -127,6 +127,7 @@ func TestConnectionsAsJSON(t *testing.T) {
 			Connection{
 				Account: "server 1", Server: "coap://a", State: Registered, Location: "/rd/1", Lifetime: time.Hour, ConfirmedAt: at,
 				Trouble: &Trouble{Since: at, Failures: 2, Error: last, Next: next}, LastError: last, Next: next, Shed: &Shed{Rate: 3},
+				Observing: &Observing{Observations: 1, Stored: 2, Notified: 3, Acknowledged: 4, Dropped: 5}, Sends: &SendCount{Accepted: 6, Failed: 7},
 			},
 			`{"account":"server 1","server":"coap://a","state":"registered","location":"/rd/1","lifetime_s":3600,` +
 				`"confirmed_at":"2026-01-01T00:00:00Z","trouble":{"since":"2026-01-01T00:00:00Z","failures":2,` +
@@ -134,7 +135,8 @@ func TestConnectionsAsJSON(t *testing.T) {
 				`"next":{"action":"register","at":"2026-01-01T00:01:00Z","in_ms":60000,"waits_for_turn":true}},` +
 				`"last_error":{"time":"2026-01-01T00:00:00Z","seq":0,"endpoint":"","type":"error","code":6,"retry_in_ms":60000},` +
 				`"next":{"action":"register","at":"2026-01-01T00:01:00Z","in_ms":60000,"waits_for_turn":true},` +
-				`"shed":{"queue":0,"rate":3,"answers":0,"memory":0,"forged":0,"truncated":0,"unsent":0}}`,
+				`"shed":{"queue":0,"rate":3,"answers":0,"memory":0,"forged":0,"truncated":0,"unsent":0},` +
+				`"observing":{"observations":1,"stored":2,"notified":3,"acknowledged":4,"dropped":5},"sends":{"accepted":6,"failed":7}}`,
 		},
 		{
 			Connection{Account: "server 1", Server: "coap://a", State: Registered, Location: "/rd/1"}, // for ever

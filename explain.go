@@ -73,6 +73,12 @@ type Connection struct {
 	Next *NextStep
 	// Shed counts what was dropped; nil when nothing was.
 	Shed *Shed
+	// Observing is what the server observes, as it was at most 10 s ago; nil where it
+	// never has.
+	Observing *Observing
+	// Sends counts the calls of [Client.Send] and [Client.SendSamples] that concerned the
+	// server; nil where there was none.
+	Sends *SendCount
 	// Attempt is how far the attempt under way has come, or the request that a
 	// registered client waits for an answer to; nil where there is neither.
 	Attempt *Attempt
@@ -129,6 +135,22 @@ type Shed struct {
 	Unsent    uint64 `json:"unsent"`    // datagrams of ours that the socket had no room for
 }
 
+// Observing is what a server observes (RFC 7641), and what has become of the
+// notifications for it since the client was started.
+type Observing struct {
+	Observations int    `json:"observations"` // at present
+	Stored       int    `json:"stored"`       // notifications that wait for the server to be back, at present
+	Notified     uint64 `json:"notified"`     // notifications sent, without resends and those that a newer one replaced
+	Acknowledged uint64 `json:"acknowledged"` // of those; the others were not confirmable, or nothing came back
+	Dropped      uint64 `json:"dropped"`      // stored ones for which there was no room, the oldest first
+}
+
+// SendCount says what has become of Sends to a server since the client was started.
+type SendCount struct {
+	Accepted uint64 `json:"accepted"` // the server has answered with success
+	Failed   uint64 `json:"failed"`   // it could not be asked, has refused, or has not answered
+}
+
 // Trouble is a run of failures that has not ended.
 type Trouble struct {
 	Since    time.Time `json:"since"`    // of the first of them
@@ -183,6 +205,12 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	}
 	if shed := Shed(c.Shed); shed != (Shed{}) {
 		out.Shed = &shed
+	}
+	if observing := Observing(c.Observing); observing != (Observing{}) {
+		out.Observing = &observing
+	}
+	if sends := SendCount(c.Sends); sends != (SendCount{}) {
+		out.Sends = &sends
 	}
 	if out.Next != nil {
 		out.Next.WaitsForTurn = c.WaitsForTurn
@@ -255,6 +283,9 @@ type connectionJSON struct {
 	Next        *NextStep `json:"next,omitempty"`
 	Shed        *Shed     `json:"shed,omitempty"`
 
+	Observing *Observing `json:"observing,omitempty"`
+	Sends     *SendCount `json:"sends,omitempty"`
+
 	DisabledUntil      time.Time `json:"disabled_until,omitzero"`
 	QueueMode          string    `json:"queue_mode,omitempty"`
 	WaitsFor           string    `json:"waits_for,omitempty"`
@@ -269,6 +300,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
 		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode, WaitsFor: c.WaitsFor, Behind: c.Behind,
+		Observing: c.Observing, Sends: c.Sends,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -286,6 +318,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
 		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode, WaitsFor: form.WaitsFor, Behind: form.Behind,
+		Observing: form.Observing, Sends: form.Sends,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

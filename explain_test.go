@@ -83,6 +83,35 @@ func TestExplainWhatWasDropped(t *testing.T) {
 	}
 }
 
+// What a server observes and what it was sent is told, where there is something to tell.
+func TestExplainWhatIsObserved(t *testing.T) {
+	c := connection(Registered, 0, time.Time{})
+	explained := func() Explanation {
+		status := messages.Snapshot{State: messages.State(Registered), Connections: []messages.ConnectionStatus{c}}
+		return explanationOf(status, journal.Record{}, explainEpoch)
+	}
+	if e := explained(); e.Connections[0].Observing != nil || e.Connections[0].Sends != nil || strings.Contains(e.String(), "observ") {
+		t.Errorf("%+v\n%s", e.Connections[0], e)
+	}
+	for _, tt := range []struct {
+		observing messages.Observing
+		sends     messages.SendCount
+		want      string
+	}{
+		{observing: messages.Observing{Observations: 1, Notified: 1}, want: "  observed         1 observation; 1 notification sent, 0 acknowledged\n"},
+		{
+			observing: messages.Observing{Observations: 2, Stored: 3, Notified: 40, Acknowledged: 39, Dropped: 5},
+			want:      "  observed         2 observations; 40 notifications sent, 39 acknowledged; 3 stored until the server is back; 5 lost for want of room\n",
+		},
+		{sends: messages.SendCount{Accepted: 6, Failed: 1}, want: "  Sends            6 accepted, 1 failed\n"},
+	} {
+		c.Observing, c.Sends = tt.observing, tt.sends
+		if text := explained().String(); !strings.Contains(text, tt.want) {
+			t.Errorf("no %q in\n%s", tt.want, text)
+		}
+	}
+}
+
 func connection(state State, failures uint64, next time.Time) messages.ConnectionStatus {
 	return messages.ConnectionStatus{Peer: messages.ManagementPeer(1), Server: explainServer, State: messages.State(state), Failures: failures, NextAttempt: next}
 }

@@ -94,6 +94,8 @@ func (t *explainText) connection(c Connection) {
 	t.item("queue mode", c.QueueMode)
 	t.item("disabled", t.disabled(c.DisabledUntil))
 	t.item("own certificate", t.certificate(c.CertificateExpires))
+	t.item("observed", observingText(c.Observing))
+	t.item("Sends", sendsText(c.Sends))
 	t.item("dropped so far", shedText(c.Shed))
 	if c.Attempt != nil {
 		t.item("at present", c.Attempt.Text)
@@ -107,6 +109,36 @@ func (t *explainText) connection(c Connection) {
 	if c.LastError != nil {
 		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), wording.Duration(t.now.Sub(c.LastError.Time))))
 	}
+}
+
+// observingText says what a server observes, and what it was told.
+func observingText(o *Observing) string {
+	if o == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s; %s sent, %d acknowledged",
+		counted(uint64(o.Observations), "observation"), counted(o.Notified, "notification"), o.Acknowledged)
+	if o.Stored > 0 {
+		text += fmt.Sprintf("; %d stored until the server is back", o.Stored)
+	}
+	if o.Dropped > 0 {
+		text += fmt.Sprintf("; %d lost for want of room", o.Dropped)
+	}
+	return text
+}
+
+func counted(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func sendsText(s *SendCount) string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d accepted, %d failed", s.Accepted, s.Failed)
 }
 
 // shedText says what was dropped, and why, as far as anything was.

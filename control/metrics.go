@@ -42,29 +42,36 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 // as a whole. There are at most as many servers as accounts, and those that the
 // journal remembers: no server can make them grow.
 var (
-	metricBuild       = prometheus.NewDesc("holdfast_build_info", "1: what the program was built from.", []string{"version", "commit", "goversion"}, nil)
-	metricState       = metric("state", "1 for the state that the client is in, 0 for the others.", "state")
-	metricStateAge    = metric("state_seconds", "Seconds since the client's state last changed.")
-	metricEvents      = metric("events_total", "Events so far.", "type")
-	metricDropped     = metric("events_dropped_total", "Events that some subscriber was too slow for.")
-	metricLatePanics  = metric("late_panics_total", "Panics of actors that were stopping already.")
-	metricErrors      = metric("errors_total", "Errors so far, by code.", "server", "code", "name")
-	metricRegistered  = metric("registered", "1 while registered with the management server, else 0.", "server")
-	metricPerson      = metric("person_needed", "1 while what is wrong needs a person: credentials, configuration, clock; else 0.", "account", "server")
-	metricFailures    = metric("failures", "Attempts that have failed in a row.", "server")
-	metricFailingAge  = metric("failing_seconds", "Seconds since the first of the attempts that have failed in a row, 0 when none has.", "server")
-	metricNextAttempt = metric("next_attempt_seconds", "Seconds until the next attempt; absent when none is waited for.", "server")
-	metricConfirmed   = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update; absent when it does not know the client.", "server")
-	metricAttempts    = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
-	metricReconnects  = metric("reconnects_total", "Registrations after a link was lost.", "server")
-	metricShed        = metric("shed_total", "What a link has dropped, by reason.", "server", "reason")
-	metricCertificate = metric("certificate_expiry_timestamp_seconds", "When the own certificate expires, in seconds since 1970; absent without one that can be read.", "account", "server")
+	metricBuild         = prometheus.NewDesc("holdfast_build_info", "1: what the program was built from.", []string{"version", "commit", "goversion"}, nil)
+	metricState         = metric("state", "1 for the state that the client is in, 0 for the others.", "state")
+	metricStateAge      = metric("state_seconds", "Seconds since the client's state last changed.")
+	metricEvents        = metric("events_total", "Events so far.", "type")
+	metricDropped       = metric("events_dropped_total", "Events that some subscriber was too slow for.")
+	metricLatePanics    = metric("late_panics_total", "Panics of actors that were stopping already.")
+	metricErrors        = metric("errors_total", "Errors so far, by code.", "server", "code", "name")
+	metricRegistered    = metric("registered", "1 while registered with the management server, else 0.", "server")
+	metricPerson        = metric("person_needed", "1 while what is wrong needs a person: credentials, configuration, clock; else 0.", "account", "server")
+	metricFailures      = metric("failures", "Attempts that have failed in a row.", "server")
+	metricFailingAge    = metric("failing_seconds", "Seconds since the first of the attempts that have failed in a row, 0 when none has.", "server")
+	metricNextAttempt   = metric("next_attempt_seconds", "Seconds until the next attempt; absent when none is waited for.", "server")
+	metricConfirmed     = metric("confirmed_seconds", "Seconds since the server last accepted a Register or an Update; absent when it does not know the client.", "server")
+	metricAttempts      = metric("attempts_total", "Attempts to connect that have ended, failed or not.", "server")
+	metricReconnects    = metric("reconnects_total", "Registrations after a link was lost.", "server")
+	metricShed          = metric("shed_total", "What a link has dropped, by reason.", "server", "reason")
+	metricObservations  = metric("observations", "What the server observes at present; up to 10 s old.", "server")
+	metricNotifications = metric("notifications_total", "Notifications sent, without resends.", "server")
+	metricAcknowledged  = metric("notifications_acknowledged_total", "Notifications that the server has acknowledged.", "server")
+	metricStored        = metric("notifications_stored", "Notifications that wait for the server to be back.", "server")
+	metricLost          = metric("notifications_dropped_total", "Stored notifications for which there was no room.", "server")
+	metricSends         = metric("sends_total", "Sends by outcome: accepted, or failed.", "server", "outcome")
+	metricCertificate   = metric("certificate_expiry_timestamp_seconds", "When the own certificate expires, in seconds since 1970; absent without one that can be read.", "account", "server")
 )
 
 var allMetrics = []*prometheus.Desc{
 	metricBuild, metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricPerson,
 	metricFailures, metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
-	metricLatePanics, metricCertificate,
+	metricLatePanics, metricObservations, metricNotifications, metricAcknowledged, metricStored, metricLost, metricSends,
+	metricCertificate,
 }
 
 // allStates are the states that metricState has a line for.
@@ -210,6 +217,24 @@ func (s sample) shed(c holdfast.Connection) {
 	s.counter(metricShed, shed.Forged, c.Server, "forged")
 	s.counter(metricShed, shed.Truncated, c.Server, "truncated")
 	s.counter(metricShed, shed.Unsent, c.Server, "unsent")
+}
+
+// reporting emits what the server observes and was sent, also where it never was.
+func (s sample) reporting(c holdfast.Connection) {
+	observing, sends := holdfast.Observing{}, holdfast.SendCount{}
+	if c.Observing != nil {
+		observing = *c.Observing
+	}
+	if c.Sends != nil {
+		sends = *c.Sends
+	}
+	s.gauge(metricObservations, float64(observing.Observations), c.Server)
+	s.gauge(metricStored, float64(observing.Stored), c.Server)
+	s.counter(metricNotifications, observing.Notified, c.Server)
+	s.counter(metricAcknowledged, observing.Acknowledged, c.Server)
+	s.counter(metricLost, observing.Dropped, c.Server)
+	s.counter(metricSends, sends.Accepted, c.Server, "accepted")
+	s.counter(metricSends, sends.Failed, c.Server, "failed")
 }
 
 func oneIf(yes bool) float64 {

@@ -70,6 +70,7 @@ func (s sample) accounts(accounts []account, store *holdfast.Trouble) {
 	managed := slices.DeleteFunc(slices.Clone(accounts), func(a account) bool { return a.bootstrap })
 	for _, a := range distinct(managed) {
 		s.gauge(metricRegistered, oneIf(a.State == holdfast.Registered), a.Server)
+		s.reporting(a.Connection)
 	}
 }
 

@@ -44,6 +44,9 @@ func TestMetricsAreThereFromTheFirstScrape(t *testing.T) {
 			`holdfast_errors_total{code="12",endpoint="gw-0001",name="ConnectSecureConnectionFailed",server="coap://192.0.2.1"}`,
 			`holdfast_errors_total{code="4",endpoint="gw-0001",name="ConnectorInvalidCredentials",server=""}`,
 			`holdfast_events_total{endpoint="gw-0001",type="degraded"}`, `holdfast_attempts_total{`, `holdfast_reconnects_total{`,
+			`holdfast_observations{`, `holdfast_notifications_total{`, `holdfast_notifications_acknowledged_total{`,
+			`holdfast_notifications_stored{`, `holdfast_notifications_dropped_total{`,
+			`holdfast_sends_total{endpoint="gw-0001",outcome="failed",server="coap://192.0.2.1"}`,
 			`holdfast_failing_seconds{`, `holdfast_shed_total{endpoint="gw-0001",reason="queue",server="coap://192.0.2.1"}`,
 			`holdfast_person_needed{account="server 1",endpoint="gw-0001",server="coap://192.0.2.1"}`,
 		} {

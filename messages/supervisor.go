@@ -116,6 +116,10 @@ type ConnectionStatus struct {
 	Lifetime     time.Duration
 	RegisteredAt time.Time
 	Shed         Shed // dropped so that a flood does no harm, on all links so far
+	// Observing is what the server observes, at most 10 s ago; Sends is what was sent to
+	// it unasked.
+	Observing Observing
+	Sends     SendCount
 	// Attempt is the attempt under way, or the request that a registered client
 	// waits for an answer to; nil where there is neither.
 	Attempt *AttemptStatus

@@ -26,17 +26,18 @@ type desk struct {
 	writes int
 	calls  int
 
-	outcome  messages.NotifyOutcome // of notifications; 0 for none yet
-	replies  []messages.Reply
-	notes    []messages.Notify // since notified was last called
-	at       []time.Time       // when these left
-	lost     int               // ObservationsLost
-	kept     []messages.ObservationsKept
-	ended    []uint64 // Unobserve
-	unloaded bool     // the store does not answer LoadRecord
-	failing  bool     // the store cannot write
-	ids      uint64
-	hang     func(Call) bool // the handler does not return
+	outcome   messages.NotifyOutcome // of notifications; 0 for none yet
+	replies   []messages.Reply
+	notes     []messages.Notify // since notified was last called
+	at        []time.Time       // when these left
+	lost      int               // ObservationsLost
+	kept      []messages.ObservationsKept
+	observing []messages.ObservingChanged // since tallies was last called
+	ended     []uint64                    // Unobserve
+	unloaded  bool                        // the store does not answer LoadRecord
+	failing   bool                        // the store cannot write
+	ids       uint64
+	hang      func(Call) bool // the handler does not return
 }
 
 // server1 is whom most tests are about.
@@ -138,6 +139,8 @@ func (d *desk) tell(message any) (then []any) {
 		d.ended = append(d.ended, in.Observation)
 	case messages.ObservationsKept:
 		d.kept = append(d.kept, in)
+	case messages.ObservingChanged:
+		d.observing = append(d.observing, in)
 	case messages.ObservationsLost:
 		d.lost++
 	case messages.LoadRecord:

@@ -91,6 +91,7 @@ type Machine struct {
 	alarm        time.Time               // for which timerObserve is set; zero for none
 	lastNote     uint64
 	rounds       map[roundOf]*rounds
+	tallied      bool // timerTally is set
 }
 
 // New returns a machine without a Server object, until the first
@@ -107,6 +108,7 @@ func New(config Config) *Machine {
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	m.now = now
 	effects := append(m.step(now, in), m.attend(now)...)
+	effects = append(effects, m.reportTallies()...)
 	if len(m.faults) > 0 {
 		effects = append(effects, m.reports()...)
 	}
@@ -221,6 +223,9 @@ func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 		return m.writeExpired(now, messages.Epoch(timer.Key))
 	case nameRecords:
 		return m.recordExpired(messages.PeerOfKey(timer.Key))
+	case timerTally.Name:
+		m.tallied = false // what has changed is reported at the end of the step
+		return nil
 	}
 	m.alarm = time.Time{} // timerObserve: what is due is done at the end of the step
 	return nil

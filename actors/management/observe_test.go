@@ -260,11 +260,12 @@ func TestManyObservations(t *testing.T) {
 	for i := range 1000 {
 		d.observe(strconv.Itoa(i), "/4000/"+strconv.Itoa(i)+"/1")
 	}
+	d.set(g, 500, 1)
+	wantTold(t, d, "0 500 1")
+	d.sleep(2*tallyInterval + time.Second) // until there is nothing to be reported
 	if len(d.timers) != 1 {
 		t.Errorf("timers: %v", d.timers)
 	}
-	d.set(g, 500, 1)
-	wantTold(t, d, "0 500 1")
 }
 
 // What servers change themselves is told to those that observe it, behind the answer to

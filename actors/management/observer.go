@@ -26,6 +26,7 @@ type observer struct {
 	sequence   reporting.Sequence
 	outbox     outbox
 	record     record
+	tally      tally
 	// early are attributes that came on a link whose session was not announced yet:
 	// they belong to the registration that will be.
 	early earlyAttributes
@@ -82,7 +83,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 	m.versions.add(in.Epoch, in.Version)
 	o, effects := m.observer(in.Peer)
 	m.undelivered(o)
-	o.epoch, o.record.said = in.Epoch, nil
+	o.epoch, o.record.said, o.tally.unsaid = in.Epoch, nil, true
 	o.record.owed = o.record.owed || in.Observed && !in.Again
 	if goesOn := in.Resumed || in.Again; goesOn {
 		effects = append(effects, m.goOn(o)...)

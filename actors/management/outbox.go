@@ -135,6 +135,7 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 	}
 	n, known := o.outbox.sent[in.ID]
 	delete(o.outbox.sent, in.ID)
+	o.tally.count(in.Outcome)
 	switch w := m.observations[in.Observation]; {
 	case w != nil && (in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifyUnsendable):
 		m.forget(o, w.Observation)

@@ -79,6 +79,7 @@ func (m *Machine) respawn(now time.Time, role core.Role) {
 		m.announceAgain()
 		m.answerWritesAgain()
 		m.endUncollected()
+		m.observingUnknown()
 	}
 }
 

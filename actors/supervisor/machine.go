@@ -224,6 +224,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.updateTriggered(now, in)
 	case messages.BootstrapTriggered:
 		m.bootstrapTriggered(now, in)
+	case messages.ObservingChanged:
+		m.observingChanged(in)
 	case messages.ObservationsKept:
 		m.observationsKept(in)
 	case messages.ObservationsLost:

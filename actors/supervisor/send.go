@@ -134,6 +134,7 @@ func (m *Machine) sendOver(id uint64, out messages.SendOutcome) {
 
 // sent notes what has become of the Send to one server, and answers when it was the last.
 func (m *Machine) sent(call *sendCall, out messages.SendOutcome) {
+	m.countSend(out)
 	call.outcomes = append(call.outcomes, out)
 	if call.missing--; call.missing == 0 {
 		m.answers = append(m.answers, AnswerSend{Outcomes: call.outcomes, To: call.answer})

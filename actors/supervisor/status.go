@@ -144,6 +144,9 @@ func (a *account) status() messages.ConnectionStatus {
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
 		Attempt: a.attemptStatus(), CertificateExpires: a.expires, DisabledUntil: a.disabled.until, QueueMode: a.reachable,
 	}
+	if a.counts != nil {
+		s.Observing, s.Sends = a.counts.observing, a.counts.sends
+	}
 	if a.registration != nil {
 		s.Location = a.location
 		s.Lifetime, s.RegisteredAt = a.registration.Lifetime, a.registration.Accepted

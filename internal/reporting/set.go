@@ -18,6 +18,7 @@ type Set struct {
 	// are below of.
 	at, below map[lwm2m.Path][]*Observation
 	agenda    agenda
+	count     map[messages.Peer]int
 	lastID    uint64
 }
 
@@ -47,6 +48,7 @@ func (s *Set) Begin(spec Spec) (o, before *Observation) {
 	}
 	if s.byName == nil { // nobody has observed before, as with most clients
 		s.byName = map[name]*Observation{}
+		s.count = map[messages.Peer]int{}
 		s.at, s.below = map[lwm2m.Path][]*Observation{}, map[lwm2m.Path][]*Observation{}
 	}
 	s.byName[spec.name()] = o
@@ -54,8 +56,9 @@ func (s *Set) Begin(spec Spec) (o, before *Observation) {
 	return o, before
 }
 
-// enter makes an observation found by what it concerns.
+// enter makes an observation found by what it concerns, and counted.
 func (s *Set) enter(o *Observation) {
+	s.count[o.Peer]++
 	for _, target := range o.Targets {
 		s.at[target] = append(s.at[target], o)
 		for n := range target.Len() {
@@ -67,6 +70,7 @@ func (s *Set) enter(o *Observation) {
 
 // leave undoes enter.
 func (s *Set) leave(o *Observation) {
+	s.count[o.Peer]--
 	for _, target := range o.Targets {
 		without(s.at, target, o)
 		for n := range target.Len() {
@@ -122,6 +126,9 @@ func (s *Set) Of(peer messages.Peer) (of []*Observation) {
 	slices.SortFunc(of, func(a, b *Observation) int { return cmp.Compare(a.ID, b.ID) })
 	return of
 }
+
+// Count is how many observations a peer has.
+func (s *Set) Count(peer messages.Peer) int { return s.count[peer] }
 
 // Len is how many observations there are.
 func (s *Set) Len() int { return len(s.byName) }

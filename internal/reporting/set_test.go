@@ -96,6 +96,11 @@ func TestSetFindsWhatASearchFinds(t *testing.T) {
 			}
 			path := valuetest.Path(rapid.SampledFrom(paths).Draw(t, "changed"))
 			checkConcerned(t, s, all, path)
+			for id := range uint16(3) {
+				if peer := messages.ManagementPeer(id); s.Count(peer) != len(s.Of(peer)) {
+					t.Fatalf("%d counted of %v", s.Count(peer), s.Of(peer))
+				}
+			}
 		}
 		checkDue(t, s, due)
 	})
