@@ -167,8 +167,8 @@ func (m *Machine) write(o *observer) []core.Effect {
 // encode makes the content of the record; nil for nothing to say. ok is false where it
 // cannot be written: the server is no account of the model that we know.
 func (m *Machine) encode(o *observer) (data []byte, ok bool) {
-	observations := m.observed.Of(o.peer)
-	if len(observations) == 0 && o.attributes.Len() == 0 {
+	observations, ending := m.observed.Of(o.peer), o.outbox.ending()
+	if len(observations) == 0 && len(ending) == 0 && o.attributes.Len() == 0 {
 		return nil, true
 	}
 	owner, known := m.owners()[o.peer]
@@ -176,7 +176,7 @@ func (m *Machine) encode(o *observer) (data []byte, ok bool) {
 		return nil, false
 	}
 	reserved, _ := o.sequence.Reserve()
-	content := reporting.Record{Owner: owner, Sequence: reserved, Attributes: o.attributes}
+	content := reporting.Record{Owner: owner, Sequence: reserved, Attributes: o.attributes, Observations: ending}
 	for _, ob := range observations {
 		content.Observations = append(content.Observations, ob.Spec)
 	}

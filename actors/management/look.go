@@ -172,9 +172,9 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 // expel ends an observation with an error, which the server is told (RFC 7641 section
 // 4.2).
 func (m *Machine) expel(ob *reporting.Observation, now time.Time, a answer) []core.Effect {
-	o := m.observers.of(ob.Peer)
+	o, began := m.observers.of(ob.Peer), m.observations[ob.ID].epoch
 	m.observed.Cancel(ob.Peer, ob.Token)
 	delete(m.observations, ob.ID)
-	effects := m.send(o, note{observation: ob, at: now, code: a.Code, payload: a.Payload, confirmable: true})
+	effects := m.send(o, note{observation: ob, at: now, code: a.Code, payload: a.Payload, confirmable: true, began: began})
 	return append(effects, m.keep(o)...)
 }

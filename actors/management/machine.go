@@ -226,6 +226,8 @@ func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 	case timerTally.Name:
 		m.tallied = false // what has changed is reported at the end of the step
 		return nil
+	case nameOutbox:
+		return m.outboxExpired(messages.PeerOfKey(timer.Key))
 	}
 	m.alarm = time.Time{} // timerObserve: what is due is done at the end of the step
 	return nil

@@ -24,7 +24,7 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 	if *in.Observe != observeBegin || a.Code != messages.Content || len(targets) == 0 || len(in.Key) > reporting.MaxKey {
 		return
 	}
-	ob, _ := s.observed.Begin(reporting.Spec{
+	ob, before := s.observed.Begin(reporting.Spec{
 		Peer: s.peer, Token: string(in.Token), Targets: targets, Composite: in.Code == messages.FETCH,
 		Format: *a.Format, Key: in.Key,
 	})
@@ -32,12 +32,34 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 		return
 	}
 	o, effects := s.observer(s.peer)
+	effects = append(effects, s.replace(o, ob.Token, before)...)
 	insert(&s.observations, ob.ID, &observation{Observation: ob, epoch: in.Epoch})
 	s.observations[ob.ID].sample(s.Machine, p)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p), true)
 	s.schedule(ob)
 	a.observe, a.keeps, a.before = new(o.sequence.Next()), o, effects
+}
+
+// replace drops what is still to be said under a token that begins to name another
+// observation than before, or the same anew: the answer says what is newer, and the end
+// of the former one would be taken for that of the new one.
+func (m *Machine) replace(o *observer, token string, before *reporting.Observation) (effects []core.Effect) {
+	over := o.outbox.forget(token)
+	if before != nil {
+		delete(m.observations, before.ID)
+		over = append(over, before.ID)
+	}
+	slices.Sort(over)
+	for _, id := range slices.Compact(over) {
+		effects = append(effects, giveUp(o.epoch, id))
+	}
+	return effects
+}
+
+// giveUp has a link give up what is still to be said of an observation.
+func giveUp(epoch messages.Epoch, observation uint64) core.Effect {
+	return core.Tell{To: core.Link, Epoch: epoch, Message: messages.Unobserve{Epoch: epoch, Observation: observation}}
 }
 
 // unobserve ends the observation that a request names, if there is one.
@@ -75,8 +97,7 @@ func (m *Machine) cancel(peer messages.Peer, epoch messages.Epoch, token string)
 	}
 	o := m.observers.of(peer)
 	m.forget(o, ob)
-	over := core.Tell{To: core.Link, Epoch: epoch, Message: messages.Unobserve{Epoch: epoch, Observation: ob.ID}}
-	return append([]core.Effect{over}, m.keep(o)...)
+	return append([]core.Effect{giveUp(epoch, ob.ID)}, m.keep(o)...)
 }
 
 // noticed notes that something has changed at a path, or may have. What concerns

@@ -113,6 +113,7 @@ func (m *Machine) beginAnew(o *observer) []core.Effect {
 			m.forget(o, ob)
 		}
 	}
+	o.outbox.drop(func(n note) bool { return n.ends() && n.began != o.epoch }) // the token may name another by now
 	o.attributes = reporting.Table{}
 	if o.early.epoch == o.epoch {
 		o.attributes = o.early.table
@@ -147,6 +148,7 @@ func (m *Machine) endAll(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		m.forget(o, ob)
 	}
+	o.outbox.drop(note.ends)
 	o.attributes = reporting.Table{}
 	o.record.void()
 	return m.keep(o)
@@ -156,7 +158,7 @@ func (m *Machine) endAll(o *observer) []core.Effect {
 func (m *Machine) forget(o *observer, ob *reporting.Observation) {
 	m.observed.Cancel(ob.Peer, ob.Token)
 	delete(m.observations, ob.ID)
-	o.outbox.forget(ob)
+	o.outbox.forget(ob.Token)
 }
 
 // modelChanged takes objects 0 and 1, which have the defaults of the rules, and which

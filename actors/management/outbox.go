@@ -22,22 +22,39 @@ type note struct {
 	format      *messages.Format
 	payload     []byte
 	confirmable bool
-	stored      bool // while the server was away; nothing newer takes its place
+	stored      bool           // while the server was away; nothing newer takes its place
+	began       messages.Epoch // of what ends an observation: the link on which that began
 }
+
+// ends reports whether a notification ends its observation. The server goes on waiting if
+// that does not arrive: it is neither dropped for others nor forgotten by a restart.
+func (n note) ends() bool { return n.code != messages.Content }
 
 // outbox has the notifications of one server that have not arrived yet.
 type outbox struct {
 	backlog reporting.Backlog[note] // stored while the server was away, oldest first
-	ready   []note                  // oldest first, one of an observation
+	ready   []note                  // newer than those, oldest first, one of an observation
 	sent    map[uint64]note         // that coapresend has, by ID
 }
 
-// forget drops what is to be said of an observation that has ended.
-func (b *outbox) forget(ob *reporting.Observation) {
-	of := func(n note) bool { return n.observation == ob }
-	b.backlog.Forget(of)
-	b.ready = slices.DeleteFunc(b.ready, of)
-	maps.DeleteFunc(b.sent, func(_ uint64, n note) bool { return of(n) })
+// forget drops what is to be said under a token, and returns the observations of which
+// coapresend has something.
+func (b *outbox) forget(token string) (sent []uint64) {
+	of := func(n note) bool { return n.observation.Token == token }
+	for _, n := range b.sent {
+		if of(n) {
+			sent = append(sent, n.observation.ID)
+		}
+	}
+	b.drop(of)
+	return sent
+}
+
+// drop drops some of what is to be said.
+func (b *outbox) drop(some func(note) bool) {
+	b.backlog.Forget(some)
+	b.ready = slices.DeleteFunc(b.ready, some)
+	maps.DeleteFunc(b.sent, func(_ uint64, n note) bool { return some(n) })
 }
 
 // isSent reports whether coapresend has a notification of an observation, which a newer
@@ -63,19 +80,25 @@ func (b *outbox) wait(n note) {
 }
 
 // send sends a notification, or has it wait: for others before it, or for the server to
-// come back.
+// come back. Only what is told while the server is away is stored: once it is back, what
+// is newer takes the place of what waits behind that, however long it takes to send it.
 func (m *Machine) send(o *observer, n note) []core.Effect {
 	b := &o.outbox
 	switch {
-	case o.epoch == 0 || b.backlog.Len() > 0 || b.storedIsSent():
-		n.stored = true
-		b.backlog.Add(n, len(n.payload))
+	case o.epoch == 0 && !n.ends():
+		b.store(n)
 		return nil
-	case b.isSent(n.observation):
+	case o.epoch != 0 && b.isSent(n.observation) && !b.storedIsSent():
 		return m.notify(o, n)
 	}
 	b.wait(n)
 	return m.flush(o)
+}
+
+// store puts a notification behind those that are stored.
+func (b *outbox) store(n note) {
+	n.stored = true
+	b.backlog.Add(n, len(n.payload))
 }
 
 // flush hands over what there is room for. What was stored goes first, one at a time:
@@ -140,6 +163,8 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 	case w != nil && (in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifyUnsendable):
 		m.forget(o, w.Observation)
 		return append(m.keep(o), m.flush(o)...)
+	case known && n.ends() && in.Outcome != messages.NotifyDropped && in.Outcome != messages.NotifySilent:
+		return append(m.keep(o), m.flush(o)...)
 	case known && in.Outcome == messages.NotifyDropped:
 		return m.again(now, o, n)
 	case known && in.Outcome == messages.NotifySilent: // the session ends next, with all that has not arrived
@@ -150,25 +175,46 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 }
 
 // again has a notification sent later for which coapresend had no room: when the others
-// have arrived or, where there are none, in a while, with the value of then.
+// have arrived or, where there are none, in a while, with the value of then if it was not
+// stored.
 func (m *Machine) again(now time.Time, o *observer, n note) []core.Effect {
-	if w := m.observations[n.observation.ID]; len(o.outbox.sent) == 0 && w != nil && !n.stored {
+	alone := len(o.outbox.sent) == 0
+	if alone && !n.stored && m.observed.Has(n.observation) {
 		n.observation.Urge()
-		m.observed.Schedule(n.observation, now.Add(time.Second))
+		m.observed.Schedule(n.observation, now.Add(sendAgain))
 		return nil
 	}
-	m.hold(o, n)
+	o.outbox.hold(n)
+	if alone {
+		return []core.Effect{core.SetTimer{Timer: timerOutbox(o.peer), After: sendAgain}}
+	}
 	return nil
 }
 
+// sendAgain is when coapresend is given a notification again for which it had no room.
+const sendAgain = time.Second
+
+const nameOutbox = "outbox"
+
+// timerOutbox comes when notifications to a server may leave again.
+func timerOutbox(peer messages.Peer) core.Timer { return core.Timer{Name: nameOutbox, Key: peer.Key()} }
+
 // hold keeps a notification that has not arrived, before everything else.
-func (m *Machine) hold(o *observer, n note) {
+func (b *outbox) hold(n note) {
 	switch {
 	case n.stored:
-		o.outbox.backlog.Return(n, len(n.payload))
-	case m.observations[n.observation.ID] != nil && !slices.ContainsFunc(o.outbox.ready, func(newer note) bool { return newer.observation == n.observation }):
-		o.outbox.ready = slices.Insert(o.outbox.ready, 0, n)
+		b.backlog.Return(n, len(n.payload))
+	case !slices.ContainsFunc(b.ready, func(newer note) bool { return newer.observation == n.observation }):
+		b.ready = slices.Insert(b.ready, 0, n)
 	}
+}
+
+// outboxExpired sends what coapresend had no room for.
+func (m *Machine) outboxExpired(peer messages.Peer) []core.Effect {
+	if o := m.observers.of(peer); o != nil {
+		return m.flush(o)
+	}
+	return nil
 }
 
 // observerOn returns the server whose session is on a link; nil for none.
@@ -184,24 +230,53 @@ func (m *Machine) observerOn(epoch messages.Epoch) *observer {
 // undelivered keeps what has not arrived when a session ends: stored where the server
 // wants that, else to be told anew, with the value of then.
 func (m *Machine) undelivered(o *observer) {
-	b := &o.outbox
-	var notes []note
-	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
-		notes = append(notes, b.sent[id])
+	stored, rest := o.outbox.takeAll()
+	stores := m.stores(o.peer)
+	for _, n := range slices.Backward(stored) { // each before those that are newer
+		o.outbox.backlog.Return(n, len(n.payload))
 	}
-	notes = append(notes, b.ready...)
-	b.sent, b.ready = nil, nil
-	if !m.stores(o.peer) {
-		for _, n := range notes {
+	for _, n := range rest {
+		switch {
+		case n.ends():
+			o.outbox.wait(n)
+		case stores:
+			o.outbox.store(n)
+		default:
 			m.urge(n.observation)
 		}
-		return
 	}
-	slices.SortStableFunc(notes, func(x, y note) int { return x.at.Compare(y.at) })
-	for _, n := range slices.Backward(notes) { // each before those that are newer
-		n.stored = true
-		b.backlog.Return(n, len(n.payload))
+}
+
+// takeAll takes what coapresend has and what is ready: apart, what had been stored
+// before, which is older. Both lists have the oldest first.
+func (b *outbox) takeAll() (stored, rest []note) {
+	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
+		if n := b.sent[id]; n.stored {
+			stored = append(stored, n)
+		} else {
+			rest = append(rest, n)
+		}
 	}
+	rest = append(rest, b.ready...)
+	slices.SortStableFunc(rest, func(x, y note) int { return x.at.Compare(y.at) })
+	b.sent, b.ready = nil, nil
+	return stored, rest
+}
+
+// ending lists the observations of which the server may not know yet that they have
+// ended.
+func (b *outbox) ending() (specs []reporting.Spec) {
+	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
+		if n := b.sent[id]; n.ends() {
+			specs = append(specs, n.observation.Spec)
+		}
+	}
+	for _, n := range b.ready {
+		if n.ends() {
+			specs = append(specs, n.observation.Spec)
+		}
+	}
+	return specs
 }
 
 // urge has an observation told as soon as its rules allow, if it still is one.
