@@ -44,7 +44,7 @@ func (m *Machine) setAlarm(now time.Time) []core.Effect {
 // act reads the values of an observation where that is due. What an object does wrong
 // meanwhile harms no other observation.
 func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
-	if ob.Do(now) == reporting.Wait {
+	if m.dormant(ob.Peer) || ob.Do(now) == reporting.Wait {
 		m.schedule(ob)
 		return nil
 	}
@@ -79,12 +79,17 @@ func (s session) judgeRead(target lwm2m.Path) *answer {
 	return s.judge(&task{path: target, op: opRead, object: s.object(target.Object())})
 }
 
-// current ends the reading of an observation; it reports whether that still is one.
+// current ends the reading of an observation; it reports whether anybody is to be told
+// what was read.
 func (m *Machine) current(ob *reporting.Observation) bool {
 	if !m.observed.Has(ob) {
 		return false
 	}
 	m.observations[ob.ID].reading = false
+	if m.dormant(ob.Peer) { // since that began
+		m.schedule(ob)
+		return false
+	}
 	return true
 }
 
@@ -114,22 +119,31 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 		}
 		return m.unseen(now, ob)
 	}
-	w := m.observations[ob.ID]
-	if !w.sampled {
+	return m.judged(now, ob, p)
+}
+
+// judged tells the server the values that were read, if they are worth it. A change since
+// that began may have come too late for them: they are looked at again, whatever the
+// server was told.
+func (m *Machine) judged(now time.Time, ob *reporting.Observation, p lwm2m.Payload) (effects []core.Effect) {
+	w, values := m.observations[ob.ID], settled(ob, p)
+	if !w.sampled || ob.Reshaped(values) {
 		w.sample(m, p)
 	}
 	if ob.Do(now) == reporting.Look {
-		ob.Looked(now, settled(ob, p), m.observers.of(ob.Peer).attributes.Thresholds())
+		ob.Looked(now, values, m.observers.of(ob.Peer).attributes.Thresholds())
 	}
-	if w.changed { // while it was read
+	if ob.Do(now) == reporting.Tell {
+		effects = m.report(now, ob, p)
+	}
+	if w.changed {
 		ob.Changed()
 		w.changed = false
 	}
-	if ob.Do(now) == reporting.Tell {
-		return m.report(now, ob, p)
+	if m.observed.Has(ob) {
+		m.schedule(ob)
 	}
-	m.schedule(ob)
-	return nil
+	return effects
 }
 
 // vanished is what ends an observation of a single target: it is not there any more, or
@@ -163,7 +177,6 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 	}
 	confirmable := ob.Confirmable(now)
 	ob.Told(now, settled(ob, p), confirmable)
-	m.schedule(ob)
 	return m.send(m.observers.of(ob.Peer), note{
 		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable,
 	})

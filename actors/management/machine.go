@@ -87,6 +87,7 @@ type Machine struct {
 	observed     *reporting.Set
 	observers    observers
 	observations map[uint64]*observation // by the ID of the observation
+	changes      uint64                  // that were noticed
 	now          time.Time               // of this step
 	alarm        time.Time               // for which timerObserve is set; zero for none
 	lastNote     uint64
@@ -162,7 +163,7 @@ func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
 		in.Token = slices.Clone(in.Token)
 	}
 	over := m.unobserve(&in)
-	a := session{Machine: m, peer: in.Peer, now: now}.answer(&in)
+	a := session{Machine: m, peer: in.Peer, now: now, since: m.changes}.answer(&in)
 	if a.later != nil {
 		return append(a.later, over...)
 	}

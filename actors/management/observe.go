@@ -37,6 +37,9 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 	s.observations[ob.ID].sample(s.Machine, p)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p), true)
+	if s.since != s.changes { // what was read may be older than a change of which nobody was told
+		ob.Changed()
+	}
 	s.schedule(ob)
 	a.observe, a.keeps, a.before = new(o.sequence.Next()), o, effects
 }
@@ -103,19 +106,31 @@ func (m *Machine) cancel(peer messages.Peer, epoch messages.Epoch, token string)
 // noticed notes that something has changed at a path, or may have. What concerns
 // nobody costs nothing.
 func (m *Machine) noticed(path lwm2m.Path) {
+	m.changes++
 	for _, ob := range m.observed.Concerned(path) {
-		ob.Changed()
-		if w := m.observations[ob.ID]; w.reading {
-			w.changed = true
-		}
-		m.schedule(ob)
+		m.lookAt(ob)
 	}
 }
 
+// lookAt has the values of an observation looked at, which may have changed.
+func (m *Machine) lookAt(ob *reporting.Observation) {
+	ob.Changed()
+	if w := m.observations[ob.ID]; w.reading {
+		w.changed = true
+	}
+	m.schedule(ob)
+}
+
+// dormant reports whether a server is away and wants nothing stored: nothing of what it
+// observes is due until it is back.
+func (m *Machine) dormant(peer messages.Peer) bool {
+	return m.observers.of(peer).epoch == 0 && !m.stores(peer)
+}
+
 // schedule notes when an observation is due, if it is at all: not while its values are
-// being read, nor while its server is away and wants nothing stored.
+// being read, nor while it is dormant.
 func (m *Machine) schedule(ob *reporting.Observation) {
-	if m.observations[ob.ID].reading || m.observers.of(ob.Peer).epoch == 0 && !m.stores(ob.Peer) {
+	if m.observations[ob.ID].reading || m.dormant(ob.Peer) {
 		m.observed.Suspend(ob)
 		return
 	}

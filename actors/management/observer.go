@@ -100,8 +100,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 // goOn has everything looked at that may have changed while the server was away.
 func (m *Machine) goOn(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
-		ob.Changed()
-		m.schedule(ob)
+		m.lookAt(ob)
 	}
 	return m.takeUp(o)
 }

@@ -17,6 +17,9 @@ type session struct {
 	*Machine
 	peer messages.Peer
 	now  time.Time
+	// since is how many changes had been noticed when a request came: what is read for it
+	// may be older than those that came later.
+	since uint64
 	// late takes what becomes of what is done for nobody's request; nil where it is the
 	// answer to one.
 	late func(answer) []core.Effect

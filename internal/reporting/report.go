@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -68,6 +69,12 @@ func (r *Report) Urge() { r.pending = true }
 func (r *Report) Looked(now time.Time, values []lwm2m.Node, thresholds func(lwm2m.Path) Attributes) {
 	r.looked, r.changed = now, false
 	r.pending = r.pending || Differ(r.told, values, thresholds)
+}
+
+// Reshaped reports whether there are other values than those that the server was told,
+// whatever they are. Both are sorted by path.
+func (r *Report) Reshaped(values []lwm2m.Node) bool {
+	return !slices.EqualFunc(r.told, values, func(a, b lwm2m.Node) bool { return a.Path == b.Path })
 }
 
 // Confirmable reports whether a notification that leaves now is confirmable.
