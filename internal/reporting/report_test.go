@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"math"
+	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -269,6 +270,8 @@ func TestDiffer(t *testing.T) {
 		{"less than a step, without thresholds", f(20), f(24.9), false, true},
 		{"a step", f(20), f(25), true, true},
 		{"a step down", f(20), f(15), true, true},
+		{"from no end to the other", f(math.Inf(-1)), f(math.Inf(1)), true, true},
+		{"from without end", f(math.Inf(1)), f(31), true, true},
 		{"above gt", f(29), f(30.5), true, true},
 		{"at gt", f(29), f(30), true, false},
 		{"back to gt", f(30.5), f(30), true, true},
@@ -289,6 +292,54 @@ func TestDiffer(t *testing.T) {
 		if got := Differ(c.told, c.now, thresholds); got != c.want {
 			t.Errorf("%s: %t", c.name, got)
 		}
+	}
+}
+
+// Nor do thresholds: a number is compared with them as big.Float would.
+func TestThresholdsOfAnyNumber(t *testing.T) {
+	exact := func(v lwm2m.Value) *big.Float {
+		f := new(big.Float).SetPrec(200)
+		switch v.Kind() {
+		case lwm2m.KindInteger:
+			return f.SetInt64(v.Int())
+		case lwm2m.KindUnsigned:
+			return f.SetUint64(v.Uint())
+		}
+		return f.SetFloat64(v.Float64())
+	}
+	thresholds := []float64{
+		0, 0.5, -0.5, 1, -1, 1 << 53, 1<<53 + 2, -(1 << 53), 1 << 62, 1 << 63, -(1 << 63), 1 << 64, 1<<64 - 2048, 1 << 65, -(1 << 65),
+		math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64,
+	}
+	integers := []int64{0, 1, -1, 1<<53 - 1, 1 << 53, 1<<53 + 1, -(1 << 53) - 1, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64, math.MinInt64 + 1}
+	for _, threshold := range thresholds {
+		var values []lwm2m.Value
+		for _, i := range integers {
+			values = append(values, lwm2m.Integer(i), lwm2m.Unsigned(uint64(i)), lwm2m.Float(float64(i)))
+		}
+		for _, v := range append(values, lwm2m.Float(math.Inf(1)), lwm2m.Float(math.Inf(-1))) {
+			if got, want := compare(v, threshold), exact(v).Cmp(big.NewFloat(threshold)); got != want {
+				t.Errorf("%v %v against %v: %d, want %d", v.Kind(), v, threshold, got, want)
+			}
+		}
+	}
+	gt := Attributes{}.With(GreaterThan, 1<<53)
+	if !gt.worth(lwm2m.Integer(1<<53), lwm2m.Integer(1<<53+1)) {
+		t.Error("a counter has crossed the threshold")
+	}
+}
+
+// A step is one in decimals: their floats are a little closer or farther.
+func TestDecimalSteps(t *testing.T) {
+	step := Attributes{}.With(Step, 0.1)
+	for tenths := range 1000 {
+		was, is := lwm2m.Float(float64(tenths-500)/10), lwm2m.Float(float64(tenths-499)/10)
+		if !step.worth(was, is) || !step.worth(is, was) {
+			t.Errorf("%v to %v is no step", was, is)
+		}
+	}
+	if step.worth(lwm2m.Float(20.1), lwm2m.Float(20.1999999)) {
+		t.Error("what is less is a step")
 	}
 }
 

@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -31,37 +32,66 @@ func (a Attributes) worth(told, now lwm2m.Value) bool {
 	if !a.thresholds() || told.Kind() != now.Kind() || !isNumber(now.Kind()) {
 		return true
 	}
-	was, is := number(told), number(now)
-	if math.IsNaN(was) || math.IsNaN(is) { // compares with nothing
+	if isNaN(told) || isNaN(now) { // compares with nothing
 		return true
 	}
 	gt, hasGT := a.Get(GreaterThan)
 	lt, hasLT := a.Get(LessThan)
 	st, hasST := a.Get(Step)
-	return hasGT && (was > gt) != (is > gt) ||
-		hasLT && (was < lt) != (is < lt) ||
-		hasST && distance(told, now) >= st
+	return hasGT && (compare(told, gt) > 0) != (compare(now, gt) > 0) ||
+		hasLT && (compare(told, lt) < 0) != (compare(now, lt) < 0) ||
+		hasST && compare(distance(told, now), st) >= 0
 }
 
-// number returns a number as a float; what does not fit loses its last digits.
-func number(v lwm2m.Value) float64 {
+func isNaN(v lwm2m.Value) bool { return v.Kind() == lwm2m.KindFloat && math.IsNaN(v.Float64()) }
+
+// compare returns how a number compares with a threshold: below 0 where it is less.
+// Integers are not made floats for it: those of large counters would be the same.
+func compare(v lwm2m.Value, threshold float64) int {
+	whole := math.Floor(threshold)
 	switch v.Kind() {
 	case lwm2m.KindInteger:
-		return float64(v.Int())
+		switch {
+		case whole < math.MinInt64:
+			return +1
+		case whole >= math.MaxInt64: // as a float, 2^63
+			return -1
+		}
+		return beyond(cmp.Compare(v.Int(), int64(whole)), threshold > whole)
 	case lwm2m.KindUnsigned:
-		return float64(v.Uint())
+		switch {
+		case whole < 0:
+			return +1
+		case whole >= math.MaxUint64: // as a float, 2^64
+			return -1
+		}
+		return beyond(cmp.Compare(v.Uint(), uint64(whole)), threshold > whole)
 	}
-	return v.Float64()
+	return cmp.Compare(v.Float64(), threshold)
 }
 
-// distance returns how far two numbers of the same kind are apart. Integers are
-// subtracted as such: those of large counters are the same as floats.
-func distance(a, b lwm2m.Value) float64 {
+// beyond makes of how an integer compares with the whole part of a threshold how it
+// compares with all of it.
+func beyond(order int, fraction bool) int {
+	if order == 0 && fraction {
+		return -1
+	}
+	return order
+}
+
+// distance returns how far two numbers of the same kind are apart, floats at most: from
+// 20.1 to 20.2 it is a step of 0.1, although the nearest floats are a little closer.
+func distance(a, b lwm2m.Value) lwm2m.Value {
 	switch a.Kind() {
 	case lwm2m.KindInteger:
-		return float64(uint64(max(a.Int(), b.Int())) - uint64(min(a.Int(), b.Int())))
+		return lwm2m.Unsigned(uint64(max(a.Int(), b.Int())) - uint64(min(a.Int(), b.Int())))
 	case lwm2m.KindUnsigned:
-		return float64(max(a.Uint(), b.Uint()) - min(a.Uint(), b.Uint()))
+		return lwm2m.Unsigned(max(a.Uint(), b.Uint()) - min(a.Uint(), b.Uint()))
 	}
-	return math.Abs(a.Float64() - b.Float64())
+	far := max(math.Abs(a.Float64()), math.Abs(b.Float64()))
+	if math.IsInf(far, 0) {
+		return lwm2m.Float(far)
+	}
+	rounding := far - math.Nextafter(far, 0)
+	return lwm2m.Float(math.Abs(a.Float64()-b.Float64()) + rounding)
 }
