@@ -34,8 +34,10 @@ func (s session) writeAttributes(r *task) answer {
 	return answer{Answer: answers.Done(messages.Changed), keeps: o, before: effects}
 }
 
-// setAttributes sets the attributes of a path, and what follows for observations.
+// setAttributes sets the attributes of a path, and what follows for observations: where
+// thresholds are others, what was not worth telling may be.
 func (s session) setAttributes(o *observer, r *task, a reporting.Attributes) error {
+	moved := !a.SameThresholds(o.attributes.At(r.path))
 	if err := o.attributes.Put(r.path, a); err != nil {
 		return err
 	}
@@ -46,8 +48,11 @@ func (s session) setAttributes(o *observer, r *task, a reporting.Attributes) err
 		_ = o.early.table.Put(r.path, a) // there is room in the other, which has more
 	}
 	for _, ob := range s.observed.Concerned(r.path) {
-		if ob.Peer == s.peer {
-			s.refresh(o, ob)
+		if ob.Peer != s.peer {
+			continue
+		}
+		if s.refresh(o, ob); moved {
+			s.lookAt(ob)
 		}
 	}
 	return nil

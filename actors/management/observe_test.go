@@ -512,3 +512,17 @@ func TestARefusedObserveEndsTheOneOfItsToken(t *testing.T) {
 		}
 	}
 }
+
+// A change that was not worth telling may be by other thresholds.
+func TestOtherThresholdsAreJudgedAtOnce(t *testing.T) {
+	d, g := weighing(t, "st=5")
+	d.set(g, 0, 4)
+	d.sleep(time.Second)
+	d.attributes(weight, "pmin=0")
+	wantTold(t, d)
+	d.attributes(weight, "st=1")
+	wantTold(t, d, "1 a 4")
+	d.set(g, 0, 4.5)
+	d.attributes(weight, "st")
+	wantTold(t, d, "1 a 4.5")
+}

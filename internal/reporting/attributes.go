@@ -96,6 +96,17 @@ func (a Attributes) AppendLink(b []byte) []byte {
 	return b
 }
 
+// SameThresholds reports whether a and b find the same changes worth telling.
+func (a Attributes) SameThresholds(b Attributes) bool {
+	for _, at := range []Attribute{GreaterThan, LessThan, Step} {
+		x, hasX := a.Get(at)
+		if y, hasY := b.Get(at); x != y || hasX != hasY {
+			return false
+		}
+	}
+	return true
+}
+
 // thresholds reports whether any attribute is set that compares values.
 func (a Attributes) thresholds() bool {
 	return a.set&(1<<GreaterThan|1<<LessThan|1<<Step) != 0
