@@ -97,10 +97,14 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 	return append(effects, m.flush(o)...)
 }
 
-// goOn has everything looked at that may have changed while the server was away.
+// goOn has everything looked at that may have changed while the server was away, and told
+// what may not have arrived before it was known to be.
 func (m *Machine) goOn(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		m.lookAt(ob)
+		if ob.Unconfirmed() && !o.outbox.has(ob) {
+			m.urge(ob)
+		}
 	}
 	return m.takeUp(o)
 }

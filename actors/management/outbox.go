@@ -68,6 +68,11 @@ func (b *outbox) isSent(ob *reporting.Observation) bool {
 	return false
 }
 
+// has reports whether a notification of an observation is stored.
+func (b *outbox) has(ob *reporting.Observation) bool {
+	return b.backlog.Has(func(n note) bool { return n.observation == ob })
+}
+
 // wait puts a notification behind the others, in place of an older one of its
 // observation.
 func (b *outbox) wait(n note) {

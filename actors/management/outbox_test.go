@@ -193,3 +193,25 @@ func TestStoredNotificationsWithoutRoom(t *testing.T) {
 	d.sleep(time.Minute)
 	wantTold(t, d, "0 a 1", "1 a 1", "1 a 2")
 }
+
+// What is not confirmable may have been lost before the server was known to be away. It
+// is told when it is back, unless what was stored says it.
+func TestUnconfirmedValuesAreToldAgain(t *testing.T) {
+	d, g := weighing(t, "con=0", "pmin=1")
+	d.observe("b", "/4000/7/1")
+	d.sleep(time.Second)
+	d.outcome = messages.NotifySent
+	d.set(g, 0, 1)
+	wantTold(t, d, "1 a 1")
+	d.down(4, true)
+	d.sleep(time.Minute)
+	d.up(5, true)
+	wantTold(t, d, "61 a 1") // b was told last by the answer to the request
+	d.sleep(time.Minute)
+	d.down(5, true)
+	d.set(g, 0, 2)
+	d.sleep(time.Minute)
+	d.up(6, true)
+	d.sleep(time.Minute)
+	wantTold(t, d, "181 a 2")
+}

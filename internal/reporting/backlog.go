@@ -1,5 +1,7 @@
 package reporting
 
+import "slices"
+
 // Bounds of what is kept for a server that is away.
 const (
 	MaxStored      = 1024      // notifications
@@ -72,6 +74,11 @@ func (b *Backlog[N]) Forget(of func(N) bool) {
 	}
 	clear(b.stored[len(kept):])
 	b.stored = kept
+}
+
+// Has reports whether one of certain notifications waits.
+func (b *Backlog[N]) Has(of func(N) bool) bool {
+	return slices.ContainsFunc(b.stored, func(s stored[N]) bool { return of(s.notification) })
 }
 
 // Len is how many notifications wait.

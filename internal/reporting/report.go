@@ -65,6 +65,9 @@ func (r *Report) Changed() { r.changed = true }
 // server knows may not be what it was told.
 func (r *Report) Urge() { r.pending = true }
 
+// Unconfirmed reports whether nothing shows that the server knows what it was last told.
+func (r *Report) Unconfirmed() bool { return r.toldAt.After(r.confirmed) }
+
 // Looked says what the values are now.
 func (r *Report) Looked(now time.Time, values []lwm2m.Node, thresholds func(lwm2m.Path) Attributes) {
 	r.looked, r.changed = now, false
