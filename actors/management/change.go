@@ -59,17 +59,15 @@ func (s session) changeOf(r *task, p lwm2m.Payload) (object.Change, *answer) {
 
 // written lists the resources of a payload for one instance, if servers can write them.
 // What the definition does not know is ignored where whole says that the instance as a
-// whole is meant.
+// whole is meant. Whether they can be written comes before what their values are.
 func (o *served) written(instance lwm2m.Path, resources []lwm2m.Resource, whole bool) (known []lwm2m.Resource, refusal *answer) {
+	if refusal := o.named(instance, resources, whole); refusal != nil {
+		return nil, refusal
+	}
 	for _, r := range resources {
 		def, found := o.resource(r.ID)
-		switch {
-		case !found && whole:
+		if !found {
 			continue
-		case !found:
-			return nil, notFound
-		case !def.Operations.Has(lwm2m.OpWrite):
-			return nil, refuse(messages.MethodNotAllowed, "resource "+instance.Child(r.ID).String()+" cannot be written")
 		}
 		if refusal := fits(def, r); refusal != nil {
 			return nil, refusal
@@ -77,6 +75,21 @@ func (o *served) written(instance lwm2m.Path, resources []lwm2m.Resource, whole 
 		known = append(known, r)
 	}
 	return known, nil
+}
+
+// named refuses resources that servers cannot write, whatever their values are.
+func (o *served) named(instance lwm2m.Path, resources []lwm2m.Resource, whole bool) *answer {
+	for _, r := range resources {
+		def, found := o.resource(r.ID)
+		switch {
+		case !found && whole:
+		case !found:
+			return notFound
+		case !def.Operations.Has(lwm2m.OpWrite):
+			return refuse(messages.MethodNotAllowed, "resource "+instance.Child(r.ID).String()+" cannot be written")
+		}
+	}
+	return nil
 }
 
 // fits refuses values that are outside of the definition.

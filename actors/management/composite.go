@@ -125,7 +125,10 @@ func accepted(sources []source) []source { return slices.DeleteFunc(sources, sou
 func (s session) writeComposite(in *messages.Inbound) answer {
 	p, refused := answers.DecodeWriteComposite(*in, s.config.Registry, lwm2m.Limits{})
 	if !refused.IsZero() {
-		return answer{Answer: refused}
+		return *undecoded(refused, func() *answer { return s.misnamedComposite(in) })
+	}
+	if refusal := s.judgeComposite(in, p); refusal != nil {
+		return *refusal
 	}
 	t := &transaction{session: s, success: answer{Answer: answers.Done(messages.Changed)}}
 	for _, instance := range instancesOf(p) {
@@ -148,26 +151,44 @@ func instancesOf(p lwm2m.Payload) (all []lwm2m.Path) {
 	return slices.Compact(all)
 }
 
-// add adds what a Write-Composite says of one instance, if that can be written.
-func (t *transaction) add(in *messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
-	r := &task{in: *in, path: instance, op: opUpdate, object: t.object(instance.Object())}
-	if refusal := t.judge(r); refusal != nil {
-		return refusal
+// judgeComposite refuses a Write-Composite for what it names, before what its values are.
+func (s session) judgeComposite(in *messages.Inbound, p lwm2m.Payload) *answer {
+	for _, instance := range instancesOf(p) {
+		r := &task{in: *in, path: instance, op: opUpdate, object: s.object(instance.Object())}
+		if refusal := s.judge(r); refusal != nil {
+			return refusal
+		}
+		part := p.Filter(instance.Contains)
+		if refusal := r.object.named(instance, resourcesOf(part, instance), false); refusal != nil {
+			return refusal
+		}
+		if refusal := r.object.removable(part.Deleted); refusal != nil {
+			return refusal
+		}
 	}
+	return nil
+}
+
+// resourcesOf lists what a payload has of an instance.
+func resourcesOf(p lwm2m.Payload, instance lwm2m.Path) []lwm2m.Resource {
+	i, _ := lwm2m.Payload{Nodes: p.Nodes, Multiples: p.Multiples}.Tree().Instance(instance.Object(), instance.Instance())
+	return i.Resources
+}
+
+// add adds what a Write-Composite says of one instance, which it may name, if the values
+// can be written.
+func (t *transaction) add(in *messages.Inbound, instance lwm2m.Path, p lwm2m.Payload) *answer {
+	o := t.object(instance.Object())
 	part := p.Filter(instance.Contains)
-	i, _ := lwm2m.Payload{Nodes: part.Nodes, Multiples: part.Multiples}.Tree().Instance(instance.Object(), instance.Instance())
-	resources, refusal := r.object.written(instance, i.Resources, false)
+	resources, refusal := o.written(instance, resourcesOf(part, instance), false)
 	if refusal != nil {
 		return refusal
 	}
-	if refusal := r.object.removable(part.Deleted); refusal != nil {
-		return refusal
-	}
-	if r.object.app == nil {
+	if o.app == nil {
 		return t.addModel(in, instance, part)
 	}
 	change := object.Change{Instance: instance.Instance(), Resources: resources, Merge: multiples(resources), Remove: part.Deleted}
-	t.parts = append(t.parts, prepared{object: r.object, path: instance, do: write{change}})
+	t.parts = append(t.parts, prepared{object: o, path: instance, do: write{change}})
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (s session) freeInstance(o *served) (free uint16, found bool) {
 func (s session) created(r *task, free uint16) (lwm2m.Instance, *answer) {
 	c, refused := answers.DecodeCreate(r.in, r.path.Object(), s.config.Registry, lwm2m.Limits{})
 	if !refused.IsZero() {
-		return lwm2m.Instance{}, &answer{Answer: refused}
+		return lwm2m.Instance{}, undecoded(refused, func() *answer { return r.misnamedNew(free) })
 	}
 	i := lwm2m.Instance{ID: free}
 	if c.HasID {

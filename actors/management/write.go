@@ -34,7 +34,7 @@ var (
 func (s session) write(r *task) answer {
 	payload, refusal := answers.Decode(r.in, r.path, s.config.Registry, lwm2m.Limits{})
 	if !refusal.IsZero() {
-		return answer{Answer: refusal}
+		return *undecoded(refusal, func() *answer { return r.misnamed() })
 	}
 	if r.object.app != nil {
 		return s.writeApp(r, payload)

@@ -160,6 +160,9 @@ func refusedFor(err error) *refusal {
 	if errors.As(err, &limit) {
 		return &refusal{messages.RequestEntityTooLarge, err.Error()}
 	}
+	if is, ok := errors.AsType[*accounts.RefusedError](err); ok && is.Reason == accounts.RefusedReadOnly {
+		return &refusal{messages.MethodNotAllowed, err.Error()}
+	}
 	return &refusal{messages.BadRequest, err.Error()}
 }
 

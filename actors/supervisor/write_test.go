@@ -193,9 +193,9 @@ func TestWriteThatIsRefused(t *testing.T) {
 	}{
 		{"/1/0/1", lwm2m.Integer(-1), messages.BadRequest},
 		{"/1/0/1", lwm2m.String("x"), messages.BadRequest},
-		{"/1/0/0", lwm2m.Integer(2), messages.BadRequest},
+		{"/1/0/0", lwm2m.Integer(2), messages.MethodNotAllowed},
 		{"/1/0/7", lwm2m.String("UQS"), messages.BadRequest},
-		{"/1/0/11", lwm2m.Unsigned(1), messages.BadRequest},
+		{"/1/0/11", lwm2m.Unsigned(1), messages.MethodNotAllowed},
 		{"/1/7/1", lwm2m.Integer(60), messages.Unauthorized},
 	} {
 		if got := d.put(server(1), c.path, c.v); got.Code != c.want || got.Detail == "" {

@@ -25,6 +25,11 @@ const (
 // The error is a [*lwm2m.RangeError], a [*RefusedError], [Faults] of the instance
 // or a [*LimitError].
 func (t *Transaction) Update(path lwm2m.Path, p lwm2m.Payload, replace bool) error {
+	for _, r := range written(path, p) { // before what the values are
+		if err := t.changeable(path, r); err != nil {
+			return err
+		}
+	}
 	p, err := t.known(path, p)
 	if err != nil {
 		return err
@@ -57,6 +62,16 @@ func written(path lwm2m.Path, p lwm2m.Payload) []lwm2m.Resource {
 	return i.Resources
 }
 
+// changeable refuses a resource that servers cannot write, unless it stays as it is.
+func (t *Transaction) changeable(path lwm2m.Path, r lwm2m.Resource) error {
+	resource := path.Prefix(2).Child(r.ID)
+	def, found := t.terms.Registry.Resource(resource)
+	if was, _ := t.work.Resource(resource); !found || def.Operations.Has(lwm2m.OpWrite) || same(was, r) {
+		return nil
+	}
+	return &RefusedError{Path: resource, Reason: RefusedReadOnly}
+}
+
 // set puts one resource into an instance.
 func (t *Transaction) set(tree *lwm2m.Tree, path lwm2m.Path, r lwm2m.Resource, replace bool) error {
 	resource := path.Prefix(2).Child(r.ID)
@@ -65,10 +80,8 @@ func (t *Transaction) set(tree *lwm2m.Tree, path lwm2m.Path, r lwm2m.Resource, r
 	switch {
 	case r.Multiple != def.Multiple:
 		return &RefusedError{Path: resource, Reason: RefusedForm}
-	case !def.Operations.Has(lwm2m.OpWrite) && same(was, r):
+	case !def.Operations.Has(lwm2m.OpWrite): // as it was
 		return nil
-	case !def.Operations.Has(lwm2m.OpWrite):
-		return &RefusedError{Path: resource, Reason: RefusedReadOnly}
 	case r.ID == objects.ServerLifetime && !same(was, r) && r.Value.Int() > maxLifetime:
 		return &lwm2m.RangeError{Resource: def.ID, Name: def.Name, Kind: def.Kind, Got: r.Value.Kind(), Range: lwm2m.Range{Max: maxLifetime}}
 	case !same(was, r) && !transportable(r):
