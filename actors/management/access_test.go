@@ -205,7 +205,8 @@ func TestCreateMakesAnOwner(t *testing.T) {
 	if armed := slices.Contains(effects, core.Effect(core.SetTimer{Timer: timerWrite(4), After: 65 * time.Second})); !armed {
 		t.Errorf("no time to answer in: %v", effects)
 	}
-	if reply, _ := answered(m.Step(now, withBody(at(create, 18, 1), tlvF, "\x03\x01\xc1\x00x"))); reply.Code != messages.ServiceUnavailable && reply.Code != messages.BadRequest {
+	waits := m.Step(now, withBody(at(create, 18, 1), tlvF, "\x03\x01\xc1\x00x"))
+	if reply, _ := answered(m.Step(now, core.Expired{Timer: jobTimer(waits)})); reply.Code != messages.ServiceUnavailable || reply.ID != 18 {
 		t.Errorf("the same instance again: %v", reply.Code)
 	}
 	later := now.Add(20 * time.Second)
@@ -314,7 +315,7 @@ func TestSupervisorThatDoesNotAnswer(t *testing.T) {
 	carried(m, m.Step(now, withBody(request(messages.POST, "/4000"), tlvF, "\xc1\x00x")))
 	effects := m.Step(now.Add(65*time.Second), core.Expired{Timer: timerWrite(4)})
 	reply, _ := answered(effects)
-	if reply.Code != messages.InternalServerError || string(reply.Payload) != string(noOutcome.Payload) || len(m.jobs)+len(m.changing)+len(m.overdue) > 0 {
+	if reply.Code != messages.InternalServerError || string(reply.Payload) != string(noOutcome.Payload) || len(m.jobs)+len(m.changing)+len(m.calls) > 0 {
 		t.Errorf("%v %s, jobs %v", reply.Code, reply.Payload, m.jobs)
 	}
 	if logged(effects) != "" {

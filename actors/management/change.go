@@ -17,17 +17,6 @@ func (m *Machine) version10(epoch messages.Epoch) bool {
 	return m.versions.of(epoch) == requests.Version10
 }
 
-// locked refuses to change an instance that another request changes already: what that
-// one has prepared must still hold when it is carried out.
-func (s session) locked(instances ...lwm2m.Path) *answer {
-	for _, path := range instances {
-		if _, is := s.changing[path]; is {
-			return busy("another request changes the instance", time.Second)
-		}
-	}
-	return nil
-}
-
 // writeApp has an application's object written to: prepared, then carried out.
 func (s session) writeApp(r *task, p lwm2m.Payload) answer {
 	change, refusal := s.changeOf(r, p)
@@ -143,7 +132,8 @@ type prepared struct {
 	path     lwm2m.Path // of the instance
 	do       any        // write or create
 	carryOut object.Commit
-	back     *object.Change // takes the part back, once it has been carried out; nil for not known
+	before   lwm2m.Instance // the instance as it was
+	known    bool           // before is known
 }
 
 // transaction is a change of one or several instances: every part is prepared, and
@@ -159,6 +149,7 @@ type transaction struct {
 	after       []core.Effect // behind the answer
 	owner       lwm2m.Path    // what the server is about to own; the root for nothing
 	fails       []core.Effect // behind the answer of a change that fails when it is carried out
+	told        bool          // the server has its answer, though not everything has been taken back
 }
 
 // change answers a request with what becomes of a change of one instance.
@@ -166,20 +157,21 @@ func (s session) change(in *messages.Inbound, part prepared, code messages.CoAPC
 	return s.start(in, &transaction{session: s, parts: []prepared{part}, success: answer{Answer: answers.Done(code)}})
 }
 
-// start begins a transaction.
+// start begins a transaction, once it is its turn.
 func (s session) start(in *messages.Inbound, t *transaction) answer {
 	var wanted []*served
-	var instances []lwm2m.Path
+	w := wish{supplies: t.model != nil || t.owner.Len() > 0}
 	for _, part := range t.parts {
-		wanted, instances = append(wanted, part.object), append(instances, part.path)
+		wanted, w.changes = append(wanted, part.object), append(w.changes, part.path)
 	}
-	if refusal := s.locked(instances...); refusal != nil {
-		return *refusal
+	if waits := s.turn(in, w); waits != nil {
+		return *waits
 	}
 	if refusal := s.admit(s.peer, wanted...); refusal != nil {
 		return *refusal
 	}
-	j, timer := s.begin(in, instances...)
+	j, timer := s.begin(in, w.changes...)
+	j.supplies = w.supplies
 	return answer{later: append([]core.Effect{timer}, t.prepare(j)...)}
 }
 
@@ -212,10 +204,10 @@ func (t *transaction) possible(j *job, now time.Time, in Returned) []core.Effect
 // store has the supervisor carry out its part, which it may refuse: it comes before those
 // of objects, which have said that they can. The time that these have stands still.
 func (t *transaction) store(j *job) []core.Effect {
-	if _, underWay := t.writes[j.epoch]; underWay {
-		return t.finish(j, *oneWrite)
-	}
 	t.modelBefore = t.modelNow(t.model.Path)
+	if len(t.parts) > 0 {
+		t.screenOff(j, t.model.Path)
+	}
 	w := *t.model
 	w.Deadline = t.now.Add(writeStart)
 	stored := func(now time.Time, in messages.ModelWritten) []core.Effect { return t.stored(j, now, in) }
@@ -227,8 +219,7 @@ func (t *transaction) stored(j *job, now time.Time, in messages.ModelWritten) []
 	if !in.Code.IsSuccess() {
 		return t.finish(j, *refuse(in.Code, in.Detail))
 	}
-	j.deadline = now.Add(t.config.Deadline)
-	return append([]core.Effect{core.SetTimer{Timer: timerJob(j.id), After: t.config.Deadline}}, t.carryOut(j)...)
+	return append([]core.Effect{t.extend(j, now)}, t.carryOut(j)...)
 }
 
 // carryOut has the next part carried out. An object that returns no Commit has nothing
@@ -241,8 +232,12 @@ func (t *transaction) carryOut(j *job) []core.Effect {
 		return append(t.finish(j, t.success), t.after...)
 	}
 	part := &t.parts[t.next]
-	part.back = t.reverse(*part)
-	return []core.Effect{t.call(j, part.object, part.path, commit{part.carryOut}, t.carriedOut)}
+	part.before, _, part.known = t.snapshot(part.object, part.path.Instance())
+	if len(t.parts) > 1 || t.model != nil {
+		t.screenOff(j, part.path)
+	}
+	j.beyond = t.hung
+	return []core.Effect{t.callOrLate(j, part.object, part.path, commit{part.carryOut}, t.carriedOut, t.carriedOutLate(j, *part))}
 }
 
 func (t *transaction) carriedOut(j *job, now time.Time, in Returned) []core.Effect {

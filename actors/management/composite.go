@@ -208,9 +208,6 @@ func (o *served) removable(paths []lwm2m.Path) *answer {
 
 // addModel adds what concerns an object that the supervisor keeps, and carries out.
 func (t *transaction) addModel(in *messages.Inbound, instance lwm2m.Path, part lwm2m.Payload) *answer {
-	if _, underWay := t.writes[in.Epoch]; underWay {
-		return oneWrite
-	}
 	if t.model != nil {
 		return refuse(messages.MethodNotAllowed, "one instance of objects 1 and 2 is written at a time")
 	}

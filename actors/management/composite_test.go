@@ -194,7 +194,8 @@ func TestWriteCompositeWithoutAnOutcome(t *testing.T) {
 	s := newShelf(4000, 0)
 	m := withObjects(s)
 	carried(m, m.Step(now, ipatch(withAccount)))
-	if reply, _ := answered(m.Step(now, lifetime("90"))); reply.Code != messages.ServiceUnavailable {
+	waits := m.Step(now, at(lifetime("90"), 18, 1))
+	if reply, _ := answered(m.Step(now, core.Expired{Timer: jobTimer(waits)})); reply.Code != messages.ServiceUnavailable || reply.ID != 18 {
 		t.Errorf("another Write meanwhile: %v", reply.Code)
 	}
 	reply, _ := answered(m.Step(now.Add(writeBound), core.Expired{Timer: timerWrite(4)}))

@@ -86,14 +86,17 @@ func (s session) delete(r *task) answer {
 		change := object.Change{Instance: instance.Instance(), Remove: []lwm2m.Path{r.path}}
 		return s.change(&r.in, prepared{object: r.object, path: instance, do: write{change}}, messages.Deleted)
 	}
-	if refusal := s.locked(instance); refusal != nil {
-		return *refusal
+	governed := s.access.InUse()
+	if waits := s.turn(&r.in, wish{changes: []lwm2m.Path{instance}, supplies: governed}); waits != nil {
+		return *waits
 	}
 	if refusal := s.admit(s.peer, r.object); refusal != nil {
 		return *refusal
 	}
 	j, timer := s.begin(&r.in, instance)
-	return answer{later: []core.Effect{timer, s.call(j, r.object, instance, remove{instance.Instance()}, s.removed)}}
+	j.supplies = governed
+	call := s.callOrLate(j, r.object, instance, remove{instance.Instance()}, s.removed, s.removedLate(*j, instance))
+	return answer{later: []core.Effect{timer, call}}
 }
 
 // removed has what is said about a deleted instance go, too.
@@ -106,6 +109,22 @@ func (m *Machine) removed(j *job, now time.Time, in Returned) []core.Effect {
 		return m.disown(j, now)
 	}
 	return m.gone(j)
+}
+
+// removedLate takes the outcome of a Delete of which the server has been told that it has
+// failed. An instance that is gone is gone, and what is said about it goes, too.
+func (m *Machine) removedLate(j job, instance lwm2m.Path) func(time.Time, Returned) []core.Effect {
+	return func(now time.Time, in Returned) (effects []core.Effect) {
+		m.noticed(instance)
+		if in.Err != nil {
+			return nil
+		}
+		if m.access.Governs(instance.Object(), instance.Instance()) {
+			effects = append(effects, tell(ownerChange(&j, now, instance, true)))
+		}
+		effects = append(effects, tell(messages.InstancesChanged{}))
+		return append(effects, m.forgetAttributes(instance)...)
+	}
 }
 
 // gone answers a Delete, behind which the registration is told.

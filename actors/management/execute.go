@@ -50,7 +50,7 @@ func (s session) execute(r *task) answer {
 		return *refusal
 	}
 	j, timer := s.begin(&r.in)
-	call := s.call(j, r.object, r.path, execute{target: r.path, args: args}, s.done(messages.Changed))
+	call := s.callOrLate(j, r.object, r.path, execute{target: r.path, args: args}, s.done(messages.Changed), s.noticedLate(r.path.Prefix(2)))
 	return answer{later: []core.Effect{timer, call}}
 }
 

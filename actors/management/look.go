@@ -48,11 +48,7 @@ func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
 		m.schedule(ob)
 		return nil
 	}
-	faults := m.faults
-	m.faults = nil
-	effects := m.look(now, ob)
-	m.faults = append(faults, m.faults...)
-	return effects
+	return m.apart(func() []core.Effect { return m.look(now, ob) })
 }
 
 // look reads the values of an observation: at once where they are in memory.

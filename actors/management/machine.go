@@ -78,10 +78,12 @@ type Machine struct {
 	versions versions                        // of the sessions that are up
 	writes   map[messages.Epoch]pendingWrite // of each link, to the supervisor
 
-	lastJob  uint64
+	lastID   uint64                // of jobs, calls and requests that wait
 	jobs     map[uint64]*job       // by ID
-	overdue  map[uint64]late       // handlers of jobs that have been answered without them
-	changing map[lwm2m.Path]uint64 // the job that changes an instance
+	calls    map[uint64]*underWay  // by ID, those that are overdue too
+	changing map[lwm2m.Path]uint64 // the job, or the overdue call, that changes an instance
+	parked   []*parked             // in the order in which they came
+	screens  map[lwm2m.Path]screen // of instances that are changed along with others
 	faults   []Fault               // of the application's objects, in this step
 
 	observed     *reporting.Set
@@ -108,7 +110,8 @@ func New(config Config) *Machine {
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	m.now = now
-	effects := append(m.step(now, in), m.attend(now)...)
+	effects := append(m.step(now, in), m.takeTurns(now)...)
+	effects = append(effects, m.attend(now)...)
 	effects = append(effects, m.reportTallies()...)
 	if len(m.faults) > 0 {
 		effects = append(effects, m.reports()...)
@@ -128,7 +131,7 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 	case messages.SessionLost:
 		return m.sessionLost(in)
 	case messages.Inbound:
-		return m.serve(now, in)
+		return session{Machine: m, peer: in.Peer, now: now}.serve(in)
 	case messages.ModelWritten:
 		return m.written(now, in)
 	case Returned:
@@ -136,7 +139,7 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 	case Changed:
 		return m.changed(in)
 	case messages.CollectSend:
-		return m.collect(now, in)
+		return session{Machine: m, peer: in.Peer, now: now}.collect(in)
 	case core.Expired:
 		return m.expired(now, in.Timer)
 	}
@@ -158,18 +161,20 @@ func (m *Machine) observing(now time.Time, in any) []core.Effect {
 	return nil
 }
 
-func (m *Machine) serve(now time.Time, in messages.Inbound) []core.Effect {
+// serve answers a request, or has it go on.
+func (s session) serve(in messages.Inbound) []core.Effect {
 	if in.Observe != nil {
 		in.Token = slices.Clone(in.Token)
 	}
-	over := m.unobserve(&in)
-	a := session{Machine: m, peer: in.Peer, now: now, since: m.changes}.answer(&in)
+	over := s.unobserve(&in)
+	s.since = s.changes
+	a := s.answer(&in)
 	if a.later != nil {
 		return append(a.later, over...)
 	}
-	a = m.sound(a)
-	effects := append(m.reply(in.Epoch, in.ID, a), over...)
-	return append(effects, m.unobserved(in.Peer, in.Epoch, begun(&in), a)...)
+	a = s.sound(a)
+	effects := append(s.reply(in.Epoch, in.ID, a), over...)
+	return append(effects, s.unobserved(in.Peer, in.Epoch, begun(&in), a)...)
 }
 
 // sound is an answer, or that the object has failed: what it has answered in the step in
@@ -219,7 +224,7 @@ func (m *Machine) changed(in Changed) []core.Effect {
 func (m *Machine) expired(now time.Time, timer core.Timer) []core.Effect {
 	switch timer.Name {
 	case nameJob:
-		return m.jobExpired(timer.Key)
+		return append(m.jobExpired(now, timer.Key), m.parkedExpired(timer.Key)...)
 	case nameWrite:
 		return m.writeExpired(now, messages.Epoch(timer.Key))
 	case nameRecords:

@@ -72,10 +72,13 @@ func (m *Machine) hasInstance(o *served, inst uint16) bool {
 }
 
 // snapshot returns what an application's object has in memory of an instance. ok is
-// false where it has nothing to say.
+// false where it has nothing to say. A change that is not over is not seen.
 func (m *Machine) snapshot(o *served, inst uint16) (i lwm2m.Instance, whole, ok bool) {
 	if o.snapshotter == nil {
 		return i, false, false
+	}
+	if hidden, is := m.screens[lwm2m.PathOf(o.id, inst)]; is && hidden.known {
+		return hidden.before, hidden.whole, true
 	}
 	defer m.guard(lwm2m.PathOf(o.id, inst))
 	return o.snapshotter.Snapshot(inst)

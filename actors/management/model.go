@@ -81,6 +81,9 @@ func (s session) readable(o *served) []uint16 {
 // own is what one of the client's own objects has at and below a path of two to four
 // segments, as of now.
 func (s session) own(o *served, path lwm2m.Path) (p lwm2m.Payload, found bool) {
+	if hidden, is := s.screens[path.Prefix(2)]; is {
+		return lwm2m.PayloadOf(path, hidden.before)
+	}
 	p, found = s.tree(o).Payload(path)
 	for i := range p.Nodes {
 		if p.Nodes[i].Path == currentTime {

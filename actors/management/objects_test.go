@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -406,6 +405,16 @@ func callIn(effects []core.Effect) (c Call, found bool) {
 	return c, false
 }
 
+// jobTimer is the timer that ends the time of the handlers that effects call.
+func jobTimer(effects []core.Effect) (timer core.Timer) {
+	for _, e := range effects {
+		if set, is := e.(core.SetTimer); is && set.Timer.Name == nameJob {
+			timer = set.Timer
+		}
+	}
+	return timer
+}
+
 // A handler that does not return in time is answered for, once, and what comes late
 // changes nothing. It counts against its object until it returns.
 func TestHandlersThatAreLate(t *testing.T) {
@@ -414,11 +423,12 @@ func TestHandlersThatAreLate(t *testing.T) {
 	for id := range uint64(overduePerObject) {
 		effects := m.Step(now, at(slowRead, id, 1))
 		call, _ := callIn(effects)
-		if effects[0] != (core.SetTimer{Timer: timerJob(call.ID), After: DefaultDeadline}) || !call.Deadline.Equal(now.Add(DefaultDeadline)) {
+		timer := jobTimer(effects)
+		if effects[0] != (core.SetTimer{Timer: timer, After: DefaultDeadline}) || !call.Deadline.Equal(now.Add(DefaultDeadline)) {
 			t.Fatalf("%v", effects)
 		}
 		calls = append(calls, call)
-		reply, _ := answered(m.Step(now.Add(DefaultDeadline), core.Expired{Timer: timerJob(call.ID)}))
+		reply, _ := answered(m.Step(now.Add(DefaultDeadline), core.Expired{Timer: timer}))
 		if reply.Code != messages.InternalServerError || reply.ID != id {
 			t.Errorf("late: %+v", reply)
 		}
@@ -465,37 +475,15 @@ func TestRequestsUnderWayAreBounded(t *testing.T) {
 	}
 }
 
-// Two requests do not change an instance at the same time, and none gets the ID that
-// another is about to get.
-func TestChangesOfOneInstance(t *testing.T) {
-	m := withObjects(newShelf(shelfID, 0))
-	put := withBody(request(messages.PUT, "/4000/0/0"), text, "x")
-	call, _ := callIn(m.Step(now, at(put, 1, 1)))
-	for _, in := range []messages.Inbound{put, request(messages.DELETE, "/4000/0")} {
-		if reply, _ := answered(m.Step(now, at(in, 2, 2))); reply.Code != messages.ServiceUnavailable || *reply.MaxAge != 1 {
-			t.Errorf("%v meanwhile: %+v", in.Code, reply)
-		}
-	}
-	create := withBody(request(messages.POST, "/4000"), tlvF, "\xc1\x00x")
-	first, _ := callIn(m.Step(now, at(create, 3, 1)))
-	second, _ := callIn(m.Step(now, at(create, 4, 2)))
-	if first.Path != lwm2m.PathOf(shelfID, 1) || second.Path != lwm2m.PathOf(shelfID, 2) {
-		t.Errorf("created at %v and %v", first.Path, second.Path)
-	}
-	m.Step(now.Add(time.Second), Returned{ID: call.ID, Err: errors.New("no")})
-	if _, found := callIn(m.Step(now, at(put, 5, 2))); !found {
-		t.Error("the instance stays closed")
-	}
-}
-
 // What a Write has prepared is not carried out after the deadline, and the instance stays
 // closed while nobody knows what becomes of it.
 func TestLateWrite(t *testing.T) {
 	s := newShelf(shelfID, 0)
 	m := withObjects(s)
 	put := withBody(request(messages.PUT, "/4000/0/0"), text, "x")
-	call, _ := callIn(m.Step(now, put))
-	m.Step(now, core.Expired{Timer: timerJob(call.ID)})
+	effects := m.Step(now, put)
+	call, _ := callIn(effects)
+	m.Step(now, core.Expired{Timer: jobTimer(effects)})
 	if reply, _ := answered(m.Step(now, at(put, 2, 1))); reply.Code != messages.ServiceUnavailable {
 		t.Errorf("meanwhile: %+v", reply)
 	}

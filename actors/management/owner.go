@@ -15,9 +15,6 @@ import (
 // own makes the server the owner of what it is about to create, which the object has said
 // that it can.
 func (t *transaction) own(j *job) []core.Effect {
-	if _, underWay := t.writes[j.epoch]; underWay {
-		return t.finish(j, *oneWrite)
-	}
 	return t.changeOwner(j, t.now, t.owner, false, func(now time.Time, in messages.ModelWritten) []core.Effect {
 		if in.Code.IsSuccess() {
 			t.fails = []core.Effect{tell(ownerChange(j, now, t.owner, true))}
@@ -29,9 +26,6 @@ func (t *transaction) own(j *job) []core.Effect {
 // disown has what is said about a deleted instance go. The server is answered when it
 // has, or when it cannot: the instance is gone.
 func (m *Machine) disown(j *job, now time.Time) []core.Effect {
-	if _, underWay := m.writes[j.epoch]; underWay {
-		return m.gone(j)
-	}
 	return m.changeOwner(j, now, j.path, true, func(_ time.Time, in messages.ModelWritten) []core.Effect {
 		j.behind = append(j.behind, tell(messages.WriteAnswered{Epoch: in.Epoch, ID: in.ID}))
 		return m.gone(j)

@@ -95,12 +95,13 @@ func (s session) sources(target lwm2m.Path) (all []source) {
 	return all
 }
 
-// reading asks objects for the sources that are not in memory, one object at a time, and
+// reading asks objects for the sources that are not in memory, all of them at once, and
 // hands them to then, in order.
 type reading struct {
 	session
 	sources []source
 	then    func(reading) answer
+	refused *answer // by the first object that has failed as a whole; nil for none
 }
 
 // read answers a request with what then makes of the sources: at once where all of them
@@ -110,12 +111,17 @@ func (s session) read(in *messages.Inbound, sources []source, then func(reading)
 	if len(wanted) == 0 {
 		return then(reading{session: s, sources: sources})
 	}
+	if closed := s.screened(sources); len(closed) > 0 && s.late == nil {
+		if waits := s.turn(in, wish{reads: closed}); waits != nil {
+			return *waits
+		}
+	}
 	r := &reading{session: s, sources: sources, then: then}
 	if refusal := s.admit(s.peer, wanted...); refusal != nil {
 		return *refusal
 	}
 	j, timer := s.begin(in)
-	return answer{later: append([]core.Effect{timer}, r.next(j)...)}
+	return answer{later: append([]core.Effect{timer}, r.ask(j, wanted)...)}
 }
 
 // missing lists the objects that have to be asked for some sources.
@@ -128,36 +134,46 @@ func missing(sources []source) (wanted []*served) {
 	return wanted
 }
 
-// next asks the next object, or ends the job when there is none.
-func (r *reading) next(j *job) []core.Effect {
-	first := slices.IndexFunc(r.sources, func(src source) bool { return src.ask })
-	if first < 0 {
-		return r.finish(j, r.then(*r))
-	}
-	o := r.sources[first].object
-	var targets []lwm2m.Path
-	for _, src := range r.sources {
-		if src.ask && src.object == o {
-			targets = append(targets, src.target)
+// ask asks each of the objects for what is wanted of it.
+func (r *reading) ask(j *job, wanted []*served) (effects []core.Effect) {
+	for _, o := range wanted {
+		var targets []lwm2m.Path
+		for _, src := range r.sources {
+			if src.ask && src.object == o {
+				targets = append(targets, src.target)
+			}
 		}
+		effects = append(effects, r.call(j, o, targets[0], reads{targets}, r.returned))
 	}
-	return []core.Effect{r.call(j, o, targets[0], reads{targets}, r.returned)}
+	return effects
 }
 
-// returned takes what one object has said.
+// returned takes what one object has said; the last of them ends the job.
 func (r *reading) returned(j *job, now time.Time, in Returned) []core.Effect {
-	if in.Err != nil {
-		return r.finish(j, r.refusal(j.path, in.Err))
-	}
 	r.now = now
-	o, n := in.of, 0
+	if in.Err == nil {
+		r.takeAll(in)
+	} else if refusal := r.refusal(in.path, in.Err); r.refused == nil {
+		r.refused = &refusal
+	}
+	switch {
+	case len(j.calls) > 0:
+		return nil
+	case r.refused != nil:
+		return r.finish(j, *r.refused)
+	}
+	return r.finish(j, r.then(*r))
+}
+
+// takeAll takes what one object has read into the sources that are its.
+func (r *reading) takeAll(in Returned) {
+	n := 0
 	for i := range r.sources {
-		if src := &r.sources[i]; src.ask && src.object == o {
+		if src := &r.sources[i]; src.ask && src.object == in.of {
 			r.take(src, in.Reads[n])
 			n++
 		}
 	}
-	return r.next(j)
 }
 
 // gone reports whether a source has vanished since its object said that it was there.

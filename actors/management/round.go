@@ -12,7 +12,7 @@ import (
 
 // Values that are not in memory are read in rounds: what is due at one instant for one
 // server, of one object, is read by one handler, and one round of them is under way at a
-// time. So a thousand observed points of a fieldbus take one goroutine, and requests of
+// time. So a thousand observed points of a fieldbus take a few goroutines, and requests of
 // the server are not held up.
 
 // roundOf names the rounds of a server that read one object, or what one observation has
@@ -54,7 +54,7 @@ func (m *Machine) readLater(ob *reporting.Observation, sources []source) {
 // readRounds begins the rounds that have something to read.
 func (m *Machine) readRounds(now time.Time) (effects []core.Effect) {
 	for _, name := range m.roundNames() {
-		if r := m.rounds[name]; !r.underWay {
+		if r := m.rounds[name]; !r.underWay && !m.screensOff(r.waiting) {
 			effects = append(effects, m.readRound(now, name, r)...)
 		}
 	}
@@ -97,12 +97,18 @@ func (m *Machine) readRound(now time.Time, name roundOf, r *rounds) []core.Effec
 		}
 		return m.seenAll(read, shares)
 	}
-	return append([]core.Effect{timer}, read.next(j)...)
+	return append([]core.Effect{timer}, read.ask(j, missing(read.sources))...)
+}
+
+// screensOff reports whether something of a round is being changed, and is not to be seen
+// until that is over.
+func (m *Machine) screensOff(shares []share) bool {
+	return slices.ContainsFunc(shares, func(s share) bool { return len(m.screened(s.sources)) > 0 })
 }
 
 // stuck reports whether too many handlers of one of the objects have not returned.
 func (m *Machine) stuck(objects []*served) bool {
-	return slices.ContainsFunc(objects, func(o *served) bool { return m.overdueOf(o) >= overduePerObject })
+	return slices.ContainsFunc(objects, func(o *served) bool { return m.overdue(o) >= overduePerObject })
 }
 
 // seenAll hands to each observation what the round has read for it.

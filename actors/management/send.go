@@ -1,8 +1,6 @@
 package management
 
 import (
-	"time"
-
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/codec"
@@ -32,10 +30,17 @@ func (s session) gather(sources []source, then func(reading, *answer) []core.Eff
 // collect reads what is to be sent to a server: the present values of paths, and samples
 // that the application has kept. What is not there, or may not be read by that server, is
 // left out.
-func (m *Machine) collect(now time.Time, in messages.CollectSend) []core.Effect {
-	s := session{Machine: m, peer: in.Peer, now: now}
-	samples := s.permitted(in.Samples)
-	return s.gather(s.composite(in.Paths), func(r reading, refusal *answer) []core.Effect {
+func (s session) collect(in messages.CollectSend) []core.Effect {
+	samples, sources := s.permitted(in.Samples), s.composite(in.Paths)
+	if w := (wish{reads: s.screened(sources)}); !s.free(in.Epoch, w, nil) {
+		refuse := func(a answer) []core.Effect { return []core.Effect{tell(uncollected(in.ID, &a))} }
+		a := s.park(&parked{epoch: in.Epoch, wish: w, goOn: func(s session) []core.Effect { return s.collect(in) }, refuse: refuse})
+		if a.later != nil {
+			return a.later
+		}
+		return refuse(*a)
+	}
+	return s.gather(sources, func(r reading, refusal *answer) []core.Effect {
 		if refusal != nil {
 			return []core.Effect{tell(uncollected(in.ID, refusal))}
 		}

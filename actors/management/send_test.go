@@ -70,8 +70,8 @@ func TestCollectSendFails(t *testing.T) {
 	if out := collected(t, m, m.Step(now, collect(paths("/4000")...))); out.Refusal != messages.SendUnreadable {
 		t.Errorf("failure: %+v", out)
 	}
-	call, _ := callIn(m.Step(now, collect(paths("/4000")...)))
-	if out := collected(t, m, m.Step(now, core.Expired{Timer: timerJob(call.ID)})); out.Refusal != messages.SendUnreadable {
+	timer := jobTimer(m.Step(now, collect(paths("/4000")...)))
+	if out := collected(t, m, m.Step(now, core.Expired{Timer: timer})); out.Refusal != messages.SendUnreadable {
 		t.Errorf("too slow: %+v", out)
 	}
 	for id := range uint64(jobsPerServer) {

@@ -23,6 +23,10 @@ type session struct {
 	// late takes what becomes of what is done for nobody's request; nil where it is the
 	// answer to one.
 	late func(answer) []core.Effect
+	// until is the deadline of a request that has waited for its turn, and place how many
+	// wait that came before it; zero for another.
+	until time.Time
+	place int
 }
 
 // answer is what becomes of a request.

@@ -55,7 +55,8 @@ type Returned struct {
 	Commit object.Commit // of a write or create
 	Err    error         // what the method said; a *Fault where it panicked
 
-	of *served // whose Call it was
+	of   *served    // whose Call it was
+	path lwm2m.Path // what it was about
 }
 
 // Read is the outcome of one target of reads.
@@ -64,8 +65,8 @@ type Read struct {
 	Err       error
 }
 
-// job is a request, or a read of this actor's own, that handlers of the application
-// work on. One of them is under way at a time.
+// job is a request, or something that this actor does of its own, that handlers of the
+// application work on: one of them at a time, or several that read.
 type job struct {
 	id       uint64
 	peer     messages.Peer
@@ -73,18 +74,16 @@ type job struct {
 	request  uint64
 	observes *string // the token of a request to observe; nil for another
 	deadline time.Time
-	calls    *served      // the object whose handler is under way; nil for none
-	path     lwm2m.Path   // what that is about
-	changes  []lwm2m.Path // instances that it changes
-	then     func(*job, time.Time, Returned) []core.Effect
-	late     func(answer) []core.Effect // takes what becomes of a job that has no request
-	behind   []core.Effect              // the answer
-}
-
-// late is a handler that has not returned in time, and what it keeps from being used.
-type late struct {
-	object  *served
-	changes []lwm2m.Path
+	calls    []uint64     // that have not returned, in the order in which they were made
+	path     lwm2m.Path   // what the last of them is about
+	changes  []lwm2m.Path // instances that it changes, which are closed to others
+	supplies bool         // it will have the supervisor change what that keeps
+	screened []lwm2m.Path // instances that are shown as they were before it
+	// beyond is what is done at the deadline, when the handlers that have not returned have
+	// been left to themselves; nil where the request is answered with 5.00.
+	beyond func(*job, time.Time) []core.Effect
+	late   func(answer) []core.Effect // takes what becomes of a job that has no request
+	behind []core.Effect              // the answer
 }
 
 const nameJob = "job"
@@ -106,7 +105,7 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 		return failed
 	}
 	for _, o := range wanted {
-		if m.overdueOf(o) >= overduePerObject {
+		if m.overdue(o) >= overduePerObject {
 			return busy("handlers of the object have not returned", m.config.Deadline)
 		}
 	}
@@ -119,6 +118,11 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 			own++
 		}
 	}
+	for _, p := range m.parked {
+		if all++; p.peer == peer {
+			own++
+		}
+	}
 	if own >= jobsPerServer || all >= jobsPerClient {
 		return busy("too many requests are under way", time.Second)
 	}
@@ -128,63 +132,38 @@ func (m *Machine) admit(peer messages.Peer, wanted ...*served) *answer {
 // begin makes a job of a request that has been admitted. Handlers have until its
 // deadline.
 func (s session) begin(in *messages.Inbound, changes ...lwm2m.Path) (*job, core.Effect) {
-	s.lastJob++
-	j := &job{id: s.lastJob, peer: s.peer, epoch: in.Epoch, request: in.ID, observes: begun(in), deadline: s.now.Add(s.config.Deadline), changes: changes, late: s.late}
+	s.lastID++
+	j := &job{
+		id: s.lastID, peer: s.peer, epoch: in.Epoch, request: in.ID, observes: begun(in), deadline: s.deadline(),
+		changes: changes, late: s.late,
+	}
 	insert(&s.jobs, j.id, j)
 	for _, path := range changes {
 		insert(&s.changing, path, j.id)
 	}
-	return j, core.SetTimer{Timer: timerJob(j.id), After: s.config.Deadline}
+	return j, core.SetTimer{Timer: timerJob(j.id), After: j.deadline.Sub(s.now)}
 }
 
-// call has a handler called for a job; then takes the outcome.
-func (m *Machine) call(j *job, o *served, path lwm2m.Path, do any, then func(*job, time.Time, Returned) []core.Effect) core.Effect {
-	j.calls, j.path, j.then = o, path, then
-	return Call{ID: j.id, Object: o.app, Path: path, Deadline: j.deadline, Do: do}
-}
-
-// overdueOf counts the handlers of an object that have not returned in time.
-func (m *Machine) overdueOf(o *served) (n int) {
-	for _, l := range m.overdue {
-		if l.object == o {
-			n++
-		}
+// deadline is that of a request: what it has waited is part of its time.
+func (s session) deadline() time.Time {
+	if !s.until.IsZero() {
+		return s.until
 	}
-	return n
+	return s.now.Add(s.config.Deadline)
 }
 
-// returned takes the outcome of a Call. One that comes late changes nothing.
-func (m *Machine) returned(now time.Time, in Returned) []core.Effect {
-	if l, was := m.overdue[in.ID]; was {
-		if fault, is := errors.AsType[*Fault](in.Err); is {
-			m.faults = append(m.faults, *fault)
-		}
-		delete(m.overdue, in.ID)
-		m.unlock(in.ID, l.changes)
-		return nil
-	}
-	j := m.jobs[in.ID]
-	if j == nil || j.calls == nil {
-		return nil
-	}
-	then := j.then
-	in.of, j.calls, j.then = j.calls, nil, nil
-	return then(j, now, in)
+// extend gives a job the time of a request once more.
+func (m *Machine) extend(j *job, now time.Time) core.Effect {
+	j.deadline = now.Add(m.config.Deadline)
+	return core.SetTimer{Timer: timerJob(j.id), After: m.config.Deadline}
 }
 
-// unlock lets others change the instances that a job has changed.
-func (m *Machine) unlock(id uint64, changes []lwm2m.Path) {
-	for _, path := range changes {
-		if m.changing[path] == id {
-			delete(m.changing, path)
-		}
-	}
-}
-
-// end ends a job whose handlers have all returned.
+// end ends a job whose handlers have all returned, or been left to themselves. What has
+// come of it is seen from now on.
 func (m *Machine) end(j *job) core.Effect {
 	delete(m.jobs, j.id)
 	m.unlock(j.id, j.changes)
+	m.unscreen(j)
 	return core.StopTimer{Timer: timerJob(j.id)}
 }
 
@@ -204,20 +183,17 @@ func (m *Machine) conclude(j *job, a answer) []core.Effect {
 
 var tooSlow = refuse(messages.InternalServerError, "the object did not answer in time")
 
-// jobExpired answers the request of a handler that has not returned in time. What it
-// changes stays closed until it does.
-func (m *Machine) jobExpired(id uint64) []core.Effect {
+// jobExpired answers the request of handlers that have not returned in time.
+func (m *Machine) jobExpired(now time.Time, id uint64) []core.Effect {
 	j := m.jobs[id]
 	if j == nil {
 		return nil
 	}
-	delete(m.jobs, id)
-	if j.calls == nil {
-		m.unlock(id, j.changes)
-	} else {
-		insert(&m.overdue, id, late{object: j.calls, changes: j.changes})
-		m.faults = append(m.faults, Fault{Path: j.path, What: "a handler has not returned in time"})
+	m.abandon(j)
+	if j.beyond != nil {
+		return j.beyond(j, now)
 	}
+	m.end(j)
 	return m.conclude(j, *tooSlow)
 }
 

@@ -24,10 +24,7 @@ func timerWrite(epoch messages.Epoch) core.Timer {
 	return core.Timer{Name: nameWrite, Key: uint64(epoch)}
 }
 
-var (
-	oneWrite  = refuse(messages.ServiceUnavailable, "another Write of this server is under way")
-	noOutcome = refuse(messages.InternalServerError, "it is not known whether the change was stored")
-)
+var noOutcome = refuse(messages.InternalServerError, "it is not known whether the change was stored")
 
 // write is Write (LwM2M Core section 6.3.3), which replaces, or Partial Update
 // (POST on an instance). What is well formed goes to the owner of the object.
@@ -44,8 +41,8 @@ func (s session) write(r *task) answer {
 
 // writeModel hands a Write to an object that the supervisor keeps over to it.
 func (s session) writeModel(r *task, payload lwm2m.Payload) answer {
-	if _, underWay := s.writes[r.in.Epoch]; underWay {
-		return *oneWrite
+	if waits := s.turn(&r.in, wish{supplies: true}); waits != nil {
+		return *waits
 	}
 	return answer{later: s.ask(messages.WriteModel{
 		Peer: s.peer, Epoch: r.in.Epoch, ID: r.in.ID, Path: r.path, Payload: payload,
