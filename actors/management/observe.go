@@ -35,6 +35,7 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 	effects = append(effects, s.replace(o, ob.Token, before)...)
 	insert(&s.observations, ob.ID, &observation{Observation: ob, epoch: in.Epoch})
 	s.observations[ob.ID].sample(s.Machine, p)
+	ob.Proven = in.Epoch
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p), true)
 	if s.since != s.changes { // what was read may be older than a change of which nobody was told

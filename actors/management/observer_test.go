@@ -443,3 +443,66 @@ func TestWhatIsKeptIsSaid(t *testing.T) {
 	d.up(6, false)
 	want("registered anew", messages.ObservationsKept{})
 }
+
+// On a link on which a server has said nothing of an observation yet, a RST may mean that
+// it does not take this client for the one that it observes. Once it has acknowledged a
+// notification there, or asked there, a RST only means that the observation is over. The
+// first notification on a link is confirmable whatever the server prefers.
+func TestRejectedOnANewLink(t *testing.T) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	d.attributes(weight, "con=0")
+	d.observe("a", weight)
+	d.observe("b", "/4000/7/1")
+	d.down(4, true)
+	d.set(g, 0, 1)
+	d.up(5, true)
+	d.set(g, 0, 2)
+	if n := d.notes; len(n) != 2 || !n[0].Confirmable || n[1].Confirmable {
+		t.Fatalf("%+v", n)
+	}
+	d.outcome = messages.NotifyReset
+	if d.set(g, 0, 3); d.lost != 0 || d.m.observed.Len() != 1 {
+		t.Errorf("a server that knew of it: %d Registers, %d observations", d.lost, d.m.observed.Len())
+	}
+	if d.set(g, 7, 3); d.lost != 1 || d.m.observed.Len() != 0 {
+		t.Errorf("the first word on the link: %d Registers, %d observations", d.lost, d.m.observed.Len())
+	}
+}
+
+// The same holds for what is told after a restart.
+func TestRejectedAfterARestart(t *testing.T) {
+	g := newGauge(0, 7)
+	d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+	d.observe("a", weight)
+	d.restart()
+	d.outcome = messages.NotifyReset
+	if d.up(1, true); d.lost != 1 || d.m.observed.Len() != 0 || len(d.disk) != 0 {
+		t.Errorf("%d Registers, %d observations, %d records", d.lost, d.m.observed.Len(), len(d.disk))
+	}
+}
+
+// An observation that ends with an error on a new link is no different: the server would
+// wait for what comes no more.
+func TestRejectedErrorOnANewLink(t *testing.T) {
+	for _, c := range []struct {
+		link  messages.Epoch
+		wants int
+	}{{4, 0}, {5, 1}} {
+		g := newGauge(0, 7)
+		d := newDesk(t, Config{Objects: []object.Object{g}}).registered()
+		d.observe("a", "/4000/7/1")
+		d.outcome = messages.NotifyReset
+		if c.link != 4 {
+			d.down(4, true)
+		}
+		g.tree.DeleteInstance(shelfID, 7)
+		d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(shelfID)}})
+		if c.link != 4 {
+			d.up(c.link, true)
+		}
+		if len(d.notes) != 1 || d.notes[0].Code != messages.NotFound || d.lost != c.wants {
+			t.Errorf("on link %d: %+v, %d Registers, want %d", c.link, d.notes, d.lost, c.wants)
+		}
+	}
+}

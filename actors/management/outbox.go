@@ -137,17 +137,19 @@ func (b *outbox) storedIsSent() bool {
 	return false
 }
 
-// notify hands a notification over to coapresend.
+// notify hands a notification over to coapresend. Until one has arrived on this link they
+// are confirmable: that shows whether the server takes this client, at the address that it
+// has now, for the one that it observes.
 func (m *Machine) notify(o *observer, n note) []core.Effect {
 	if o.outbox.sent == nil {
 		o.outbox.sent = map[uint64]note{}
 	}
 	m.lastNote++
-	o.outbox.sent[m.lastNote] = n
 	ob := n.observation
+	o.outbox.sent[m.lastNote] = n
 	effects := []core.Effect{core.Tell{To: core.Link, Epoch: o.epoch, Message: messages.Notify{
 		Epoch: o.epoch, ID: m.lastNote, Observation: ob.ID, Token: []byte(ob.Token), Key: ob.Key,
-		Sequence: o.sequence.Next(), Confirmable: n.confirmable, Code: n.code, ContentFormat: n.format, Payload: n.payload,
+		Sequence: o.sequence.Next(), Confirmable: n.confirmable || ob.Proven != o.epoch, Code: n.code, ContentFormat: n.format, Payload: n.payload,
 	}}}
 	if _, moved := o.sequence.Reserve(); moved {
 		effects = append(effects, m.keep(o)...)
@@ -164,8 +166,14 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 	n, known := o.outbox.sent[in.ID]
 	delete(o.outbox.sent, in.ID)
 	o.tally.count(in.Outcome)
-	switch w := m.observations[in.Observation]; {
-	case w != nil && (in.Outcome == messages.NotifyReset || in.Outcome == messages.NotifyUnsendable):
+	if known && in.Outcome == messages.NotifyAcknowledged {
+		n.observation.Proven = in.Epoch
+	}
+	w := m.observations[in.Observation]
+	switch {
+	case in.Outcome == messages.NotifyReset:
+		return m.rejected(o, w, n)
+	case w != nil && in.Outcome == messages.NotifyUnsendable:
 		m.forget(o, w.Observation)
 		return append(m.keep(o), m.flush(o)...)
 	case known && n.ends() && in.Outcome != messages.NotifyDropped && in.Outcome != messages.NotifySilent:
@@ -177,6 +185,24 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 		return nil
 	}
 	return m.flush(o)
+}
+
+// rejected ends an observation that the server says it does not know. Where nothing has
+// shown on this link that it does, it may know it well, and not this client at the address
+// that it has now: without security some servers, Leshan among them, tell observers apart
+// by that. They would count on an observation that is over, so that the client registers
+// anew.
+func (m *Machine) rejected(o *observer, w *observation, n note) (effects []core.Effect) {
+	ob := n.observation
+	if w != nil {
+		ob = w.Observation
+		m.forget(o, ob)
+		effects = m.keep(o)
+	}
+	if ob != nil && ob.Proven != o.epoch {
+		effects = append(effects, tell(messages.ObservationsLost{Epoch: o.epoch}))
+	}
+	return append(effects, m.flush(o)...)
 }
 
 // again has a notification sent later for which coapresend had no room: when the others

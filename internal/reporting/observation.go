@@ -27,6 +27,9 @@ type Observation struct {
 	Report
 	// ID names it on a link; no two of a process have the same.
 	ID uint64
+	// Proven is the last link on which the server has shown that it knows of the
+	// observation: by asking for it, or by acknowledging a notification.
+	Proven messages.Epoch
 
 	at    time.Time // when it is due
 	index int       // in the agenda; -1 while it is not there

@@ -252,6 +252,30 @@ func TestUnreadableObservationsLeadToARegister(t *testing.T) {
 	})
 }
 
+// A server that rejects the first notification on a new link may take the client, at its
+// new address, for somebody else, and count on the observation all the same: a Register
+// tells it. On the link on which it began, a rejected observation is over, and nothing else.
+func TestARejectedObservationOnANewLinkLeadsToARegister(t *testing.T) {
+	observed(t, nil, func(x *watched) {
+		x.relation.Forget()
+		time.Sleep(time.Minute)
+		before := time.Now()
+		warm(t, x.values, 25)
+		time.Sleep(time.Minute)
+		expectRequests(x.World, before, "")
+		x.observe()
+		x.relation.Forget()
+		before = time.Now()
+		where := location(x.World)
+		x.restart(nil)
+		expectRequests(x.World, before, "update "+where+" 2.04, register "+location(x.World)+" 2.01")
+		x.observe()
+		warm(t, x.values, 26)
+		x.wantTold("0s 26")
+		x.client.ExpectClose(nil)
+	})
+}
+
 // After a Register nothing of before is notified.
 func TestARegisterEndsObservations(t *testing.T) {
 	observed(t, []string{"pmin=5"}, func(x *watched) {
