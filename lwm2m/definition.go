@@ -85,6 +85,37 @@ func (d ResourceDef) Check(v Value) error {
 	return &RangeError{Resource: d.ID, Name: d.Name, Kind: d.Kind, Got: v.Kind(), Range: d.Range, Details: d.Details}
 }
 
+// RangeFault says what is wrong with the ranges of the definition, in words that follow
+// the resource; "" when nothing is. Ranges are of whole numbers, of Floats and of lengths,
+// and those in Details.Floats are of Floats only: with others a definition would allow
+// nothing, or everything.
+func (d ResourceDef) RangeFault() string {
+	ranges, floats := []Range{d.Range}, []FloatRange(nil)
+	if d.Details != nil {
+		ranges, floats = append(ranges, d.Details.Ranges...), d.Details.Floats
+	}
+	bounded := d.Range != (Range{}) || len(ranges) > 1 || len(floats) > 0
+	switch {
+	case !bounded:
+		return ""
+	case slices.ContainsFunc(ranges, func(r Range) bool { return r.Min > r.Max }),
+		slices.ContainsFunc(floats, func(r FloatRange) bool { return !(r.Min <= r.Max) }):
+		return "has a Range whose Min is above its Max"
+	case d.Kind == KindNone, d.Kind == KindBoolean, d.Kind == KindObjectLink:
+		return "has a range, and none is possible for " + d.Kind.String() + ": leave it out"
+	case d.Kind != KindFloat && len(floats) > 0:
+		return "has a range that is not of whole numbers, and is no float: write whole numbers"
+	case d.isLength() && slices.ContainsFunc(ranges, func(r Range) bool { return r.Max < 0 }):
+		return "has a range of lengths that are negative"
+	}
+	return ""
+}
+
+// isLength reports whether the ranges are those of a length.
+func (d ResourceDef) isLength() bool {
+	return d.Kind == KindString || d.Kind == KindOpaque || d.Kind == KindCoreLink
+}
+
 func (d ResourceDef) inRange(v Value) bool {
 	if d.Range != (Range{}) && !d.Range.holds(v) {
 		return false

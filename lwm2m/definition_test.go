@@ -117,3 +117,34 @@ func TestRangeErrorNamesEveryRange(t *testing.T) {
 		t.Error("Units()")
 	}
 }
+
+// Ranges that would allow nothing, or have no effect, are faults of a definition.
+func TestRangeFaults(t *testing.T) {
+	floats := &Details{Floats: []FloatRange{{Min: 0.5, Max: 1}}}
+	for _, tc := range []struct {
+		def  ResourceDef
+		want bool
+	}{
+		{ResourceDef{Kind: KindBoolean}, false},
+		{ResourceDef{Kind: KindInteger, Range: Range{Min: -1, Max: 1}}, false},
+		{ResourceDef{Kind: KindFloat, Range: Range{Min: 1, Max: 2}, Details: floats}, false},
+		{ResourceDef{Kind: KindTime, Range: Range{Min: 1, Max: 2}}, false},
+		{ResourceDef{Kind: KindString, Range: Range{Min: -1, Max: 2}}, false},
+		{ResourceDef{Kind: KindString, Details: &Details{Ranges: []Range{{}}}}, false},
+		{ResourceDef{Kind: KindBoolean, Details: &Details{Units: "s"}}, false},
+		{ResourceDef{Kind: KindInteger, Range: Range{Min: 2, Max: 1}}, true},
+		{ResourceDef{Kind: KindInteger, Details: &Details{Ranges: []Range{{Min: 2, Max: 1}}}}, true},
+		{ResourceDef{Kind: KindFloat, Details: &Details{Floats: []FloatRange{{Min: 2, Max: 1}}}}, true},
+		{ResourceDef{Kind: KindFloat, Details: &Details{Floats: []FloatRange{{Min: math.NaN(), Max: 1}}}}, true},
+		{ResourceDef{Kind: KindBoolean, Range: Range{Max: 1}}, true},
+		{ResourceDef{Kind: KindObjectLink, Details: &Details{Ranges: []Range{{}}}}, true},
+		{ResourceDef{Range: Range{Max: 1}}, true},
+		{ResourceDef{Kind: KindUnsigned, Details: floats}, true},
+		{ResourceDef{Kind: KindOpaque, Details: floats}, true},
+		{ResourceDef{Kind: KindCoreLink, Range: Range{Min: -2, Max: -1}}, true},
+	} {
+		if got := tc.def.RangeFault(); (got != "") != tc.want {
+			t.Errorf("%+v: %q", tc.def, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@ package offer
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func Check(offered []object.Object) []Problem {
 	seen := map[uint16]int{}
 	for at, o := range offered {
 		p.at = at
-		if o == nil {
+		if isNil(o) {
 			p.require(false, "is nil")
 			continue
 		}
@@ -55,6 +56,13 @@ func Check(offered []object.Object) []Problem {
 		}
 	}
 	return p.all
+}
+
+// isNil reports whether there is no object, or a nil pointer to one: what a function
+// returns beside an error.
+func isNil(o object.Object) bool {
+	v := reflect.ValueOf(o)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // definition checks what an object says of itself.
@@ -100,10 +108,8 @@ func resource(r lwm2m.ResourceDef) string {
 		return "can be executed, and has a Kind: leave it out"
 	case executed && r.Multiple:
 		return "can be executed, and is Multiple"
-	case r.Range.Min > r.Range.Max:
-		return "has a Range whose Min is above its Max"
 	}
-	return ""
+	return r.RangeFault()
 }
 
 // instances checks those that an object begins with.

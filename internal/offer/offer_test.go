@@ -34,6 +34,8 @@ func TestObjectsAreChecked(t *testing.T) {
 		{offered{def: lwm2m.ObjectDef{ID: 3, Mandatory: true}, instances: []uint16{0}}, ""},
 		{with(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindFloat, Operations: r}, lwm2m.ResourceDef{ID: 2, Operations: e}), ""},
 		{nil, "is nil"},
+		{(*object.Values)(nil), "is nil"},
+		{with(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindBoolean, Operations: r, Range: lwm2m.Range{Max: 1}}), "resource 1 has a range, and none is possible for boolean: leave it out"},
 		{offered{def: lwm2m.ObjectDef{ID: 0}}, "has the ID 0, and that object is the client's own"},
 		{offered{def: lwm2m.ObjectDef{ID: 1}}, "has the ID 1, and that object is the client's own"},
 		{offered{def: lwm2m.ObjectDef{ID: 2}}, "has the ID 2, and that object is the client's own"},

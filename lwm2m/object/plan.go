@@ -60,8 +60,8 @@ func (p *planner) structure(t reflect.Type, index []int, prefix string) error {
 			if err := p.field(sf, text, at, name); err != nil {
 				return err
 			}
-		case !tagged:
-			if err := p.untagged(sf, at, name); err != nil {
+		default:
+			if err := p.untagged(sf, tagged, at, name); err != nil {
 				return err
 			}
 		}
@@ -71,13 +71,36 @@ func (p *planner) structure(t reflect.Type, index []int, prefix string) error {
 
 var lockerType = reflect.TypeFor[sync.Locker]()
 
-// untagged looks into an embedded struct, and refuses what cannot be copied.
-func (p *planner) untagged(sf reflect.StructField, index []int, name string) error {
-	t := sf.Type
-	if t.Kind() == reflect.Struct && reflect.PointerTo(t).Implements(lockerType) {
-		return p.fail(name, "it is a lock, and the struct is copied with every change; keep the lock elsewhere")
+// locks reports whether a value of the type has a lock in it, and so cannot be copied. What
+// sync and sync/atomic have beside their locks is marked by one too.
+func locks(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Array:
+		return locks(t.Elem())
+	case reflect.Struct:
+		if reflect.PointerTo(t).Implements(lockerType) {
+			return true
+		}
+		for i := range t.NumField() {
+			if locks(t.Field(i).Type) {
+				return true
+			}
+		}
 	}
-	if !sf.Anonymous {
+	return false
+}
+
+// untagged looks into an embedded struct, and refuses what cannot be copied, and tags that
+// are there and cannot be found. out says that a tag takes the field out.
+func (p *planner) untagged(sf reflect.StructField, out bool, index []int, name string) error {
+	t := sf.Type
+	embedded := sf.Anonymous && !out
+	switch {
+	case !out && misspelled.MatchString(string(sf.Tag)):
+		return p.fail(name, "its tag has no effect; one is written as `%s:\"5700,R\"`, in small letters and without blanks", tagName)
+	case locks(t) && !(embedded && t.Kind() == reflect.Struct && hasTags(t)):
+		return p.fail(name, "it is a lock, or has one in it, and the struct is copied with every change; keep the lock elsewhere")
+	case !embedded:
 		return nil
 	}
 	if t.Kind() == reflect.Struct {
@@ -112,7 +135,7 @@ func (p *planner) field(sf reflect.StructField, text string, index []int, name s
 	if reason := f.shapeAs(sf.Type, len(p.want.Resources) > 0); reason != "" {
 		return p.fail(name, "%s", reason)
 	}
-	if reason := p.agree(f); reason != "" {
+	if reason := p.agree(f, tag); reason != "" {
 		return p.fail(name, "%s", reason)
 	}
 	p.plan.fields = append(p.plan.fields, f)
@@ -153,8 +176,9 @@ func (p *planner) contradiction(f *field, tag tag) error {
 	return nil
 }
 
-// agree compares what the field can hold with what servers may do.
-func (p *planner) agree(f *field) (reason string) {
+// agree compares what the field can hold with what servers may do, and with the rest of
+// its tag.
+func (p *planner) agree(f *field, tag tag) (reason string) {
 	executable := f.def.Operations.Has(lwm2m.OpExecute)
 	switch {
 	case executable && f.def.Operations != lwm2m.OpExecute:
@@ -165,6 +189,13 @@ func (p *planner) agree(f *field) (reason string) {
 		return "what is computed cannot be written; say R, or hold the value in the field"
 	case f.shape == shapeComputed && !f.readable():
 		return "what is computed is to be read; say R"
+	case f.shape == shapeExecutable && tag.kind:
+		return "what is executed has no kind; take kind=KIND away"
+	case f.shape != shapeComputed && tag.sampled:
+		return "sample=DURATION is for what a func computes; take it away: changes of what the field holds are seen without"
+	}
+	if fault := f.def.RangeFault(); fault != "" {
+		return "it " + fault
 	}
 	if i := slices.IndexFunc(p.plan.fields, func(o *field) bool { return o.def.ID == f.def.ID }); i >= 0 {
 		return fmt.Sprintf("the field %s has the resource %d too; each has one field", p.plan.fields[i].name, f.def.ID)
@@ -227,6 +258,12 @@ func checkDefinition(def lwm2m.ObjectDef, typeName string) error {
 			return fail("the resource %d (%s) is executed, so that it is neither read, written nor multiple", d.ID, d.Name)
 		case d.Kind == lwm2m.KindNone && !executable:
 			return fail("the resource %d (%s) has no kind; set Kind", d.ID, d.Name)
+		case d.Kind > lwm2m.KindCoreLink:
+			return fail("the resource %d (%s) has a kind that is not known; set Kind to one of lwm2m", d.ID, d.Name)
+		case d.Kind != lwm2m.KindNone && executable:
+			return fail("the resource %d (%s) is executed, and has a kind; leave Kind out", d.ID, d.Name)
+		case d.RangeFault() != "":
+			return fail("the resource %d (%s) %s", d.ID, d.Name, d.RangeFault())
 		}
 		seen[d.ID] = true
 	}

@@ -3,8 +3,10 @@ package object
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,12 @@ import (
 // inner is embedded by pointer, which is refused.
 type inner struct {
 	V int `lwm2m:"1,R"`
+}
+
+// locked has a lock, and is embedded.
+type locked struct {
+	mu sync.Mutex
+	V  int `lwm2m:"1,R"`
 }
 
 // refusal asks for the error that a type gets.
@@ -63,6 +71,27 @@ func TestOfNamesWhatIsWrong(t *testing.T) {
 		{"range NaN", "V", `"NaN..1"`, refusal[struct {
 			V int `lwm2m:"1,R,range=NaN..1"`
 		}](def)},
+		{"range of a bool", "V", "none is possible for boolean", refusal[struct {
+			V bool `lwm2m:"1,R,range=0..1"`
+		}](def)},
+		{"range of a link", "V", "none is possible for object link", refusal[struct {
+			V Link `lwm2m:"1,R,range=0..1"`
+		}](def)},
+		{"range of what is executed", "V", "none is possible", refusal[struct {
+			V func() `lwm2m:"1,E,range=0..1"`
+		}](def)},
+		{"fractional range of an integer", "V", "whole numbers", refusal[struct {
+			V int `lwm2m:"1,R,range=0.5..9"`
+		}](def)},
+		{"endless range of an integer", "V", "whole numbers", refusal[struct {
+			V int `lwm2m:"1,R,range=0..inf"`
+		}](def)},
+		{"fractional length", "V", "whole numbers", refusal[struct {
+			V string `lwm2m:"1,R,range=0.5..9"`
+		}](def)},
+		{"negative length", "V", "negative", refusal[struct {
+			V []byte `lwm2m:"1,R,range=-2..-1"`
+		}](def)},
 		{"kind", "V", `"float"`, refusal[struct {
 			V int `lwm2m:"1,R,kind=float"`
 		}](def)},
@@ -71,6 +100,12 @@ func TestOfNamesWhatIsWrong(t *testing.T) {
 		}](def)},
 		{"sample", "V", `"often"`, refusal[struct {
 			V func() int `lwm2m:"1,R,sample=often"`
+		}](def)},
+		{"sample of a value", "V", "func", refusal[struct {
+			V int `lwm2m:"1,R,sample=1s"`
+		}](def)},
+		{"kind of what is executed", "V", "no kind", refusal[struct {
+			V func() `lwm2m:"1,E,kind=string"`
 		}](def)},
 		{"not exported", "v", "capital", refusal[struct {
 			v int `lwm2m:"1,R"`
@@ -123,6 +158,31 @@ func TestOfNamesWhatIsWrong(t *testing.T) {
 			mu sync.Mutex
 			V  int `lwm2m:"1,R"`
 		}](def)},
+		{"lock in a struct", "state", "lock", refusal[struct {
+			state struct{ mu sync.RWMutex }
+			V     int `lwm2m:"1,R"`
+		}](def)},
+		{"locks in an array", "mu", "lock", refusal[struct {
+			mu [2]sync.Mutex
+			V  int `lwm2m:"1,R"`
+		}](def)},
+		{"lock that is left out", "Mu", "lock", refusal[struct {
+			Mu sync.Mutex `lwm2m:"-"`
+			V  int        `lwm2m:"1,R"`
+		}](def)},
+		{"atomic", "n", "lock", refusal[struct {
+			n atomic.Int64
+			V int `lwm2m:"1,R"`
+		}](def)},
+		{"wait group", "wg", "lock", refusal[struct {
+			wg sync.WaitGroup
+			V  int `lwm2m:"1,R"`
+		}](def)},
+		{"lock in an embedded struct", "locked.mu", "lock", refusal[struct{ locked }](def)},
+		{"capital tag", "W", "no effect", refusal[struct {
+			V int `lwm2m:"1,R"`
+			W int `LwM2M:"2,R"`
+		}](def)},
 		{"not in the definition", "V", "no resource 3", refusal[struct {
 			V int `lwm2m:"3"`
 		}](defined)},
@@ -152,12 +212,43 @@ func TestOfNamesWhatIsWrong(t *testing.T) {
 		{"resource", "", "65534", refusal[inner](defining(lwm2m.ResourceDef{ID: lwm2m.MaxID, Kind: lwm2m.KindFloat}))},
 		{"defined twice", "", "twice", refusal[inner](defining(defined.Resources[0], defined.Resources[0]))},
 		{"defined without a kind", "", "no kind", refusal[inner](defining(lwm2m.ResourceDef{ID: 1}))},
+		{"defined with a kind that is none", "", "not known", refusal[inner](defining(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindCoreLink + 1}))},
+		{"defined as executed, with a kind", "", "leave Kind out", refusal[inner](defining(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindFloat, Operations: lwm2m.OpExecute}))},
+		{"defined with a range of nothing", "", "resource 1", refusal[inner](defining(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindBoolean, Range: lwm2m.Range{Max: 1}}))},
 		{"defined as both", "", "executed", refusal[inner](defining(lwm2m.ResourceDef{ID: 1, Operations: lwm2m.OpExecute | lwm2m.OpRead}))},
 	} {
 		err := tc.of()
 		var fault *DefinitionError
 		if !errors.As(err, &fault) || fault.Field != tc.field || !strings.Contains(fault.Reason, tc.reason) || fault.Type == "" {
 			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
+
+// Tags that reflect does not find are refused; what only mentions the word is none. The
+// types are made at run time, because go vet refuses most of them.
+func TestOfFindsTagsThatHaveNoEffect(t *testing.T) {
+	number := reflect.TypeFor[int]()
+	for tag, refused := range map[reflect.StructTag]bool{
+		`lwm2m: "2,R"`:                true,
+		`lwm2m:2,R`:                   true,
+		`lwm2m="2,R"`:                 true,
+		`json:"w",lwm2m:"2,R"`:        true,
+		`json:"w" LWM2M:"2,R"`:        true,
+		`json:"lwm2m" yaml:"lwm2m_w"`: false,
+		`json:"w"`:                    false,
+		`json:"w" lwm2m:"2,R"`:        false,
+		`json:"lwm2m: w" lwm2m:"2,R"`: false,
+		"json:\"w\"\nxlwm2m:\"2,R\"":  false,
+	} {
+		shape := reflect.StructOf([]reflect.StructField{
+			{Name: "V", Type: number, Tag: `lwm2m:"1,R"`},
+			{Name: "W", Type: number, Tag: tag},
+		})
+		_, err := planOf(shape, lwm2m.ObjectDef{ID: 3303})
+		var fault *DefinitionError
+		if errors.As(err, &fault) != refused || refused && (fault.Field != "W" || !strings.Contains(fault.Reason, "no effect")) {
+			t.Errorf("%s: %v", tag, err)
 		}
 	}
 }
