@@ -386,6 +386,10 @@ func TestValuesAreMadeToFit(t *testing.T) {
 			t.Errorf("%v: %v %q", r, reply.Code, logged(effects))
 		}
 	}
+	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 0, Value: lwm2m.String("caf\xe9")})
+	if reply, effects := answerTo(t, m, request(messages.GET, "/4000/0/0")); reply.Code != messages.InternalServerError || logged(effects) == "" {
+		t.Errorf("text that is not UTF-8: %v %q", reply.Code, logged(effects))
+	}
 }
 
 var slowRead = request(messages.GET, "/4000/0/1")

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"unicode/utf8"
+
 	"github.com/fxamacker/cbor/v2"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -18,8 +20,8 @@ func encodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 		return nil, &FormatError{Operation: Read, Format: lwm2m.FormatCBOR, Path: target}
 	}
 	content := cborContent(v)
-	if content == nil {
-		return nil, &lwm2m.EncodeError{Format: formatCBOR, Path: target, Reason: lwm2m.ReasonMismatch, Detail: "no value to encode"}
+	if content == nil || !utf8.ValidString(v.Text()) {
+		return nil, &lwm2m.EncodeError{Format: formatCBOR, Path: target, Reason: lwm2m.ReasonMismatch, Detail: "no value to encode, or text that is not UTF-8"}
 	}
 	return strict.Marshal(content)
 }

@@ -182,6 +182,28 @@ func TestText(t *testing.T) {
 	}
 }
 
+// What we write every peer can read: text is UTF-8, whatever an application made of it.
+func TestNoFormatWritesTextThatIsNotUTF8(t *testing.T) {
+	for _, v := range []lwm2m.Value{lwm2m.String("caf\xe9"), lwm2m.CoreLink("</\xff>")} {
+		target := lwm2m.PathOf(object, 0, uint16(v.Kind()))
+		p := single(target, v)
+		var refused *lwm2m.EncodeError
+		for _, f := range []lwm2m.Format{lwm2m.FormatText, lwm2m.FormatCBOR, lwm2m.FormatTLV, lwm2m.FormatSenMLCBOR, lwm2m.FormatSenMLJSON, lwm2m.FormatJSON} {
+			if data, err := Encode(f, target, p); !errors.As(err, &refused) {
+				t.Errorf("format %d: %q, %v", f, data, err)
+			}
+		}
+		for _, f := range Formats(Send) {
+			if data, err := EncodeSamples(f, lwm2m.Path{}, []lwm2m.Sample{{Payload: p}}); !errors.As(err, &refused) {
+				t.Errorf("samples in %d: %q, %v", f, data, err)
+			}
+			if data, err := EncodeWriteComposite(f, p); !errors.As(err, &refused) {
+				t.Errorf("composite in %d: %q, %v", f, data, err)
+			}
+		}
+	}
+}
+
 func TestNoText(t *testing.T) {
 	for _, c := range []struct {
 		kind lwm2m.Kind

@@ -19,12 +19,12 @@ const (
 )
 
 // appendText appends a value in text/plain (LwM2M Core section 7.4 and Appendix
-// C); false for what has no text: no content, and floats that are no decimal
-// number.
+// C); false for what has no text: no content, floats that are no decimal number, and
+// what is not UTF-8.
 func appendText(b []byte, v lwm2m.Value) ([]byte, bool) {
 	switch v.Kind() {
 	case lwm2m.KindString, lwm2m.KindCoreLink:
-		return append(b, v.Text()...), true
+		return append(b, v.Text()...), utf8.ValidString(v.Text())
 	case lwm2m.KindInteger, lwm2m.KindTime:
 		return strconv.AppendInt(b, v.Int(), 10), true
 	case lwm2m.KindUnsigned:

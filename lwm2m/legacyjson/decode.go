@@ -146,7 +146,7 @@ func (r *reader) field(label string, content any) strict.Fault {
 		_, ok := strict.Number(content)
 		return strict.Must(ok, "a time is a number")
 	case "v":
-		return rec.Set(strict.Number(content))
+		return rec.SetNumber(content)
 	case "bv":
 		b, ok := content.(bool)
 		return rec.Set(lwm2m.Boolean(b), ok)

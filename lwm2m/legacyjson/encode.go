@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
@@ -69,7 +68,6 @@ func (out *value) set(v lwm2m.Value) bool {
 	switch v.Kind() {
 	case lwm2m.KindString, lwm2m.KindCoreLink:
 		out.Text = new(v.Text())
-		return utf8.ValidString(v.Text())
 	case lwm2m.KindInteger, lwm2m.KindTime:
 		out.Number = json.Number(strconv.FormatInt(v.Int(), 10))
 	case lwm2m.KindUnsigned:

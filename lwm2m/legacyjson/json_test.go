@@ -228,6 +228,17 @@ func TestNoRoot(t *testing.T) {
 	}
 }
 
+// A Float is the float64 next to a number, and an Integer is none that only rounding makes.
+func TestRoundedNumbers(t *testing.T) {
+	for kind, want := range map[lwm2m.Kind]bool{lwm2m.KindFloat: true, lwm2m.KindInteger: false, lwm2m.KindUnsigned: false, lwm2m.KindTime: false} {
+		target := lwm2m.PathOf(valuetest.Object, 0, uint16(kind))
+		p, err := Decode(target, []byte(`{"e":[{"v":9007199254740992.5}]}`), testRegistry(), lwm2m.Limits{})
+		if want != (err == nil) || want && p.Nodes[0].Value != lwm2m.Float(1<<53) {
+			t.Errorf("%v: %v, %v", kind, p.Nodes, err)
+		}
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	for _, v := range []lwm2m.Value{{}, lwm2m.Float(math.NaN()), lwm2m.Float(math.Inf(1)), lwm2m.String("\xff")} {
 		var ee *lwm2m.EncodeError

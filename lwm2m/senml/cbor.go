@@ -119,10 +119,7 @@ func readNumbered(rec *records.Record, label int64, content any) strict.Fault {
 		_, ok := content.(string)
 		return strict.Must(ok, "a unit is text")
 	case labelValue, labelString, labelBoolean, labelData:
-		if content == nil {
-			return rec.SetNull()
-		}
-		return rec.Set(valueOf(label, content))
+		return readValue(rec, label, content)
 	case labelBaseValue, labelBaseSum, labelSum:
 		return strict.Refuse(lwm2m.ReasonUnknown, "bv, bs and s are not part of the LwM2M profile")
 	default:
@@ -176,17 +173,20 @@ func checkVersion(content any) strict.Fault {
 	}
 }
 
-// valueOf reads the value fields that have a number.
-func valueOf(label int64, content any) (lwm2m.Value, bool) {
+// readValue reads the value fields whose label is a number.
+func readValue(rec *records.Record, label int64, content any) strict.Fault {
 	switch c := content.(type) {
+	case nil:
+		return rec.SetNull()
 	case string:
-		return lwm2m.String(c), label == labelString
+		return rec.Set(lwm2m.String(c), label == labelString)
 	case bool:
-		return lwm2m.Boolean(c), label == labelBoolean
+		return rec.Set(lwm2m.Boolean(c), label == labelBoolean)
 	case []byte:
-		return lwm2m.Opaque(c), label == labelData
-	default:
-		v, ok := strict.Number(content)
-		return v, ok && label == labelValue
+		return rec.Set(lwm2m.Opaque(c), label == labelData)
 	}
+	if label != labelValue {
+		return rec.Set(lwm2m.Value{}, false)
+	}
+	return rec.SetNumber(content)
 }

@@ -19,8 +19,8 @@ type cborRecord struct {
 
 // EncodeCBOR encodes the nodes of target, in their order, with target as the
 // base name of the first record. SenML has no form for an instance or a multiple
-// resource without content: those are left out. Nodes outside target and values
-// without content (KindNone) are a [*lwm2m.EncodeError].
+// resource without content: those are left out. Nodes outside target, values
+// without content (KindNone) and text that is not UTF-8 are a [*lwm2m.EncodeError].
 func EncodeCBOR(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	out, err := cborRecords(target, p)
 	return finish(out, err, strict.Marshal)

@@ -26,9 +26,9 @@ func DecodeJSON(target lwm2m.Path, data []byte, reg *lwm2m.Registry) (lwm2m.Payl
 // DecodeJSONLimited decodes a pack by the rules of [DecodeCBORLimited]. The JSON
 // must be that of RFC 8259 without a byte order mark, in valid UTF-8, without
 // duplicate members and lone surrogates. Opaque values are base64url without
-// padding. A number is an integer when it is one exactly, however it is written;
-// one that is beyond float64, or that only rounding would make an integer, is
-// refused. The error is a [*lwm2m.DecodeError] whose Offset is the record's
+// padding. A number is an integer when it is one exactly, however it is written, and
+// never when only rounding would make it one; a Float is the float64 next to it. One
+// beyond float64 is refused. The error is a [*lwm2m.DecodeError] whose Offset is the record's
 // index.
 func DecodeJSONLimited(target lwm2m.Path, data []byte, reg *lwm2m.Registry, limits lwm2m.Limits) (lwm2m.Payload, error) {
 	return JSON.decode(packFor(JSON, target, reg), data, limits)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/internal/records"
@@ -23,8 +22,8 @@ type jsonRecord struct {
 	Link     *string     `json:"vlo,omitempty"`
 }
 
-// EncodeJSON encodes as [EncodeCBOR] does. What JSON cannot carry, NaN, the
-// infinities and text that is not UTF-8, is a [*lwm2m.EncodeError] too.
+// EncodeJSON encodes as [EncodeCBOR] does. What JSON cannot carry, NaN and
+// the infinities, is a [*lwm2m.EncodeError] too.
 func EncodeJSON(target lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	out, err := jsonRecords(target, p)
 	return finish(out, err, marshal)
@@ -68,7 +67,6 @@ func (r *jsonRecord) setValue(v lwm2m.Value) bool {
 	switch v.Kind() {
 	case lwm2m.KindString, lwm2m.KindCoreLink:
 		r.Text = new(v.Text())
-		return utf8.ValidString(v.Text())
 	case lwm2m.KindInteger, lwm2m.KindTime:
 		r.Number = json.Number(strconv.FormatInt(v.Int(), 10))
 	case lwm2m.KindUnsigned:

@@ -8,8 +8,8 @@ import (
 // instances of an object are wrapped in Object Instance entries, the resources
 // of an instance are bare, a single resource or resource instance is one entry.
 // Everything comes out sorted by ID; an object or instance without content is
-// empty. Nodes outside base, values without content (KindNone) and entries above
-// 16 MiB are a [*lwm2m.EncodeError].
+// empty. Nodes outside base, values without content (KindNone), text that is not UTF-8
+// and entries above 16 MiB are a [*lwm2m.EncodeError].
 func Encode(base lwm2m.Path, p lwm2m.Payload) ([]byte, error) {
 	if base.Len() == 0 {
 		return nil, fail(base, lwm2m.ReasonMismatch, "TLV cannot address the root")
@@ -105,7 +105,7 @@ func appendResource(b []byte, path lwm2m.Path, r lwm2m.Resource) ([]byte, error)
 func appendValue(b []byte, kind byte, path lwm2m.Path, id uint16, v lwm2m.Value) ([]byte, error) {
 	value, ok := encodeValue(v)
 	if !ok {
-		return nil, fail(path, lwm2m.ReasonMismatch, "no value to encode")
+		return nil, fail(path, lwm2m.ReasonMismatch, "no value to encode, or text that is not UTF-8")
 	}
 	return appendChecked(b, kind, path, id, value)
 }

@@ -75,11 +75,11 @@ func decodeFloat(b []byte) (v lwm2m.Value, problem string) {
 }
 
 // encodeValue is the inverse of decodeValue, in the shortest form. It reports
-// false for a value without content.
+// false for a value without content, and for text that is not UTF-8.
 func encodeValue(v lwm2m.Value) ([]byte, bool) {
 	switch v.Kind() {
 	case lwm2m.KindString, lwm2m.KindCoreLink:
-		return []byte(v.Text()), true
+		return []byte(v.Text()), utf8.ValidString(v.Text())
 	case lwm2m.KindInteger, lwm2m.KindTime:
 		return encodeInteger(v.Int()), true
 	case lwm2m.KindUnsigned:

@@ -1,6 +1,8 @@
 package records
 
 import (
+	"unicode/utf8"
+
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/internal/strict"
 )
@@ -62,6 +64,8 @@ func checkNode(target lwm2m.Path, n lwm2m.Node, count int) strict.Fault {
 		return strict.Refuse(lwm2m.ReasonDuplicate, "a single value among others")
 	case n.Value.Kind() == lwm2m.KindNone:
 		return strict.Refuse(lwm2m.ReasonMismatch, "no value to encode")
+	case !utf8.ValidString(n.Value.Text()):
+		return strict.Refuse(lwm2m.ReasonMismatch, "text that is not UTF-8")
 	}
 	return strict.None
 }

@@ -11,6 +11,7 @@ type Record struct {
 	Name     string
 	Named    bool        // there is a name, which may be empty
 	Value    lwm2m.Value // of the kind that the field implies; KindNone when absent
+	Rounded  bool        // the value is a Float, also where it is whole
 	Null     bool        // there is a value field, and it is null
 	BaseTime *float64    // seconds; nil when absent
 	Time     float64     // seconds after the base time
@@ -34,6 +35,13 @@ func (r *Record) Set(v lwm2m.Value, ok bool) strict.Fault {
 	}
 	r.Value = v
 	return strict.None
+}
+
+// SetNumber gives the record a number, as [strict.Scanner.Value] and the CBOR library have
+// it.
+func (r *Record) SetNumber(content any) strict.Fault {
+	_, r.Rounded = content.(strict.Rounded)
+	return r.Set(strict.Number(content))
 }
 
 // SetNull notes a value field that is null.

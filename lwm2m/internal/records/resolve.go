@@ -115,7 +115,7 @@ func (r *resolver) at(path lwm2m.Path, rec *Record) strict.Fault {
 	case path.Len() < 3:
 		return strict.Refuse(lwm2m.ReasonStructure, "only a resource or resource instance has a value")
 	case rec.hasValue():
-		return r.node(path, rec.Value)
+		return r.node(path, rec)
 	case r.Deletes:
 		return r.remove(path)
 	case rec.Null:
@@ -125,12 +125,12 @@ func (r *resolver) at(path lwm2m.Path, rec *Record) strict.Fault {
 }
 
 // node adds the value at a path of three or four segments.
-func (r *resolver) node(path lwm2m.Path, natural lwm2m.Value) strict.Fault {
+func (r *resolver) node(path lwm2m.Path, rec *Record) strict.Fault {
 	def, known := r.Registry.Resource(path)
 	if known && def.Multiple != (path.Len() == 4) {
 		return strict.Refuse(lwm2m.ReasonStructure, "path length does not fit the resource")
 	}
-	v, f := r.typed(natural, def, known)
+	v, f := r.typed(rec, def, known)
 	if f != strict.None {
 		return f
 	}
@@ -189,12 +189,12 @@ func (r *resolver) container(path lwm2m.Path) bool {
 
 // typed gives a value the kind of the definition. The formats have one number type
 // and write whole floats as integers and integers as floats.
-func (r *resolver) typed(natural lwm2m.Value, def lwm2m.ResourceDef, known bool) (lwm2m.Value, strict.Fault) {
+func (r *resolver) typed(rec *Record, def lwm2m.ResourceDef, known bool) (lwm2m.Value, strict.Fault) {
 	if !known {
-		return natural, strict.None
+		return rec.Value, strict.None
 	}
-	v, err := r.Convert(natural, def.Kind)
-	if err != nil {
+	v, err := r.Convert(rec.Value, def.Kind)
+	if err != nil || rec.Rounded && def.Kind != lwm2m.KindFloat {
 		return lwm2m.Value{}, strict.Refuse(lwm2m.ReasonValue, "the value has another type than the resource")
 	}
 	return v, strict.None

@@ -63,7 +63,7 @@ func (s *series) record(rec *Record) (lwm2m.Path, strict.Fault) {
 		return s.pack.Target, f
 	}
 	m.base.name = s.base.name
-	return m.record(&Record{Name: rec.Name, Value: rec.Value, Null: rec.Null})
+	return m.record(&Record{Name: rec.Name, Value: rec.Value, Rounded: rec.Rounded, Null: rec.Null})
 }
 
 func (s *series) moment(seconds float64) (moment, strict.Fault) {

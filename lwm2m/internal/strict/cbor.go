@@ -85,6 +85,8 @@ func Number(content any) (v lwm2m.Value, ok bool) {
 		return lwm2m.Integer(c), true
 	case float64:
 		return lwm2m.Float(c), true
+	case Rounded:
+		return lwm2m.Float(float64(c)), true
 	case cbor.Tag:
 		return decimalFraction(c)
 	default: // *big.Int among others: no LwM2M number is that large

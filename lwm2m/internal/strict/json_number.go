@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
@@ -35,10 +36,11 @@ func (s *Scanner) number() (any, Fault) {
 	if len(text) > maxDigits {
 		return nil, Refuse(lwm2m.ReasonValue, "number too long")
 	}
+	read := numberOf
 	if e, err := strconv.Atoi(exponent); exponent != "" && (err != nil || e > maxExponent || e < -maxExponent) {
-		return nil, Refuse(lwm2m.ReasonValue, "number out of range")
+		read = farNumber
 	}
-	v, ok := numberOf(text)
+	v, ok := read(text)
 	if !ok {
 		return nil, Refuse(lwm2m.ReasonValue, "number out of range")
 	}
@@ -62,10 +64,25 @@ func smallInteger(data []byte) (n uint64, length int) {
 	return n, length
 }
 
+// Rounded is the float64 next to a number that is none itself. It is whole, and the number
+// is not: it is a Float, and no Integer.
+type Rounded float64
+
+// farNumber gives a number with an exponent beyond maxExponent, most often zero or next to
+// it, without the work of numberOf. It is not ok beyond float64.
+func farNumber(text string) (any, bool) {
+	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
+	if strings.Trim(mantissa, "-0.") == "" {
+		return numberOf(mantissa)
+	}
+	nearest, err := strconv.ParseFloat(text, 64)
+	return Rounded(nearest), err == nil
+}
+
 // numberOf gives a number as the CBOR library would: an int64 when it is
-// negative and an integer, a uint64 when it is another integer, else a float64.
-// It is not ok when there is no such float64, or only rounding makes it an
-// integer: it would pass for one where an integer is wanted.
+// negative and an integer, a uint64 when it is another integer, else a float64, or
+// Rounded where only rounding makes it an integer: it would pass for one where an
+// integer is wanted. It is not ok beyond float64.
 func numberOf(text string) (any, bool) {
 	exact, ok := new(big.Rat).SetString(text)
 	switch {
@@ -81,5 +98,8 @@ func numberOf(text string) (any, bool) {
 	nearest, _ := exact.Float64()
 	_, notInt := lwm2m.Float(nearest).As(lwm2m.KindInteger)
 	_, notUint := lwm2m.Float(nearest).As(lwm2m.KindUnsigned)
-	return nearest, notInt != nil && notUint != nil && !math.IsInf(nearest, 0)
+	if notInt == nil || notUint == nil {
+		return Rounded(nearest), true
+	}
+	return nearest, !math.IsInf(nearest, 0)
 }
