@@ -195,6 +195,29 @@ func TestDecodeByDefinition(t *testing.T) {
 	}
 }
 
+// A decimal fraction is an integer when it is one exactly, and never by rounding.
+func TestDecimalFractionsAreNotRoundedToIntegers(t *testing.T) {
+	for _, tc := range []struct {
+		parts any
+		want  lwm2m.Value
+		ok    bool
+	}{
+		{[]int64{-1, 90071992547409925}, lwm2m.Float(1 << 53), true},
+		{[]int64{-1, 90071992547409925}, lwm2m.Integer(0), false},
+		{[]int64{-1, 90071992547409925}, lwm2m.Unsigned(0), false},
+		{[]int64{-400, 1}, lwm2m.Integer(0), false},
+		{[]int64{-1, 90071992547409930}, lwm2m.Integer(9007199254740993), true},
+		{[]uint64{0, 1<<63 + 1}, lwm2m.Unsigned(1<<63 + 1), true},
+		{[]int64{1, -922337203685477581}, lwm2m.Integer(0), false},
+	} {
+		target := lwm2m.PathOf(valuetest.Object, 0, uint16(tc.want.Kind()))
+		got, err := DecodeCBOR(target, pack(t, m{0: target.String(), 2: cbor.Tag{Number: 4, Content: tc.parts}}), testRegistry())
+		if tc.ok != (err == nil) || tc.ok && got.Nodes[0].Value != tc.want {
+			t.Errorf("%v as %v: %v, %v", tc.parts, tc.want.Kind(), got.Nodes, err)
+		}
+	}
+}
+
 func TestDecodeUnknownResources(t *testing.T) {
 	in := pack(t, m{-2: "/77/0/", 0: "1", 2: 5}, m{0: "2", 2: uint64(math.MaxUint64)}, m{0: "3", 2: 1.0},
 		m{0: "4", 3: "s"}, m{0: "5", 8: []byte{1}}, m{0: "6/1", 4: true}, m{0: "7", "vlo": "1:2"})

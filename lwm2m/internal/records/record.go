@@ -40,8 +40,9 @@ func (r *Record) Set(v lwm2m.Value, ok bool) strict.Fault {
 // SetNumber gives the record a number, as [strict.Scanner.Value] and the CBOR library have
 // it.
 func (r *Record) SetNumber(content any) strict.Fault {
-	_, r.Rounded = content.(strict.Rounded)
-	return r.Set(strict.Number(content))
+	v, rounded, ok := strict.Nearest(content)
+	r.Rounded = rounded
+	return r.Set(v, ok)
 }
 
 // SetNull notes a value field that is null.

@@ -75,23 +75,35 @@ func classify(err error) Fault {
 // 6), as the CBOR library and [Scanner.Value] give it: an Integer where it fits one,
 // else Unsigned or Float; ok is false for what is no number.
 func Number(content any) (v lwm2m.Value, ok bool) {
+	v, _, ok = Nearest(content)
+	return v, ok
+}
+
+// Nearest is [Number], and says whether the value is only next to the number: then it is
+// a Float, and no Integer, also where it is whole.
+func Nearest(content any) (v lwm2m.Value, rounded, ok bool) {
 	switch c := content.(type) {
 	case uint64:
-		if i := int64(c); i >= 0 {
-			return lwm2m.Integer(i), true
-		}
-		return lwm2m.Unsigned(c), true
+		return unsigned(c), false, true
 	case int64:
-		return lwm2m.Integer(c), true
+		return lwm2m.Integer(c), false, true
 	case float64:
-		return lwm2m.Float(c), true
+		return lwm2m.Float(c), false, true
 	case Rounded:
-		return lwm2m.Float(float64(c)), true
+		return lwm2m.Float(float64(c)), true, true
 	case cbor.Tag:
 		return decimalFraction(c)
 	default: // *big.Int among others: no LwM2M number is that large
-		return lwm2m.Value{}, false
+		return lwm2m.Value{}, false, false
 	}
+}
+
+// unsigned is an Integer where it fits one.
+func unsigned(u uint64) lwm2m.Value {
+	if i := int64(u); i >= 0 {
+		return lwm2m.Integer(i)
+	}
+	return lwm2m.Unsigned(u)
 }
 
 // TagDecimalFraction is tag 4: mantissa * 10^exponent (RFC 8949 section 3.4.4).
@@ -100,17 +112,17 @@ const TagDecimalFraction = 4
 // maxExponent bounds the work; no float64 needs more.
 const maxExponent = 400
 
-// decimalFraction gives an Integer when the fraction is one, else the nearest
+// decimalFraction gives an Integer or Unsigned when the fraction is one, else the nearest
 // Float.
-func decimalFraction(t cbor.Tag) (lwm2m.Value, bool) {
+func decimalFraction(t cbor.Tag) (v lwm2m.Value, rounded, ok bool) {
 	parts, ok := t.Content.([]any)
 	if t.Number != TagDecimalFraction || !ok || len(parts) != 2 {
-		return lwm2m.Value{}, false
+		return lwm2m.Value{}, false, false
 	}
 	exponent, okE := bigInt(parts[0])
 	mantissa, okM := bigInt(parts[1])
 	if !okE || !okM || exponent.CmpAbs(big.NewInt(maxExponent)) > 0 {
-		return lwm2m.Value{}, false
+		return lwm2m.Value{}, false, false
 	}
 	scale := new(big.Int).Exp(big.NewInt(10), new(big.Int).Abs(exponent), nil)
 	r := new(big.Rat).SetInt(mantissa)
@@ -119,11 +131,14 @@ func decimalFraction(t cbor.Tag) (lwm2m.Value, bool) {
 	} else {
 		r.Mul(r, new(big.Rat).SetInt(scale))
 	}
-	if r.IsInt() && r.Num().IsInt64() {
-		return lwm2m.Integer(r.Num().Int64()), true
+	switch {
+	case r.IsInt() && r.Num().IsUint64():
+		return unsigned(r.Num().Uint64()), false, true
+	case r.IsInt() && r.Num().IsInt64():
+		return lwm2m.Integer(r.Num().Int64()), false, true
 	}
-	f, _ := r.Float64()
-	return lwm2m.Float(f), true
+	f, exact := r.Float64()
+	return lwm2m.Float(f), !exact, true
 }
 
 func bigInt(content any) (*big.Int, bool) {
