@@ -12,7 +12,7 @@ import (
 )
 
 // numberGrammar is that of RFC 8259 section 6.
-var numberGrammar = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([-+]?[0-9]+))?`)
+var numberGrammar = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?`)
 
 // maxDigits bounds the length of a number in bytes, and so the work; the longest
 // that float64 needs in the shortest form has 24.
@@ -25,22 +25,18 @@ func (s *Scanner) number() (any, Fault) {
 		s.space()
 		return n, None
 	}
-	found := numberGrammar.FindSubmatch(s.data[s.at:])
-	if found == nil {
+	rest := s.data[s.at:]
+	text := string(numberGrammar.Find(rest[:min(len(rest), maxDigits+1)]))
+	if text == "" {
 		s.at++ // a sign alone
 		return nil, s.malformed()
 	}
-	text, exponent := string(found[0]), string(found[1])
 	s.at += len(text)
 	s.space()
 	if len(text) > maxDigits {
 		return nil, Refuse(lwm2m.ReasonValue, "number too long")
 	}
-	read := numberOf
-	if e, err := strconv.Atoi(exponent); exponent != "" && (err != nil || e > maxExponent || e < -maxExponent) {
-		read = farNumber
-	}
-	v, ok := read(text)
+	v, ok := numberOf(text)
 	if !ok {
 		return nil, Refuse(lwm2m.ReasonValue, "number out of range")
 	}
@@ -68,38 +64,40 @@ func smallInteger(data []byte) (n uint64, length int) {
 // is not: it is a Float, and no Integer.
 type Rounded float64
 
-// farNumber gives a number with an exponent beyond maxExponent, most often zero or next to
-// it, without the work of numberOf. It is not ok beyond float64.
-func farNumber(text string) (any, bool) {
-	mantissa, _, _ := strings.Cut(strings.ToLower(text), "e")
-	if strings.Trim(mantissa, "-0.") == "" {
-		return numberOf(mantissa)
-	}
-	nearest, err := strconv.ParseFloat(text, 64)
-	return Rounded(nearest), err == nil
-}
-
 // numberOf gives a number as the CBOR library would: an int64 when it is
 // negative and an integer, a uint64 when it is another integer, else a float64, or
 // Rounded where only rounding makes it an integer: it would pass for one where an
 // integer is wanted. It is not ok beyond float64.
 func numberOf(text string) (any, bool) {
+	nearest, err := strconv.ParseFloat(text, 64)
+	switch {
+	case err != nil:
+		return nil, false
+	case nearest == 0:
+		return zero(text, nearest), true
+	case nearest != math.Trunc(nearest): // then the number is no integer either
+		return nearest, true
+	}
 	exact, ok := new(big.Rat).SetString(text)
 	switch {
 	case !ok:
 		return nil, false
-	case exact.Sign() == 0 && text[0] == '-':
-		return math.Copysign(0, -1), true
 	case exact.IsInt() && exact.Num().IsUint64():
 		return exact.Num().Uint64(), true
 	case exact.IsInt() && exact.Num().IsInt64():
 		return exact.Num().Int64(), true
 	}
-	nearest, _ := exact.Float64()
-	_, notInt := lwm2m.Float(nearest).As(lwm2m.KindInteger)
-	_, notUint := lwm2m.Float(nearest).As(lwm2m.KindUnsigned)
-	if notInt == nil || notUint == nil {
-		return Rounded(nearest), true
+	return Rounded(nearest), true
+}
+
+// zero gives a number whose nearest float64 is zero. A negative zero is a float64.
+func zero(text string, nearest float64) any {
+	mantissa := strings.FieldsFunc(text, func(c rune) bool { return c == 'e' || c == 'E' })[0]
+	switch {
+	case strings.Trim(mantissa, "-0.") != "":
+		return Rounded(nearest)
+	case math.Signbit(nearest):
+		return nearest
 	}
-	return nearest, !math.IsInf(nearest, 0)
+	return uint64(0)
 }

@@ -3,6 +3,8 @@ package strict
 import (
 	"encoding/json"
 	"math"
+	"math/big"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -40,6 +42,47 @@ func TestNumbersAreReadInOneWay(t *testing.T) {
 			t.Fatalf("%v, %v, want %v", got, f, want)
 		}
 	})
+}
+
+// What is an integer exactly is one; everything else is the float64 next to it, and says so
+// where that is whole.
+func TestNumbersAreExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,2})?`).Draw(t, "number")
+		exact, _ := new(big.Rat).SetString(text)
+		nearest, _ := exact.Float64()
+		got, ok := numberOf(text)
+		switch v := got.(type) {
+		case uint64:
+			ok = ok && exact.Cmp(new(big.Rat).SetUint64(v)) == 0
+		case int64:
+			ok = ok && v < 0 && exact.Cmp(new(big.Rat).SetInt64(v)) == 0
+		case float64:
+			ok = ok && v == nearest && (v == 0 && text[0] == '-' || v != math.Trunc(v))
+		case Rounded:
+			integer := exact.IsInt() && (exact.Num().IsInt64() || exact.Num().IsUint64())
+			ok = ok && float64(v) == nearest && float64(v) == math.Trunc(float64(v)) && !integer
+		}
+		if !ok {
+			t.Fatalf("%s: %T %v", text, got, got)
+		}
+	})
+}
+
+// A number with a large exponent takes no more work than any other.
+func TestFarNumbersCostLittle(t *testing.T) {
+	const count = 1000
+	for _, number := range []string{"1e-400,", "0.5e-399,", "0e400,", "1e-9999999999,", "2.5e-300,"} {
+		in := []byte("[" + strings.Repeat(number, count) + "0]")
+		most := 4.0 * count
+		if got := testing.AllocsPerRun(3, func() { _, _ = scan(in) }); got > most {
+			t.Errorf("%s: %v allocations, want at most %v", number, got, most)
+		}
+	}
+	long := []byte("[" + strings.Repeat("1", 60000) + "]")
+	if _, f := scan(long); f.Detail != "number too long" {
+		t.Error(f)
+	}
 }
 
 func sameNumber(a, b any) bool {
