@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 			{ID: 5, Name: "Stop", Operations: lwm2m.OpExecute},
 		},
 	}}
-	for name, text := range map[string]string{"plain": pump, "with a byte order mark": "\ufeff" + pump, "CRLF": strings.ReplaceAll(pump, "\n", "\r\n")} {
+	for name, text := range map[string]string{"plain": pump, "with a byte order mark": "\ufeff" + pump, "CRLF": strings.ReplaceAll(pump, "\n", "\r\n"), "ASCII": strings.Replace(pump, "UTF-8", "us-ascii", 1)} {
 		got, remarks, err := Load("pump.xml", strings.NewReader(text))
 		if diff := cmp.Diff(want, got); diff != "" || err != nil || len(remarks) > 0 {
 			t.Error(name, diff, remarks, err)
@@ -83,6 +83,12 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"entity":              {"&lt;", "&secret;", 29, "", "no well-formed XML"},
 		"document type":       {"<!-- nothing -->", `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]>`, 2, "", "document type"},
 		"encoding":            {"UTF-8", "UTF-16", 1, "", "UTF-8"},
+		"encoding, by name":   {"UTF-8", "ISO-8859-1", 1, "", `"ISO-8859-1"`},
+		"XML 1.1":             {`"1.0"`, `"1.1"`, 1, "", "only version 1.0"},
+		"another, undeclared": {"Slowly", "Lent\xe9ment", 32, "", "not UTF-8"},
+		"UTF-16":              {"<?xml", "\xff\xfe<\x00", 1, "", "UTF-16"},
+		"second root":         {"</LWM2M>\n", "</LWM2M>\n<LWM2M/>", 35, "LWM2M", "second outermost"},
+		"text behind":         {"</LWM2M>\n", "</LWM2M>\nand more\n", 36, "", "outside of its elements"},
 		"root":                {"LWM2M", "LWM3M", 3, "LWM3M", "outermost"},
 		"no object":           {pump[strings.Index(pump, "<Object "):strings.Index(pump, "</LWM2M>")], "", 3, "LWM2M", "no Object"},
 		"another element":     {"</LWM2M>", "<Thing/></LWM2M>", 34, "Thing", "Objects only"},
