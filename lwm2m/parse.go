@@ -6,17 +6,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
-// ParseValue reads a value of a type as people write it, not as a format has it: numbers in decimal digits, true, false, 1 or
-// 0, a time in RFC 3339 or as seconds since 1970, an opaque value as hex:0a1b or base64:Chs=, an
-// object link as 3303:0. ok is false for what is no value of the type.
+// ParseValue reads a value of a type as people write it, not as a format has it: text in
+// UTF-8, numbers in decimal digits, true, false, 1 or 0, a time in RFC 3339 or as seconds
+// since 1970, an opaque value as hex:0a1b or base64:Chs=, an object link as 3303:0. ok is
+// false for what is no value of the type.
 func ParseValue(kind Kind, text string) (v Value, ok bool) {
 	switch kind {
 	case KindString:
-		return String(text), true
+		return String(text), utf8.ValidString(text)
 	case KindCoreLink:
-		return CoreLink(text), true
+		return CoreLink(text), utf8.ValidString(text)
 	case KindBoolean:
 		return Boolean(text == "true" || text == "1"), text == "true" || text == "false" || text == "1" || text == "0"
 	case KindOpaque:

@@ -31,7 +31,7 @@ func TestParseValue(t *testing.T) {
 		}
 	}
 	for kind, texts := range map[Kind][]string{
-		KindInteger: {"", "1.5", "0x10", "9223372036854775808"}, KindUnsigned: {"-1"}, KindFloat: {"", "NaN", "Inf", "0x1p4", "1_0", "1e999"},
+		KindString: {"caf\xe9"}, KindCoreLink: {"</\xff>"}, KindInteger: {"", "1.5", "0x10", "9223372036854775808"}, KindUnsigned: {"-1"}, KindFloat: {"", "NaN", "Inf", "0x1p4", "1_0", "1e999"},
 		KindBoolean: {"", "yes", "TRUE"}, KindOpaque: {"", "0a", "hex:0", "hex:zz", "base64:Chs"}, KindTime: {"", "now", "2026-01-31"},
 		KindObjectLink: {"3303", "3303:", ":0", "65536:0", "-1:0"}, KindNone: {"", "x"},
 	} {
