@@ -45,8 +45,8 @@ type registrationParser struct {
 
 func (r *registrationParser) link(l Link) error {
 	target, inside := strings.CutPrefix(l.Target, r.out.Root)
-	if !inside {
-		return nil
+	if !inside || target != "" && target[0] != '/' && r.out.Root != "" {
+		return nil // such as /lwm2m2 beside /lwm2m
 	}
 	if target == "" || target == "/" {
 		return r.root(l)

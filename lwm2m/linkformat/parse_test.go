@@ -105,6 +105,9 @@ func TestParseRegistration(t *testing.T) {
 		`</lwm2m>;rt="core.x oma.lwm2m";ct=112,</lwm2m/3/0>,</other>`: {
 			Root: "/lwm2m", Formats: []uint16{112}, Objects: []ObjectLink{{ID: 3, Instances: []uint16{0}}},
 		},
+		`</lwm2m>;rt="oma.lwm2m",</lwm2m2/4/0>,</lwm2m/3/0>,</lwm2mx>`: {
+			Root: "/lwm2m", Objects: []ObjectLink{{ID: 3, Instances: []uint16{0}}},
+		},
 	} {
 		got, err := ParseRegistration([]byte(in), lwm2m.Limits{})
 		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
