@@ -146,7 +146,7 @@ func (m *Machine) conform(o *served, p lwm2m.Payload) (_ lwm2m.Payload, ok bool)
 			continue
 		}
 		v, err := n.Value.As(def.Kind)
-		if err != nil || def.Multiple != (n.Path.Len() == 4) || !utf8.ValidString(v.Text()) {
+		if err != nil || def.Multiple != (n.Path.Len() == 4) || n.Path.ResourceInstance() == lwm2m.MaxID || !utf8.ValidString(v.Text()) {
 			m.faults = append(m.faults, Fault{Path: n.Path, What: "the value does not fit the definition"})
 			return lwm2m.Payload{}, false
 		}

@@ -386,9 +386,14 @@ func TestValuesAreMadeToFit(t *testing.T) {
 			t.Errorf("%v: %v %q", r, reply.Code, logged(effects))
 		}
 	}
-	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 0, Value: lwm2m.String("caf\xe9")})
-	if reply, effects := answerTo(t, m, request(messages.GET, "/4000/0/0")); reply.Code != messages.InternalServerError || logged(effects) == "" {
-		t.Errorf("text that is not UTF-8: %v %q", reply.Code, logged(effects))
+	for path, r := range map[string]lwm2m.Resource{
+		"/4000/0/0": {ID: 0, Value: lwm2m.String("caf\xe9")},
+		"/4000/0/2": {ID: 2, Multiple: true, Instances: []lwm2m.ResourceInstance{{ID: lwm2m.MaxID, Value: lwm2m.Integer(1)}}},
+	} {
+		s.tree.PutResource(shelfID, 0, r)
+		if reply, effects := answerTo(t, m, request(messages.GET, path)); reply.Code != messages.InternalServerError || logged(effects) == "" {
+			t.Errorf("%s, which no format has: %v %q", path, reply.Code, logged(effects))
+		}
 	}
 }
 

@@ -86,6 +86,8 @@ const (
 	ValueUnknown   ValueReason = "is not in the definition"
 	ValueUse       ValueReason = "does not allow that operation"
 	ValuePath      ValueReason = "is not a path of this object and of the right length"
+	ValueID        ValueReason = "has the ID 65535, and IDs end at 65534"
+	ValueFunc      ValueReason = "needs a function, and was given nil"
 )
 
 // ValueError says that a value cannot be that of a resource. It never shows the

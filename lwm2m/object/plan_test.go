@@ -253,6 +253,39 @@ func TestOfFindsTagsThatHaveNoEffect(t *testing.T) {
 	}
 }
 
+// An option without its function is refused when the object is made, and not by a panic
+// when a server writes.
+func TestOfRefusesNilOptions(t *testing.T) {
+	for name, option := range map[string]Option[few]{
+		"nothing": nil, "write": OnWrite[few](nil), "create": OnCreate[few](nil), "delete": OnDelete[few](nil),
+	} {
+		var fault *DefinitionError
+		if _, err := Of(lwm2m.ObjectDef{ID: 3303}, option); !errors.As(err, &fault) || !strings.Contains(fault.Reason, "option 0 is nil") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	v, err := NewValues(defining(lwm2m.ResourceDef{ID: 1, Kind: lwm2m.KindInteger, Operations: lwm2m.OpWrite}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.OnWrite(nil)
+	if err := v.Set(lwm2m.PathOf(1, 0, 1), lwm2m.Integer(1)); err != nil {
+		t.Fatal(err)
+	}
+	commit, err := v.Write(t.Context(), Change{Resources: []lwm2m.Resource{{ID: 1, Value: lwm2m.Integer(2)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := commit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// few is a struct that an object can be made of.
+type few struct {
+	V int `lwm2m:"1,RW"`
+}
+
 func defining(resources ...lwm2m.ResourceDef) lwm2m.ObjectDef {
 	return lwm2m.ObjectDef{ID: 1, Resources: resources}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"reflect"
+	"strconv"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
@@ -23,6 +24,9 @@ type Option[T any] func(*Typed[T])
 // The reasons that can be known before belong in a method Validate() error of *T, which
 // is called while the request is being prepared.
 func OnWrite[T any](apply func(ctx context.Context, instance uint16, before, after T) error) Option[T] {
+	if apply == nil {
+		return nil
+	}
 	return func(t *Typed[T]) {
 		t.hooks.write = func(ctx context.Context, instance uint16, before, after reflect.Value) error {
 			return apply(ctx, instance, *as[T](before), *as[T](after))
@@ -34,6 +38,9 @@ func OnWrite[T any](apply func(ctx context.Context, instance uint16, before, aft
 // is before the values of the server, or refuses it. It is called while the request is
 // being prepared: there may be no instance in the end.
 func OnCreate[T any](create func(ctx context.Context, instance uint16) (T, error)) Option[T] {
+	if create == nil {
+		return nil
+	}
 	return func(t *Typed[T]) {
 		t.hooks.create = func(ctx context.Context, instance uint16) (reflect.Value, error) {
 			value, err := create(ctx, instance)
@@ -44,6 +51,9 @@ func OnCreate[T any](create func(ctx context.Context, instance uint16) (T, error
 
 // OnDelete allows servers to delete instances, unless remove returns an error.
 func OnDelete[T any](remove func(ctx context.Context, instance uint16, last T) error) Option[T] {
+	if remove == nil {
+		return nil
+	}
 	return func(t *Typed[T]) {
 		t.hooks.remove = func(ctx context.Context, instance uint16, last reflect.Value) error {
 			return remove(ctx, instance, *as[T](last))
@@ -64,10 +74,17 @@ func Of[T any](def lwm2m.ObjectDef, options ...Option[T]) (*Typed[T], error) {
 		return nil, err
 	}
 	t := &Typed[T]{core{plan: p, fresh: fresh[T]}}
-	for _, option := range options {
+	for at, option := range options {
+		if option == nil {
+			return nil, &DefinitionError{Object: def.ID, Type: reflect.TypeFor[T]().String(), Reason: optionFault(at)}
+		}
 		option(t)
 	}
 	return t, nil
+}
+
+func optionFault(at int) string {
+	return "option " + strconv.Itoa(at) + " is nil, or has a nil function; leave it out"
 }
 
 // fresh makes an empty instance.

@@ -59,8 +59,15 @@ func NewValues(def lwm2m.ObjectDef) (*Values, error) {
 }
 
 // OnWrite has apply called when a server writes, before values change, as [OnWrite]
-// has for a struct. There is one such function; it is set before the object is served.
-func (v *Values) OnWrite(apply func(context.Context, Change) error) { v.apply.Store(&apply) }
+// has for a struct. There is one such function, none when it is nil; it is set before the
+// object is served.
+func (v *Values) OnWrite(apply func(context.Context, Change) error) {
+	if apply == nil {
+		v.apply.Store(nil)
+		return
+	}
+	v.apply.Store(&apply)
+}
 
 // Set sets a value. Numbers become those of the resource where nothing is lost. The
 // error is a [*ValueError] or an [*InstanceError].
@@ -85,8 +92,11 @@ func (v *Values) Compute(path lwm2m.Path, every time.Duration, read func(context
 	if err != nil {
 		return err
 	}
-	if !def.Operations.Has(lwm2m.OpRead) || def.Operations.Has(lwm2m.OpWrite) {
+	switch {
+	case !def.Operations.Has(lwm2m.OpRead) || def.Operations.Has(lwm2m.OpWrite):
 		return &ValueError{Path: path, Name: def.Name, Reason: ValueUse}
+	case read == nil:
+		return &ValueError{Path: path, Name: def.Name, Reason: ValueFunc}
 	}
 	return v.change(path, func(h *held) {
 		h.tree.DeleteResource(path)
@@ -104,6 +114,8 @@ func (v *Values) Handle(path lwm2m.Path, execute func(context.Context, lwm2m.Arg
 		return &ValueError{Path: path, Reason: ValueUnknown}
 	case !def.Operations.Has(lwm2m.OpExecute):
 		return &ValueError{Path: path, Name: def.Name, Reason: ValueUse}
+	case execute == nil:
+		return &ValueError{Path: path, Name: def.Name, Reason: ValueFunc}
 	}
 	return v.change(path, func(h *held) { h.actions[path.Resource()] = execute })
 }
@@ -120,6 +132,8 @@ func (v *Values) leaf(path lwm2m.Path) (lwm2m.ResourceDef, error) {
 		return def, &ValueError{Path: path, Name: def.Name, Reason: ValueUse}
 	case def.Multiple != (path.Len() == 4):
 		return def, &ValueError{Path: path, Name: def.Name, Reason: ValueInstances}
+	case path.Len() == 4 && path.ResourceInstance() == lwm2m.MaxID:
+		return def, &ValueError{Path: path, Name: def.Name, Reason: ValueID}
 	default:
 		return def, nil
 	}

@@ -112,6 +112,15 @@ func TestValuesRefuse(t *testing.T) {
 			t.Errorf("Handle(%s): %v", path, err)
 		}
 	}
+	if err := v.Set(lwm2m.PathOf(3311, 0, 5706, lwm2m.MaxID), lwm2m.String("red")); !errors.As(err, &fault) || fault.Reason != ValueID {
+		t.Error(err)
+	}
+	if err := v.Compute(paths("/3311/0/5805")[0], 0, nil); !errors.As(err, &fault) || fault.Reason != ValueFunc {
+		t.Error(err)
+	}
+	if err := v.Handle(paths("/3311/0/5852")[0], nil); !errors.As(err, &fault) || fault.Reason != ValueFunc {
+		t.Error(err)
+	}
 	if len(v.Instances()) > 0 {
 		t.Error("a refusal leaves an instance behind")
 	}
