@@ -11,10 +11,12 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +41,8 @@ for each, with its definition, a constructor and constants for its IDs. What is 
 of a definition, such as a range in words, is said on standard error.
 
   -o DIR|FILE.go   where to write: a directory gets a file for each object, a file all of
-                   them; without it they go to standard output
+                   them; without it they go to standard output. A file that lwm2mgen has
+                   not written is left as it is
   -package NAME    the package of what is written (default: the name of the directory
                    where that is one, else objects)
 `
@@ -83,15 +86,15 @@ func (p *program) run(args []string) int {
 
 // parse reads the command line. Flags may stand behind files too.
 func (p *program) parse(args []string) error {
-	fs := flag.NewFlagSet("lwm2mgen", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
-	fs.StringVar(&p.out, "o", "", "")
-	fs.StringVar(&p.pkg, "package", "", "")
+	flags := flag.NewFlagSet("lwm2mgen", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&p.out, "o", "", "")
+	flags.StringVar(&p.pkg, "package", "", "")
 	for {
-		if err := fs.Parse(args); err != nil {
+		if err := flags.Parse(args); err != nil {
 			return err
 		}
-		if args = fs.Args(); len(args) == 0 {
+		if args = flags.Args(); len(args) == 0 {
 			break
 		}
 		p.files, args = append(p.files, args[0]), args[1:]
@@ -201,10 +204,19 @@ func (p *program) write(sources []source) error {
 	return nil
 }
 
+// writeFile writes one file, in place of an earlier one of ours only: an object may have the
+// name of something that a person has written.
 func writeFile(name, pkg string, objects ...*objectNames) error {
 	text, err := generate(pkg, objects...)
 	if err != nil {
 		return err
+	}
+	before, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(before) > 0 && !bytes.HasPrefix(before, []byte(generatedBy)) {
+		return fmt.Errorf("%s is there, and lwm2mgen has not written it; name another place with -o, or take it away", name)
 	}
 	return os.WriteFile(name, text, 0o666)
 }
