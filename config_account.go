@@ -21,12 +21,12 @@ const (
 	configServer    = "server"
 )
 
-// account checks one account's section.
-func (f *configFaults) account(section string, a *Account, accountID string) {
+// account checks one account's section. queue says that its server is told of queue mode.
+func (f *configFaults) account(section string, a *Account, accountID string, queue bool) {
 	if a == nil {
 		return
 	}
-	v := accountFaults{configFaults: f, section: section, account: a}
+	v := accountFaults{configFaults: f, section: section, account: a, queue: queue}
 	u, ok := v.uri(accountID)
 	if problem := v.otherMode(); ok && u.Secure() && problem != "" {
 		v.fault("security", problem)
@@ -61,6 +61,7 @@ type accountFaults struct {
 	*configFaults
 	section string
 	account *Account
+	queue   bool // a Register says that the client is in queue mode
 }
 
 func (v accountFaults) fault(name, problem string) { v.add(v.section+"."+name, problem) }
@@ -161,8 +162,12 @@ func (v accountFaults) uri(accountID string) (u uri.URI, ok bool) {
 		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: configURIProblem(err), Err: err})
 		return u, false
 	}
-	if err := v.room(u); err != nil {
-		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: "leaves no room for a request: " + err.Error(), Err: err})
+	if err := v.room(u, v.queue); err != nil {
+		problem := "leaves no room for a request: " + err.Error()
+		if v.room(u, false) == nil {
+			problem += " in queue mode: shorten it, or leave queue_mode out"
+		}
+		*v.configFaults = append(*v.configFaults, Fault{Key: key, Problem: problem, Err: err})
 	}
 	return u, true
 }
@@ -178,12 +183,12 @@ func (v accountFaults) scheme(u uri.URI) {
 	}
 }
 
-// room tells whether every request to the server can be sent.
-func (v accountFaults) room(u uri.URI) error {
+// room tells whether every request to the server can be sent, in queue mode or not.
+func (v accountFaults) room(u uri.URI, queue bool) error {
 	if v.section == configBootstrap {
 		return requests.CheckBootstrap(u)
 	}
-	return requests.CheckManagement(u, false)
+	return requests.CheckManagement(u, queue)
 }
 
 // configURIProblem puts the part of the URI first that is wrong.

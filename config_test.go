@@ -192,6 +192,8 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Server.URI = "coap://h" + strings.Repeat("/a", 80) }, "server.uri: leaves no room for a request: 80 path segments and arguments, where the Register has room for 55"},
 		{func(c *Config) { c.Server.URI = "coap://h" + strings.Repeat("/a", 50) + "?b&c&d&e&f&g" }, "server.uri: leaves no room for a request: 56 path segments and arguments, where the Register has room for 55"},
 		{func(c *Config) { c.AccountID, c.Server.URI = "a", "coap://h"+strings.Repeat("/a", 55) }, "server.uri: leaves no room for a request: 56 path segments and arguments, where the Register has room for 55"},
+		{func(c *Config) { c.QueueMode, c.Server.URI = true, "coap://h"+strings.Repeat("/a", 55) }, "server.uri: leaves no room for a request: 55 path segments and arguments, where the Register has room for 54 in queue mode: shorten it, or leave queue_mode out"},
+		{func(c *Config) { c.QueueMode, c.Server.URI = true, "coap://h"+strings.Repeat("/a", 56) }, "server.uri: leaves no room for a request: 56 path segments and arguments, where the Register has room for 54"},
 		{func(c *Config) { c.Bootstrap.URI = "coaps://h" + strings.Repeat("/a", 60) }, "bootstrap.uri: leaves no room for a request: 60 path segments and arguments, where the Bootstrap-Request has room for 59"},
 		{func(c *Config) { c.Bootstrap.URI = "coap://h" }, "bootstrap.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk, x509 or rpk"},
@@ -260,5 +262,18 @@ func TestConfigErrorCode(t *testing.T) {
 	c.Server.URI = "coap://"
 	if err := c.Validate(); !errors.As(err, new(interface{ Unwrap() []error })) {
 		t.Errorf("%v has no causes", err)
+	}
+}
+
+// A URI that just fits is taken, with queue mode and without.
+func TestConfigURIThatJustFits(t *testing.T) {
+	for queue, parts := range map[bool]int{false: 55, true: 54} {
+		c := Config{
+			Endpoint: "gw", QueueMode: queue,
+			Server: &Account{URI: "coap://h" + strings.Repeat("/a", parts), Security: SecurityNoSec},
+		}
+		if _, err := New(c); err != nil {
+			t.Errorf("queue mode %v: %v", queue, err)
+		}
 	}
 }

@@ -77,8 +77,8 @@ func (c Config) faults() []Fault {
 	if len(accountID) > configMaxName {
 		accountID = "" // it is at fault, and not the URIs that have no room for it
 	}
-	f.account(configBootstrap, c.Bootstrap, accountID)
-	f.account(configServer, c.Server, accountID)
+	f.account(configBootstrap, c.Bootstrap, accountID, c.QueueMode)
+	f.account(configServer, c.Server, accountID, c.QueueMode)
 	f.reconnect(written, c.Reconnect)
 	f.require(c.RegistrationTimeout > 0, "registration_timeout", configMustBePositive)
 	f.require(c.BootstrapTimeout > 0, "bootstrap_timeout", configMustBePositive)
