@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -21,6 +23,10 @@ type prompt struct {
 	restore func()
 	out     *output // never waits for the terminal
 }
+
+// longestTyped is the length at which the terminal drops what goes on being typed, in
+// characters.
+const longestTyped = 4096
 
 // screen is the output side of a prompt.
 type screen struct {
@@ -110,10 +116,14 @@ func (t *prompt) read(c *console.Console) (ended bool) {
 	for {
 		t.fit()
 		line, err := t.line.ReadLine()
-		if err != nil {
+		switch {
+		case err != nil && !errors.Is(err, term.ErrPasteIndicator): // which is no fault: the line is whole
 			return err == io.EOF
+		case utf8.RuneCountInString(line) >= longestTyped:
+			fmt.Fprintf(t.line, "a line that is typed has less than %d characters, and this one was cut off there: pipe it to the server instead\n", longestTyped)
+		default:
+			c.Do(line)
 		}
-		c.Do(line)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -144,6 +145,28 @@ func TestPrompt(t *testing.T) {
 	p.types("\x04")
 	time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Kill() })
 	p.types("\x15\x04") // Ctrl-U empties the line: Ctrl-D ends only there
+	p.ends()
+}
+
+// What is pasted counts line by line, also where the terminal marks it as pasted; a line that the
+// prompt has cut off does not count at all.
+func TestPromptTakesPastedLines(t *testing.T) {
+	t.Parallel()
+	p := sitDown(t)
+	p.waits(`> $`)
+	p.types("\x1b[200~clients\rhelp quit\r\x1b[201~")
+	p.waits(`nobody is registered\r\n(?s:.*)ends the server once`)
+	for range 10 {
+		p.types("help " + strings.Repeat("x", 500)) // what a terminal holds is bounded too
+	}
+	p.types("\r")
+	p.waits(`this one was cut off there: pipe it`)
+	p.types("help clients\r")
+	text := p.waits(`who is registered`)
+	if strings.Contains(text, "is not a command") {
+		t.Errorf("half a line was carried out: %q", text)
+	}
+	p.types("quit\r")
 	p.ends()
 }
 

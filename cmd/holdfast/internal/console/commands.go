@@ -38,7 +38,8 @@ func commandTable() []command {
 func readingCommands() []command {
 	return []command{
 		{"clients", "", "who is registered", []string{
-			"CLIENT is the endpoint name of one of them. It may be abbreviated, and left out before a path when there is one only.",
+			"CLIENT is the endpoint name of one of them. It may be abbreviated, and left out when there is only one client. A name with",
+			"blanks stands in double quotes.",
 		}, nil, (*Console).clients},
 		{"discover", "[CLIENT] PATH", "what is at and below a path, and with which attributes", nil,
 			[]operand{clientName, pathName, freely}, (*Console).discover},
@@ -59,7 +60,7 @@ func readingCommands() []command {
 
 func writingCommands() []command {
 	return []command{
-		{"write", "[CLIENT] PATH VALUE | PATH NUMBER=VALUE ...", "a value, or several of an instance or of a multiple resource", valueHelp,
+		{"write", "[CLIENT] PATH (VALUE | NUMBER=VALUE ...)", "a value, or several of an instance or of a multiple resource", valueHelp,
 			[]operand{clientName, pathName, freely}, (*Console).write},
 		{"replace", "[CLIENT] PATH NUMBER=VALUE ...", "the same, and removes what is not mentioned", nil,
 			[]operand{clientName, pathName, freely}, (*Console).replace},
@@ -82,14 +83,15 @@ func otherCommands() []command {
 		{"update", "[CLIENT]", "has the client send an Update", nil, []operand{clientName, freely}, (*Console).triggerUpdate},
 		{"bootstrap", "[CLIENT]", "has the client bootstrap again", nil, []operand{clientName, freely}, (*Console).triggerBootstrap},
 		{"help", "[COMMAND]", "this, or more about a command", nil, []operand{commandName, freely}, (*Console).help},
-		{"quit", "", "ends the server, when the commands before it are answered", nil, nil, (*Console).leave},
+		{"quit", "", "ends the server once the commands before it are answered", nil, nil, (*Console).leave},
 	}
 }
 
 var valueHelp = []string{
-	"VALUE is of the type that the resource is defined with. Of others, what looks like a number, true or false is one, and all",
-	"else is text; text:, int:, uint:, float:, bool:, time:, link:, hex: and base64: before it say what it is. A value with blanks",
-	"is written in double quotes.",
+	"VALUE has the type that the resource is defined with. Where no definition is known, a number, true and false are taken for",
+	"what they look like, and everything else for text; a prefix says what it is: text:, int:, uint:, float:, bool:, time:, link:,",
+	"hex: or base64:. A value with blanks stands in double quotes. NUMBER is a resource of an instance (5700=21), or an instance",
+	"of a multiple resource (0=21).",
 }
 
 // attributes are those of LwM2M Core section 5.1.2.
@@ -104,7 +106,7 @@ func Commands() (names []string) {
 }
 
 func noSuchCommand(name string) error {
-	return fmt.Errorf("%q is not a command: help shows which there are", name)
+	return fmt.Errorf("%q is not a command: help lists them", brief(name))
 }
 
 func find(name string) (command, bool) {
@@ -166,5 +168,12 @@ func (c *Console) leave(words []string) (job, error) {
 		c.quit()
 		return job{}, nil
 	}
-	return job{answer: Answer{Detail: fmt.Sprintf("when %d answers are there; quit once more ends it now", pending)}}, nil
+	return job{answer: Answer{Detail: fmt.Sprintf("waiting for %s; quit again to end now", answersTo(pending))}}, nil
+}
+
+func answersTo(commands int) string {
+	if commands == 1 {
+		return "the answer to 1 command"
+	}
+	return fmt.Sprintf("the answers to %d commands", commands)
 }

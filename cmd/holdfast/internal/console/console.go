@@ -85,36 +85,37 @@ func (c *Console) Do(line string) {
 	}
 	words, err := split(line)
 	if err != nil {
-		c.answer(Answer{Error: err.Error()})
+		c.answer(Answer{Command: brief(words[0]), Error: err.Error()})
 		return
 	}
 	cmd, found := find(words[0])
 	if !found {
-		c.answer(Answer{Command: words[0], Error: noSuchCommand(words[0]).Error()})
+		c.answer(Answer{Command: brief(words[0]), Error: noSuchCommand(words[0]).Error()})
 		return
 	}
 	c.begin(cmd, words[1:])
 }
 
-// errMissing and errTooMany say that a command has not the words that it takes.
+// errMissing and errTooMany are about the number of words after a command.
 var (
-	errMissing = errors.New("something is missing")
-	errTooMany = errors.New("there is something too much")
+	errMissing = errors.New("a word is missing")
+	errTooMany = errors.New("there are too many words")
 )
 
 func (c *Console) begin(cmd command, words []string) {
 	j, err := cmd.prepare(c, words)
 	j.answer.Command = cmd.name
 	if errors.Is(err, errMissing) || errors.Is(err, errTooMany) {
-		err = fmt.Errorf("%w: write %s", err, cmd.usage())
+		err = fmt.Errorf("%w: the usage is %s", err, cmd.usage())
 	}
 	switch {
 	case err != nil:
-		c.answer(Answer{Command: cmd.name, Error: err.Error()})
+		j.answer.Error = err.Error()
+		c.answer(j.answer)
 	case j.perform == nil:
 		c.answer(j.answer)
 	case !c.enqueue(j):
-		j.answer.Error = fmt.Sprintf("%d commands wait for answers already: wait for one", mostPending)
+		j.answer.Error = fmt.Sprintf("%d commands are waiting for answers already: try again when one has come", mostPending)
 		c.answer(j.answer)
 	}
 }
@@ -206,7 +207,7 @@ func (c *Console) awaitAwake(a Answer) {
 		return
 	}
 	a.Type = TypeWaiting
-	a.Detail = "asleep since " + since.Format(time.TimeOnly) + ", will be sent when it wakes"
+	a.Detail = "asleep since " + since.Format(time.TimeOnly) + "; this will be sent when it wakes"
 	c.answer(a)
 	_ = c.server.Await(c.ctx, func() bool { // the request says what comes of an end
 		_, still := c.asleep(a.Endpoint)

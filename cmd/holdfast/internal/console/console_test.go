@@ -50,6 +50,10 @@ func TestCommands(t *testing.T) {
 			`{"code":"2.04","command":"write","endpoint":"gw","name":"Changed","path":"/1/0"}`},
 		"write /1/0/25 0=a 1=b": {code(lwm2m.CodeChanged), `POST /1/0/25 format 110 [{"bn":"/1/0/25/","n":"0","vs":"a"},{"n":"1","vs":"b"}]`,
 			`{"code":"2.04","command":"write","endpoint":"gw","name":"Changed","path":"/1/0/25"}`},
+		"write /3303/0/6000 0=8 3=text:5": {code(lwm2m.CodeChanged), `POST /3303/0/6000 format 110 [{"bn":"/3303/0/6000/","n":"0","v":8},{"n":"3","vs":"5"}]`,
+			`{"code":"2.04","command":"write","endpoint":"gw","name":"Changed","path":"/3303/0/6000"}`},
+		"write /3303/0/6000 text:0=8": {code(lwm2m.CodeChanged), `PUT /3303/0/6000 format 110 [{"bn":"/3303/0/6000","vs":"0=8"}]`,
+			`{"code":"2.04","command":"write","endpoint":"gw","name":"Changed","path":"/3303/0/6000"}`},
 		"replace /1/0 1=300": {code(lwm2m.CodeChanged), `PUT /1/0 format 110 [{"bn":"/1/0/","n":"1","v":300}]`,
 			`{"code":"2.04","command":"replace","endpoint":"gw","name":"Changed","path":"/1/0"}`},
 		`write /3/0/15 "Europe/Berlin \"x\""`: {code(lwm2m.CodeChanged), `PUT /3/0/15 format 110 [{"bn":"/3/0/15","vs":"Europe/Berlin \"x\""}]`,
@@ -116,59 +120,68 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%s: %q, want %q", line, a.Error, want)
 			}
 		}
-		fails("read /3", "no client is registered")
-		fails("read gw /3", `no client "gw" is registered, and no other one`)
+		fails("read /3", "no client is registered: start one that uses this server")
+		fails("read gw /3", `"gw" is not registered, and no other client is: start it`)
 		g := b.gateway("gw-1", "192.0.2.9", links)
 		seen := len(g.requests())
 		for line, want := range map[string]string{
 			"raed /3":                          `"raed" is not a command: help`,
 			`read "/3`:                         "quote is not closed",
-			"read":                             "missing: write read [CLIENT] PATH [FORMAT]",
-			"read gw-1":                        "missing: write read",
-			"read x /3":                        `no client "x" is registered: there is gw-1`,
+			"read":                             "missing: the usage is read [CLIENT] PATH [FORMAT]",
+			"read gw-1":                        "missing: the usage is read",
+			"read x /3":                        `"x" is not registered: choose one of gw-1`,
 			"read 3/0":                         "a path begins with a slash, /3/0",
-			"read /3/x":                        `"/3/x" is no path: write numbers`,
-			"read /3 xml":                      `"xml" is no format: write text, opaque`,
-			"read /3 text more":                "too much: write read",
-			"discover /3/0/6/0":                "is a resource instance (/3/0/6/0): write an object (/3) or",
-			"write /3/0/15":                    "missing: write write",
-			"write /1/0/1 abc":                 `Lifetime is an integer: "abc" is not one`,
+			"read /3/x":                        `"/3/x" is not a path: write up to four numbers`,
+			"read /3 xml":                      `"xml" is not a format: write text, opaque`,
+			"read /3 text more":                "too many words: the usage is read",
+			"discover /3/0/6/0":                "is a resource instance (/3/0/6/0): write an object (/3), an instance (/3/0) or a resource (/3/0/0)",
+			"write /3/0/15":                    "missing: the usage is write [CLIENT] PATH (VALUE | NUMBER=VALUE ...)",
+			"write /1/0/1 abc":                 `Lifetime is an integer: write a whole number of 64 bits at most, such as -5, not "abc"`,
 			"write /1/0/6 yes":                 "Storing When Disabled or Offline is a boolean: write true or false",
 			"write /3/0/13 noon":               "Current Time is a time: write now, 2026-01-31T12:00:00Z",
-			"write /3303/0/5700 hex:abc":       `"abc" is no hex`,
-			"write /3303/0/5700 int:abc":       `"abc" is not one`,
-			"write /3/0/15 two words":          "takes one value: write one with blanks in double quotes",
+			"write /3303/0/5700 hex:abc":       `"abc" is not an even number of hexadecimal digits`,
+			"write /3303/0/5700 int:abc":       `write a whole number of 64 bits at most, such as -5, not "abc"`,
+			"write /3/0/15 two words":          "takes one value: put double quotes around a value with blanks",
 			"write /1/0 1":                     `"1": write NUMBER=VALUE`,
 			"write /1/0 1=2 1=3":               "/1/0/1 has two values",
+			"write /1/0/25 a":                  `"a": write NUMBER=VALUE, such as 0=21.5`,
+			"read /3/65535":                    `"/3/65535" is not a path: write up to four numbers from 0 to 65534`,
+			strings.Repeat("x", 99):            `xxx..." is not a command: help lists them`,
 			"write /3 0=1":                     "is an object (/3): write an instance",
-			"replace /1/0":                     "missing: write replace",
-			"attr /3/0/9":                      "missing: write attr",
-			"attr /3/0/9 min=5":                `"min" is no attribute: write one of pmin,`,
+			"replace /1/0":                     "missing: the usage is replace",
+			"attr /3/0/9":                      "missing: the usage is attr",
+			"attr /3/0/9 min=5":                `"min" is not an attribute: write one of pmin,`,
 			"attr /3/0/9 pmin=":                "pmin has no value: write pmin=5, or pmin alone",
-			"exec /3/0/4 x":                    `"x" are no arguments: write digits`,
+			"exec /3/0/4 x":                    `"x" cannot be sent as arguments: write digits`,
 			"exec /3/0":                        "is an instance (/3/0): write a resource",
-			"create /3303 70000 1=1":           `"70000" is no ID`,
+			"create /3303 70000 1=1":           `"70000" is not an ID`,
 			"delete /3303":                     "is an object (/3): write an instance",
-			"read-composite":                   "missing: write read-composite",
+			"read-composite":                   "missing: the usage is read-composite",
 			"write-composite /3/0=1":           `"/3/0=1": write PATH=VALUE`,
-			"write-composite":                  "missing: write write-composite",
-			"observe /3 colour=red":            `"colour" is no attribute`,
-			"update gw-1 now":                  "too much: write update",
-			"clients all":                      "too much: write clients",
+			"write-composite":                  "missing: the usage is write-composite",
+			"observe /3 colour=red":            `"colour" is not an attribute`,
+			"update gw-1 now":                  "too many words: the usage is update",
+			"clients all":                      "too many words: the usage is clients",
 			"help raed":                        `"raed" is not a command`,
-			"help read write":                  "too much: write help",
-			"quit now":                         "too much: write quit",
-			"write /1/0/1 9223372036854775808": `is not one`,
+			"help read write":                  "too many words: the usage is help",
+			"quit now":                         "too many words: the usage is quit",
+			"write /1/0/1 9223372036854775808": `of 64 bits at most`,
 		} {
 			fails(line, want)
+		}
+		b.wants("write /1/0 1=2 1=3", `{"command":"write","endpoint":"gw-1","error":"/1/0/1 has two values","path":"/1/0"}`)
+		if a := b.says(`read "/3`); a.Command != "read" {
+			t.Errorf("a quote that is not closed: %+v", a)
 		}
 		fails("cancel /3/0/9", "nothing of this client is observed")
 		if len(g.requests()) != seen {
 			t.Errorf("asked %v", g.requests()[seen:])
 		}
 		b.gateway("gw-2", "192.0.2.10", links)
-		fails("read /3", "which client? registered are gw-1, gw-2")
-		fails("read gw /3", `"gw" may be gw-1, gw-2`)
+		fails("read /3", "several clients are registered, so name one: gw-1, gw-2")
+		fails("read gw /3", `"gw" could be gw-1, gw-2`)
+		b.gateway("a b", "192.0.2.11", links)
+		fails("read x /3", `choose one of "a b", gw-1, gw-2`)
 		for _, line := range []string{"", "   ", "# a remark"} {
 			b.Do(line)
 		}
@@ -225,6 +238,21 @@ func TestClientsCommand(t *testing.T) {
 		got := a.Value.([]registered)[0]
 		if got.Endpoint != "gw" || got.Lifetime != 300 || !got.Queue || !got.Awake || !slices.Equal(got.Objects, []string{"/1/0", "/3/0", "/3303/0", "/3303/2"}) {
 			t.Errorf("value %+v", got)
+		}
+	})
+}
+
+// A client with many instances fits on a line; JSON has all of them.
+func TestClientWithManyInstances(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.gateway("gw", "192.0.2.9", `</1/0>,</5>,</3303/0>,</3303/1>,</3303/2>,</3303/3>,</3303/4>`)
+		a := b.says("clients")
+		_, table := a.Text()
+		if len(table) != 1 || !strings.HasSuffix(table[0], "  /1/0 /5 /3303 (5 instances)") {
+			t.Errorf("table %q", table)
+		}
+		if got := a.Value.([]registered)[0].Objects; len(got) != 7 {
+			t.Errorf("value %q", got)
 		}
 	})
 }
@@ -292,7 +320,7 @@ func TestTooManyCommands(t *testing.T) {
 			b.Do("read /3")
 		}
 		a := b.says("read /3")
-		if !strings.Contains(a.Error, "1024 commands wait") || a.Endpoint != "gw" {
+		if !strings.Contains(a.Error, "1024 commands are waiting") || a.Endpoint != "gw" {
 			t.Errorf("answer %+v", a)
 		}
 	})
@@ -305,7 +333,7 @@ func TestSleepingClient(t *testing.T) {
 		location := strings.Split(g.location(), "/")
 		time.Sleep(100 * time.Second)
 		seen := len(g.requests())
-		b.wants("read /3", `{"command":"read","detail":"asleep since 00:01:33, will be sent when it wakes","endpoint":"gw","path":"/3","type":"waiting"}`)
+		b.wants("read /3", `{"command":"read","detail":"asleep since 00:01:33; this will be sent when it wakes","endpoint":"gw","path":"/3","type":"waiting"}`)
 		time.Sleep(100 * time.Second)
 		if len(g.requests()) != seen {
 			t.Errorf("a sleeping client was asked")
@@ -372,7 +400,7 @@ func TestQuitWaitsForAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.gateway("gw", "192.0.2.9", links)
 		b.Do("read /3")
-		b.wants("quit", `{"command":"quit","detail":"when 1 answers are there; quit once more ends it now"}`)
+		b.wants("quit", `{"command":"quit","detail":"waiting for the answer to 1 command; quit again to end now"}`)
 		time.Sleep(timeToAnswer)
 		if got := b.printed(); len(got) != 1 || b.quitted() != 1 {
 			t.Errorf("printed %+v, %d times quit", got, b.quitted())

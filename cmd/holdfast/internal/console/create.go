@@ -14,16 +14,16 @@ import (
 func (c *Console) create(words []string) (job, error) {
 	k, path, rest, err := c.takeTarget(words, 1, 2)
 	if err != nil {
-		return job{}, err
+		return about(k, path), err
 	}
 	id, chosen, rest, err := takeID(path, rest)
 	if err != nil {
-		return job{}, err
+		return about(k, path), err
 	}
 	object := path.Prefix(1)
 	nodes, err := c.assignments(object.Child(id), rest)
 	if err != nil {
-		return job{}, err
+		return about(k, object), err
 	}
 	content, err := creation(k, object.Child(id), chosen, nodes)
 	return c.ask(k, object, func(ctx context.Context) (lwm2mtest.Response, error) {
@@ -41,7 +41,7 @@ func takeID(path lwm2m.Path, rest []string) (id uint16, chosen bool, after []str
 	}
 	n, err := strconv.ParseUint(rest[0], 10, 16)
 	if err != nil || n == lwm2m.MaxID {
-		return 0, false, rest, fmt.Errorf("%q is no ID: write a number up to 65534, or NUMBER=VALUE", rest[0])
+		return 0, false, rest, fmt.Errorf("%q is not an ID: write a number up to 65534, or NUMBER=VALUE", brief(rest[0]))
 	}
 	return uint16(n), true, rest[1:], nil
 }

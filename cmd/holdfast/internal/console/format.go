@@ -47,7 +47,7 @@ func parseFormat(text string) (lwm2m.Format, error) {
 	if number, err := strconv.ParseUint(text, 10, 16); err == nil {
 		return lwm2m.Format(number), nil
 	}
-	return 0, fmt.Errorf("%q is no format: write %s, or a number", text, strings.Join(names, ", "))
+	return 0, fmt.Errorf("%q is not a format: write %s, or a number", brief(text), strings.Join(names, ", "))
 }
 
 // preferred are the formats that values are read and written in, the best first: SenML

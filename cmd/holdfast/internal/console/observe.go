@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -19,39 +18,45 @@ func (c *Console) observe(words []string) (job, error) {
 	if err == nil {
 		err = checkAttributes(rest)
 	}
-	if err == nil && c.relation(k.Endpoint, []string{path.String()}) != nil {
-		err = fmt.Errorf("%s of %s is observed already: cancel it first, or set its attributes with attr", path, k.Endpoint)
-	}
 	ask := c.observation(path, func(ctx context.Context) (*lwm2mtest.ObserveRelation, lwm2mtest.Response, error) {
 		return c.server.Observe(ctx, k.Endpoint, path.String(), k.format())
 	})
-	return job{
-		answer: Answer{Endpoint: k.Endpoint, Path: path.String()},
-		perform: func(ctx context.Context, a *Answer) (func(), error) {
-			if len(rest) > 0 {
-				r, err := c.server.WriteAttributes(ctx, k.Endpoint, path.String(), rest...)
-				if err != nil || !r.Code.IsSuccess() {
-					c.response(a, path, r)
-					a.Detail = joined(": ", "not observed, as the attributes are refused", a.Detail)
-					return nil, err
-				}
+	j := about(k, path)
+	j.perform = func(ctx context.Context, a *Answer) (func(), error) {
+		if c.relation(k.Endpoint, []string{path.String()}) != nil {
+			a.Error = "observed already: cancel that first, or set its attributes with attr"
+			return nil, nil
+		}
+		if len(rest) > 0 {
+			r, err := c.server.WriteAttributes(ctx, k.Endpoint, path.String(), rest...)
+			if err != nil {
+				return nil, err
 			}
-			return ask(ctx, a)
-		},
-	}, err
+			if !r.Code.IsSuccess() {
+				c.response(a, path, r)
+				a.Detail = joined(": ", "not observed, as the attributes are refused", a.Detail)
+				return nil, nil
+			}
+		}
+		return ask(ctx, a)
+	}
+	return j, err
 }
 
 func (c *Console) observeComposite(words []string) (job, error) {
 	k, paths, err := c.takePaths(words)
-	if err == nil && c.relation(k.Endpoint, paths) != nil {
-		err = fmt.Errorf("%s of %s is observed already: cancel it first", strings.Join(paths, " "), k.Endpoint)
+	ask := c.observation(lwm2m.Path{}, func(ctx context.Context) (*lwm2mtest.ObserveRelation, lwm2mtest.Response, error) {
+		return c.server.ObserveComposite(ctx, k.Endpoint, k.compositeFormat(), paths...)
+	})
+	j := job{answer: Answer{Endpoint: k.Endpoint, Path: strings.Join(paths, " ")}}
+	j.perform = func(ctx context.Context, a *Answer) (func(), error) {
+		if c.relation(k.Endpoint, paths) != nil {
+			a.Error = "observed already: cancel that first"
+			return nil, nil
+		}
+		return ask(ctx, a)
 	}
-	return job{
-		answer: Answer{Endpoint: k.Endpoint, Path: strings.Join(paths, " ")},
-		perform: c.observation(lwm2m.Path{}, func(ctx context.Context) (*lwm2mtest.ObserveRelation, lwm2mtest.Response, error) {
-			return c.server.ObserveComposite(ctx, k.Endpoint, k.compositeFormat(), paths...)
-		}),
-	}, err
+	return j, err
 }
 
 // observation carries out a request that observes, and then prints what is notified.
@@ -64,7 +69,7 @@ func (c *Console) observation(path lwm2m.Path, ask begin) func(context.Context, 
 		c.response(a, path, r)
 		if o == nil {
 			if r.Code.IsSuccess() {
-				a.Detail = "the client has answered and does not observe"
+				a.Detail = "answered once: the client does not observe this"
 			}
 			return nil, nil
 		}
@@ -146,8 +151,8 @@ func (c *Console) nothingToCancel(endpoint string) string {
 		observed = append(observed, strings.Join(o.Paths, " "))
 	}
 	if len(observed) == 0 {
-		return "nothing of this client is observed"
+		return "nothing of this client is observed, so there is nothing to cancel"
 	}
 	slices.Sort(observed)
-	return "that is not observed: " + listed(observed) + " is"
+	return "not observed; what is: " + listed(observed)
 }

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,10 +37,10 @@ func TestObserveAndCancel(t *testing.T) {
 		if len(got) != 1 || asJSON(t, got[0]) != `{"code":"2.05","command":"observe","endpoint":"gw","format":"senml-json","name":"Content","path":"/3/0/9","sequence":2,"type":"notification","value":79}` {
 			t.Errorf("printed %+v", got)
 		}
-		if a := b.says("observe /3/0/9"); !strings.Contains(a.Error, "observed already: cancel it first") {
+		if a := b.says("observe /3/0/9"); !strings.Contains(a.Error, "observed already: cancel that first") {
 			t.Errorf("observed twice: %+v", a)
 		}
-		if a := b.says("cancel /3/0/8"); a.Error != "that is not observed: /3/0/9 is" {
+		if a := b.says("cancel /3/0/8"); a.Error != "not observed; what is: /3/0/9" {
 			t.Errorf("answer %+v", a)
 		}
 		g.will(value("79"))
@@ -67,6 +68,31 @@ func TestObserveComposite(t *testing.T) {
 		g.will(value)
 		if a := b.says("cancel /3/0/9 /1/0/1"); a.Code != "2.05" {
 			t.Errorf("answer %+v", a)
+		}
+	})
+}
+
+// What is typed in one go counts in order: an observation is there when it has begun, and
+// not any more once it is cancelled.
+func TestObserveInOneGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		g := b.gateway("gw", "192.0.2.9", links)
+		value := observed(content(lwm2m.FormatSenMLJSON, `[{"n":"/3/0/9","v":80}]`), 1)
+		g.will(value, content(lwm2m.FormatSenMLJSON, `[{"n":"/3/0/9","v":80}]`), value)
+		for _, line := range []string{"observe /3/0/9", "observe /3/0/9", "cancel /3/0/9", "observe /3/0/9", "observe /3/0/9 pmin=1"} {
+			b.Do(line)
+		}
+		time.Sleep(timeToAnswer * 5)
+		var got []string
+		for _, a := range b.printed() {
+			got = append(got, joined(" ", a.Command, a.Code, a.Error))
+		}
+		const again = "observe observed already: cancel that first, or set its attributes with attr"
+		if want := []string{"observe 2.05", again, "cancel 2.05", "observe 2.05", again}; !slices.Equal(got, want) {
+			t.Errorf("printed %q", got)
+		}
+		if n := len(b.server.Observations("gw")); n != 1 {
+			t.Errorf("%d observations", n)
 		}
 	})
 }
@@ -107,7 +133,7 @@ func TestObserveThatIsRefused(t *testing.T) {
 		g.will(code(lwm2m.CodeMethodNotAllowed))
 		b.wants("observe /3", `{"code":"4.05","command":"observe","endpoint":"gw","name":"Method Not Allowed","path":"/3"}`)
 		g.will(content(lwm2m.FormatSenMLJSON, `[]`))
-		if a := b.says("observe /3"); a.Detail != "the client has answered and does not observe" {
+		if a := b.says("observe /3"); a.Detail != "answered once: the client does not observe this" {
 			t.Errorf("answer %+v", a)
 		}
 	})

@@ -13,16 +13,24 @@ import (
 
 // ask makes a job of a request about one path.
 func (c *Console) ask(k client, path lwm2m.Path, request func(ctx context.Context) (lwm2mtest.Response, error)) job {
-	return job{
-		answer: Answer{Endpoint: k.Endpoint, Path: path.String()},
-		perform: func(ctx context.Context, a *Answer) (func(), error) {
-			r, err := request(ctx)
-			if err == nil {
-				c.response(a, path, r)
-			}
-			return nil, err
-		},
+	j := about(k, path)
+	j.perform = func(ctx context.Context, a *Answer) (func(), error) {
+		r, err := request(ctx)
+		if err == nil {
+			c.response(a, path, r)
+		}
+		return nil, err
 	}
+	return j
+}
+
+// about is a job without anything to do yet.
+func about(k client, path lwm2m.Path) job {
+	j := job{answer: Answer{Endpoint: k.Endpoint}}
+	if path.Len() > 0 {
+		j.answer.Path = path.String()
+	}
+	return j
 }
 
 // alone is the error of words that are left over, or nil.
@@ -56,31 +64,40 @@ func (c *Console) write(words []string) (job, error) {
 	k, path, rest, err := c.takeTarget(words, 2, 4)
 	switch {
 	case err != nil:
-		return job{}, err
+		return about(k, path), err
 	case len(rest) == 0:
-		return job{}, errMissing
-	case path.Len() == 2 || c.isMultiple(path):
+		return about(k, path), errMissing
+	case path.Len() == 2 || c.isMultiple(path, rest):
 		return c.writeSeveral(k, path, lwm2mtest.Merge, rest)
 	case len(rest) > 1:
-		return job{}, fmt.Errorf("%s takes one value: write one with blanks in double quotes", path)
+		return about(k, path), fmt.Errorf("%s takes one value: put double quotes around a value with blanks", path)
 	}
 	v, err := c.parseValue(path, rest[0])
 	if err != nil {
-		return job{}, err
+		return about(k, path), err
 	}
 	return c.writeContent(k, path, lwm2mtest.Replace, lwm2m.Node{Path: path, Value: v})
 }
 
-// isMultiple reports whether a path names all instances of a resource.
-func (c *Console) isMultiple(path lwm2m.Path) bool {
-	def, known := c.registry.Resource(path)
-	return known && def.Multiple && path.Len() == 3
+// isMultiple reports whether a path names all instances of a resource: by its definition, else
+// by what is to be written there.
+func (c *Console) isMultiple(path lwm2m.Path, values []string) bool {
+	if path.Len() != 3 {
+		return false
+	}
+	if def, known := c.registry.Resource(path); known {
+		return def.Multiple
+	}
+	return !slices.ContainsFunc(values, func(v string) bool {
+		_, _, err := assigned(path, v)
+		return err != nil
+	})
 }
 
 func (c *Console) replace(words []string) (job, error) {
 	k, path, rest, err := c.takeTarget(words, 2, 3)
 	if err != nil {
-		return job{}, err
+		return about(k, path), err
 	}
 	return c.writeSeveral(k, path, lwm2mtest.Replace, rest)
 }
@@ -89,9 +106,9 @@ func (c *Console) writeSeveral(k client, path lwm2m.Path, mode lwm2mtest.WriteMo
 	nodes, err := c.assignments(path, rest)
 	switch {
 	case err != nil:
-		return job{}, err
+		return about(k, path), err
 	case len(nodes) == 0:
-		return job{}, errMissing
+		return about(k, path), errMissing
 	}
 	return c.writeContent(k, path, mode, nodes...)
 }
@@ -105,7 +122,7 @@ func (c *Console) writeContent(k client, path lwm2m.Path, mode lwm2mtest.WriteMo
 	}
 	content, err := lwm2mtest.Encode(format, path.String(), nodes...)
 	if err != nil {
-		return job{}, err
+		return about(k, path), err
 	}
 	return c.ask(k, path, func(ctx context.Context) (lwm2mtest.Response, error) {
 		return c.server.Write(ctx, k.Endpoint, path.String(), mode, content)
@@ -129,7 +146,7 @@ func checkAttributes(words []string) error {
 	for _, w := range words {
 		name, value, assigned := strings.Cut(w, "=")
 		if !slices.Contains(attributes, name) {
-			return fmt.Errorf("%q is no attribute: write one of %s", name, strings.Join(attributes, ", "))
+			return fmt.Errorf("%q is not an attribute: write one of %s", brief(name), strings.Join(attributes, ", "))
 		}
 		if assigned && value == "" {
 			return fmt.Errorf("%s has no value: write %s=5, or %s alone to unset it", name, name, name)
@@ -144,7 +161,7 @@ func (c *Console) execute(words []string) (job, error) {
 	if err == nil && len(rest) > 0 {
 		arguments, rest = rest[0], rest[1:]
 		if _, ok := lwm2m.ParseArguments([]byte(arguments)); !ok {
-			err = fmt.Errorf("%q are no arguments: write digits with or without a value, such as 0='10',2", arguments)
+			err = fmt.Errorf("%q cannot be sent as arguments: write digits with or without a value, such as 0='10',2", brief(arguments))
 		}
 	}
 	return c.ask(k, path, func(ctx context.Context) (lwm2mtest.Response, error) {
@@ -206,21 +223,21 @@ func (c *Console) readComposite(words []string) (job, error) {
 func (c *Console) writeComposite(words []string) (job, error) {
 	k, rest, err := c.takeClient(words)
 	if err != nil {
-		return job{}, err
+		return about(k, lwm2m.Path{}), err
 	}
 	nodes := map[lwm2m.Path]lwm2m.Node{}
 	for _, w := range rest {
 		text, value, found := strings.Cut(w, "=")
 		path, err := parsePath(text, 3, 4)
 		if err != nil || !found {
-			return job{}, fmt.Errorf("%q: write PATH=VALUE, such as /1/0/1=300", w)
+			return about(k, lwm2m.Path{}), fmt.Errorf("%q: write PATH=VALUE, such as /1/0/1=300", brief(w))
 		}
 		if err := c.assign(nodes, path, value); err != nil {
-			return job{}, err
+			return about(k, lwm2m.Path{}), err
 		}
 	}
 	if len(nodes) == 0 {
-		return job{}, errMissing
+		return about(k, lwm2m.Path{}), errMissing
 	}
 	content, err := lwm2mtest.Encode(k.compositeFormat(), "/", inOrder(nodes)...)
 	j := c.ask(k, lwm2m.Path{}, func(ctx context.Context) (lwm2mtest.Response, error) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,11 +52,11 @@ func (c *Console) takeClient(words []string) (client, []string, error) {
 func only(endpoints []string) (string, error) {
 	switch len(endpoints) {
 	case 0:
-		return "", fmt.Errorf("no client is registered")
+		return "", errors.New("no client is registered: start one that uses this server")
 	case 1:
 		return endpoints[0], nil
 	}
-	return "", fmt.Errorf("which client? registered are %s", listed(endpoints))
+	return "", fmt.Errorf("several clients are registered, so name one: %s", listed(endpoints))
 }
 
 // abbreviated finds the client that a word names, or begins the name of.
@@ -73,29 +74,34 @@ func abbreviated(endpoints []string, name string) (string, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return "", fmt.Errorf("%q may be %s: write more of it", name, listed(found))
+		return "", fmt.Errorf("%q could be %s: write more of it", name, listed(found))
 	}
 	return "", noSuchClient(endpoints, name)
 }
 
 func noSuchClient(endpoints []string, name string) error {
 	if _, err := lwm2m.ParsePath("/" + name); err == nil {
-		return fmt.Errorf("%q is no client: a path begins with a slash, /%s", name, name)
+		return fmt.Errorf("%q is not a client: a path begins with a slash, /%s", name, name)
 	}
 	if len(endpoints) == 0 {
-		return fmt.Errorf("no client %q is registered, and no other one", name)
+		return fmt.Errorf("%q is not registered, and no other client is: start it with the address of this server", brief(name))
 	}
-	return fmt.Errorf("no client %q is registered: there is %s", name, listed(endpoints))
+	return fmt.Errorf("%q is not registered: choose one of %s", brief(name), listed(endpoints))
 }
 
 // mostListed is how many names an error lists.
 const mostListed = 5
 
+// listed lists names as they can be typed.
 func listed(names []string) string {
-	if len(names) > mostListed {
-		return strings.Join(names[:mostListed], ", ") + fmt.Sprintf(" and %d more", len(names)-mostListed)
+	shown := make([]string, min(len(names), mostListed))
+	for i := range shown {
+		shown[i] = quoted(names[i])
 	}
-	return strings.Join(names, ", ")
+	if more := len(names) - len(shown); more > 0 {
+		return strings.Join(shown, ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(shown, ", ")
 }
 
 // takeTarget takes a client and a path of at least so many segments off the front.
@@ -118,9 +124,18 @@ func parsePath(text string, least, most int) (lwm2m.Path, error) {
 	path, err := lwm2m.ParsePath(text)
 	switch {
 	case err != nil:
-		return path, fmt.Errorf("%q is no path: write numbers, such as /3/0/0", text)
+		return path, fmt.Errorf("%q is not a path: write up to four numbers from 0 to 65534, such as /3/0/0", brief(text))
 	case path.Len() < least || path.Len() > most:
-		return path, fmt.Errorf("%s is %s: write %s", path, levels[path.Len()], strings.Join(levels[least:most+1], " or "))
+		return path, fmt.Errorf("%s is %s: write %s", path, levels[path.Len()], oneOf(levels[least:most+1]))
 	}
 	return path, nil
+}
+
+// oneOf lists alternatives: "a, b or c".
+func oneOf(names []string) string {
+	last := len(names) - 1
+	if last < 1 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -56,13 +56,13 @@ var prefixes = map[string]lwm2m.Kind{
 	"bool": lwm2m.KindBoolean, "time": lwm2m.KindTime, "link": lwm2m.KindObjectLink, "corelink": lwm2m.KindCoreLink,
 }
 
-// encodings are the prefixes of an Opaque.
-var encodings = map[string]bool{"hex": true, "base64": true}
+// encoded says what follows the prefixes of an Opaque.
+var encoded = map[string]string{"hex": "an even number of hexadecimal digits", "base64": "base64"}
 
 // cutType takes off a prefix. Those of an Opaque say how it is written, and stay.
 func cutType(text string) (lwm2m.Kind, string, bool) {
 	name, rest, found := strings.Cut(text, ":")
-	if found && encodings[name] {
+	if found && encoded[name] != "" {
 		return lwm2m.KindOpaque, text, true
 	}
 	kind, known := prefixes[name]
@@ -79,12 +79,12 @@ func parseKind(kind lwm2m.Kind, text string) (lwm2m.Value, error) {
 	switch hint := hints[kind]; {
 	case ok:
 		return v, nil
-	case kind == lwm2m.KindOpaque && encodings[encoding]:
-		return v, fmt.Errorf("%q is no %s", rest, encoding)
+	case kind == lwm2m.KindOpaque && encoded[encoding] != "":
+		return v, fmt.Errorf("%q is not %s", brief(rest), encoded[encoding])
 	case hint != "":
-		return v, fmt.Errorf("write %s, not %q", hint, text)
+		return v, fmt.Errorf("write %s, not %q", hint, brief(text))
 	}
-	return v, fmt.Errorf("%q is not one", text)
+	return v, fmt.Errorf("%q is not one", brief(text))
 }
 
 // hints say how values are written whose type does not say it.
@@ -93,6 +93,9 @@ var hints = map[lwm2m.Kind]string{
 	lwm2m.KindOpaque:     "hex:0a1b or base64:Chs=",
 	lwm2m.KindTime:       "now, 2026-01-31T12:00:00Z or seconds since 1970",
 	lwm2m.KindObjectLink: "an object and an instance, 3303:0",
+	lwm2m.KindInteger:    "a whole number of 64 bits at most, such as -5",
+	lwm2m.KindUnsigned:   "a whole number of 64 bits at most, such as 5",
+	lwm2m.KindFloat:      "a number such as 21.5",
 }
 
 func article(noun string) string {
@@ -106,16 +109,33 @@ func article(noun string) string {
 func (c *Console) assignments(path lwm2m.Path, words []string) ([]lwm2m.Node, error) {
 	nodes := map[lwm2m.Path]lwm2m.Node{}
 	for _, w := range words {
-		name, text, found := strings.Cut(w, "=")
-		below, err := lwm2m.ParsePath(path.String() + "/" + name)
-		if !found || err != nil {
-			return nil, fmt.Errorf("%q: write NUMBER=VALUE, such as 0=5", w)
+		at, text, err := assigned(path, w)
+		if err != nil {
+			return nil, err
 		}
-		if err := c.assign(nodes, below, text); err != nil {
+		if err := c.assign(nodes, at, text); err != nil {
 			return nil, err
 		}
 	}
 	return inOrder(nodes), nil
+}
+
+// assigned divides a word such as 5700=21.5, whose number is below path.
+func assigned(path lwm2m.Path, w string) (at lwm2m.Path, text string, err error) {
+	name, text, found := strings.Cut(w, "=")
+	at, err = lwm2m.ParsePath(path.String() + "/" + name)
+	if !found || err != nil {
+		return at, "", fmt.Errorf("%q: write NUMBER=VALUE, such as %s", brief(w), example(path))
+	}
+	return at, text, nil
+}
+
+// example is an assignment below an instance, or below a resource with several instances.
+func example(path lwm2m.Path) string {
+	if path.Len() < 3 {
+		return "5700=21.5"
+	}
+	return "0=21.5"
 }
 
 func (c *Console) assign(nodes map[lwm2m.Path]lwm2m.Node, path lwm2m.Path, text string) error {

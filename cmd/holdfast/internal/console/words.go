@@ -11,7 +11,7 @@ type word struct {
 	start int // offset in the line
 }
 
-var errOpenQuote = errors.New("a quote is not closed")
+var errOpenQuote = errors.New(`a quote is not closed: to write one itself, put \" between double quotes`)
 
 // cut divides a line into words at blanks. Blanks stand in double quotes, anywhere in a
 // word, and in single quotes at its beginning: in the middle these are themselves, as
@@ -54,17 +54,29 @@ func nextWord(rest string) (text string, end int, open bool) {
 	return b.String(), len(rest), quote != 0
 }
 
-// split returns the words of a whole line.
-func split(line string) ([]string, error) {
+// split returns the words of a whole line, also when a quote is not closed, which is the
+// error.
+func split(line string) (words []string, err error) {
 	cutUp, open := cut(line)
-	if open {
-		return nil, errOpenQuote
-	}
-	words := make([]string, len(cutUp))
+	words = make([]string, len(cutUp))
 	for i, w := range cutUp {
 		words[i] = w.text
 	}
-	return words, nil
+	if open {
+		err = errOpenQuote
+	}
+	return words, err
+}
+
+// longestEcho is how much of what somebody typed an answer repeats, in characters.
+const longestEcho = 40
+
+// brief cuts off what nobody reads of a word that is repeated in an answer.
+func brief(text string) string {
+	if start := []rune(text); len(start) > longestEcho {
+		return string(start[:longestEcho]) + "..."
+	}
+	return text
 }
 
 // quoted writes a word so that it is one.
