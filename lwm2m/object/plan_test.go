@@ -20,7 +20,7 @@ type inner struct {
 
 // locked has a lock, and is embedded.
 type locked struct {
-	mu sync.Mutex
+	Mu sync.Mutex
 	V  int `lwm2m:"1,R"`
 }
 
@@ -178,7 +178,7 @@ func TestOfNamesWhatIsWrong(t *testing.T) {
 			wg sync.WaitGroup
 			V  int `lwm2m:"1,R"`
 		}](def)},
-		{"lock in an embedded struct", "locked.mu", "lock", refusal[struct{ locked }](def)},
+		{"lock in an embedded struct", "locked.Mu", "lock", refusal[struct{ locked }](def)},
 		{"capital tag", "W", "no effect", refusal[struct {
 			V int `lwm2m:"1,R"`
 			W int `LwM2M:"2,R"`
