@@ -56,21 +56,26 @@ func (r *reader) objects(root *node) (defs []lwm2m.ObjectDef) {
 }
 
 // LoadFS reads the files that match the patterns of [fs.Glob], in their order. A pattern that
-// matches nothing is a fault, and so is an object that two files define. What is wrong in
-// one file does not keep the others from being read: defs has what they define.
+// matches nothing is a fault, and so is an object that two files define. A file that
+// several patterns match is read once. What is wrong in one file does not keep the others
+// from being read: defs has what they define.
 func LoadFS(files fs.FS, patterns ...string) (defs []lwm2m.ObjectDef, remarks []*Fault, err error) {
 	var faults Faults
-	definedBy := map[uint16]string{}
+	definedBy, read := map[uint16]string{}, map[string]bool{}
 	for _, pattern := range patterns {
 		names, err := fs.Glob(files, pattern)
 		if err != nil || len(names) == 0 {
 			faults = append(faults, &Fault{File: pattern, Reason: "matches no file; check the name"})
 		}
 		for _, name := range names {
+			if read[name] {
+				continue
+			}
+			read[name] = true
 			some, more, err := loadFile(files, name)
 			remarks, faults = append(remarks, more...), append(faults, err...)
 			for _, def := range some {
-				if other := definedBy[def.ID]; other != "" && other != name {
+				if other := definedBy[def.ID]; other != "" {
 					reason := "is defined by " + other + " too; leave one out"
 					faults = append(faults, &Fault{File: name, Element: fmt.Sprintf("Object %d", def.ID), Reason: reason})
 					continue

@@ -252,6 +252,9 @@ func TestLoadFS(t *testing.T) {
 	if err != nil || len(remarks) > 0 || len(defs) != 2 || defs[0].ID != 33001 || defs[1].ID != 33002 {
 		t.Error(defs, remarks, err)
 	}
+	if defs, remarks, err = LoadFS(files, "a/2.xml", "a/[12].xml", "a/2.xml"); err != nil || len(remarks) > 0 || len(defs) != 2 || defs[0].ID != 33002 || defs[1].ID != 33001 {
+		t.Error(defs, remarks, err)
+	}
 	defs, _, err = LoadFS(files, "b/*", "a/*.xml", "[")
 	var faults Faults
 	if !errors.As(err, &faults) || len(defs) != 2 {
