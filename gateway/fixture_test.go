@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +44,9 @@ func files(t *testing.T, all map[string]string) Machine {
 	}
 	m := Machine{
 		Proc: filepath.Join(root, "proc"), Sys: filepath.Join(root, "sys"), Etc: filepath.Join(root, "etc"),
-		Now: func() time.Time { return noon }, Interfaces: func() ([]Interface, error) { return nil, nil },
+		Bus:     "unix:path=" + filepath.Join(root, "bus"), // where nobody listens
+		station: func(context.Context, string) (radio, bool) { return radio{}, false },
+		Now:     func() time.Time { return noon }, Interfaces: func() ([]Interface, error) { return nil, nil },
 	}
 	for name, content := range all {
 		put(t, m, name, content)
@@ -164,4 +169,17 @@ func watched(t *testing.T, o object.Watcher) func() []string {
 		told = nil
 		return all
 	}
+}
+
+// texts writes numbers down, with a dash for each that is not known.
+func texts(all ...*int64) string {
+	var s []string
+	for _, n := range all {
+		if n == nil {
+			s = append(s, "-")
+			continue
+		}
+		s = append(s, strconv.FormatInt(*n, 10))
+	}
+	return strings.Join(s, " ")
 }

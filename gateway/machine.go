@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net"
 	"net/netip"
 	"time"
@@ -12,11 +13,18 @@ type Machine struct {
 	Proc string // of the proc file system; "/proc" when empty
 	Sys  string // of the sys file system; "/sys" when empty
 	Etc  string // of os-release and the time zone; "/etc" when empty
+	// Bus is the D-Bus address of the bus that ModemManager is on, such as
+	// "unix:path=/host/run/dbus/system_bus_socket"; the system's bus when empty. Of an
+	// address only unix:path and unix:abstract are understood.
+	Bus string
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
 	// Interfaces lists the network interfaces and their addresses; nil for those of
 	// the machine.
 	Interfaces func() ([]Interface, error)
+
+	// station says what a wireless interface receives; nil for the kernel's word.
+	station func(context.Context, string) (radio, bool)
 }
 
 // Interface is a network interface.
@@ -39,6 +47,9 @@ func (m Machine) orDefault() Machine {
 	}
 	if m.Interfaces == nil {
 		m.Interfaces = interfaces
+	}
+	if m.station == nil {
+		m.station = nl80211
 	}
 	return m
 }

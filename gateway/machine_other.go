@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"context"
 	"net/netip"
 	"time"
 )
@@ -25,9 +26,20 @@ func storage(string) (total, free uint64, ok bool) { return 0, 0, false }
 
 func (m Machine) supplies() []supply { return nil }
 
+// Of radio it knows nothing.
+func (m Machine) wireless(ctx context.Context, name string) (radio, bool) {
+	return m.station(ctx, name)
+}
+
+func nl80211(context.Context, string) (radio, bool) { return radio{}, false }
+
+func (m Machine) modems() func(context.Context) []modem {
+	return func(context.Context) []modem { return nil }
+}
+
 // What kind of network an interface leads to, and its routes, Go does not know.
 func (m Machine) bearer(string) (Bearer, bool)         { return 0, false }
 func (m Machine) defaultRoute() string                 { return "" }
 func (m Machine) routers(string) []netip.Addr          { return nil }
-func (m Machine) wireless(string) (radio, bool)        { return radio{}, false }
+func (m Machine) hasModem() bool                       { return false }
 func (m Machine) traffic() (map[string]counters, bool) { return nil, false }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -47,6 +48,18 @@ func deviceType(folder string) string {
 		}
 	}
 	return ""
+}
+
+// hasModem reports whether an interface, or a port without one yet, is a modem's.
+func (m Machine) hasModem() bool {
+	class := filepath.Join(m.Sys, "class")
+	if ports, err := os.ReadDir(filepath.Join(class, "wwan")); err == nil && len(ports) > 0 {
+		return true
+	}
+	interfaces, _ := os.ReadDir(filepath.Join(class, "net"))
+	return slices.ContainsFunc(interfaces, func(i os.DirEntry) bool {
+		return deviceType(filepath.Join(class, "net", i.Name())) == "wwan"
+	})
 }
 
 func exists(parts ...string) bool {
@@ -137,24 +150,6 @@ func (m Machine) routers(name string) (all []netip.Addr) {
 		}
 	}
 	return all
-}
-
-// wireless is what /proc/net/wireless says of an interface.
-func (m Machine) wireless(name string) (radio, bool) {
-	fs, err := procfs.NewFS(m.Proc)
-	if err != nil {
-		return radio{}, false
-	}
-	all, err := fs.Wireless()
-	if err != nil {
-		return radio{}, false
-	}
-	for _, w := range all {
-		if w.Name == name {
-			return radio{level: int64(w.QualityLevel), quality: int64(w.QualityLink)}, true
-		}
-	}
-	return radio{}, false
 }
 
 // traffic returns the counters of the interfaces but the loopback.

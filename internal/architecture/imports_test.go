@@ -161,6 +161,10 @@ var dependencies = []dependency{
 	{module: "github.com/gofrs/flock", files: []string{"internal/store/*.go"}, tests: []string{"internal/store/*.go"}},
 	// Metrics of the control API, from a registry of each client's own.
 	{module: "github.com/prometheus/client_golang", files: []string{"control/*.go"}, tests: []string{"control/*.go"}},
+	// What a gateway says of its radio: ModemManager over D-Bus, and the kernel's nl80211
+	// (docs/adr/0030-radio.md).
+	{module: "github.com/godbus/dbus/v5", files: []string{"gateway/*_linux.go"}, tests: []string{"gateway/*_linux_test.go"}},
+	{module: "github.com/mdlayher/wifi", files: []string{"gateway/*_linux.go"}, tests: []string{"gateway/*_linux_test.go"}},
 	// What a gateway's kernel says of it.
 	{module: "github.com/prometheus/procfs", files: []string{"gateway/*_linux.go"}, tests: []string{"gateway/*_linux_test.go"}},
 	// The clock that goes on while the machine is suspended, the kernel's word that the wall clock was set, and
