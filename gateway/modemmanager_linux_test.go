@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -261,4 +262,36 @@ func TestModemThatTalksNonsense(t *testing.T) {
 		bus.modem = map[string]properties{mmModem: {}}
 		has(t, values(t, over(t, "wwan0", bus.dial)), map[string]string{"/4/0/0": "", "/4/0/1/0": "21", "/4/0/4/0": "100.64.0.2"})
 	})
+}
+
+// What a modem has is listed where there is one, from the start or since it has turned up.
+func TestResourcesThatAModemHas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		without := map[string]string{"sys/class/net/wwan0/uevent": "INTERFACE=wwan0\n"}
+		bus := newFakeBus(t)
+		modem := bus.modem
+		bus.modem = nil
+		c := NewConnectivity(ConnectivityConfig{Interface: "wwan0", Machine: network(t, without)})
+		c.modems = newService(newModemManager(bus.dial).modems)
+		lists(t, c, 0, 1, 2, 3, 4, 5)
+		values(t, c)
+		lists(t, c, 0, 1, 2, 3, 4, 5)
+		bus.modem = modem
+		time.Sleep(fresh)
+		values(t, c)
+		lists(t, c, 0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11)
+		without["sys/class/wwan/wwan0at0/uevent"] = ""
+		for _, config := range []ConnectivityConfig{
+			{Machine: network(t, nil)}, {Machine: network(t, without)}, {Machine: files(t, nil), Cell: func() (Cell, bool) { return Cell{}, false }},
+		} {
+			lists(t, NewConnectivity(config), 0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13)
+		}
+	})
+}
+
+func lists(t *testing.T, c *Connectivity, want ...uint16) {
+	t.Helper()
+	if got := c.Resources(0); !slices.Equal(got, want) {
+		t.Errorf("lists %v, want %v", got, want)
+	}
 }
