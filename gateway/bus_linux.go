@@ -18,7 +18,7 @@ import (
 const systemBus = "unix:path=/var/run/dbus/system_bus_socket"
 
 // errBus says that an address of a bus is none that can be used here.
-var errBus = errors.New("gateway: the address of the bus is neither unix:path=... nor unix:abstract=...")
+var errBus = errors.New("gateway: the bus has no address of the form unix:path=PATH or unix:abstract=NAME")
 
 // modems asks ModemManager on the system's bus.
 func (m Machine) modems() func(context.Context) []modem {

@@ -122,3 +122,20 @@ func TestPlaceInTheNetwork(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a modem says of its place, what is made of it is within the bounds of object 4.
+func FuzzPlaceInTheNetwork(f *testing.F) {
+	f.Add("26201", "262,01,84CD,D30156,6FFE", uint32(techUMTS))
+	f.Add("", "310,260,FFFE,FFFFFFFFF,0", uint32(techNR))
+	f.Fuzz(func(t *testing.T, operator, location string, technologies uint32) {
+		c := modem{registered: true, technologies: technology(technologies), operator: operator, location: location}.carrier("")
+		for name, field := range map[string]struct {
+			n    *int64
+			most int64
+		}{"MCC": {c.mcc, 999}, "MNC": {c.mnc, 999}, "LAC": {c.lac, 0xffff}, "cell ID": {c.cellID, 1<<36 - 1}} {
+			if field.n != nil && (*field.n < 0 || *field.n > field.most) {
+				t.Errorf("%s %d", name, *field.n)
+			}
+		}
+	})
+}

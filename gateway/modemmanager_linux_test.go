@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
 const (
@@ -90,6 +92,22 @@ func TestModemByPPP(t *testing.T) {
 		has(t, values(t, over(t, "lowpan0", bus.dial)), map[string]string{"/4/0/0": "23", "/4/0/7/0": ""})
 		bus.bearers[bearerPath]["Ip4Config"] = v(properties{"method": v(uint32(2))})
 		has(t, values(t, over(t, "wwan0", bus.dial)), map[string]string{"/4/0/0": "", "/4/0/1/0": "2", "/4/0/2": "", "/4/0/7/0": ""})
+	})
+}
+
+// Of a link that is no modem's, the signal is read without ModemManager.
+func TestWLANBesideABusThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := newFakeBus(t)
+		bus.hangs = "AUTH"
+		c := over(t, "wlan0", bus.dial)
+		began := time.Now()
+		for _, id := range []uint16{0, 2, 3, 4, 5, 7, 8, 11} {
+			if _, err := c.Read(t.Context(), lwm2m.PathOf(4, 0, id)); err != nil || time.Since(began) != 0 {
+				t.Errorf("/4/0/%d: %v after %v", id, err, time.Since(began))
+			}
+		}
+		has(t, values(t, c), map[string]string{"/4/0/0": "21", "/4/0/2": "-56", "/4/0/1/0": "21"})
 	})
 }
 

@@ -15,8 +15,9 @@ import (
 type view struct {
 	config ConnectivityConfig
 	all    []Interface
-	link   Interface // that the object is about; empty when there is none
-	kind   *Bearer   // what the operating system says that the link is; nil where it does not know
+	link   Interface           // that the object is about; empty when there is none
+	kind   *Bearer             // what the operating system says that the link is; nil where it does not know
+	told   func() (Cell, bool) // the word of the application
 	modems func() []modem
 	wlan   func() (radio, bool)
 }
@@ -31,20 +32,24 @@ func (c *Connectivity) look(ctx context.Context) view {
 			v.kind = &kind
 		}
 	}
-	v.modems = sync.OnceValue(func() []modem {
-		if c.config.Cell != nil {
-			return nil
-		}
-		return c.modems.get(ctx)
-	})
+	v.told, v.modems = func() (Cell, bool) { return Cell{}, false }, func() []modem { return nil }
+	if hook := c.config.Cell; hook != nil {
+		v.told = sync.OnceValues(hook)
+	} else {
+		v.modems = sync.OnceValue(func() []modem { return c.modems.get(ctx) })
+	}
+	isWLAN := v.is(BearerWLAN)
 	v.wlan = sync.OnceValues(func() (radio, bool) {
-		if v.kind == nil || *v.kind != BearerWLAN {
+		if !isWLAN {
 			return radio{}, false
 		}
 		return c.config.Machine.wireless(ctx, v.link.Name)
 	})
 	return v
 }
+
+// is reports whether the operating system says that the link is of a kind.
+func (v view) is(kind Bearer) bool { return v.kind != nil && *v.kind == kind }
 
 // findLink returns the interface that the object is about, and whether there is one.
 func (v view) findLink() (Interface, bool) {
@@ -112,20 +117,22 @@ func some(r reading) reading {
 // cell is what is known of the cellular network that the link goes through; false where
 // it goes through none.
 func (v view) cell() (carrier, bool) {
-	if hook := v.config.Cell; hook != nil {
-		if v.kind != nil {
-			return carrier{}, false
-		}
-		cell, ok := hook()
-		return cell.carrier(), ok
+	if m, found := v.modem(); found {
+		return m.carrier(v.link.Name), true
 	}
-	m, found := v.modem()
-	return m.carrier(v.link.Name), found
+	if v.kind != nil {
+		return carrier{}, false
+	}
+	cell, ok := v.told()
+	return cell.carrier(), ok
 }
 
 // modem is the one that the link goes through. Of a link through PPP nobody knows the
 // serial port that is below it: it is that of the one modem that has such a connection.
 func (v view) modem() (modem, bool) {
+	if v.kind != nil && !v.is(BearerEthernet) { // which some modems look like
+		return modem{}, false
+	}
 	for _, m := range v.modems() {
 		if m.carries(v.link.Name) {
 			return m, true
@@ -165,10 +172,8 @@ func (v view) bearers() (values []lwm2m.Value) {
 
 // cellularKinds are those of the networks that modems are registered in.
 func (v view) cellularKinds() (kinds []Bearer) {
-	if hook := v.config.Cell; hook != nil {
-		if cell, ok := hook(); ok {
-			kinds = append(kinds, cell.Bearer)
-		}
+	if cell, ok := v.told(); ok {
+		kinds = append(kinds, cell.Bearer)
 	}
 	for _, m := range v.modems() {
 		if kind := m.carrier("").bearer; kind != nil {
@@ -188,7 +193,7 @@ func (v view) signal() *int64 {
 	if cell, ok := v.cell(); ok {
 		return cell.signal
 	}
-	if v.kind != nil && *v.kind >= BearerEthernet {
+	if v.kind != nil && *v.kind >= BearerEthernet { // the wired ones
 		return new(int64)
 	}
 	w, _ := v.wlan()
