@@ -13,9 +13,21 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// lookAgain is when values are read again that could not be read, for a reason that may
-// pass: an observation does not end for that.
-const lookAgain = 10 * time.Second
+// Bounds of the delay after which values are read again that could not be read, for a
+// reason that may pass: an observation does not end for that. The first delay is short, so
+// that a value that is read every second is not missed for long because of one failure;
+// each one after that is twice as long, up to the last or to how often the values are read.
+const (
+	lookAgainFirst = time.Second
+	lookAgainLast  = 10 * time.Second
+)
+
+// missed is the delay after values could not be read, one time more in a row.
+func (w *observation) missed() time.Duration {
+	last := max(lookAgainLast, w.Sample)
+	w.again = min(max(lookAgainFirst, 2*w.again), last)
+	return w.again
+}
 
 // timerObserve wakes the actor for the observation that is due first.
 var timerObserve = core.Timer{Name: "observe"}
@@ -92,7 +104,7 @@ func (m *Machine) current(ob *reporting.Observation) bool {
 // unseen has values read again later that could not be read.
 func (m *Machine) unseen(now time.Time, ob *reporting.Observation) []core.Effect {
 	if m.current(ob) {
-		m.observed.Schedule(ob, now.Add(max(lookAgain, ob.Sample)))
+		m.observed.Schedule(ob, now.Add(m.observations[ob.ID].missed()))
 	}
 	return nil
 }
@@ -115,6 +127,7 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 		}
 		return m.unseen(now, ob)
 	}
+	m.observations[ob.ID].again = 0
 	return m.judged(now, ob, p)
 }
 

@@ -210,17 +210,29 @@ func TestFailingReadsEndNothing(t *testing.T) {
 	d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
 	d.observe("a", weight)
 	broken := true
+	var reads []int
 	s.hook = func(_ context.Context, what string) error {
 		if broken && strings.HasPrefix(what, "read") {
+			reads = append(reads, int(d.now.Sub(now)/time.Second))
 			panic("the bus is stuck")
 		}
 		return nil
 	}
 	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(4)})
-	d.sleep(5 * time.Second)
+	reads = nil
+	d.sleep(40 * time.Second)
+	if want := []int{1, 2, 4, 8, 16, 26, 36}; !slices.Equal(reads, want) { // seconds
+		t.Errorf("read at %v, want %v", reads, want)
+	}
 	broken = false
 	d.sleep(30 * time.Second)
-	wantTold(t, d, "11 a 4")
+	wantTold(t, d, "46 a 4")
+	broken, reads = true, nil
+	s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(5)})
+	d.sleep(2500 * time.Millisecond)
+	broken = false
+	d.sleep(10 * time.Second)
+	wantTold(t, d, "74 a 5") // it begins with a short delay again
 }
 
 // That the time goes on is no news, but it is told with the rest.
@@ -362,7 +374,7 @@ func TestValuesAreReadInRounds(t *testing.T) {
 	wantTold(t, d, "1 3 9", "1 99 9")
 	s.hook = nil
 	d.sleep(20 * time.Second)
-	wantTold(t, d, "11 5 9")
+	wantTold(t, d, "4 5 9")
 }
 
 // A round whose handler hangs holds up neither requests nor other objects, and is read
@@ -391,7 +403,7 @@ func TestHangingRound(t *testing.T) {
 	d.hang = nil
 	d.step(Returned{ID: hung[0].ID, Reads: []Read{{}}})
 	d.sleep(15 * time.Second)
-	wantTold(t, d, "21 a 9")
+	wantTold(t, d, "12 a 9")
 }
 
 // Discover shows a server the attributes that it has set itself: where they are set and,

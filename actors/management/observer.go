@@ -63,6 +63,7 @@ type observation struct {
 	sampled bool           // Sample is known
 	reading bool           // the values are being read
 	changed bool           // something has changed since that began
+	again   time.Duration  // the last delay after which values were read again that could not be; 0 for none
 }
 
 // observer returns what is known of a server as an observer, and begins to read what
