@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/codec"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -63,7 +64,7 @@ func (s session) freeInstance(o *served) (free uint16, found bool) {
 // created decodes what is to be created. The server may leave it to us to choose an ID;
 // then it is the free one.
 func (s session) created(r *task, free uint16) (lwm2m.Instance, *answer) {
-	c, refused := answers.DecodeCreate(r.in, r.path.Object(), s.config.Registry, lwm2m.Limits{})
+	c, refused := r.decodeCreate(s.config.Registry)
 	if !refused.IsZero() {
 		return lwm2m.Instance{}, undecoded(refused, func() *answer { return r.misnamedNew(free) })
 	}
@@ -76,6 +77,15 @@ func (s session) created(r *task, free uint16) (lwm2m.Instance, *answer) {
 		refusal = r.object.complete(i.Resources)
 	}
 	return i, refusal
+}
+
+// decodeCreate decodes the payload of a Create. Where there is none it needs no format: the
+// instance has what the object gives it.
+func (r *task) decodeCreate(registry *lwm2m.Registry) (codec.Creation, answers.Answer) {
+	if r.in.ContentFormat == nil && len(r.in.Payload) == 0 {
+		return codec.Creation{}, answers.Answer{}
+	}
+	return answers.DecodeCreate(r.in, r.path.Object(), registry, lwm2m.Limits{})
 }
 
 // delete is Delete (section 6.3.7), of an instance, or of an instance of a resource, as

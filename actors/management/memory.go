@@ -126,6 +126,17 @@ func (m *Machine) has(o *served, inst, resource uint16) presence {
 	return unknown
 }
 
+// lacks reports whether an application's object has all of an instance in memory, and not
+// that resource instance.
+func (m *Machine) lacks(o *served, path lwm2m.Path) bool {
+	i, whole, ok := m.snapshot(o, path.Instance())
+	if !ok || !whole {
+		return false
+	}
+	r, _ := i.Resource(path.Resource())
+	return !hasInstance(r, path.ResourceInstance())
+}
+
 func presenceOf(found bool) presence {
 	if found {
 		return present

@@ -43,6 +43,9 @@ func (r *task) misnamedNew(free uint16) *answer {
 	if !refused.IsZero() {
 		return nil
 	}
+	if c.HasID {
+		free = c.ID
+	}
 	return r.object.named(r.path.Child(free), c.Resources, true)
 }
 

@@ -77,6 +77,19 @@ func TestObjectCodes(t *testing.T) {
 		{"write without format", withPayload(request(put, "/4000/0/0"), "1"), "4.15"},
 		{"write object", withBody(request(put, "/4000"), tlvF, ""), "4.05"},
 
+		{"write nothing to a resource", withBody(request(put, "/4000/0/0"), jsonF, `[]`), "4.00"},
+		{"write nothing to a resource in CBOR", withBody(request(put, "/4000/0/0"), cborF, "\x80"), "4.00"},
+		{"write nothing to a resource in JSON of 1.0", withBody(request(put, "/4000/0/0"), messages.FormatJSON, `{"e":[]}`), "4.00"},
+		{"write nothing to a resource instance", withBody(request(put, "/4000/0/2/0"), jsonF, `[]`), "4.00"},
+		{"write no value", withBody(request(put, "/4000/0/0"), jsonF, `[{"n":"/4000/0/0"}]`), "4.00"},
+		{"write a resource twice", withBody(request(put, "/4000/0"), jsonF, `[{"n":"/4000/0/0","vs":"a"},{"n":"/4000/0/0","vs":"b"}]`), "4.00"},
+		{"write a resource twice in TLV", withBody(request(put, "/4000/0"), tlvF, "\xc1\x00a\xc1\x00b"), "4.00"},
+		{"write outside", withBody(request(put, "/4000/0"), jsonF, `[{"n":"/4000/7/0","vs":"a"}]`), "4.00"},
+		{"write another instance in TLV", withBody(request(put, "/4000/0"), tlvF, "\x03\x07\xc1\x00a"), "4.00"},
+		{"write a resource instance at the instance", withBody(request(put, "/4000/0"), tlvF, "\x41\x00\x01"), "4.00"},
+		{"write one value to several", withBody(request(put, "/4000/0/2"), tlvF, "\xc1\x02\x01"), "4.00"},
+		{"write several to one value", withBody(request(put, "/4000/0/0"), tlvF, "\x83\x00\x41\x00a"), "4.00"},
+
 		{"execute", request(post, "/4000/0/3"), "2.04"},
 		{"execute with arguments", withBody(request(post, "/4000/0/3"), text, "0='1',2"), "2.04"},
 		{"execute with garbage", withBody(request(post, "/4000/0/3"), text, "0='"), "4.00"},
@@ -92,6 +105,10 @@ func TestObjectCodes(t *testing.T) {
 		{"create without a mandatory one", withBody(request(post, "/4000"), tlvF, "\xc1\x05x"), "4.00"},
 		{"create with read-only", withBody(request(post, "/4000"), jsonF, `[{"bn":"/4000/9/","n":"0","vs":"l"},{"n":"1","v":1}]`), "4.05"},
 		{"create as text", withBody(request(post, "/4000"), text, "x"), "4.15"},
+		{"create without a payload", request(post, "/4000"), "4.00"}, // a mandatory one is missing
+		{"create 65534", withBody(request(post, "/4000"), jsonF, `[{"n":"/4000/65534/0","vs":"a"}]`), "2.01"},
+		{"create of another object", withBody(request(post, "/4000"), jsonF, `[{"n":"/4001/3/0","vs":"a"}]`), "4.00"},
+		{"create an instance in an instance", withBody(request(post, "/4000"), tlvF, "\x05\x05\x03\x06\xc1\x00a"), "4.00"},
 		{"create garbage", withBody(request(post, "/4000"), tlvF, "\xff"), "4.00"},
 
 		{"delete", request(del, "/4000/7"), "2.02"},
@@ -160,6 +177,9 @@ func TestWrites(t *testing.T) {
 		{"update replaces in 1.0", "1.0", withBody(request(messages.POST, "/4000/7"), jsonF, bins), "top - 1 2 hush -"},
 		{"update of a resource merges", "1.1", withBody(request(messages.POST, "/4000/7/2"), jsonF, bins), "top 7 1 2 hush -"},
 		{"resource by POST in 1.0", "1.0", withBody(request(messages.POST, "/4000/7/2"), jsonF, bins), "top 7 9 - hush -"},
+		{"replace resource with nothing", "1.1", withBody(request(messages.PUT, "/4000/7/2"), jsonF, `[]`), "top - - - hush -"},
+		{"replace resource with nothing in JSON of 1.0", "1.0", withBody(request(messages.PUT, "/4000/7/2"), messages.FormatJSON, `{"e":[]}`), "top - - - hush -"},
+		{"update resource with nothing", "1.1", withBody(request(messages.POST, "/4000/7/2"), jsonF, `[]`), "top 7 9 - hush -"},
 		{"replace resource", "1.1", withBody(request(messages.PUT, "/4000/7/2"), jsonF, `[{"bn":"/4000/7/2/","n":"5","v":2}]`), "top - - 2 hush -"},
 		{"resource instance", "1.1", withBody(request(messages.PUT, "/4000/7/2/5"), text, "2"), "top 7 9 2 hush -"},
 		{"resource instance by POST", "1.0", withBody(request(messages.POST, "/4000/7/2/5"), text, "2"), "top 7 9 2 hush -"},
@@ -177,6 +197,29 @@ func TestWrites(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%s: %v %s leaves %v", c.name, reply.Code, reply.Payload, got)
 		}
+	}
+}
+
+// What is known not to be there is neither deleted nor has attributes.
+func TestResourceInstancesThatAreNotThere(t *testing.T) {
+	attributed := request(messages.PUT, "/4000/0/2/9")
+	attributed.Query = []string{"pmin=1"}
+	for _, in := range []messages.Inbound{request(messages.DELETE, "/4000/0/2/9"), attributed} {
+		s := newShelf(shelfID, 0)
+		if reply, _ := answerTo(t, withObjects(memory{s}), in); reply.Code != messages.NotFound || len(s.did) > 0 {
+			t.Errorf("%v %v: %v %s", in.Code, in.Path, reply.Code, reply.Payload)
+		}
+	}
+}
+
+// Where nothing is mandatory a Create needs no payload.
+func TestCreateWithoutAPayload(t *testing.T) {
+	s := newShelf(shelfID, 0)
+	def := shelfDef(shelfID)
+	def.Resources[0].Mandatory = false
+	reply, _ := answerTo(t, withObjects(defined{s, def}), request(messages.POST, "/4000"))
+	if reply.Code != messages.Created || !slices.Equal(reply.LocationPath, []string{"4000", "1"}) || !slices.Equal(s.Instances(), []uint16{0, 1}) {
+		t.Errorf("%v %s at %v leaves %v", reply.Code, reply.Payload, reply.LocationPath, s.Instances())
 	}
 }
 

@@ -273,7 +273,7 @@ func (s session) judgeResource(r *task) *answer {
 func (s session) judgeAppResource(r *task) *answer {
 	def, defined := r.object.resource(r.path.Resource())
 	switch {
-	case !defined, r.path.Len() == 4 && !def.Multiple:
+	case !defined, r.path.Len() == 4 && !def.Multiple, r.path.Len() == 4 && s.lacks(r.object, r.path):
 		return notFound
 	case s.has(r.object, r.path.Instance(), r.path.Resource()) != absent:
 		return nil

@@ -33,10 +33,30 @@ func (s session) write(r *task) answer {
 	if !refusal.IsZero() {
 		return *undecoded(refusal, func() *answer { return r.misnamed() })
 	}
+	if refusal := r.complement(&payload); refusal != nil {
+		return *refusal
+	}
 	if r.object.app != nil {
 		return s.writeApp(r, payload)
 	}
 	return s.writeModel(r, payload)
+}
+
+// complement says what a payload means that has nothing, such as an empty pack of SenML: a
+// resource that has several instances has none any more, and for any other there has to be
+// a value.
+func (r *task) complement(p *lwm2m.Payload) *answer {
+	if r.path.Len() < 3 || len(p.Nodes)+len(p.Multiples) > 0 {
+		return nil
+	}
+	def, _ := r.object.resource(r.path.Resource())
+	if !def.Multiple || r.path.Len() == 4 {
+		return refuse(messages.BadRequest, "the payload has no value for the target")
+	}
+	if r.op == opReplace {
+		p.Multiples = []lwm2m.Path{r.path}
+	}
+	return nil
 }
 
 // writeModel hands a Write to an object that the supervisor keeps over to it.
