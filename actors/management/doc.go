@@ -28,10 +28,12 @@
 //
 // What an object of the application has in memory is asked for on the actor's own
 // goroutine. Everything else is a [Call], for which the shell takes a goroutine of its own;
-// a job is the request that waits for one. A change of several instances is prepared by
-// all of their objects before the first carries it out, and closes the instances to other
-// changes meanwhile. A handler that has not returned at the deadline is answered for
-// with 5.00, and counts against its object until it returns.
+// a job is the request that waits for one or several. A change of several instances is
+// prepared by all of their objects before the first carries it out. Other changes of the
+// instances wait for their turn meanwhile, and those that read see what was there before. A
+// handler that has not returned at the deadline is answered for with 5.00, and counts
+// against its object until it returns; what has been carried out, and what it carries out
+// later, is taken back where the objects allow that.
 //
 // The package is internal to the runtime: nothing in it may be touched from outside
 // except through messages, but for Announced and RegistryOf.

@@ -53,8 +53,10 @@
 // Definition, Instances, Resources, Sample, Snapshot and Watch are called while the
 // client serves others: they return at once, without I/O. Read, Write, Execute,
 // Create and Delete, and the commits that they return, run on a goroutine of their own, several
-// at a time, and may take as long as the context allows. One that does not
-// return in time, or that panics, harms its own request only: the server gets 5.00.
+// at a time, and may take as long as the context allows. A request that reads several paths
+// of an object reads some of them at the same time. One that does not
+// return in time, or that panics, harms its own request only: the server gets 5.00. A change
+// that is carried out after that is taken back where the object allows it ([Commit]).
 // All methods may be called from several goroutines at once.
 //
 // A [Typed] and a [Values] tell those who watch of every change, a server's too: other

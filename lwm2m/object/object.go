@@ -24,17 +24,26 @@ type Object interface {
 }
 
 // Commit carries out a change that has been prepared. It is called at most once,
-// and not at all when another part of the same request is refused. It should not
-// fail for a reason that could have been known before: where it does, the objects that
-// have carried out other parts of the request and are each a [Snapshotter] are asked by
-// Write to go back to what they were.
+// and not at all when another part of the same request is refused. An error means that
+// nothing has changed. It should not fail for a reason that could have been known before.
+//
+// A request is carried out as a whole or not at all, as far as its objects allow it. Where
+// a Commit fails, or has not returned when its context ends, the server is told that the
+// request has failed, and the objects that have carried out other parts of it and are each
+// a [Snapshotter] are asked by Write to go back to what they were. So is the object of a
+// Commit that returns nil after that: better look at the context before something is done
+// that cannot be undone. An instance that was created too late is deleted, by a [Deleter].
+// What no object takes back is logged; a server that has no answer yet is told.
 type Commit func(ctx context.Context) error
 
 // Writer is an Object whose resources servers can write.
 type Writer interface {
 	// Write prepares a change of one instance: it says whether that is possible, and
 	// changes nothing. The change is carried out by the Commit, so that a request
-	// that writes to several objects is carried out as a whole or not at all.
+	// that writes to several objects is carried out as a whole or not at all. Until that
+	// is over no other request of this client changes the instance: they wait for it. A Read
+	// at the same time sees all of one change or nothing of it; of several objects, what
+	// was there before.
 	Write(ctx context.Context, change Change) (Commit, error)
 }
 
@@ -51,7 +60,9 @@ type Change struct {
 	// Merge lists those of Resources, sorted, whose instances are added to those that
 	// are there or take their place, and leave the others.
 	Merge []uint16
-	// Remove lists resource instances, as paths of four segments, that are removed.
+	// Remove lists resource instances, as paths of four segments, that are removed. One that
+	// is not there is no error, but for an object that is no [Snapshotter]: that may refuse
+	// it with 4.04 Not Found.
 	Remove []lwm2m.Path
 }
 
@@ -107,7 +118,9 @@ type Lister interface {
 	Resources(instance uint16) []uint16
 }
 
-// Snapshotter is an Object that has values in memory.
+// Snapshotter is an Object that has values in memory. They are read without a delay, and
+// are what an instance goes back to when a change fails of which it was a part. Of an Object
+// that is none, what it has carried out stays.
 type Snapshotter interface {
 	// Snapshot returns the instance with the values that are in memory, sorted, and
 	// whether these are all that it has: others are asked for by Read. Neither

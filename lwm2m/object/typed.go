@@ -20,7 +20,9 @@ type Typed[T any] struct {
 type Option[T any] func(*Typed[T])
 
 // OnWrite has apply called when a server has written to an instance, before that
-// changes: here an actuator is set. An error refuses the request, and nothing changes.
+// changes: here an actuator is set. An error refuses the request, and nothing changes. So
+// does an apply that returns after its context has ended: the server has been told that the
+// request has failed, and what was done has to be taken back there.
 // The reasons that can be known before belong in a method Validate() error of *T, which
 // is called while the request is being prepared.
 func OnWrite[T any](apply func(ctx context.Context, instance uint16, before, after T) error) Option[T] {
