@@ -212,6 +212,20 @@ func TestResourceInstancesThatAreNotThere(t *testing.T) {
 	}
 }
 
+// A value that is not there is not found, mandatory or not.
+func TestMandatoryValueThatIsNotThere(t *testing.T) {
+	for name, variant := range variants {
+		s := newShelf(shelfID, 0)
+		s.tree.DeleteResource(lwm2m.PathOf(shelfID, 0, 0))
+		if reply, _ := answerTo(t, withObjects(variant(s)), request(messages.GET, "/4000/0/0")); reply.Code != messages.NotFound {
+			t.Errorf("%s: %v", name, reply.Code)
+		}
+		if reply, _ := answerTo(t, withObjects(variant(s)), request(messages.GET, "/4000/0/6")); reply.Code != messages.MethodNotAllowed {
+			t.Errorf("%s, executable: %v", name, reply.Code)
+		}
+	}
+}
+
 // Where nothing is mandatory a Create needs no payload.
 func TestCreateWithoutAPayload(t *testing.T) {
 	s := newShelf(shelfID, 0)

@@ -242,7 +242,7 @@ func (s session) judgeInstance(r *task) *answer {
 }
 
 // judgeResource finds the resource or resource instance. A mandatory resource that this
-// device does not support (Reboot) exists and allows nothing.
+// device does not support (Reboot) exists and allows nothing, unless it is a value.
 func (s session) judgeResource(r *task) *answer {
 	if (r.op == opReplace || r.op == opUpdate) && s.writable(r.object, r.path) {
 		return nil // made by the Write where it is not there yet
@@ -258,7 +258,7 @@ func (s session) judgeResource(r *task) *answer {
 		return notFound
 	case ownTrigger(resource) != triggerNone:
 		return nil
-	case !found && def.Mandatory:
+	case !found && unsupported(def):
 		return notAllowed
 	case !found:
 		return notFound
@@ -277,10 +277,16 @@ func (s session) judgeAppResource(r *task) *answer {
 		return notFound
 	case s.has(r.object, r.path.Instance(), r.path.Resource()) != absent:
 		return nil
-	case def.Mandatory && r.path.Len() == 3:
+	case unsupported(def) && r.path.Len() == 3:
 		return notAllowed
 	}
 	return notFound
+}
+
+// unsupported reports whether a resource that is not there is one that only does something,
+// and that every object of its sort has: it exists and allows nothing. A value is not there.
+func unsupported(def lwm2m.ResourceDef) bool {
+	return def.Mandatory && !def.Operations.Has(lwm2m.OpRead)
 }
 
 func hasInstance(r lwm2m.Resource, id uint16) bool {

@@ -40,23 +40,23 @@ func Content(format messages.Format, payload []byte) Answer {
 }
 
 // Encode answers a Read with what is at and below path: 4.06 where the format
-// cannot have the target.
+// cannot have the target, or one of the values (JSON has no NaN).
 func Encode(format messages.Format, path lwm2m.Path, p lwm2m.Payload) Answer {
 	data, err := codec.Encode(format, path, p)
-	return encoded(format, data, err)
+	return encoded(format, data, p, err)
 }
 
 // EncodeComposite answers a Read-Composite with what was found.
 func EncodeComposite(format messages.Format, p lwm2m.Payload) Answer {
 	data, err := codec.EncodeComposite(format, p)
-	return encoded(format, data, err)
+	return encoded(format, data, p, err)
 }
 
-func encoded(format messages.Format, data []byte, err error) Answer {
+func encoded(format messages.Format, data []byte, p lwm2m.Payload, err error) Answer {
 	switch {
 	case err == nil:
 		return Content(format, data)
-	case unfit(err):
+	case unfit(err), len(p.Nodes) > 0 && unlike(err):
 		return Refuse(messages.NotAcceptable, "the target cannot be had in this format")
 	}
 	return Refuse(messages.InternalServerError, err.Error())
@@ -100,6 +100,12 @@ func decode[T any](in messages.Inbound, read func(messages.Format) (T, error)) (
 		return content, Refuse(messages.UnsupportedFormat, "not a Content-Format for this target")
 	}
 	return content, Refuse(messages.BadRequest, err.Error())
+}
+
+// unlike reports whether a format cannot have a value.
+func unlike(err error) bool {
+	e, is := errors.AsType[*lwm2m.EncodeError](err)
+	return is && e.Reason == lwm2m.ReasonMismatch
 }
 
 // unfit reports whether a format cannot have a target, whatever the content.

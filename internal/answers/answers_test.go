@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 func TestEncode(t *testing.T) {
 	lifetime := lwm2m.PathOf(1, 0, 1)
 	one := lwm2m.Payload{Nodes: []lwm2m.Node{{Path: lifetime, Value: lwm2m.Integer(60)}}}
+	none := lwm2m.Payload{Nodes: []lwm2m.Node{{Path: lifetime, Value: lwm2m.Float(math.NaN())}}}
 	for _, c := range []struct {
 		name   string
 		format messages.Format
@@ -23,6 +25,10 @@ func TestEncode(t *testing.T) {
 		{"text", messages.FormatText, lifetime, one, messages.Content},
 		{"text of an instance", messages.FormatText, lwm2m.PathOf(1, 0), one, messages.NotAcceptable},
 		{"unknown format", 4711, lifetime, one, messages.NotAcceptable},
+		{"NaN as text", messages.FormatText, lifetime, none, messages.NotAcceptable},
+		{"NaN in JSON", messages.FormatSenMLJSON, lifetime, none, messages.NotAcceptable},
+		{"NaN in JSON of 1.0", messages.FormatJSON, lifetime, none, messages.NotAcceptable},
+		{"NaN in CBOR", messages.FormatSenMLCBOR, lifetime, none, messages.Content},
 		{"no value", messages.FormatTLV, lifetime, lwm2m.Payload{}, messages.InternalServerError},
 	} {
 		if got := Encode(c.format, c.path, c.p); got.Code != c.want {
