@@ -206,7 +206,8 @@ func (t *transaction) possible(j *job, now time.Time, in Returned) []core.Effect
 func (t *transaction) store(j *job) []core.Effect {
 	t.modelBefore = t.modelNow(t.model.Path)
 	if len(t.parts) > 0 {
-		t.screenOff(j, t.model.Path)
+		before, _ := t.Machine.model.Instance(t.model.Path.Object(), t.model.Path.Instance())
+		t.screenOff(j, t.model.Path, screen{before: before})
 	}
 	w := *t.model
 	w.Deadline = t.now.Add(writeStart)
@@ -234,7 +235,7 @@ func (t *transaction) carryOut(j *job) []core.Effect {
 	part := &t.parts[t.next]
 	part.before, _, part.known = t.snapshot(part.object, part.path.Instance())
 	if len(t.parts) > 1 || t.model != nil {
-		t.screenOff(j, part.path)
+		t.screenOff(j, part.path, screen{before: part.before, known: part.known, changes: touched(part.do.(write).change)})
 	}
 	j.beyond = t.hung
 	return []core.Effect{t.callOrLate(j, part.object, part.path, commit{part.carryOut}, t.carriedOut, t.carriedOutLate(j, *part))}

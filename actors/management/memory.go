@@ -78,11 +78,12 @@ func (m *Machine) snapshot(o *served, inst uint16) (i lwm2m.Instance, whole, ok 
 	if o.snapshotter == nil {
 		return i, false, false
 	}
-	if hidden, is := m.screens[lwm2m.PathOf(o.id, inst)]; is && hidden.known {
-		return hidden.before, hidden.whole, true
-	}
 	defer m.guard(lwm2m.PathOf(o.id, inst))
-	return o.snapshotter.Snapshot(inst)
+	i, whole, ok = o.snapshotter.Snapshot(inst)
+	if screen, is := m.screens[lwm2m.PathOf(o.id, inst)]; ok && is && screen.known {
+		i = screen.over(i)
+	}
+	return i, whole, ok
 }
 
 // listed lists the resources that an instance has; ok is false where the application's

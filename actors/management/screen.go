@@ -1,6 +1,7 @@
 package management
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -13,23 +14,28 @@ import (
 
 // screen is an instance as it was before a change that is carried out.
 type screen struct {
-	before lwm2m.Instance
-	whole  bool
-	known  bool // the object has values in memory
+	before  lwm2m.Instance
+	known   bool     // the object has values in memory
+	changes []uint16 // resources, sorted; what else there is goes on being seen
 }
 
 // screenOff hides what a job is going to do to an instance.
-func (m *Machine) screenOff(j *job, instance lwm2m.Path) {
-	var now screen
-	o := m.object(instance.Object())
-	if o.app == nil {
-		now.before, now.known = m.tree(o).Instance(instance.Object(), instance.Instance())
-		now.whole = now.known
-	} else {
-		now.before, now.whole, now.known = m.snapshot(o, instance.Instance())
-	}
+func (m *Machine) screenOff(j *job, instance lwm2m.Path, now screen) {
 	insert(&m.screens, instance, now)
 	j.screened = append(j.screened, instance)
+}
+
+// over is what is seen of an instance.
+func (s screen) over(i lwm2m.Instance) lwm2m.Instance {
+	hidden := func(r lwm2m.Resource) bool { _, is := slices.BinarySearch(s.changes, r.ID); return is }
+	seen := slices.DeleteFunc(slices.Clone(i.Resources), hidden)
+	for _, r := range s.before.Resources {
+		if hidden(r) {
+			seen = append(seen, r)
+		}
+	}
+	slices.SortFunc(seen, func(a, b lwm2m.Resource) int { return cmp.Compare(a.ID, b.ID) })
+	return lwm2m.Instance{ID: i.ID, Resources: seen}
 }
 
 // unscreen shows what a job has done.

@@ -47,6 +47,10 @@ func TestReadsSeeBeforeOrAfter(t *testing.T) {
 		t.Fatal("the first part is not carried out")
 	}
 	d.step(Changed{Paths: []lwm2m.Path{lwm2m.PathOf(4000, 0, 0)}}) // as a Watcher says
+	one.tree.PutResource(4000, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(3)})
+	if r := d.ask(accepting("/4000/0/1", text)); string(r.Payload) != "3" {
+		t.Errorf("what is not written: %v %s", r.Code, r.Payload)
+	}
 	d.sleep(5 * time.Second)
 	if r := d.ask(accepting("/4000/0/0", text)); string(r.Payload) != "top" {
 		t.Errorf("read: %v %s", r.Code, r.Payload)
