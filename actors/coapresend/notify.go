@@ -1,7 +1,6 @@
 package coapresend
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // note is one notification of an observation (RFC 7641 section 4.5).
 type note struct {
 	notify messages.Notify
-	newer  *messages.Notify // goes out in place of the next resend
+	newer  *messages.Notify // goes out in place of the next resend, or when this has arrived
 }
 
 // rejectable is a notification that is not in flight any more, or never was, and
@@ -31,8 +30,8 @@ func (r rejectable) deadline() time.Time { return r.expires }
 // the next notification will be rejected, too.
 const maxRejectable = 32
 
-// notify takes a notification: it replaces an older one of its observation, or
-// leaves as soon as the pace allows if it is not confirmable, or waits.
+// notify takes a notification: it replaces an older one of its observation, or waits for
+// its turn.
 func (m *Machine) notify(in messages.Notify) {
 	if in.Epoch != m.cfg.Epoch {
 		return
@@ -47,25 +46,23 @@ func (m *Machine) notify(in messages.Notify) {
 		active.note.replace(m, in)
 	case waiting != nil:
 		m.notified(waiting.note.notify, messages.NotifySuperseded)
-		in.Confirmable = true
+		in.Confirmable = in.Confirmable || waiting.note.notify.Confirmable
 		waiting.note.notify = in
-	case !in.Confirmable:
-		m.notifyNON(in)
-	case len(m.notes) >= m.cfg.MaxQueue:
+	case !in.Confirmable && !m.up, len(m.notes) >= m.cfg.MaxQueue:
 		m.notified(in, messages.NotifyDropped)
 	default:
-		m.unpace(in.Observation, messages.NotifySuperseded)
 		m.notes = append(m.notes, &exchange{note: &note{notify: in}})
 		m.pump()
 	}
 }
 
-// replace makes in what goes out in place of the next resend.
+// replace makes in what goes out in place of the next resend, or after the
+// acknowledgement.
 func (n *note) replace(m *Machine, in messages.Notify) {
 	if n.newer != nil {
 		m.notified(*n.newer, messages.NotifySuperseded)
+		in.Confirmable = in.Confirmable || n.newer.Confirmable
 	}
-	in.Confirmable = true
 	n.newer = &in
 }
 
@@ -90,20 +87,43 @@ func (m *Machine) noteInFlight(observation uint64) *exchange {
 	return nil
 }
 
-// pumpNotes sends the notifications that wait, as long as nothing else of ours is
-// in flight. That our own requests and responses do not wait for them in turn
-// means that a silent observer holds up nothing.
+// pumpNotes sends the notifications that may leave. That our own requests and responses
+// do not wait for them in turn means that a silent observer holds up nothing.
 func (m *Machine) pumpNotes() {
-	for len(m.notes) > 0 && m.unacknowledged() < m.cfg.NStart {
-		x := m.notes[0]
+	short := false
+	for at := m.mayLeave(short); at >= 0; at = m.mayLeave(short) {
+		x := m.notes[at]
+		if !x.note.notify.Confirmable && !m.probes() {
+			m.notes = slices.Delete(m.notes, at, at+1)
+			m.sendNON(x.note.notify)
+			continue
+		}
+		x.note.notify.Confirmable = true
 		x.message = m.noteMessage(x.note.notify)
 		if !m.send(x, midsForResponses) {
+			short = true
 			m.pumpLater()
-			return
+			continue
 		}
 		x.note.notify.Payload = nil // it is in the datagram, and kept where blocks follow
-		m.notes = behind(m.notes)
+		m.notes = slices.Delete(m.notes, at, at+1)
 	}
+	if len(m.notes) == 0 {
+		m.notes = nil
+	}
+}
+
+// mayLeave returns which of the notifications that wait may leave first; below 0 for
+// none. All are outstanding until they are acknowledged or, where they are not
+// confirmable, until their round-trip time is over, and of outstanding ones there are no
+// more than NSTART (RFC 7641 section 4.5.1). Those that are confirmable wait for our
+// requests besides, and where message IDs are short for those.
+func (m *Machine) mayLeave(short bool) int {
+	if len(m.notes) == 0 || m.inFlight(kindResponse)+m.inFlight(kindNotification) >= m.cfg.NStart || !m.paced() {
+		return -1
+	}
+	short = short || m.unacknowledged() >= m.cfg.NStart
+	return slices.IndexFunc(m.notes, func(x *exchange) bool { return !short || !x.note.notify.Confirmable })
 }
 
 // unacknowledged counts everything of ours that is confirmable and in flight.
@@ -122,7 +142,7 @@ func (m *Machine) sendNON(in messages.Notify) {
 	msg := m.noteMessage(in)
 	msg.Type, msg.MID = coap.NON, mid
 	m.transmit(mustEncode(msg))
-	m.pace.next = m.now.Add(cmp.Or(m.rtt, unknownRTT))
+	m.hasLeft()
 	m.mayReject(mid, in, m.cfg.NonLifetime())
 	m.notified(in, messages.NotifySent)
 }
@@ -156,6 +176,7 @@ func (m *Machine) rejected(mid uint16) {
 func (m *Machine) resendNewer(x *exchange) {
 	m.drop(x)
 	old, newer := x.note.notify, *x.note.newer
+	newer.Confirmable = true
 	m.mayReject(x.message.MID, old, m.cfg.ExchangeLifetime())
 	m.notified(old, messages.NotifySuperseded)
 	next := &exchange{
@@ -192,7 +213,6 @@ func (m *Machine) unobserve(in messages.Unobserve) {
 // observationOver ends what waits and what is in flight of an observation.
 func (m *Machine) observationOver(observation uint64, outcome messages.NotifyOutcome) {
 	m.rejectable = slices.DeleteFunc(m.rejectable, func(r rejectable) bool { return r.observation == observation })
-	m.unpace(observation, outcome)
 	if waiting := m.notes.find(observation); waiting != nil {
 		m.notes = slices.DeleteFunc(m.notes, func(x *exchange) bool { return x == waiting })
 		m.notified(waiting.note.notify, outcome)

@@ -2,6 +2,7 @@ package coapresend
 
 import (
 	"bytes"
+	"cmp"
 	"testing"
 	"time"
 
@@ -156,7 +157,7 @@ func TestLateReset(t *testing.T) {
 	t.Run("NON", func(t *testing.T) {
 		d := newDriver(t, Config{})
 		d.notify(1, 7, nonConfirmable)
-		d.m.pace.next = d.now // so that both leave at once
+		d.m.pace = nil // so that both leave at once
 		d.notify(2, 8, nonConfirmable)
 		d.run(Config{}.NonLifetime() - 1)
 		d.rst(100)
@@ -457,6 +458,7 @@ type observer struct {
 	outcomes map[uint64][]messages.NotifyOutcome
 	contents map[uint16]string // of confirmable messages, by message ID
 	mids     []uint16
+	unheard  time.Time         // when the last one left that is not confirmable
 	newest   map[uint64]uint64 // by observation
 }
 
@@ -478,11 +480,29 @@ func (o *observer) note(told any) {
 		if err != nil {
 			o.rt.Fatal(err)
 		}
-		if before, ok := o.contents[msg.MID]; ok && before != string(told.data) {
+		before, again := o.contents[msg.MID]
+		if again && before != string(told.data) {
 			o.rt.Fatalf("message ID %d has two contents", msg.MID)
+		}
+		if !again {
+			o.outstanding(msg)
 		}
 		o.contents[msg.MID] = string(told.data)
 		o.mids = append(o.mids, msg.MID)
+	}
+}
+
+// outstanding demands that what leaves for the first time leaves alone: RFC 7641 section
+// 4.5.1.
+func (o *observer) outstanding(msg coap.Message) {
+	if since := o.now.Sub(o.unheard); !o.unheard.IsZero() && since < cmp.Or(o.m.rtt, unknownRTT) {
+		o.rt.Fatalf("%v after one that is not confirmable leaves another", since)
+	}
+	if msg.Type == coap.CON {
+		return
+	}
+	if o.unheard = o.now; o.m.inFlight(kindNotification) > 0 {
+		o.rt.Fatal("one leaves while another is not acknowledged")
 	}
 }
 
@@ -531,7 +551,7 @@ func (o *observer) settled() {
 			o.rt.Fatalf("the newest of observation %d, %d, was superseded", observation, id)
 		}
 	}
-	if len(o.m.notes)+len(o.m.active)+len(o.m.rejectable) > 0 || o.m.pace != nil && len(o.m.pace.waiting) > 0 {
+	if len(o.m.notes)+len(o.m.active)+len(o.m.rejectable) > 0 {
 		o.rt.Fatal("something is left")
 	}
 }
