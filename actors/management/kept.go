@@ -62,6 +62,7 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 		m.decode(o, in.Stored)
 	}
 	r.absent = !r.onDisk
+	o.numbersRead(r.found)
 	effects := []core.Effect{core.StopTimer{Timer: timerRecord(o.peer)}}
 	switch {
 	case o.epoch != 0 && r.resumed:
@@ -75,7 +76,7 @@ func (m *Machine) loaded(in messages.RecordLoaded) []core.Effect {
 	if !r.writing {
 		effects = append(effects, m.say(o)...)
 	}
-	return effects
+	return append(effects, m.flush(o)...)
 }
 
 // say tells the supervisor what there is on the disk, where that is news.
@@ -121,7 +122,6 @@ func (m *Machine) takeUp(o *observer) []core.Effect {
 
 // restore adds what was found to what the server has asked for since.
 func (m *Machine) restore(o *observer, found *reporting.Record) {
-	o.sequence = reporting.RestoredSequence(found.Sequence)
 	for _, path := range found.Attributes.Paths() {
 		if o.attributes.At(path).IsZero() {
 			_ = o.attributes.Put(path, found.Attributes.At(path)) // a table that was full is not fuller now

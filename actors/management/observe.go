@@ -42,7 +42,7 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 		ob.Changed()
 	}
 	s.schedule(ob)
-	a.observe, a.keeps, a.before = new(o.sequence.Next()), o, effects
+	a.observe, a.keeps, a.before = o.number(), o, effects
 }
 
 // replace drops what is still to be said under a token that begins to name another

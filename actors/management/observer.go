@@ -27,6 +27,9 @@ type observer struct {
 	outbox     outbox
 	record     record
 	tally      tally
+	// unnumbered are the Observe options of answers that wait for the record, which says
+	// what numbers have been used.
+	unnumbered []*uint32
 	// early are attributes that came on a link whose session was not announced yet:
 	// they belong to the registration that will be.
 	early earlyAttributes
@@ -75,6 +78,27 @@ func (m *Machine) observer(peer messages.Peer) (o *observer, effects []core.Effe
 		effects = m.load(o)
 	}
 	return o, effects
+}
+
+// number returns the next number of the Observe option. Before the record has been read
+// it is set when that is, and so before the answer leaves.
+func (o *observer) number() *uint32 {
+	if o.record.read {
+		return new(o.sequence.Next())
+	}
+	o.unnumbered = append(o.unnumbered, new(uint32))
+	return o.unnumbered[len(o.unnumbered)-1]
+}
+
+// numbersRead goes on behind the numbers that had been used when a record was written.
+func (o *observer) numbersRead(found *reporting.Record) {
+	if found != nil {
+		o.sequence = reporting.RestoredSequence(found.Sequence)
+	}
+	for _, number := range o.unnumbered {
+		*number = o.sequence.Next()
+	}
+	o.unnumbered = nil
 }
 
 // sessionUp takes up what a server has asked for where its registration goes on, and

@@ -506,3 +506,24 @@ func TestRejectedErrorOnANewLink(t *testing.T) {
 		}
 	}
 }
+
+// What is said while the record is being read has numbers behind those in it all the same
+// (RFC 7641 section 3.4).
+func TestNumbersRiseBeforeTheRecordIsRead(t *testing.T) {
+	d, g := weighing(t)
+	first := *d.replies[len(d.replies)-1].Observe
+	d.restart()
+	d.unloaded = true
+	d.up(1, true)
+	in := observing("a", weight)
+	in.Epoch = 1
+	d.step(in)
+	d.set(g, 0, 9)
+	wantTold(t, d)
+	d.step(messages.RecordLoaded{Token: server1.Key(), Stored: messages.StoredState{Data: d.disk["observations-1"]}})
+	again := *d.replies[len(d.replies)-1].Observe
+	if again <= first || len(d.notes) != 1 || d.notes[0].Sequence <= again {
+		t.Errorf("%d is followed by %d and %v", first, again, d.notes)
+	}
+	wantTold(t, d, "0 a 9")
+}

@@ -107,10 +107,11 @@ func (b *outbox) store(n note) {
 }
 
 // flush hands over what there is room for. What was stored goes first, one at a time:
-// of an observation, nothing newer may overtake it.
+// of an observation, nothing newer may overtake it. Before the record has been read nothing
+// leaves, for want of numbers.
 func (m *Machine) flush(o *observer) (effects []core.Effect) {
 	b := &o.outbox
-	for o.epoch != 0 && len(b.sent) < window {
+	for o.epoch != 0 && o.record.read && len(b.sent) < window {
 		if n, waits := b.backlog.Oldest(); waits {
 			if len(b.sent) > 0 {
 				break
