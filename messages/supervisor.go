@@ -45,7 +45,7 @@ type NetworkUp struct{}
 
 // Woke says that the machine was suspended for a while, during which Go's
 // monotonic clock stood still. Timers that would have been due end at once.
-// Clock watch to supervisor.
+// Clock watch to supervisor, and on to management.
 type Woke struct{ Slept time.Duration }
 
 // ClockStepped says that the wall clock was set. What waits for a certificate to

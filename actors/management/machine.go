@@ -67,8 +67,9 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
-// messages.SessionLost, messages.Inbound, messages.CollectSend, Returned and Changed. A reply goes to core.Link of the
-// epoch that brought the request.
+// messages.SessionLost, messages.Inbound, messages.CollectSend, messages.Notified,
+// messages.Woke, Returned and Changed, and what the store answers. A reply goes to
+// core.Link of the epoch that brought the request.
 type Machine struct {
 	config   Config
 	catalog  catalog
@@ -151,6 +152,8 @@ func (m *Machine) observing(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.Notified:
 		return m.notified(now, in)
+	case messages.Woke:
+		return m.woke(in)
 	case messages.RecordLoaded:
 		return m.loaded(in)
 	case core.Persisted:

@@ -538,3 +538,21 @@ func TestOtherThresholdsAreJudgedAtOnce(t *testing.T) {
 	d.attributes(weight, "st")
 	wantTold(t, d, "1 a 4.5")
 }
+
+// While the machine is suspended its clock stands still, and the periods go on: what is
+// overdue is told when it wakes up, and the next a period later.
+func TestPeriodsGoOnWhileTheMachineIsSuspended(t *testing.T) {
+	d, g := weighing(t, "pmin=10", "pmax=60")
+	d.sleep(5 * time.Second)
+	d.step(messages.Woke{Slept: 30 * time.Second})
+	d.set(g, 0, 3)
+	wantTold(t, d, "5 a 3")
+	d.sleep(20 * time.Second)
+	d.step(messages.Woke{Slept: 3 * time.Hour})
+	d.sleep(61 * time.Second)
+	wantTold(t, d, "25 a 3", "85 a 3")
+	d.down(4, true)
+	d.step(messages.Woke{Slept: time.Hour})
+	d.up(5, true)
+	wantTold(t, d, "86 a 3")
+}

@@ -134,6 +134,18 @@ func (m *Machine) goOn(o *observer) []core.Effect {
 	return m.takeUp(o)
 }
 
+// woke has the periods of observations go on that stood still while the machine was
+// suspended.
+func (m *Machine) woke(in messages.Woke) []core.Effect {
+	for _, o := range m.observers {
+		for _, ob := range m.observed.Of(o.peer) {
+			ob.Slept(in.Slept)
+			m.schedule(ob)
+		}
+	}
+	return nil
+}
+
 // beginAnew ends what the server asked for under a registration of before.
 func (m *Machine) beginAnew(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {

@@ -37,6 +37,7 @@ type driver struct {
 	resets  []messages.ForgetCredentials
 	// sessions are the announcements to management.
 	sessions []any
+	naps     []time.Duration // that management was told of
 	// outcomes are the answers to Writes.
 	outcomes []messages.ModelWritten
 	factory  *lwm2m.Tree
@@ -157,6 +158,8 @@ func (d *driver) note(effect core.Effect) {
 			d.resets = append(d.resets, message)
 		case messages.SessionUp, messages.SessionLost:
 			d.sessions = append(d.sessions, message)
+		case messages.Woke:
+			d.naps = append(d.naps, message.Slept)
 		case messages.ModelWritten:
 			d.outcomes = append(d.outcomes, message)
 		case messages.SetAside:

@@ -427,6 +427,9 @@ func TestSleepCountsAsWaiting(t *testing.T) {
 	d.register(server(1))
 	d.step(messages.Woke{Slept: time.Hour})
 	lastOrder[messages.SendUpdate](d)
+	if want := []time.Duration{1000 * time.Second, time.Second, time.Hour}; !slices.Equal(d.naps, want) {
+		t.Errorf("management was told of %v", d.naps)
+	}
 }
 
 // A server that executes /1/x/9 at every registration makes no busy loop.

@@ -162,6 +162,7 @@ func (m *Machine) networkUp(now time.Time) {
 // the pauses that servers asked for. Then it is a hint like NetworkUp: after a
 // suspend the network has often changed.
 func (m *Machine) woke(now time.Time, in messages.Woke) {
+	m.do(core.Tell{To: core.Management, Message: in})
 	if m.paused || m.stop != nil {
 		return
 	}

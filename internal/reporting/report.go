@@ -65,6 +65,11 @@ func (r *Report) Changed() { r.changed = true }
 // server knows may not be what it was told.
 func (r *Report) Urge() { r.pending = true }
 
+// Slept says that a period has passed that no instant shows: the clock stood still.
+func (r *Report) Slept(period time.Duration) {
+	r.toldAt, r.confirmed, r.looked = r.toldAt.Add(-period), r.confirmed.Add(-period), r.looked.Add(-period)
+}
+
 // Unconfirmed reports whether nothing shows that the server knows what it was last told.
 func (r *Report) Unconfirmed() bool { return r.toldAt.After(r.confirmed) }
 
