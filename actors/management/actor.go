@@ -2,6 +2,7 @@ package management
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -15,7 +16,19 @@ import (
 // actor in a role: core.Supervisor, and core.Link of an epoch. Its mailbox
 // drops nothing; options may add hooks.
 func Props(config Config, route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
-	return actorkit.Props(func() actor.Actor { return newShell(config, route) }, options)
+	return actorkit.Props(func() actor.Actor { return newShell(config.ofNext(), route) }, options)
+}
+
+// incarnations counts the actors of the process: each has IDs of its own.
+var incarnations atomic.Uint64
+
+// idsOfOne is how many IDs an actor has, and never uses up.
+const idsOfOne = 1 << 40
+
+// ofNext is the configuration of the next incarnation.
+func (c Config) ofNext() Config {
+	c.UsedIDs = incarnations.Add(1) * idsOfOne
+	return c
 }
 
 // shell calls the application's objects. What it has begun ends with it.

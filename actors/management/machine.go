@@ -32,6 +32,9 @@ type Config struct {
 	// Observations is how many there are at most, of all servers together; 0 means
 	// DefaultObservations.
 	Observations int
+	// UsedIDs is behind which ID those of observations and notifications begin: a link may
+	// still speak of those that an actor has used that has crashed.
+	UsedIDs uint64
 	// Log is told of every fault of an application's object. It must not block; nil
 	// means that nobody wants to know.
 	Log func(Fault)
@@ -102,10 +105,12 @@ type Machine struct {
 // messages.ModelChanged.
 func New(config Config) *Machine {
 	config = config.withDefaults()
-	return &Machine{
+	m := &Machine{
 		config: config, catalog: newCatalog(config), model: lwm2m.NewTree(), access: access.New(lwm2m.NewTree(), 0),
-		observed: reporting.NewSet(config.Observations),
+		observed: reporting.NewSet(config.Observations), lastNote: config.UsedIDs,
 	}
+	m.observed.StartBehind(config.UsedIDs)
+	return m
 }
 
 // Step implements core.Machine.

@@ -527,3 +527,21 @@ func TestNumbersRiseBeforeTheRecordIsRead(t *testing.T) {
 	}
 	wantTold(t, d, "0 a 9")
 }
+
+// What a link says of a notification of before a crash is of no observation of after it.
+func TestACrashReusesNoIDs(t *testing.T) {
+	d, g := weighing(t)
+	d.outcome = 0
+	d.set(g, 0, 1)
+	d.config = d.config.ofNext()
+	d.restart()
+	d.outcome = messages.NotifyAcknowledged
+	d.step(messages.SessionUp{Peer: server1, Epoch: 4, Version: "1.1", Again: true})
+	d.step(messages.Notified{Epoch: 4, ID: 1, Observation: 1, Outcome: messages.NotifyReset})
+	if d.m.observed.Len() != 1 {
+		t.Error("the observation is over")
+	}
+	if next := d.config.ofNext(); next.UsedIDs < d.config.UsedIDs+idsOfOne {
+		t.Errorf("from %d on, after %d", next.UsedIDs, d.config.UsedIDs)
+	}
+}

@@ -25,6 +25,9 @@ type Set struct {
 // NewSet returns a set of limit observations at most.
 func NewSet(limit int) *Set { return &Set{limit: limit} }
 
+// StartBehind has the IDs of observations begin behind one.
+func (s *Set) StartBehind(id uint64) { s.lastID = id }
+
 // Room reports whether an observation can begin: there is room for one more, or it
 // takes the place of one.
 func (s *Set) Room(peer messages.Peer, token string) bool {
