@@ -12,9 +12,9 @@ const MaxSequence = 1<<24 - 1
 // Notifications wait until nothing else of ours is in flight, so that
 // registration and responses come first. While one waits, a newer one of the same
 // observation takes its place; while one is resent, the newer one goes out in
-// place of the next resend, as often as was left (RFC 7641 section 4.5.2). Those that are
-// not confirmable leave a round-trip time apart, or 3 s while that is not known (section
-// 4.5.1).
+// place of the next resend, as often as was left (RFC 7641 section 4.5.2). After one that
+// is not confirmable the next leaves a round-trip time later, or 3 s while that is not
+// known (section 4.5.1); where that goes on, one in a minute measures it.
 type Notify struct {
 	Epoch       Epoch
 	ID          uint64 // chosen by the handler, unique within the epoch
@@ -25,7 +25,7 @@ type Notify struct {
 	// later blocks (RFC 7959 section 2.6).
 	Key           string
 	Sequence      uint32 // the Observe option, 0 to MaxSequence; left out when Code is no success
-	Confirmable   bool   // what replaces a confirmable notification is confirmable, too
+	Confirmable   bool   // also made so where it takes the place of one that is, or measures the round trip
 	Code          CoAPCode
 	ContentFormat *Format
 	MaxAge        *uint32 // seconds

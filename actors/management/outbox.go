@@ -198,6 +198,8 @@ func (m *Machine) rejected(o *observer, w *observation, n note) (effects []core.
 	if w != nil {
 		ob = w.Observation
 		m.forget(o, ob)
+	}
+	if w != nil || ob != nil && n.ends() { // the record has it
 		effects = m.keep(o)
 	}
 	if ob != nil && ob.Proven != o.epoch {

@@ -100,6 +100,13 @@ func TestEndsAreTold(t *testing.T) {
 			t.Error("it is still on the disk")
 		}
 	})
+	t.Run("an answer that the server does not want it", func(t *testing.T) {
+		d, _ := ended(t)
+		d.step(messages.Notified{Epoch: 4, ID: d.m.lastNote, Observation: 1, Outcome: messages.NotifyReset})
+		if wantTold(t, d); len(d.disk) != 0 {
+			t.Errorf("on the disk: %v", d.disk)
+		}
+	})
 	t.Run("more than can be stored", func(t *testing.T) {
 		d, g := weighing(t)
 		d.observe("b", "/4000/7/1")
