@@ -426,3 +426,36 @@ func TestCompositesByRight(t *testing.T) {
 		t.Errorf("%+v", w)
 	}
 }
+
+// What was being read while the right to it was taken away is not told any more: neither
+// alone nor as part of more.
+func TestRightsThatChangeDuringALook(t *testing.T) {
+	for path, want := range map[string]string{weight: "1 a 4.01", "/4000": "1 a "} {
+		s := newShelf(shelfID, 0)
+		d := newDesk(t, Config{Objects: []object.Object{s}}).registered()
+		in := observing("a", path)
+		if path != weight {
+			in.Accept = new(messages.Format(tlvF))
+		}
+		if reply := d.ask(in); reply.Observe == nil {
+			t.Fatalf("%s: %v %s", path, reply.Code, reply.Payload)
+		}
+		var under []Call
+		d.hang = func(c Call) bool { under = append(under, c); return true }
+		since := d.now
+		s.tree.PutResource(shelfID, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Float(4)})
+		d.sleep(time.Second)
+		if d.hang = nil; len(under) != 1 {
+			t.Fatalf("%s: %d looks", path, len(under))
+		}
+		tree := accountsModel()
+		tree.PutInstance(2, control(0, shelfID, 0, 2))
+		d.step(messages.ModelChanged{Tree: tree})
+		done := make(chan Returned, 1)
+		run(context.Background(), under[0], func(out Returned) { done <- out })
+		d.step(<-done)
+		if told := d.notified(since); !slices.Equal(told, []string{want}) {
+			t.Errorf("%s: told %q, want %q", path, told, want)
+		}
+	}
+}

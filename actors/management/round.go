@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/access"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -27,6 +28,7 @@ type roundOf struct {
 type share struct {
 	observation *reporting.Observation
 	sources     []source
+	rights      *access.Table // that it was judged by
 }
 
 // rounds are those of one name.
@@ -48,7 +50,7 @@ func (m *Machine) readLater(ob *reporting.Observation, sources []source) {
 	if m.rounds[name] == nil {
 		insert(&m.rounds, name, &rounds{})
 	}
-	m.rounds[name].waiting = append(m.rounds[name].waiting, share{ob, sources})
+	m.rounds[name].waiting = append(m.rounds[name].waiting, share{ob, sources, m.access})
 }
 
 // readRounds begins the rounds that have something to read.
@@ -111,12 +113,19 @@ func (m *Machine) stuck(objects []*served) bool {
 	return slices.ContainsFunc(objects, func(o *served) bool { return m.overdue(o) >= overduePerObject })
 }
 
-// seenAll hands to each observation what the round has read for it.
+// seenAll hands to each observation what the round has read for it. Where rights may have
+// changed meanwhile that is nobody's: it is due still, and judged and read again.
 func (m *Machine) seenAll(read *reading, shares []share) (effects []core.Effect) {
 	rest := read.sources
 	for _, s := range shares {
-		effects = append(effects, m.seen(read.now, s.observation, rest[:len(s.sources):len(s.sources)])...)
+		own := rest[:len(s.sources):len(s.sources)]
 		rest = rest[len(s.sources):]
+		switch {
+		case s.rights == m.access:
+			effects = append(effects, m.seen(read.now, s.observation, own)...)
+		case m.current(s.observation):
+			m.schedule(s.observation)
+		}
 	}
 	return effects
 }
