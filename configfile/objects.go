@@ -228,17 +228,18 @@ func (r Resource) operations() lwm2m.Operations {
 
 // definition is that of a resource which nobody else defines.
 func (r Resource) definition(path lwm2m.Path) lwm2m.ResourceDef {
-	return lwm2m.ResourceDef{ID: path.Resource(), Kind: r.kind(path), Multiple: path.Len() == 4}
+	registered, _ := objects.Reusable(path.Resource())
+	return lwm2m.ResourceDef{ID: path.Resource(), Name: registered.Name, Kind: r.kind(path), Multiple: path.Len() == 4}
 }
 
 // kind is the type of a value that has no definition.
 func (r Resource) kind(path lwm2m.Path) lwm2m.Kind {
-	registered, found := registeredKind(path.Resource())
+	registered, _ := objects.Reusable(path.Resource())
 	switch {
 	case r.Type != lwm2m.KindNone:
 		return r.Type
-	case found:
-		return registered
+	case registered.Kind != lwm2m.KindNone:
+		return registered.Kind
 	case r.Scale != 0 || r.Offset != 0:
 		return lwm2m.KindFloat
 	case r.Looks != lwm2m.KindNone:

@@ -153,7 +153,7 @@ func (o serverOptions) read() serverFiles {
 // warning, and only a directory without any that can is wrong.
 func definedIn(dir string) serverFiles {
 	if dir == "" {
-		return serverFiles{registry: objects.Core()}
+		return serverFiles{registry: objects.Registry()}
 	}
 	defs, _, err := definitions.LoadFS(os.DirFS(dir), "*.xml")
 	var faults definitions.Faults
@@ -171,7 +171,7 @@ func definedIn(dir string) serverFiles {
 
 // withCore adds the definitions of LwM2M's own objects to those of others.
 func withCore(defs []lwm2m.ObjectDef) *lwm2m.Registry {
-	core := objects.Core()
+	core := objects.Registry()
 	var all []lwm2m.ObjectDef
 	for id := range uint16(lwm2m.MaxID) {
 		if def, known := core.Object(id); known {

@@ -150,6 +150,9 @@ func TestDefinitions(t *testing.T) {
 	if def, _ := files.registry.Resource(lwm2m.PathOf(3, 0, 0)); def.Name != "Manufacturer" {
 		t.Errorf("the Device object has %+v", def)
 	}
+	if def, _ := definedIn("").registry.Resource(lwm2m.PathOf(4, 0, 2)); def.Units() != "dBm" {
+		t.Errorf("Connectivity Monitoring has %+v", def)
+	}
 	if len(files.warnings) != 1 || !strings.Contains(files.warnings[0].Error(), "33001.xml:5: Object 33001") {
 		t.Errorf("warnings %v", files.warnings)
 	}

@@ -44,6 +44,14 @@ const (
 	ModeEST   = 4 // certificate enrolled with EST
 )
 
+// Registry is a new registry of all objects that this package defines.
+func Registry() *lwm2m.Registry {
+	return lwm2m.NewRegistry(
+		SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef(),
+		ConnectivityMonitoringDef(), LocationDef(), ConnectivityStatisticsDef(),
+	)
+}
+
 // Core is a new registry of the Security, Server, Access Control and Device objects.
 func Core() *lwm2m.Registry {
 	return lwm2m.NewRegistry(SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef())

@@ -122,3 +122,34 @@ func TestTimesAreNotNegative(t *testing.T) {
 		}
 	}
 }
+
+// Who reads a value reads its unit.
+func TestUnits(t *testing.T) {
+	for path, want := range map[lwm2m.Path]string{
+		lwm2m.PathOf(Device, 0, DeviceBatteryLevel): "%", lwm2m.PathOf(Device, 0, DeviceMemoryFree): "kB", lwm2m.PathOf(Server, 1, ServerLifetime): "s",
+		lwm2m.PathOf(ConnectivityMonitoring, 0, ConnectivityRadioSignalStrength): "dBm", lwm2m.PathOf(ConnectivityStatistics, 0, StatisticsTxData): "kB",
+		lwm2m.PathOf(Location, 0, LocationLatitude): "deg", lwm2m.PathOf(Device, 0, DeviceManufacturer): "",
+	} {
+		if def, known := Registry().Resource(path); !known || def.Units() != want {
+			t.Errorf("%s is in %q, want %q", path, def.Units(), want)
+		}
+	}
+}
+
+func TestReusable(t *testing.T) {
+	all := Reusables()
+	if !slices.IsSortedFunc(all, func(a, b lwm2m.ResourceDef) int { return int(a.ID) - int(b.ID) }) || len(all) < 100 {
+		t.Errorf("%d resources, or in no order", len(all))
+	}
+	for _, want := range all {
+		if got, found := Reusable(want.ID); !found || got != want || got.Name == "" || got.ID < 5500 || got.ID > 5999 {
+			t.Errorf("%d is %+v", want.ID, got)
+		}
+	}
+	if def, _ := Reusable(5700); def.Kind != lwm2m.KindFloat || def.Name != "Sensor Value" {
+		t.Errorf("5700 is %+v", def)
+	}
+	if _, found := Reusable(5499); found {
+		t.Error("5499 is found")
+	}
+}

@@ -39,7 +39,13 @@ func TestCommands(t *testing.T) {
 		"read /3303/0 tlv": {content(lwm2m.FormatTLV, "\xe2\x16\x44\xab\xcd\xe2\x16\x45Ce"), "GET /3303/0 accept 11542",
 			`{"code":"2.05","command":"read","endpoint":"gw","format":"tlv","name":"Content","path":"/3303/0","value":{"5700":"hex:abcd","5701":"Ce"}}`},
 		"read /3303/0/5700 text": {content(lwm2m.FormatText, "21.5"), "GET /3303/0/5700 accept 0",
-			`{"code":"2.05","command":"read","endpoint":"gw","format":"text","name":"Content","path":"/3303/0/5700","value":"21.5"}`},
+			`{"code":"2.05","command":"read","endpoint":"gw","format":"text","name":"Content","path":"/3303/0/5700","value":21.5}`},
+		"read /3303/0/6000 text": {content(lwm2m.FormatText, "21.5"), "GET /3303/0/6000 accept 0",
+			`{"code":"2.05","command":"read","endpoint":"gw","format":"text","name":"Content","path":"/3303/0/6000","value":"21.5"}`},
+		"read /3303/1 tlv": {content(lwm2m.FormatTLV, "\xe4\x16\x44\x41\xac\x00\x00\xe2\x16\x45Ce"), "GET /3303/1 accept 11542",
+			`{"code":"2.05","command":"read","endpoint":"gw","format":"tlv","name":"Content","path":"/3303/1","value":{"5700":21.5,"5701":"Ce"}}`},
+		"read-composite /3333/0 /3/0/13": {senml(`[{"n":"/3333/0/5506","v":60},{"n":"/3/0/13","v":60}]`), `FETCH / accept 110 format 110 [{"n":"/3333/0"},{"n":"/3/0/13"}]`,
+			`{"code":"2.05","command":"read-composite","endpoint":"gw","format":"senml-json","name":"Content","path":"/3333/0 /3/0/13","value":{"/3/0/13":"1970-01-01T00:01:00Z","/3333/0/5506":"1970-01-01T00:01:00Z"}}`},
 		"read /5": {coap.Message{Code: lwm2m.CodeNotFound, Payload: []byte("no such object")}, "GET /5 accept 110",
 			`{"code":"4.04","command":"read","detail":"no such object","endpoint":"gw","name":"Not Found","path":"/5"}`},
 		"discover /3/0": {content(lwm2m.FormatLinkFormat, "</3/0>;pmin=5,</3/0/0>"), "GET /3/0 accept 40",
@@ -64,9 +70,9 @@ func TestCommands(t *testing.T) {
 			`{"code":"2.04","command":"exec","endpoint":"gw","name":"Changed","path":"/3/0/4"}`},
 		"exec /3/0/4 0='10',2": {code(lwm2m.CodeChanged), "POST /3/0/4 format 0 0='10',2",
 			`{"code":"2.04","command":"exec","endpoint":"gw","name":"Changed","path":"/3/0/4"}`},
-		"create /3303 5700=2": {created, "POST /3303 format 11542 \xe1\x16\x44\x02",
+		"create /3303 5700=2": {created, "POST /3303 format 11542 \xe4\x16\x44\x40\x00\x00\x00",
 			`{"code":"2.01","command":"create","endpoint":"gw","location":"/3303/1","name":"Created","path":"/3303"}`},
-		"create /3303 7 5700=2": {code(lwm2m.CodeCreated), "POST /3303 format 11542 \x04\x07\xe1\x16\x44\x02",
+		"create /3303 7 6000=2": {code(lwm2m.CodeCreated), "POST /3303 format 11542 \x04\x07\xe1\x17\x70\x02",
 			`{"code":"2.01","command":"create","endpoint":"gw","name":"Created","path":"/3303"}`},
 		"create /3303/7": {code(lwm2m.CodeCreated), "POST /3303 format 11542 \x00\x07",
 			`{"code":"2.01","command":"create","endpoint":"gw","name":"Created","path":"/3303"}`},
@@ -210,7 +216,7 @@ func TestAbbreviation(t *testing.T) {
 
 func TestValuesByWhatTheyLookLike(t *testing.T) {
 	b := &Console{}
-	path := lwm2m.PathOf(3303, 0, 5700)
+	path := lwm2m.PathOf(3303, 0, 6000)
 	for text, want := range map[string]lwm2m.Value{
 		"5": lwm2m.Integer(5), "-5": lwm2m.Integer(-5), "18446744073709551615": lwm2m.Unsigned(1<<64 - 1),
 		"21.5": lwm2m.Float(21.5), "1e3": lwm2m.Float(1000), "NaN": lwm2m.String("NaN"), "0x10": lwm2m.String("0x10"), "Infinity": lwm2m.String("Infinity"),
@@ -269,6 +275,12 @@ func TestTables(t *testing.T) {
 		want := []string{"/3/0/0     Manufacturer  Acme", "/3/0/11/0  Error Code 0  2", "/3/0/99                  hex:0001"}
 		if !slices.Equal(table, want) {
 			t.Errorf("table %q, want %q", table, want)
+		}
+		g.will(content(lwm2m.FormatSenMLJSON, `[{"bn":"/3303/0/","n":"5700","v":21.5},{"n":"5518","v":60},{"n":"6000","v":1}]`))
+		_, table = b.says("read /3303/0").Text()
+		want = []string{"/3303/0/5700  Sensor Value  21.5", "/3303/0/5518  Timestamp     1970-01-01T00:01:00Z", "/3303/0/6000                1"}
+		if !slices.Equal(table, want) {
+			t.Errorf("table of reusable resources %q, want %q", table, want)
 		}
 		g.will(coap.Message{Code: lwm2m.CodeMethodNotAllowed, Payload: []byte("read only")})
 		if line, _ := b.says("write /3/0/0 x").Text(); line != "gw /3/0/0: 4.05 Method Not Allowed - read only" {
@@ -369,7 +381,7 @@ func TestSent(t *testing.T) {
 	if got := string(must(json.Marshal(value))(t)); got != `[{"time":"2001-09-09T01:46:40Z","value":{"/3/0/9":55}},{"time":"2001-09-09T01:47:40Z","value":{"/3/0/9":54}}]` {
 		t.Errorf("value %s", got)
 	}
-	want := []string{"/3/0/9  Battery Level  55  at 2001-09-09T01:46:40Z", "/3/0/9  Battery Level  54  at 2001-09-09T01:47:40Z"}
+	want := []string{"/3/0/9  Battery Level  55 %  at 2001-09-09T01:46:40Z", "/3/0/9  Battery Level  54 %  at 2001-09-09T01:47:40Z"}
 	if !slices.Equal(table, want) {
 		t.Errorf("table %q", table)
 	}

@@ -2,13 +2,16 @@ package console
 
 import (
 	"encoding/hex"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/linkformat"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -17,7 +20,7 @@ func (c *Console) content(path lwm2m.Path, r lwm2mtest.Response) (value any, row
 	if r.Format != nil && *r.Format == lwm2m.FormatLinkFormat {
 		return c.links(r.Payload)
 	}
-	p, err := r.Decode(path.String(), c.registry)
+	p, err := c.decode(path, r)
 	if err != nil {
 		text := words(r.Payload)
 		return text, [][]string{{path.String(), c.name(path), text}}
@@ -171,20 +174,49 @@ func (c *Console) links(payload []byte) (value any, rows [][]string) {
 
 // units are those of a resource, where they are defined.
 func (c *Console) units(path lwm2m.Path) string {
-	def, _ := c.registry.Resource(path)
+	def, _ := c.resource(path)
 	return def.Units()
+}
+
+// resource finds the definition of a resource: of an object that is not defined here, that of
+// a reusable resource.
+func (c *Console) resource(path lwm2m.Path) (lwm2m.ResourceDef, bool) {
+	if _, defined := c.registry.Object(path.Object()); defined || path.Len() < 3 {
+		return c.registry.Resource(path)
+	}
+	return objects.Reusable(path.Resource())
+}
+
+// decode reads an answer. Objects that are not defined here are taken to be made of reusable
+// resources, unless what has come is none of these.
+func (c *Console) decode(path lwm2m.Path, r lwm2mtest.Response) (lwm2m.Payload, error) {
+	p, err := r.Decode(path.String(), c.registry)
+	if assumed, err := r.Decode(path.String(), c.assuming(path, p)); err == nil {
+		return assumed, nil
+	}
+	return p, err
+}
+
+// assuming defines the objects of a payload about a path.
+func (c *Console) assuming(path lwm2m.Path, p lwm2m.Payload) *lwm2m.Registry {
+	defs := map[uint16]lwm2m.ObjectDef{}
+	for _, n := range append(p.Nodes, lwm2m.Node{Path: path}) { // the root has object 0
+		id := n.Path.Object()
+		if def, defined := c.registry.Object(id); defined {
+			defs[id] = *def
+		} else if _, made := defs[id]; !made {
+			defs[id] = lwm2m.ObjectDef{ID: id, Multiple: true, Resources: objects.Reusables()}
+		}
+	}
+	return lwm2m.NewRegistry(slices.Collect(maps.Values(defs))...)
 }
 
 // name names what a path leads to, where it is defined.
 func (c *Console) name(path lwm2m.Path) string {
-	object, known := c.registry.Object(path.Object())
-	switch {
-	case !known || path.Len() == 0:
-		return ""
-	case path.Len() <= 2:
+	if object, known := c.registry.Object(path.Object()); known && path.Len() > 0 && path.Len() <= 2 {
 		return object.Name
 	}
-	def, known := object.Resource(path.Resource())
+	def, known := c.resource(path)
 	if !known {
 		return ""
 	}

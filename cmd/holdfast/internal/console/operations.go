@@ -85,7 +85,7 @@ func (c *Console) isMultiple(path lwm2m.Path, values []string) bool {
 	if path.Len() != 3 {
 		return false
 	}
-	if def, known := c.registry.Resource(path); known {
+	if def, known := c.resource(path); known {
 		return def.Multiple
 	}
 	return !slices.ContainsFunc(values, func(v string) bool {

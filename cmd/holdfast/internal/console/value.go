@@ -13,7 +13,7 @@ import (
 // parseValue reads a value as somebody types it: of the type that the definition says,
 // or the one that a prefix says, or one that it looks like.
 func (c *Console) parseValue(path lwm2m.Path, text string) (lwm2m.Value, error) {
-	if def, known := c.registry.Resource(path); known && def.Kind != lwm2m.KindNone {
+	if def, known := c.resource(path); known && def.Kind != lwm2m.KindNone {
 		return parseDefined(def, text)
 	}
 	if kind, rest, typed := cutType(text); typed {
