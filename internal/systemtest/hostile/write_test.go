@@ -136,11 +136,14 @@ func TestHostile19WritesElsewhere(t *testing.T) {
 			m.Payload = []byte("\xc1\x01\x3c")
 			w.ExpectAnswer(path, m, want)
 		}
-		for _, payload := range []string{"\x08\x01\x03\xc1\x01\x3c", "\xc1\x00\x02", "\xc1\x01\x3c\xc1\x00\x02"} {
+		for payload, want := range map[string]messages.CoAPCode{
+			"\x08\x01\x03\xc1\x01\x3c": messages.BadRequest,
+			"\xc1\x00\x02":             messages.MethodNotAllowed, "\xc1\x01\x3c\xc1\x00\x02": messages.MethodNotAllowed,
+		} {
 			m := w.Request(messages.POST, "/1/0")
 			m.AddFormat(coap.ContentFormat, new(messages.FormatTLV))
 			m.Payload = []byte(payload)
-			w.ExpectAnswer(fmt.Sprintf("%x", payload), m, messages.BadRequest)
+			w.ExpectAnswer(fmt.Sprintf("%x", payload), m, want)
 		}
 		synctest.Wait()
 		w.ExpectUnchanged(cfg, before)
