@@ -30,7 +30,8 @@ type DeviceConfig struct {
 	Type         string
 	Hardware     string
 	Software     string
-	// Bindings are the supported bindings and modes; "U" when empty.
+	// Bindings are the supported bindings and modes; "U" when empty, which a server of
+	// LwM2M 1.0 reads as "UQ", as the client can be in queue mode.
 	Bindings string
 	// Power lists power sources that the operating system does not know of, such as
 	// PowerOverEthernet.

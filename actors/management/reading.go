@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -31,6 +32,9 @@ func (s session) source(o *served, target lwm2m.Path) source {
 	src := source{object: o, target: target}
 	if o.app == nil {
 		src.payload, src.found = s.own(o, target)
+		if o.id == objects.Device {
+			src.payload = s.inVersion(src.payload)
+		}
 		return src
 	}
 	i, whole, ok := s.snapshot(o, target.Instance())
@@ -58,6 +62,9 @@ func (s session) fill(src *source, i lwm2m.Instance) {
 	}
 	if src.payload, src.found = s.conform(src.object, p); !src.found {
 		src.err = errUnfit
+	}
+	if src.object.id == objects.Device {
+		src.payload = s.inVersion(src.payload)
 	}
 }
 

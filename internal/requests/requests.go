@@ -57,6 +57,15 @@ func Binding(version string, queue bool) []string {
 	return []string{"b=U", "Q"}
 }
 
+// SupportedBinding is what a client of a version says of itself in /3/0/16: UDP, and that it
+// can be in queue mode, which later versions say apart (Appendix E.4).
+func SupportedBinding(version string) string {
+	if version == Version10 {
+		return "UQ"
+	}
+	return "U"
+}
+
 // Update returns an Update (section 6.2.2) of a Location, with what has
 // changed: a lifetime that is not nil, a [Binding], and an object list that is not nil.
 func Update(location []string, lifetime *time.Duration, binding []string, objects []byte) messages.Request {
