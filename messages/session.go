@@ -37,7 +37,8 @@ type SessionLost struct {
 	// StillRegistered says that, as far as is known, the server keeps the
 	// registration: the client will try to resume it with an Update on a new
 	// link. Whether that succeeds, the next SessionUp says. False means that the
-	// client has left, that the server has forgotten it, or that the account is
-	// gone.
+	// client has left, also because the server has disabled it (/1/x/4), that the
+	// server has forgotten it, or that the account is gone. What the server has
+	// asked for, and what is stored for it, is over then: it observes anew.
 	StillRegistered bool
 }
