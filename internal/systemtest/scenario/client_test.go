@@ -57,7 +57,10 @@ func (s *stage) configure(c *command) {
 	}
 	if c.has("sensor") {
 		s.sensor = s.newSensor()
-		cfg.Objects = []object.Object{s.sensor}
+		cfg.Objects = append(cfg.Objects, s.sensor)
+	}
+	if c.has("parts") {
+		cfg.Objects = append(cfg.Objects, s.newParts())
 	}
 	cfg.Server = s.account(c, s.servers[management], c.text("server", "nosec"))
 	cfg.Bootstrap = s.account(c, s.servers[bootstrap], c.text("bootstrap", "none"))
@@ -66,11 +69,14 @@ func (s *stage) configure(c *command) {
 	}
 }
 
-// newSensor makes an object whose resource /3303/0/5700 is a temperature of 20.
+// sensorDef is an object whose resource 5700 is a temperature.
+var sensorDef = lwm2m.ObjectDef{ID: 3303, Name: "Temperature", Version: "1.0", Multiple: true, Resources: []lwm2m.ResourceDef{
+	{ID: 5700, Name: "Sensor Value", Kind: lwm2m.KindFloat, Operations: lwm2m.OpRead, Mandatory: true},
+}}
+
+// newSensor makes such an object, with a temperature of 20 at /3303/0/5700.
 func (s *stage) newSensor() *object.Values {
-	v, err := object.NewValues(lwm2m.ObjectDef{ID: 3303, Name: "Temperature", Version: "1.0", Multiple: true, Resources: []lwm2m.ResourceDef{
-		{ID: 5700, Name: "Sensor Value", Kind: lwm2m.KindFloat, Operations: lwm2m.OpRead, Mandatory: true},
-	}})
+	v, err := object.NewValues(sensorDef)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -236,6 +242,9 @@ func (s *stage) call(c *command) {
 		"update": client.RegisterUpdate, "pause": client.Pause, "resume": client.Resume,
 		"bootstrap": client.Bootstrap, "factory-reset": client.FactoryReset,
 		"network-up": func(context.Context) error { client.NetworkUp(); return nil },
+	}
+	if what == "send" {
+		calls[what] = s.sendValues(c)
 	}
 	if calls[what] == nil {
 		c.fatalf("there is no such call")

@@ -22,12 +22,15 @@ import (
 //	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [half]
 //	        [priority=N] [delay=D] [block]
 //	itself [object0=N] [uri=URI] [id=N] [sms]
+//	access PATH [object2=N] [owner=N] [1=RIGHTS] [2=RIGHTS]
 //	read PATH...
 //
 // An account is a Security and a Server instance; half of it only the first.
 // Itself is the account of the bootstrap server, with all the resources that servers
 // write there though they mean nothing; with sms, keys of no use for a binding that
-// is not used. The order is always that of this list; Finish ends it, unless no-finish is
+// is not used. Access is an instance of object 2: who owns an object instance, or may
+// create those of an object, and what each server may do, in letters of R, W, E, D and C.
+// The order is always that of this list; Finish ends it, unless no-finish is
 // given. The server stops at what is refused. With every=D it takes its time
 // before each operation.
 func (s *stage) deliver(c *command) {
@@ -45,6 +48,8 @@ func (s *stage) deliver(c *command) {
 			config.Read = append(config.Read, o.words...)
 		case "itself":
 			config.Writes = append(config.Writes, s.itself(o))
+		case "access":
+			config.Writes = append(config.Writes, access(o))
 		case "account":
 			config.Writes = append(config.Writes, s.accountWrites(o)...)
 		default:

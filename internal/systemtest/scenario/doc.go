@@ -56,11 +56,13 @@
 //
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
 //	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
-//	       [accounts=N] [key-file] [queue-mode] [sensor]
+//	       [accounts=N] [key-file] [queue-mode] [sensor] [parts]
 //	    The configuration of the client, before start. The default is a factory
 //	    account for "server" without security and no bootstrap account. With
 //	    key-file the configuration names a file with the key, which is missing.
-//	    With sensor the client serves a temperature, /3303/0/5700, which is 20.
+//	    With sensor the client serves a temperature, /3303/0/5700, which is 20; with
+//	    parts an object 26241, whose instances have a name, /26241/N/0, and which
+//	    servers create, write and delete.
 //	start [registered]
 //	    Starts the client, in a new process after a kill or close. With
 //	    "registered", what happens until it is registered is not narrated.
@@ -69,7 +71,9 @@
 //	close
 //	    Closes the client, which de-registers.
 //	call update|pause|resume|bootstrap|factory-reset|network-up
-//	    What an application asks for.
+//	call send PATH... [to=N]
+//	    What an application asks for. A Send goes to the server with that short
+//	    ID, by default 1.
 //	advance D
 //	    Lets time pass, and narrates what happens meanwhile.
 //	await EVENT [code=N] [state=S] [times=N]
@@ -92,9 +96,13 @@
 //	    comes back; handshakes are refused with an alert; the key is another
 //	    one, or the authority that signed the certificate.
 //	server sends hex=BYTES [at=S]
-//	server sends read|write|execute PATH [text=VALUE] [meanwhile] [at=S]
+//	server sends read|write|execute|delete PATH [text=VALUE] [meanwhile] [at=S]
+//	server sends create PATH [text=NAME] [at=S]
+//	server sends write-composite [at=S]
 //	    The server sends a datagram, or a request for a resource of the client,
-//	    and waits for the answer; with "meanwhile" the script goes on at once.
+//	    and waits for the answer; with "meanwhile" the script goes on at once. A
+//	    Create makes that instance of parts. A Write-Composite writes what the lines
+//	    of input say: PATH text=VALUE or PATH number=N.
 //	server sends observe PATH [at=S]
 //	server sends write PATH pmin=N|pmax=N|gt=N|lt=N|st=N ... [at=S]
 //	    The server observes a resource, or writes attributes to it.

@@ -185,9 +185,13 @@ func (v *server) send(c *command) {
 		}
 		return
 	}
-	if c.has("observe") {
-		v.observe(c)
-		return
+	for word, do := range map[string]func(*server, *command){
+		"observe": (*server).observe, "create": (*server).create, "write-composite": (*server).writeComposite,
+	} {
+		if c.has(word) {
+			do(v, c)
+			return
+		}
 	}
 	r := lwm2mtest.Request{Method: methodOf[c.word()], Path: c.word()}
 	for _, name := range []string{"pmin", "pmax", "gt", "lt", "st"} {
@@ -229,7 +233,7 @@ func (v *server) request(r lwm2mtest.Request) {
 
 // methodOf says what a request of a server is on the wire.
 var methodOf = map[string]messages.CoAPCode{
-	"read": messages.GET, "write": messages.PUT, "execute": messages.POST,
+	"read": messages.GET, "write": messages.PUT, "execute": messages.POST, "delete": messages.DELETE,
 }
 
 var kinds = map[string]lwm2mtest.Kind{

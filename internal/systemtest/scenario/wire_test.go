@@ -145,10 +145,13 @@ func (w *wire) content(m coap.Message, token identity) string {
 		return " " + string(m.Payload)
 	}
 	path := "/" + strings.Join(m.Path(), "/")
-	if !m.IsRequest() {
+	switch {
+	case !m.IsRequest():
 		path = w.paths[token]
+	case path == "/dp": // a Send, which has whole paths
+		path = "/"
 	}
-	payload, err := lwm2mtest.Response{Code: m.Code, Format: format, Payload: m.Payload}.Decode(path, objects.Core())
+	payload, err := lwm2mtest.Response{Code: m.Code, Format: format, Payload: m.Payload}.Decode(path, registry)
 	if err != nil {
 		return fmt.Sprintf(" %d bytes of format %d", len(m.Payload), *format)
 	}
