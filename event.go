@@ -35,7 +35,8 @@ const (
 	// needs it.
 	EventAsleep EventType = "asleep"
 	// EventAwake says that this is over: something is sent, or was received after all,
-	// or the link is replaced. A registration begins awake, and makes no such event.
+	// or the link is replaced. A registration begins awake, and makes no such event; nor
+	// does Pause, which needs no network.
 	EventAwake EventType = "awake"
 	// EventDegraded says that a part of the client crashes again and again, and
 	// is replaced each time: Actor, Restarts, Detail. With Actor "supervisor" it

@@ -28,7 +28,12 @@ import (
 //  4. what a server has written, and was told that it is done, is so, also in the next
 //     process where it is durable;
 //  5. a Send that has succeeded has arrived;
-//  6. the client is registered within the bound of the other schedules.
+//  6. the client is registered within the bound of the other schedules;
+//  7. in queue mode a link is said to be asleep when nothing has left on it for
+//     MAX_TRANSMIT_WAIT, and nothing leaves until it is said to be awake; one on which
+//     nothing passes falls asleep;
+//  8. a server that has sent the client away hears nothing of it for as long as it wanted,
+//     also of the next process, and is told nothing that it observed before.
 func TestManagementHistories(t *testing.T) {
 	setChecks(t, managed)
 	for _, s := range []setup{plainServer, securedServer, twoServers} {
@@ -38,6 +43,7 @@ func TestManagementHistories(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				p := drawSchedule(rt, s)
 				p.Span = min(p.Span, 10*time.Hour)
+				p.Queue = rapid.Bool().Draw(rt, "queue")
 				p.Faults = slices.DeleteFunc(p.Faults, func(f fault) bool { return f.At >= p.Span })
 				p.Acts = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) act { return drawAct(t, p) }), minActs, maxActs).Draw(rt, "acts")
 				out := run(t, p)
@@ -85,6 +91,10 @@ func drawAct(t *rapid.T, p schedule) act {
 		a.Kind, a.N = actMute, 0
 	case 4:
 		a.Kind = actSend
+	case 5:
+		if a.N%5 == 0 { // while a server keeps the client away, there is little to see, too
+			a.Kind = actDisable
+		}
 	}
 	return a
 }
@@ -100,7 +110,7 @@ func (l *lab) agree() {
 	}
 	g.calls.Wait()
 	time.Sleep(quiet)
-	l.out.managed = map[string]int{"values": 0, "observations": 0, "registers": 0, "Sends": 0}
+	l.out.managed = map[string]int{"values": 0, "observations": 0, "registers": 0, "Sends": 0, "asleep": 0, "pauses": 0}
 	g.sameValues()
 	for range 2 { // what a server does not know any more ends with the first
 		l.life().forgetTokens()
@@ -112,6 +122,7 @@ func (l *lab) agree() {
 	g.sameInstances()
 	g.written()
 	g.sent()
+	l.fallAsleep()
 	if l.plan.Spoil != nil {
 		l.plan.Spoil(g)
 	}
@@ -224,8 +235,8 @@ func (g *managing) written() {
 	}
 	for _, by := range g.lab.managers {
 		r := g.muted[by.whom]
-		if r == nil || g.boots[by.whom] != g.lab.bootstraps() || len(g.lab.damaged) > 0 {
-			continue // nothing was written, or the account is another than the one that was written to
+		if r == nil || g.boots[by.whom] != g.lab.bootstraps() || len(g.lab.damaged) > 0 || g.lab.lookAgain() > 0 {
+			continue // nothing was written, or the account is another than the one that was written to, or not read yet
 		}
 		got := g.read(by, watch{messages.FormatText, []string{mutePath(by)}})
 		value := string(got.Payload)

@@ -42,10 +42,12 @@ const (
 	entryAsked     // the store was told to read
 	entryBegin     // an attempt begins
 	entryNext      // it goes on with another address
+	entryNotify    // a notification was handed to the message layer
+	entryKill      // the process was killed
 )
 
 func (k entryKind) String() string {
-	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke", "kept", "not kept", "asked", "begin", "next address"}[k]
+	return [...]string{"start", "lookup", "dial", "request", "NetworkUp", "RegisterUpdate", "close", "event", "Bootstrap", "loaded", "saved", "not saved", "Pause", "Resume", "woke", "kept", "not kept", "asked", "begin", "next address", "notify", "kill"}[k]
 }
 
 // whom is the account that something is about: a management account, from 0, or
@@ -237,6 +239,7 @@ func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 
 // notified notes the observation that a notification is of.
 func (j *journal) notified(by whom, m messages.Notify) {
+	j.note(entryNotify, by, "")
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.tokens[by] == nil {

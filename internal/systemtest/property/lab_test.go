@@ -52,6 +52,7 @@ type lab struct {
 	damaged   [][]byte                  // records as they were after they were damaged
 	wake      func(slept time.Duration) // tells the client that the machine slept; nil while it is closed
 	managing  *managing                 // nil where nobody manages the client
+	traffic   *traffic                  // the same
 	forgot    bool                      // a process was killed after the disk had failed: what it could not store is lost
 	out       outcome
 }
@@ -83,10 +84,12 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	}
 	time.Sleep(time.Until(l.began.Add(p.Span)))
 	l.settle()
+	l.outlastPauses()
 	l.recoverWithin()
 	l.agree()
 	l.finish()
 	l.inspect()
+	l.judgeWishes()
 	l.out.disk = l.disk.count
 	l.out.virtual = time.Since(l.began)
 	return &l.out

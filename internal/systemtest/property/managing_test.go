@@ -39,9 +39,11 @@ const (
 	actDelete
 	actMute // a server forbids or allows Sends
 	actSend
-	actGrant // the owner gives the other server the right to read a value, or takes it away
-	actKill  // the process dies, and the next one starts a minute later
-	actKinds // their number
+	actGrant   // the owner gives the other server the right to read a value, or takes it away
+	actKill    // the process dies, and the next one starts a minute later
+	actBinding // a server wants queue mode, or does not any more
+	actDisable // a server sends the client away for a while
+	actKinds   // their number
 
 	actIgnore // a server does not listen to its observations: no schedule has that
 )
@@ -49,7 +51,7 @@ const (
 func (k actKind) String() string {
 	return [...]string{
 		"set", "observe", "cancel", "drop observation", "attributes", "write", "write composite", "create", "delete",
-		"mute", "send", "grant", "kill", "", "ignore",
+		"mute", "send", "grant", "kill", "binding", "disable", "", "ignore",
 	}[k]
 }
 
@@ -142,6 +144,8 @@ func (l *lab) manage() {
 	}
 	l.managing = g
 	l.config.Objects = []object.Object{g.sensors, g.parts}
+	l.config.QueueMode = l.plan.Queue
+	l.traffic = follow(l.Network)
 	if l.plan.Setup.boots() {
 		l.deliverAccount()
 	}
@@ -209,7 +213,7 @@ func (g *managing) actions(a act) []action {
 	do := map[actKind]func(context.Context, *manager, int){
 		actObserve: g.observe, actCancel: g.cancel, actDropObservation: g.drop, actAttributes: g.attributes, actWrite: g.write,
 		actWriteComposite: g.writeComposite, actCreate: g.create, actDelete: g.delete, actMute: g.mute, actGrant: g.grant,
-		actIgnore: g.ignore,
+		actIgnore: g.ignore, actBinding: g.binding, actDisable: g.disable,
 	}[a.Kind]
 	return []action{{a.At, func() {
 		g.call(func(ctx context.Context) { do(ctx, g.lab.managers[int(a.Whom)%len(g.lab.managers)], a.N) })
@@ -380,9 +384,12 @@ func (g *managing) mute(ctx context.Context, by *manager, n int) {
 	if g.muted[by.whom] == nil {
 		g.muted[by.whom] = newRegister("")
 	}
-	r := g.muted[by.whom]
+	r, boots := g.muted[by.whom], g.lab.bootstraps()
+	if g.boots[by.whom] != boots { // an account that was delivered since says nothing of it
+		r.doubts[r.sure], r.sure = true, ""
+	}
 	r.begin(value)
-	g.boots[by.whom] = g.lab.bootstraps()
+	g.boots[by.whom] = boots
 	g.mu.Unlock()
 	answer, err := by.server.Write(ctx, systemtest.Endpoint, mutePath(by), lwm2mtest.Replace, lwm2mtest.Content{Format: messages.FormatText, Payload: []byte(value)})
 	g.mu.Lock()
@@ -429,6 +436,7 @@ func (l *lab) kill() {
 	if l.client == nil {
 		return
 	}
+	l.life().note(entryKill, first, "")
 	l.config = l.World.Kill(&systemtest.Client{Client: l.client, T: l.T}, l.config)
 	<-l.life().drained
 	l.client, l.forgot = nil, l.forgot || l.disk.count > 0
