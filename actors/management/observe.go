@@ -48,15 +48,23 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 // replace drops what is still to be said under a token that begins to name another
 // observation than before, or the same anew: the answer says what is newer, and the end
 // of the former one would be taken for that of the new one.
-func (m *Machine) replace(o *observer, token string, before *reporting.Observation) (effects []core.Effect) {
-	over := o.outbox.forget(token)
+func (m *Machine) replace(o *observer, token string, before *reporting.Observation) []core.Effect {
 	if before != nil {
 		delete(m.observations, before.ID)
-		over = append(over, before.ID)
+	}
+	return o.hush(o.epoch, token, before)
+}
+
+// hush drops what is still to be said under a token, and has a link give up what it has of
+// that, and of the observation that the token names, if there is one.
+func (o *observer) hush(epoch messages.Epoch, token string, ob *reporting.Observation) (effects []core.Effect) {
+	over := o.outbox.forget(token)
+	if ob != nil {
+		over = append(over, ob.ID)
 	}
 	slices.Sort(over)
 	for _, id := range slices.Compact(over) {
-		effects = append(effects, giveUp(o.epoch, id))
+		effects = append(effects, giveUp(epoch, id))
 	}
 	return effects
 }
@@ -92,16 +100,22 @@ func (m *Machine) unobserved(peer messages.Peer, epoch messages.Epoch, token *st
 	return m.cancel(peer, epoch, *token)
 }
 
-// cancel ends the observation that a token names, if there is one, and what is under way
-// of it.
+// cancel ends the observation that a token names, if there is one, and what is still to be
+// said under that token: of one that has ended already, too, which the server knows by now.
 func (m *Machine) cancel(peer messages.Peer, epoch messages.Epoch, token string) []core.Effect {
-	ob := m.observed.Get(peer, token)
-	if ob == nil {
+	o := m.observers.of(peer)
+	if o == nil {
 		return nil
 	}
-	o := m.observers.of(peer)
-	m.forget(o, ob)
-	return append([]core.Effect{giveUp(epoch, ob.ID)}, m.keep(o)...)
+	ob, ends := m.observed.Get(peer, token), len(o.outbox.ending())
+	over := o.hush(epoch, token, ob)
+	if ob == nil && len(o.outbox.ending()) == ends {
+		return over
+	}
+	if ob != nil {
+		m.forget(o, ob)
+	}
+	return append(over, m.keep(o)...)
 }
 
 // noticed notes that something has changed at a path, or may have. What concerns

@@ -2,6 +2,7 @@ package behaviour_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -319,4 +322,90 @@ func TestDefaultPeriodsOfAComposite(t *testing.T) {
 		}
 		x.client.ExpectClose(nil)
 	})
+}
+
+// That an observation is over reaches the server whatever comes in between, also where
+// nothing is stored: it would wait for ever.
+func TestEndOfAnObservationArrives(t *testing.T) {
+	for name, c := range map[string]struct {
+		storing string
+		between func(*watched)
+	}{
+		"stored": {"1", func(x *watched) { x.lose() }},
+		"stored, and too much behind it": {"1", func(x *watched) {
+			x.lose()
+			for i := range 2000 {
+				x.warmElsewhere(float64(i))
+			}
+		}},
+		"not stored": {"0", func(x *watched) { x.client.Sleep(5 * time.Minute) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			observed(t, nil, func(x *watched) {
+				x.warmElsewhere(1)
+				x.observeElsewhere()
+				x.write(notificationStoring, c.storing)
+				back := x.away(func() {
+					x.values.Remove(lwm2m.PathOf(3303, 0))
+					synctest.Wait()
+					c.between(x)
+				})
+				x.at(back + time.Minute)
+				x.wantEnded()
+				x.client.ExpectClose(nil)
+			})
+		})
+	}
+}
+
+// It does when the process has ended before.
+func TestEndOfAnObservationOutlivesTheProcess(t *testing.T) {
+	observed(t, nil, func(x *watched) {
+		hole := x.Network.Impair(lwm2mtest.ToHost(x.Host), lwm2mtest.Conditions{BlackHole: true})
+		x.values.Remove(lwm2m.PathOf(3303, 0))
+		synctest.Wait()
+		x.cfg = x.Kill(x.client, x.cfg)
+		hole.Lift()
+		x.values = thermometers(t)
+		x.values.Remove(lwm2m.PathOf(3303, 0))
+		x.cfg.Objects = []object.Object{x.values}
+		x.client = x.Start(x.cfg)
+		x.client.WaitFor(holdfast.Registered)
+		x.client.Sleep(time.Minute)
+		x.wantEnded()
+		if n := x.Server.Registers(systemtest.Endpoint); n != 1 {
+			t.Errorf("%d Registers", n)
+		}
+		x.client.ExpectClose(nil)
+	})
+}
+
+// wantEnded demands that the client has told that the temperature is no longer there.
+func (x *watched) wantEnded() {
+	x.T.Helper()
+	synctest.Wait()
+	var last messages.CoAPCode
+	for len(x.relation.Notifications()) > 0 {
+		last = (<-x.relation.Notifications()).Code
+	}
+	if err := x.relation.Err(); !errors.Is(err, lwm2mtest.ErrObservationEnded) || last != messages.NotFound {
+		x.T.Errorf("%v, told %v at last; %s", err, last, x.client.Story())
+	}
+}
+
+// warmElsewhere sets another temperature.
+func (x *watched) warmElsewhere(degrees float64) {
+	x.T.Helper()
+	if err := x.values.Set(lwm2m.PathOf(3303, 1, 5700), lwm2m.Float(degrees)); err != nil {
+		x.T.Error(err)
+	}
+	synctest.Wait()
+}
+
+func (x *watched) observeElsewhere() {
+	x.T.Helper()
+	relation, first, err := x.Server.Observe(context.Background(), systemtest.Endpoint, "/3303/1/5700", messages.FormatText)
+	if relation == nil || err != nil {
+		x.T.Fatalf("%v, %v", first.Code, err)
+	}
 }
