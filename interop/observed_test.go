@@ -2,12 +2,15 @@ package interop
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/interop/peer"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
 // Without security Leshan tells observers apart by their address: it takes the Update of
@@ -83,5 +86,34 @@ func notifiedOf(t *testing.T, d peer.Device, of peer.Reply, value float64) {
 	n := d.Notification(of.Token)
 	if n.Values["/3303/0/5700"] != value {
 		t.Errorf("told %v, want %v", n.Values, value)
+	}
+}
+
+// A composite answer, and a composite notification, of several blocks: Leshan asks for the
+// later ones without saying again what it has asked for.
+func TestLeshanReadsCompositesInBlocks(t *testing.T) {
+	t.Parallel()
+	server := management(t)
+	cfg := quick(t)
+	cfg.Server, cfg.Objects = noSec(server.CoAP()), []object.Object{newTestObject(t)}
+	start(t, cfg).registered()
+	server.event("registered")
+	d := server.Device(endpoint)
+	paths := []string{"/3442/0/110", "/3/0/0"}
+	long := func(c string) map[string]any {
+		text := strings.Repeat(c, 3000)
+		is(t, d.Write("/3442/0/110", "TEXT", text), "CHANGED(204)")
+		return map[string]any{"/3442/0/110": text, "/3/0/0": holdfast.DefaultManufacturer}
+	}
+	for _, format := range compositeFormats {
+		want := long("a")
+		has(t, d.ReadComposite(format, paths...), want)
+		first := observed(t, d.ObserveComposite(format, paths...))
+		has(t, first, want)
+		want = long("b")
+		if n := d.Notification(first.Token); !maps.Equal(n.Values, want) {
+			t.Errorf("as %s: told %.80v", format, n.Values)
+		}
+		is(t, d.Cancel(first.Token), "CONTENT(205)")
 	}
 }

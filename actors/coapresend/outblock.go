@@ -85,17 +85,34 @@ func (b *body) part(offset int) messages.Reply {
 // outBlock is called for a request for a later block of a reply. Without the
 // body, only what is safe to repeat is asked of the handler again.
 func (m *Machine) outBlock(e *entry, msg coap.Message, block coap.Block) {
-	if b := m.keptBody(bodyKey(msg)); b != nil {
+	if b := m.bodyOf(msg); b != nil {
 		b.confirmable = e.confirmable
 		m.keep(b)
 		m.answer(e, b.cut(block, m.cfg.szx()))
 		return
 	}
-	if msg.Code != messages.GET && msg.Code != messages.FETCH {
+	if msg.Code != messages.GET && (msg.Code != messages.FETCH || len(msg.Payload) == 0) {
 		m.answerCode(e, messages.RequestEntityIncomplete)
 		return
 	}
 	m.deliver(e, msg, &job{block2: block})
+}
+
+// bodyOf returns the body that a request for a later block is about; nil for none. The
+// payload is part of what a FETCH asks for, but some peers leave it out when they ask for
+// more (Californium, and so Leshan): they mean the latest reply to a FETCH like that. Its
+// entity tag tells them if it is another's.
+func (m *Machine) bodyOf(msg coap.Message) *body {
+	if msg.Code != messages.FETCH || len(msg.Payload) > 0 {
+		return m.keptBody(bodyKey(msg))
+	}
+	target := targetKey(msg)
+	for _, b := range slices.Backward(m.bodies) {
+		if isFetchOf(b.key, target) && m.now.Before(b.expires) {
+			return b
+		}
+	}
+	return nil
 }
 
 // keep keeps a body until EXCHANGE_LIFETIME after this, its latest use, in

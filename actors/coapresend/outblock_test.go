@@ -180,3 +180,40 @@ func TestReplyToPOSTInBlocks(t *testing.T) {
 		"0s inbound 0.05 /a [1]",
 	)
 }
+
+// A FETCH for a later block that leaves out the payload, as Californium's do, gets it of
+// the latest reply to a FETCH of the same target and format. Where there is none it is
+// 4.08: it cannot be asked of the handler.
+func TestLaterBlockOfAFetchWithoutThePayload(t *testing.T) {
+	d := newDriver(t, Config{})
+	fetch := func(mid uint16, what string, accept messages.Format, edits ...edit) coap.Message {
+		m := message(coap.CON, messages.FETCH, mid, nil, append(edits, path("a"), payload([]byte(what)))...)
+		m.AddFormat(coap.Accept, &accept)
+		return m
+	}
+	more := block2(1, false, 6)
+	d.peer(fetch(1, "", 110, more))
+	d.peer(fetch(2, "x", 110))
+	d.reply(messages.Content, make([]byte, 1500))
+	d.peer(fetch(3, "yy", 110))
+	d.reply(messages.Content, pattern(1500))
+	d.peer(fetch(4, "", 110, more))
+	if m := d.lastSent(); !bytes.Equal(m.Payload, pattern(1500)[1024:]) {
+		t.Error("the block is not of the latest reply")
+	}
+	d.peer(fetch(5, "x", 110, more))
+	d.peer(fetch(6, "", 112, more))
+	d.run(Config{}.ExchangeLifetime())
+	d.peer(fetch(7, "", 110, more))
+	d.expect(
+		"0s send ACK 4.08 mid=1",
+		"0s inbound 0.05 /a [1]",
+		"0s send ACK 2.05 mid=2 b2=0/1/1024 size2=1500 [1024]",
+		"0s inbound 0.05 /a [2]",
+		"0s send ACK 2.05 mid=3 b2=0/1/1024 size2=1500 [1024]",
+		"0s send ACK 2.05 mid=4 b2=1/0/1024 [476]",
+		"0s send ACK 2.05 mid=5 b2=1/0/1024 [476]",
+		"0s send ACK 4.08 mid=6",
+		"4m7s send ACK 4.08 mid=7",
+	)
+}

@@ -261,13 +261,30 @@ func pathKey(path []string) string { return fmt.Sprintf("%q", path) }
 // bodyKey identifies what a request asks for, so that a request for a later
 // block finds the body that the first was cut from.
 func bodyKey(msg coap.Message) string {
+	key := targetKey(msg)
+	if msg.Code == messages.FETCH {
+		key = fetchKey(key, msg.Payload)
+	}
+	return key
+}
+
+// fetchKey adds what a FETCH asks for to what it asks it of (RFC 8132 section 2).
+func fetchKey(target string, payload []byte) string {
+	return fmt.Sprintf("%s %x", target, sha256.Sum256(payload))
+}
+
+// isFetchOf reports whether a key is fetchKey's of a target and any payload.
+func isFetchOf(key, target string) bool {
+	sum, found := strings.CutPrefix(key, target+" ")
+	return found && len(sum) == 2*sha256.Size
+}
+
+// targetKey identifies what a request is about, whatever its payload.
+func targetKey(msg coap.Message) string {
 	var key strings.Builder
 	fmt.Fprintf(&key, "%d %q %q", msg.Code, msg.Path(), msg.Query())
 	if accept := msg.Format(coap.Accept); accept != nil {
 		fmt.Fprintf(&key, " %d", *accept)
-	}
-	if msg.Code == messages.FETCH {
-		fmt.Fprintf(&key, " %x", sha256.Sum256(msg.Payload))
 	}
 	return key.String()
 }
