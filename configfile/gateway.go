@@ -34,8 +34,8 @@ func gatewayKeys() []key {
 	return []key{
 		machineKey(),
 		textsKey("device.reboot", func(f *File) *[]string { return &f.Gateway.Reboot }, commandFrom),
-		degrees(keyLatitude, func(f *File) **float64 { return &f.Gateway.Location.Latitude }, "is no number from -90 to 90"),
-		degrees(keyLongitude, func(f *File) **float64 { return &f.Gateway.Location.Longitude }, "is no number from -180 to 180"),
+		degrees(keyLatitude, func(f *File) **float64 { return &f.Gateway.Location.Latitude }, "is not a number from -90 to 90"),
+		degrees(keyLongitude, func(f *File) **float64 { return &f.Gateway.Location.Longitude }, "is not a number from -180 to 180"),
 	}
 }
 
@@ -92,10 +92,10 @@ func (l Location) faults() (faults []holdfast.Fault) {
 	}
 	outside := func(p *float64, most float64) bool { return p != nil && (*p < -most || *p > most) }
 	if outside(l.Latitude, 90) {
-		faults = appendFault(faults, keyLatitude, "is no number from -90 to 90")
+		faults = appendFault(faults, keyLatitude, "is not a number from -90 to 90")
 	}
 	if outside(l.Longitude, 180) {
-		faults = appendFault(faults, keyLongitude, "is no number from -180 to 180")
+		faults = appendFault(faults, keyLongitude, "is not a number from -180 to 180")
 	}
 	return faults
 }

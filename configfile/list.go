@@ -68,7 +68,7 @@ func newList(key string, s Setting, itemsOf func(ast.Node) ([]ast.Node, string))
 
 // textNode parses a list that does not stand in a file.
 func textNode(text string) (ast.Node, string) {
-	const problem = "is no list: write [a, b], as in a configuration file"
+	const problem = "is not a list: write [a, b], as in a configuration file"
 	if len(text) > maxSize || strings.Count(text, "[")+strings.Count(text, "{") > maxBrackets {
 		return nil, "is too long: write it into a configuration file"
 	}

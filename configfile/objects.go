@@ -102,7 +102,7 @@ func (b *builder) load(file string) []lwm2m.ObjectDef {
 	defer f.Close() // it was only read
 	defs, _, err := definitions.Load(file, f)
 	if err != nil {
-		b.faults = append(b.faults, holdfast.Fault{Key: keyDefinitions, Problem: "a file is no definition of objects: " + strings.TrimSpace(err.Error()), Err: err})
+		b.faults = append(b.faults, holdfast.Fault{Key: keyDefinitions, Problem: "a file does not define objects: " + strings.TrimSpace(err.Error()), Err: err})
 	}
 	return defs
 }
@@ -184,7 +184,7 @@ func (b *builder) admits(d lwm2m.ResourceDef, e *made) bool {
 // definition holds for all instances of an object.
 func (b *builder) alike(d lwm2m.ResourceDef, e *made, before int) bool {
 	if e.resource.operations() != d.Operations {
-		b.blame(e.at, fieldPath, "names a resource that is writable here or in %s[%d], and not in both: make it so in all instances, or in none", keyObjects, before)
+		b.blame(e.at, fieldPath, "names a resource that %s[%d] has as well, and only one of the two is writable: make it writable in all instances, or in none", keyObjects, before)
 		return false
 	}
 	return true
@@ -268,16 +268,48 @@ func (b *builder) values(m *making) []object.Object {
 func (b *builder) supply(v *object.Values, e made) {
 	r := e.resource
 	if r.Looks == lwm2m.KindNone {
+		if name := r.scaled(); name != "" && !numeric(e.kind) {
+			b.blame(e.at, name, "is for numbers, and the resource is of type %s: leave it out", e.kind)
+			return
+		}
 		reading := source.Reading{Source: r.source(), Kind: e.kind, Scale: r.Scale, Offset: r.Offset}
 		b.refused(e, fieldPath, v.Compute(e.path, r.period(), b.reader(e.path, reading)))
 		return
 	}
 	value, ok := lwm2m.ParseValue(e.kind, r.Value)
 	if !ok {
-		b.blame(e.at, fieldValue, "is no value of the type %s", e.kind)
+		b.blame(e.at, fieldValue, "is not of type %s: write %s", e.kind, written[e.kind])
 		return
 	}
 	b.refused(e, fieldValue, v.Set(e.path, value))
+}
+
+// written says how the values are written that can be written in a wrong way.
+var written = map[lwm2m.Kind]string{
+	lwm2m.KindInteger:    "a whole number of 64 bits at most, such as -5",
+	lwm2m.KindUnsigned:   "a whole number of 64 bits at most, such as 5",
+	lwm2m.KindFloat:      "a number, such as 21.5",
+	lwm2m.KindBoolean:    "true or false",
+	lwm2m.KindOpaque:     "hex:0a1b or base64:Chs=",
+	lwm2m.KindTime:       `"2026-01-31T12:00:00Z", or seconds since 1970`,
+	lwm2m.KindObjectLink: `an object and an instance, such as "3303:0"`,
+	lwm2m.KindString:     "text in UTF-8",
+	lwm2m.KindCoreLink:   "links in UTF-8, such as </3/0>",
+}
+
+func numeric(k lwm2m.Kind) bool {
+	return k == lwm2m.KindInteger || k == lwm2m.KindUnsigned || k == lwm2m.KindFloat
+}
+
+// scaled is the key by which a value is changed, or "".
+func (r Resource) scaled() string {
+	switch {
+	case r.Scale != 0:
+		return fieldScale
+	case r.Offset != 0:
+		return fieldOffset
+	}
+	return ""
 }
 
 // refused notes what the object says against a value.

@@ -66,6 +66,8 @@ const (
 	fieldWritable = "writable"
 	fieldFile     = "file"
 	fieldCommand  = "command"
+	fieldScale    = "scale"
+	fieldOffset   = "offset"
 )
 
 func fields() []field {
@@ -73,10 +75,10 @@ func fields() []field {
 		{fieldPath, setPath}, {fieldValue, setValue}, {fieldFile, setFile}, {fieldCommand, nil}, {fieldType, setType},
 		{"units", func(r *Resource, text string) string { r.Units = text; return "" }},
 		{fieldWritable, setWritable},
-		{"scale", func(r *Resource, text string) string {
-			return setFloat(&r.Scale, text, "is no number other than 0, such as 0.001")
+		{fieldScale, func(r *Resource, text string) string {
+			return setFloat(&r.Scale, text, "is not a number other than 0, such as 0.001")
 		}},
-		{"offset", setOffset}, {"every", setEvery},
+		{fieldOffset, setOffset}, {"every", setEvery},
 	}
 }
 
@@ -98,7 +100,7 @@ func takeObjects(f *File, l *list) {
 			e.read(m)
 			e.complete(item)
 		} else {
-			l.fault(e.key, "is no entry: write {path: /3303/0/5700, value: 21.5}", item)
+			l.fault(e.key, "is not an entry: write {path: /3303/0/5700, value: 21.5}", item)
 		}
 		f.Objects = append(f.Objects, e.resource)
 	}
@@ -109,6 +111,7 @@ type entry struct {
 	*list
 	key      string
 	resource Resource
+	misspelt bool // a key is, so that the one that it stands for is missing
 }
 
 func (e *entry) read(m ast.MapNode) {
@@ -127,7 +130,9 @@ func (e *entry) field(name *ast.StringNode, value ast.Node) {
 	at := slices.IndexFunc(fields(), func(f field) bool { return f.name == name.Value })
 	switch {
 	case at < 0:
-		e.fault(key, "is not a key of an entry of objects"+didYouMean(name.Value, fieldNames()), name)
+		meant := didYouMean(name.Value, fieldNames())
+		e.misspelt = e.misspelt || meant != ""
+		e.fault(key, "is not a key of an entry of objects"+meant, name)
 	case e.has(name.Value):
 		e.fault(key, "stands here a second time", name)
 	default:
@@ -187,7 +192,7 @@ func looksOf(value ast.Node) lwm2m.Kind {
 
 // complete reports what is missing in an entry, and what contradicts another part.
 func (e *entry) complete(m ast.Node) {
-	if !e.has(fieldPath) {
+	if !e.has(fieldPath) && !e.misspelt {
 		e.fault(e.key, "has no path: give that of a resource, such as path: /3303/0/5700", m)
 	}
 	var from []string
@@ -197,12 +202,13 @@ func (e *entry) complete(m ast.Node) {
 		}
 	}
 	switch {
+	case len(from) == 0 && e.misspelt:
 	case len(from) == 0:
 		e.fault(e.key, "has none of value, file and command: give one", m)
 	case len(from) > 1:
 		e.contradiction(from[1], "stands beside "+from[0]+": give one of value, file and command")
 	case from[0] == fieldValue:
-		for _, name := range []string{"scale", "offset", "every"} {
+		for _, name := range []string{fieldScale, fieldOffset, "every"} {
 			e.contradiction(name, "is for a file or a command: leave it out beside value")
 		}
 	default:
@@ -290,7 +296,7 @@ func setOffset(r *Resource, text string) string {
 	v, ok := lwm2m.ParseValue(lwm2m.KindFloat, text)
 	r.Offset = v.Float64()
 	if !ok {
-		return "is no number, such as -273.15"
+		return "is not a number, such as -273.15"
 	}
 	return ""
 }
