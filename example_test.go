@@ -158,3 +158,18 @@ func TestReadmeShowsTheExample(t *testing.T) {
 		}
 	}
 }
+
+// Values that were kept while a server could not be asked go to it with their times.
+func ExampleClient_SendSamples() {
+	send := func(ctx context.Context, client *holdfast.Client, kept map[time.Time]float64) {
+		var samples []lwm2m.Sample
+		for at, value := range kept {
+			samples = append(samples, lwm2m.NewSample(at, lwm2m.PathOf(3303, 0, 5700), lwm2m.Float(value)))
+		}
+		err := client.SendSamples(ctx, holdfast.AllServers, samples...)
+		if failed, is := errors.AsType[*holdfast.SendError](err); is {
+			fmt.Println("server", failed.Server, "has not taken them:", failed.Reason)
+		}
+	}
+	_ = send
+}

@@ -9,3 +9,8 @@ type Sample struct {
 	At      time.Time
 	Payload Payload
 }
+
+// NewSample is one value, that of a resource or of a resource instance, as it was at a time.
+func NewSample(at time.Time, path Path, value Value) Sample {
+	return Sample{At: at, Payload: Payload{Nodes: []Node{{Path: path, Value: value}}}}
+}

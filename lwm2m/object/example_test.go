@@ -67,3 +67,46 @@ func ExampleNewValues() {
 	// a server sets false
 	// false <nil>
 }
+
+// fieldbus has ten thousand thermometers, of which no copy is held.
+type fieldbus struct {
+	object.Watchers
+	points []uint16
+	read   func(ctx context.Context, point uint16) (float64, error)
+}
+
+func (f *fieldbus) Definition() lwm2m.ObjectDef {
+	return lwm2m.ObjectDef{ID: 3303, Name: "Temperature", Multiple: true, Resources: []lwm2m.ResourceDef{
+		{ID: 5700, Name: "Sensor Value", Kind: lwm2m.KindFloat, Operations: lwm2m.OpRead, Mandatory: true},
+	}}
+}
+
+func (f *fieldbus) Instances() []uint16 { return f.points }
+
+func (f *fieldbus) Read(ctx context.Context, target lwm2m.Path) ([]lwm2m.Resource, error) {
+	value, err := f.read(ctx, target.Instance())
+	if err != nil {
+		return nil, object.Refuse(lwm2m.CodeServiceUnavailable, "the bus does not answer")
+	}
+	return []lwm2m.Resource{{ID: 5700, Value: lwm2m.Float(value)}}, nil
+}
+
+// Data that lives elsewhere is read when a server asks for it. Tell says what has changed there, so
+// that who observes it is notified.
+func Example_provider() {
+	bus := &fieldbus{read: func(_ context.Context, point uint16) (float64, error) { return float64(point) / 10, nil }}
+	for point := range uint16(10_000) {
+		bus.points = append(bus.points, point)
+	}
+	defer bus.Watch(func(changed lwm2m.Path) { fmt.Println(changed, "has changed") })() // as the client does
+	bus.Tell(lwm2m.PathOf(3303, 7, 5700))
+	resources, err := bus.Read(context.Background(), lwm2m.PathOf(3303, 7))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(resources[0].ID, resources[0].Value)
+	// Output:
+	// /3303/7/5700 has changed
+	// 5700 0.7
+}
