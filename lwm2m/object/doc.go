@@ -9,8 +9,7 @@
 // [Object] is the least that there is to one. Interfaces beside it say what more can be
 // done: [Writer], [Executor], [Creator], [Deleter], [Watcher], [Sampler], [Lister] and
 // [Snapshotter]. What an object does not implement is answered 4.05 Method Not Allowed.
-// [Watchers], embedded, implements Watcher; its
-// Tell says that something has changed.
+// [Watchers], embedded, implements Watcher; its Tell says that something has changed.
 //
 // # Structs and tags
 //
