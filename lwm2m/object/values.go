@@ -85,7 +85,8 @@ func (v *Values) Set(path lwm2m.Path, value lwm2m.Value) error {
 	})
 }
 
-// Compute has a value computed whenever it is read. every is how often that happens
+// Compute has a value computed whenever it is read; the functions of several values are
+// called at the same time, up to eight for one request. every is how often that happens
 // while it is observed; 0 when the changes are told to watchers by [Watchers.Tell].
 func (v *Values) Compute(path lwm2m.Path, every time.Duration, read func(context.Context) (lwm2m.Value, error)) error {
 	def, err := v.leaf(path)

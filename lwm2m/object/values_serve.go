@@ -63,18 +63,15 @@ func (v *Values) Read(ctx context.Context, target lwm2m.Path) ([]lwm2m.Resource,
 	h := s.held.Load()
 	tree := lwm2m.NewTree()
 	tree.PutInstance(v.def.ID, h.frozen)
-	for _, path := range slices.SortedFunc(maps.Keys(h.sources), lwm2m.Path.Compare) {
-		if !target.Contains(path) && !path.Contains(target) {
-			continue
-		}
-		value, err := v.compute(ctx, path, h.sources[path])
+	for _, c := range v.computeAll(ctx, target, h.sources) {
+		c.rethrow()
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case err == nil:
-			put(tree, path, value)
-		case path == target:
-			return nil, err
+		case c.err == nil:
+			put(tree, c.path, c.value)
+		case c.path == target:
+			return nil, c.err
 		}
 	}
 	return below(tree, target), nil
