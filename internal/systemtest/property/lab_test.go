@@ -337,18 +337,23 @@ func (l *lab) impairment(f fault) (begin, end func()) {
 	return func() { made = l.Network.Impair(scope, c) }, func() { made.Lift() }
 }
 
-// rebind gives the client another address. A server without security rejects what comes
-// from there by RST, which ends observations, until the client's next Update: so it gives
-// up what it observed.
+// rebind gives the client another address.
 func (l *lab) rebind() {
 	l.Gateway.Rebind()
 	for _, g := range l.managers {
-		if g.secured {
-			continue
-		}
-		for _, relation := range g.server.Observations(systemtest.Endpoint) {
-			relation.Forget()
-		}
+		g.loseTrack()
+	}
+}
+
+// loseTrack is what a server does without security that does not know any more which
+// client an address is of: what comes from there it rejects by RST, which ends
+// observations, until the client's next Update. So it gives up what it observed.
+func (g *manager) loseTrack() {
+	if g.secured {
+		return
+	}
+	for _, relation := range g.server.Observations(systemtest.Endpoint) {
+		relation.Forget()
 	}
 }
 

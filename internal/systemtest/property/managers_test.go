@@ -126,6 +126,7 @@ func (l *lab) abortManagement(f fault) {
 		if g.service != nil {
 			g.service.Abort()
 			g.service = nil
+			g.loseTrack() // of addresses, which belong to a socket
 		}
 	}
 }
