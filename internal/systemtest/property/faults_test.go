@@ -272,6 +272,11 @@ func TestScheduleModelCondemnsStore(t *testing.T) {
 		{"a wrong delay", "it should be", memory{}, []entry{load(0, bad), said(0, 1, 1, 4*time.Second)}},
 		{"late", "was not read", memory{}, []entry{load(0, bad), said(0, 1, 1, 5*time.Second), load(6, good)}},
 		{"early", "out of turn", memory{}, []entry{load(0, bad), said(0, 1, 1, 5*time.Second), load(4, good)}},
+		{"a pause while it is read", "", memory{}, []entry{{at: at(0), kind: entryPause}, load(0, good)}},
+		{"within a pause", "out of turn", memory{}, []entry{{at: at(0), kind: entryPause}, load(4, good)}},
+		{"announced, and within a pause", "out of turn", memory{}, []entry{
+			load(0, bad), said(0, 1, 1, 5*time.Second), {at: at(1), kind: entryPause}, load(5, good),
+		}},
 		{"a sound disk", "sound disk", memory{}, []entry{{at: at(0), kind: entryLoaded, loaded: bad}}},
 		{"lost", "is lost", kept, []entry{load(0, good)}},
 		{"nothing to fall back to", "", memory{delivered: true, damaged: true}, []entry{load(0, damaged), plain, dial(0)}},

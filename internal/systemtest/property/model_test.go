@@ -156,7 +156,7 @@ func (m *model) told(e entry) {
 	case entryHint:
 		m.hint(e)
 	case entryPause:
-		m.pause()
+		m.pause(e)
 	case entryResume:
 		m.resumed(e)
 	case entryWoke:

@@ -16,13 +16,16 @@ import (
 // server asked for stays in force, and the counts of failures go on.
 
 // pause takes an allowed call of Pause.
-func (m *model) pause() {
+func (m *model) pause(e entry) {
 	if m.paused {
 		return
 	}
 	m.paused = true
 	if m.b.open {
 		m.shelf.unknown, m.shelf.record = true, nil // it may be stored yet
+	}
+	if m.shelf.due.Equal(e.at) {
+		m.shelf.asked = e.at // the reading has begun, and is finished
 	}
 	m.shelf.due, m.shelf.refused = time.Time{}, 0
 	for _, t := range m.everyone() {

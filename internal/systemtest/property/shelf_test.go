@@ -33,6 +33,7 @@ type shelf struct {
 	manages bool      // the client has a management account
 	boots   bool      // it has a bootstrap account
 	due     time.Time // when the store is read next; zero when that is not planned
+	asked   time.Time // when a reading was due and a pause came
 	looks   uint64    // consecutive readings that failed and announced another one
 	at      time.Time // of the latest trouble
 	unread  time.Time // when something could not be read, last
@@ -91,7 +92,7 @@ func (m *model) asked(e entry) {
 func (m *model) loaded(e entry) {
 	s, in := &m.shelf, e.loaded
 	awaited := slices.ContainsFunc(m.everyone(), func(t *track) bool { return t.due.Equal(e.at) })
-	if !s.due.Equal(e.at) && !awaited && !m.resumedAt.Equal(e.at) {
+	if !s.due.Equal(e.at) && !awaited && !m.resumedAt.Equal(e.at) && !s.asked.Equal(e.at) {
 		m.failf(e, "the store was read out of turn; due at %v", s.due)
 	}
 	s.due, s.at = time.Time{}, e.at
