@@ -107,6 +107,26 @@ func TestFaultHistories(t *testing.T) {
 				{Kind: faultAsleep, At: 12 * time.Hour, For: 30 * 24 * time.Hour},
 			},
 		}},
+		{"a sleep ends the waits of the servers, and only the hint that of the bootstrap", schedule{
+			Setup: twoServers, Seed: 3688, Provisioned: true, Block: true, Named: true, OMA: true,
+			Lifetime: 10 * time.Hour, Other: 2 * time.Hour, Span: 100 * time.Hour,
+			Faults: []fault{
+				{Kind: faultUnreachable, At: 1156 * time.Second, For: 100 * time.Hour},
+				{Kind: faultIgnoreHandshakes, At: time.Millisecond, For: 96 * time.Hour, Where: 6},
+				{Kind: callBootstrap, At: 20 * time.Minute},
+				{Kind: faultAsleep, At: 3768444 * time.Millisecond, For: 3 * time.Hour, Where: 6},
+				{Kind: faultDiskStart, At: 43022 * time.Millisecond, For: 49 * time.Minute, N: 681671},
+			},
+		}},
+		{"the budget delays an attempt by a part of a millisecond", schedule{
+			Setup: twoServers, Seed: 239, Provisioned: true, Block: true, R0: 2038 * time.Millisecond,
+			Lifetime: 10 * time.Hour, Other: 10 * time.Hour, Span: 400 * time.Hour,
+			Faults: []fault{
+				{Kind: faultAbort, At: 8666666, For: 360 * time.Hour, Where: 2},
+				{Kind: callBootstrap, At: 1285666666},
+				{Kind: callBootstrap, At: 2571333332},
+			},
+		}},
 		{"a server's certificates are not to be trusted, one after the other, by OMA's delays", schedule{
 			Setup: certifiedServer, OMA: true, Named: true, R0: 3 * time.Second, Lifetime: time.Hour, Span: 200 * time.Hour,
 			Faults: []fault{

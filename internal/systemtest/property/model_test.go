@@ -535,7 +535,10 @@ func (m *model) failed(e entry) {
 	t.wanted = e.at.Add(delay)
 	want := m.turnOf(t, t.wanted).Sub(e.at)
 	t.due = e.at.Add(retry)
-	if retry != want && !climbs {
+	switch {
+	case retry == want.Truncate(time.Millisecond): // of which events say the whole milliseconds
+		t.due = e.at.Add(want)
+	case !climbs:
 		m.failf(e, "the delay should be %v", want)
 	}
 	if !climbs && e.event.WaitsForTurn != (want > delay) {

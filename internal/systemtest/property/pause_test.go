@@ -83,7 +83,20 @@ func (m *model) woke(e entry) {
 	if m.shelf.due.After(e.at) {
 		m.shelf.due = later(e.at, m.shelf.due.Add(-e.slept))
 	}
+	if m.b.due.After(e.at) {
+		m.beforeTheHint(e.at)
+	}
 	m.hint(e)
+}
+
+// beforeTheHint has the accounts begin whose waits the sleep has ended: they have waited
+// for an earlier instant than the bootstrap, whose wait only the hint ends.
+func (m *model) beforeTheHint(now time.Time) {
+	for _, t := range m.servers {
+		if t.due.Equal(now) {
+			t.yields = false
+		}
+	}
 }
 
 func later(a, b time.Time) time.Time {
