@@ -20,6 +20,8 @@ type Client struct {
 	Feed <-chan holdfast.Event // what Next has not taken yet
 	Seen []holdfast.Event
 
+	live bool // in real time, outside a bubble
+
 	attach sync.Once
 	api    *control.Server // once it was asked for
 }
@@ -64,13 +66,18 @@ func startRecorded(t *testing.T, client *holdfast.Client, room int) *Client {
 // the longest delay of the policy.
 const patience = 15 * 24 * time.Hour
 
-// WaitFor waits for a state.
+// WaitFor waits for a state, and for all that belongs to it: the event that tells of a
+// registration, say, comes behind the state. In real time there is no telling when that
+// is all.
 func (c *Client) WaitFor(state holdfast.State) {
 	c.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := c.Await(ctx, state); err != nil {
 		c.T.Fatalf("%v; events: %s", err, c.Story())
+	}
+	if !c.live {
+		synctest.Wait()
 	}
 }
 

@@ -85,7 +85,7 @@ func (l *Live) StartFor(cfg holdfast.Config, patience time.Duration) *Client {
 	if err != nil {
 		l.T.Fatal(err)
 	}
-	c := &Client{Client: client, T: l.T}
+	c := &Client{Client: client, T: l.T, live: true}
 	events, unsubscribe := client.Events(1 << 12)
 	c.Feed = events
 	enough := time.AfterFunc(patience, unsubscribe)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/coap"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -235,7 +236,8 @@ func (n *narrator) compare(a, b *entry) int {
 
 // group is what the entries of one instant are sorted by before their order:
 // events by the account that they are about, where there are several, and then
-// those of the client as a whole; datagrams by their two ends.
+// those of the client as a whole; datagrams by their two ends, and behind the others
+// what the client asks: the actor that asks is not the one that answers a server.
 func (n *narrator) group(e *entry) string {
 	switch {
 	case e.rank == rankEvent:
@@ -244,7 +246,11 @@ func (n *narrator) group(e *entry) string {
 		return ""
 	}
 	p := e.packet
-	return n.name(p.From.Addr()) + " " + n.name(p.To.Addr()) + " " + p.From.String() + " " + p.To.String()
+	ends := n.name(p.From.Addr()) + " " + n.name(p.To.Addr()) + " " + p.From.String() + " " + p.To.String()
+	if m, err := coap.Decode(p.Data); err == nil && e.rank == rankClient && m.Code.IsRequest() {
+		return ends + " asks"
+	}
+	return ends
 }
 
 func (n *narrator) name(addr netip.Addr) string { return cmp.Or(n.hosts[addr], addr.String()) }
