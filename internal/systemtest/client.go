@@ -66,9 +66,7 @@ func startRecorded(t *testing.T, client *holdfast.Client, room int) *Client {
 // the longest delay of the policy.
 const patience = 15 * 24 * time.Hour
 
-// WaitFor waits for a state, and for all that belongs to it: the event that tells of a
-// registration, say, comes behind the state. In real time there is no telling when that
-// is all.
+// WaitFor waits for a state, and for all that belongs to it.
 func (c *Client) WaitFor(state holdfast.State) {
 	c.T.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -76,12 +74,18 @@ func (c *Client) WaitFor(state holdfast.State) {
 	if err := c.Await(ctx, state); err != nil {
 		c.T.Fatalf("%v; events: %s", err, c.Story())
 	}
+	c.settle()
+}
+
+// settle waits until nothing more happens in this instant: the event of a registration
+// comes behind the state, say, and Status behind both. In real time there is no telling.
+func (c *Client) settle() {
 	if !c.live {
 		synctest.Wait()
 	}
 }
 
-// Next returns the next event of a type, waiting for it.
+// Next returns the next event of a type, waiting for it and for all that belongs to it.
 func (c *Client) Next(kind holdfast.EventType) holdfast.Event {
 	c.T.Helper()
 	timeout := time.NewTimer(patience)
@@ -94,6 +98,7 @@ func (c *Client) Next(kind holdfast.EventType) holdfast.Event {
 			}
 			c.Seen = append(c.Seen, e)
 			if e.Type == kind {
+				c.settle()
 				return e
 			}
 		case <-timeout.C:
