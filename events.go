@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/disorder"
 	"github.com/holdfast-iot/holdfast/internal/eventlog"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -39,6 +40,7 @@ func newHub(endpoint string, logger *slog.Logger) *hub {
 
 // emit numbers an event and hands it out.
 func (h *hub) emit(e messages.Event) {
+	defer disorder.Delay()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
@@ -75,6 +77,7 @@ func (h *hub) report(code ErrorCode, phase Phase, detail string) {
 
 // publish replaces the snapshot and wakes those who wait for a state.
 func (h *hub) publish(s messages.Snapshot) {
+	defer disorder.Delay()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	eventlog.Steps(h.logger, h.snapshot, s)

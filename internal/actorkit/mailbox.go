@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/holdfast-iot/holdfast/internal/disorder"
 )
 
 // DefaultCapacity is the number of queued user messages from which droppable
@@ -210,6 +212,7 @@ func (m *mailbox) drain() (idle bool) {
 		if message, system, ok = m.next(); !ok {
 			return true
 		}
+		disorder.Delay()
 		m.invoke(message, system)
 	}
 }

@@ -1,0 +1,6 @@
+//go:build !disorder
+
+package disorder
+
+// Delay does nothing.
+func Delay() {}
