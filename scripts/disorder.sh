@@ -3,7 +3,7 @@
 # (internal/disorder), so that those fail which pass by the luck of the scheduler.
 # Usage: scripts/disorder.sh [COUNT] [PACKAGE ...]
 #   COUNT    how often each test runs, 3 by default
-#   PACKAGE  those of clients as a whole by default; no real peer is needed for them
+#   PACKAGE  by default those with actors or clients in them, but for interop
 # Exit status 1 when a test failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -137,6 +137,19 @@ func TestDefaultMaximumPeriodWrittenWhileObserving(t *testing.T) {
 
 // The defaults are those of the server that has written them, and of nobody else.
 func TestDefaultPeriodsOfTwoServers(t *testing.T) {
+	observedByTwo(t, func(x *watched, _ *lwm2mtest.Server, relations [2]*lwm2mtest.ObserveRelation) {
+		x.write(defaultMaxPeriod, "60")
+		x.client.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if one, two := len(relations[0].Notifications()), len(relations[1].Notifications()); one != 10 || two != 0 {
+			x.T.Errorf("%d notifications to the server that has written, %d to the other", one, two)
+		}
+	})
+}
+
+// observedByTwo runs a script while two servers observe the manufacturer, which does not
+// change.
+func observedByTwo(t *testing.T, script func(x *watched, other *lwm2mtest.Server, relations [2]*lwm2mtest.ObserveRelation)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
 		defer w.Close()
@@ -144,20 +157,15 @@ func TestDefaultPeriodsOfTwoServers(t *testing.T) {
 		defer other.Close()
 		x := &watched{World: w}
 		x.client, _ = withTwoServers(w, other)
-		elsewhere, _, err := other.Observe(t.Context(), systemtest.Endpoint, "/3/0/0", messages.FormatText)
-		if elsewhere == nil || err != nil {
-			t.Fatal(err)
+		var relations [2]*lwm2mtest.ObserveRelation
+		for i, server := range []*lwm2mtest.Server{w.Server, other} {
+			relation, first, err := server.Observe(t.Context(), systemtest.Endpoint, "/3/0/0", messages.FormatText)
+			if relation == nil || err != nil {
+				t.Fatalf("%v, %v", first.Code, err)
+			}
+			relations[i] = relation
 		}
-		here, _, err := w.Server.Observe(t.Context(), systemtest.Endpoint, "/3/0/0", messages.FormatText)
-		if here == nil || err != nil {
-			t.Fatal(err)
-		}
-		x.write(defaultMaxPeriod, "60")
-		x.client.Sleep(10 * time.Minute)
-		synctest.Wait()
-		if one, two := len(here.Notifications()), len(elsewhere.Notifications()); one != 10 || two != 0 {
-			t.Errorf("%d notifications to the server that has written, %d to the other", one, two)
-		}
+		script(x, other, relations)
 		x.client.ExpectClose(nil)
 	})
 }

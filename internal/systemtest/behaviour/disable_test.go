@@ -106,33 +106,20 @@ func TestDisableEndsObservationsForTheNextProcess(t *testing.T) {
 
 // It ends those of the server that has disabled the client, and of no other.
 func TestDisableLeavesOtherServersTheirObservations(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
-		defer w.Close()
-		other := otherServer(w)
-		defer other.Close()
-		x := &watched{World: w}
-		x.client, _ = withTwoServers(w, other)
-		var relations []*lwm2mtest.ObserveRelation
-		for _, server := range []*lwm2mtest.Server{w.Server, other} {
-			relation, first, err := server.Observe(t.Context(), systemtest.Endpoint, "/3/0/0", messages.FormatText)
-			if relation == nil || err != nil {
-				t.Fatalf("%v, %v", first.Code, err)
-			}
-			r, err := server.WriteAttributes(t.Context(), systemtest.Endpoint, "/3/0/0", "pmax=60")
+	observedByTwo(t, func(x *watched, other *lwm2mtest.Server, relations [2]*lwm2mtest.ObserveRelation) {
+		for _, server := range []*lwm2mtest.Server{x.Server, other} {
+			r, err := server.WriteAttributes(x.T.Context(), systemtest.Endpoint, "/3/0/0", "pmax=60")
 			if err != nil || r.Code != messages.Changed {
-				t.Fatalf("%v, %v", r.Code, err)
+				x.T.Fatalf("%v, %v", r.Code, err)
 			}
-			relations = append(relations, relation)
 		}
 		x.disable()
 		x.client.Sleep(5*time.Minute + 30*time.Second)
 		if err := relations[0].Err(); !errors.Is(err, lwm2mtest.ErrRegistrationEnded) {
-			t.Errorf("the observation of the server that disables: %v", err)
+			x.T.Errorf("the observation of the server that disables: %v", err)
 		}
 		if n := len(relations[1].Notifications()); n != 5 || relations[1].Err() != nil {
-			t.Errorf("%d notifications to the other, %v", n, relations[1].Err())
+			x.T.Errorf("%d notifications to the other, %v", n, relations[1].Err())
 		}
-		x.client.ExpectClose(nil)
 	})
 }
