@@ -7,7 +7,8 @@ package messages
 // part only when it is asked for by [More], and the Response carries no payload.
 type Request struct {
 	Epoch         Epoch
-	ID            uint64 // chosen by the requester, unique within the epoch
+	ID            uint64 // chosen by the requester, unique within the epoch and For
+	For           Requester
 	Code          CoAPCode
 	Path          []string // Uri-Path, one segment each, verbatim
 	Query         []string // Uri-Query, one "key=value" each, not escaped
@@ -16,7 +17,19 @@ type Request struct {
 	Echo          []byte // RFC 9175, when repeating a challenged request
 	Payload       []byte // sent by Block1 when larger than one block
 	Stream        bool
+	// From is where a streamed body begins: what is before it is not asked for. It is a
+	// multiple of 1024, the largest block.
+	From uint64
 }
+
+// Requester is who a request is for, and gets its answer.
+type Requester uint8
+
+// The requesters.
+const (
+	ForOwner  Requester = iota // the owner of the link
+	ForUpdate                  // the shared actor update, which fetches an image
+)
 
 // Response is the answer to a [Request]. Coapresend to requester.
 type Response struct {
@@ -40,6 +53,10 @@ type ResponseBlock struct {
 	Offset uint64 // bytes
 	Data   []byte
 	Next   bool // more parts follow
+	// ETag and Size, of the first part only, are what the peer says of the whole body: its
+	// entity tag, and Size2 (RFC 7959 section 4), a hint; nil where it says nothing.
+	ETag []byte
+	Size *uint64
 }
 
 // More asks for the next part of a streamed body, when this one has been dealt
@@ -48,6 +65,7 @@ type ResponseBlock struct {
 type More struct {
 	Epoch  Epoch
 	ID     uint64
+	For    Requester // of the Request
 	Upload bool // of an InboundBlock; the two have IDs of their own
 }
 
@@ -56,6 +74,7 @@ type More struct {
 type Cancel struct {
 	Epoch Epoch
 	ID    uint64
+	For   Requester // of the Request
 }
 
 // RequestFailure says why an exchange brought no response.

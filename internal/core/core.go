@@ -74,11 +74,13 @@ const (
 	Management
 	// Store is the one writer of the state directory.
 	Store
+	// Update is the shared actor that carries out firmware updates, where there is one.
+	Update
 )
 
 // String returns the role's name, for logs and test failures.
 func (r Role) String() string {
-	names := [...]string{"none", "supervisor", "network", "coapresend", "owner", "handler", "management", "store"}
+	names := [...]string{"none", "supervisor", "network", "coapresend", "owner", "handler", "management", "store", "update"}
 	if int(r) < len(names) {
 		return names[r]
 	}
