@@ -171,3 +171,7 @@ type AuthoriseFirmware struct {
 	Period   time.Duration // of FirmwareDefer; 0 for as long as nobody grants
 	Answer   chan<- Answered
 }
+
+// ReportsAsked asks for all that was said by [ReportsObserved] once more: update has been
+// started anew. Update to management.
+type ReportsAsked struct{}
