@@ -66,7 +66,7 @@ type More struct {
 	Epoch  Epoch
 	ID     uint64
 	For    Requester // of the Request
-	Upload bool // of an InboundBlock; the two have IDs of their own
+	Upload bool      // of an InboundBlock; the two have IDs of their own
 }
 
 // Cancel gives up a [Request]. Nothing more is said of it, but for what is on its
