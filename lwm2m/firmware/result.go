@@ -5,7 +5,8 @@ import "strconv"
 // Result is the value of /10252/0/3 in its newest family: how an update has ended.
 type Result int16
 
-// The results of the newest family, which are what the client reports.
+// The results of the newest family, which are what the client reports. [Rows] says what each
+// means and what to do about it.
 const (
 	ResultNone               Result = -1 // no update has ended since the last one began
 	ResultSuccess            Result = 18
@@ -40,8 +41,31 @@ const (
 	ResultCombinedVendorData Result = 49
 )
 
-// String returns the name of the result, as the table has it.
-func (r Result) String() string { return "result " + strconv.Itoa(int(r)) }
+// String returns the name of the result, as the table has it, such as
+// MANIFEST_SIGNATURE_INVALID; NONE for [ResultNone], and the number for what is no result.
+func (r Result) String() string {
+	if r == ResultNone {
+		return "NONE"
+	}
+	if row, ok := r.row(); ok {
+		return row.Name
+	}
+	return "result " + strconv.Itoa(int(r))
+}
+
+// Object5 returns the value of /5/0/5 that says the same, as far as that object can:
+// [Object5Initial] for [ResultNone], [Object5UpdateFailed] for what is no result.
+func (r Result) Object5() int64 {
+	if r == ResultNone {
+		return Object5Initial
+	}
+	if row, ok := r.row(); ok {
+		return row.Object5
+	}
+	return Object5UpdateFailed
+}
+
+func (r Result) row() (Row, bool) { return RowOf(FamilyNewest, int(r)) }
 
 // Values of /5/0/5, the Update Result (LwM2M Core Appendix E.6).
 const (
