@@ -7,7 +7,7 @@ import (
 
 // Cause is what can go wrong with an update of this client. Each has one class, and those of
 // [ClassReported] end the update with the result and the value of /5/0/5 that go with them
-// ([CauseInstallDeferred] does not end it).
+// ([CauseInstallDeferred] does not end it). docs/update-results.md lists them.
 type Cause uint8
 
 // Causes of [ClassInternal].
