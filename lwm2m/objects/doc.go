@@ -1,6 +1,7 @@
 // Package objects holds the definitions of the OMA objects that every client has or
 // may have (Appendix E of OMA-TS-LightweightM2M_Core-V1_1_1, with the resources that
-// version 1.2 of each object adds), and names for their IDs.
+// version 1.2 of each object adds), those of the objects by which the reference client is
+// updated, and names for their IDs.
 //
 // The operations are those of a management server. On the Security object it has
 // none: only the bootstrap interface touches it.
@@ -19,14 +20,19 @@ const (
 	AccessControl          = 2
 	Device                 = 3
 	ConnectivityMonitoring = 4
+	Firmware               = 5
 	Location               = 6
 	ConnectivityStatistics = 7
+	SoftwareComponent      = 14
 	OSCORE                 = 21
+	Manifest               = 10252 // of the reference client, as Device Metadata
+	DeviceMetadata         = 10255
 )
 
 // Operations as the tables of the specification combine them.
 const (
 	readOnly  = lwm2m.OpRead
+	writeOnly = lwm2m.OpWrite
 	readWrite = lwm2m.OpRead | lwm2m.OpWrite
 	execute   = lwm2m.OpExecute
 )
@@ -49,6 +55,7 @@ func Registry() *lwm2m.Registry {
 	return lwm2m.NewRegistry(
 		SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef(),
 		ConnectivityMonitoringDef(), LocationDef(), ConnectivityStatisticsDef(),
+		FirmwareUpdateDef(), SoftwareComponentDef(), ManifestDef(), DeviceMetadataDef(),
 	)
 }
 

@@ -48,25 +48,65 @@ func TestOthersAreComplete(t *testing.T) {
 		def       lwm2m.ObjectDef
 		id        uint16
 		version   string
-		last      int
+		multiple  bool
+		ids       []uint16
 		mandatory []uint16
 	}{
-		{ConnectivityMonitoringDef(), 4, "1.3", 13, []uint16{0, 1, 2, 4}},
-		{LocationDef(), 6, "1.0", 6, []uint16{0, 1, 5}},
-		{ConnectivityStatisticsDef(), 7, "1.0", 8, []uint16{6, 7}},
+		{ConnectivityMonitoringDef(), 4, "1.3", false, []uint16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}, []uint16{0, 1, 2, 4}},
+		{FirmwareUpdateDef(), 5, "1.2", false, []uint16{0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13}, []uint16{0, 1, 2, 3, 5, 9}},
+		{LocationDef(), 6, "1.0", false, []uint16{0, 1, 2, 3, 4, 5, 6}, []uint16{0, 1, 5}},
+		{ConnectivityStatisticsDef(), 7, "1.0", false, []uint16{0, 1, 2, 3, 4, 5, 6, 7, 8}, []uint16{6, 7}},
+		{SoftwareComponentDef(), 14, "1.0", true, []uint16{0, 1, 2, 3, 4, 5}, nil},
+		{ManifestDef(), 10252, "1.0", false, []uint16{1, 2, 3, 4, 5, 6, 7, 8, 9}, []uint16{1, 2, 3, 4, 5, 6, 7, 8, 9}},
+		{DeviceMetadataDef(), 10255, "1.0", false, []uint16{0, 1, 2, 3, 4, 5}, []uint16{0, 1, 2, 3, 4, 5}},
 	} {
 		d := tc.def
-		var mandatory []uint16
-		for i, r := range d.Resources {
-			if r.ID != uint16(i) || r.Name == "" {
-				t.Errorf("/%d/x/%d stands at place %d", d.ID, r.ID, i)
+		var ids, mandatory []uint16
+		for _, r := range d.Resources {
+			ids = append(ids, r.ID)
+			if r.Name == "" || r.RangeFault() != "" {
+				t.Errorf("/%d/x/%d: %+v", d.ID, r.ID, r)
 			}
 			if r.Mandatory {
 				mandatory = append(mandatory, r.ID)
 			}
 		}
-		if d.ID != tc.id || d.Version != tc.version || d.Multiple || d.Mandatory || len(d.Resources) != tc.last+1 || !slices.Equal(mandatory, tc.mandatory) {
+		if d.ID != tc.id || d.Version != tc.version || d.Multiple != tc.multiple || d.Mandatory || !slices.Equal(ids, tc.ids) || !slices.Equal(mandatory, tc.mandatory) {
 			t.Errorf("%+v", d)
+		}
+		if got, found := Registry().Object(tc.id); !found || got.Name != d.Name {
+			t.Errorf("the registry has %+v for %d", got, tc.id)
+		}
+		if _, found := Core().Object(tc.id); found {
+			t.Errorf("every client has %d", tc.id)
+		}
+	}
+}
+
+// The values that a server is told during an update, and what it may write and execute.
+func TestFirmwareDefinitions(t *testing.T) {
+	integer := func(first, last int64) lwm2m.ResourceDef {
+		return lwm2m.ResourceDef{Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead, Mandatory: true, Range: lwm2m.Range{Min: first, Max: last}}
+	}
+	for path, want := range map[lwm2m.Path]lwm2m.ResourceDef{
+		lwm2m.PathOf(5, 0, 0):     {Kind: lwm2m.KindOpaque, Operations: lwm2m.OpWrite, Mandatory: true},
+		lwm2m.PathOf(5, 0, 1):     {Kind: lwm2m.KindString, Operations: lwm2m.OpRead | lwm2m.OpWrite, Mandatory: true, Range: lwm2m.Range{Max: 255}},
+		lwm2m.PathOf(5, 0, 2):     {Kind: lwm2m.KindNone, Operations: lwm2m.OpExecute, Mandatory: true},
+		lwm2m.PathOf(5, 0, 3):     integer(0, 3),
+		lwm2m.PathOf(5, 0, 5):     integer(0, 11),
+		lwm2m.PathOf(5, 0, 8):     {Kind: lwm2m.KindInteger, Operations: lwm2m.OpRead, Multiple: true, Range: lwm2m.Range{Max: 5}},
+		lwm2m.PathOf(5, 0, 13):    {Kind: lwm2m.KindUnsigned, Operations: lwm2m.OpRead | lwm2m.OpWrite, Details: seconds},
+		lwm2m.PathOf(10252, 0, 1): {Kind: lwm2m.KindOpaque, Operations: lwm2m.OpWrite, Mandatory: true},
+		lwm2m.PathOf(10252, 0, 2): integer(-1, 8),
+		lwm2m.PathOf(10252, 0, 3): integer(-1, 512),
+		lwm2m.PathOf(10252, 0, 9): {Kind: lwm2m.KindNone, Operations: lwm2m.OpExecute, Mandatory: true},
+		lwm2m.PathOf(10255, 0, 3): {Kind: lwm2m.KindString, Operations: lwm2m.OpRead, Mandatory: true},
+		lwm2m.PathOf(14, 0, 2):    {Kind: lwm2m.KindString, Operations: lwm2m.OpRead, Range: lwm2m.Range{Max: 255}},
+	} {
+		got, _ := Registry().Resource(path)
+		want.ID, want.Name = got.ID, got.Name
+		if got != want || got.ID != path.Resource() {
+			t.Errorf("%s:\n got %+v\nwant %+v", path, got, want)
 		}
 	}
 }
@@ -74,6 +114,7 @@ func TestOthersAreComplete(t *testing.T) {
 func TestExecutablesHaveNoType(t *testing.T) {
 	for _, d := range []lwm2m.ObjectDef{
 		SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef(), ConnectivityMonitoringDef(), LocationDef(), ConnectivityStatisticsDef(),
+		FirmwareUpdateDef(), SoftwareComponentDef(), ManifestDef(), DeviceMetadataDef(),
 	} {
 		for _, r := range d.Resources {
 			if (r.Operations == lwm2m.OpExecute) != (r.Kind == lwm2m.KindNone) {
