@@ -43,7 +43,7 @@ type LockedError struct {
 // Error names the holder and what to do about it.
 func (e *LockedError) Error() string {
 	return "store: " + e.Dir + " is in use by " + e.holder() +
-		": stop that process or choose another state directory"
+		": stop that process or choose another directory"
 }
 
 func (e *LockedError) holder() string {

@@ -70,12 +70,8 @@ func takeLock(fsys FS, path string) (Lock, bool, error) {
 		return nil, false, err
 	}
 	fi, err := lock.Stat()
-	switch {
-	case err != nil:
-	case !fi.Mode().IsRegular():
-		err = DamageNotRegular
-	default:
-		err = checkTrust(fsys, path, fsys.Place(fi), false)
+	if err == nil {
+		err = CheckFile(fsys, path, fi)
 	}
 	if err != nil {
 		_ = lock.Unlock()

@@ -48,9 +48,9 @@ func (e *DistrustError) remedy() string {
 	switch {
 	case e.Err == DamageOwner:
 		return fmt.Sprintf("it must belong to user %d, which this runs as, or to root: "+
-			"choose another state directory, or check what is in it and chown %d %s", e.User, e.User, e.Path)
+			"choose another directory, or check what is in it and chown %d %s", e.User, e.User, e.Path)
 	case e.Above:
-		return fmt.Sprintf("others could replace what is in it: chmod go-w %s, or chmod +t, or choose another state directory", e.Path)
+		return fmt.Sprintf("others could replace what is in it: chmod go-w %s, or chmod +t, or choose another directory", e.Path)
 	}
 	return fmt.Sprintf("others may write it: check what is in it and chmod go-w %s", e.Path)
 }
@@ -108,6 +108,16 @@ func (p Place) distrusted(user int, above bool) Damage {
 // makes directories that the group may write. Root's group often has members.
 func privateGroup(owner Owner, user int) bool {
 	return user != 0 && owner.UID == user && owner.GID == user
+}
+
+// CheckFile looks at a file that is open, other than a record: it is to be a regular one
+// that nobody but root and the user can change. The error is DamageNotRegular or a
+// *DistrustError.
+func CheckFile(fsys FS, path string, fi fs.FileInfo) error {
+	if !fi.Mode().IsRegular() {
+		return DamageNotRegular
+	}
+	return checkTrust(fsys, path, fsys.Place(fi), false)
 }
 
 // checkPath looks at a directory and at every directory and symbolic link on
