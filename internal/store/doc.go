@@ -1,7 +1,8 @@
 // Package store keeps the credentials and the state of one client in a
 // directory, its state_dir. It is bytes in, bytes out: a record is an opaque
 // []byte under a name such as "credentials" or "state", and every Save makes a
-// new generation of it.
+// new generation of it. What is known of a firmware image is kept beside it in the
+// same way (internal/imagefile).
 //
 // What it promises:
 //
