@@ -18,7 +18,8 @@ type Request struct {
 	Payload       []byte // sent by Block1 when larger than one block
 	Stream        bool
 	// From is where a streamed body begins: what is before it is not asked for. It is a
-	// multiple of 1024, the largest block.
+	// multiple of 1024, the largest block; anything else is Unsendable. Without Stream it
+	// does not count.
 	From uint64
 }
 
@@ -54,7 +55,8 @@ type ResponseBlock struct {
 	Data   []byte
 	Next   bool // more parts follow
 	// ETag and Size, of the first part only, are what the peer says of the whole body: its
-	// entity tag, and Size2 (RFC 7959 section 4), a hint; nil where it says nothing.
+	// entity tag, and Size2 (RFC 7959 section 4), a hint; nil where it says nothing. A
+	// requester that goes on with a body compares the tag with that of before.
 	ETag []byte
 	Size *uint64
 }
@@ -89,11 +91,14 @@ const (
 	QueueFull                            // more requests wait than limits.queued_messages
 	Unsendable                           // the request cannot be encoded: a segment above 255 bytes, too many options
 	Stalled                              // nobody asked for the next part of a streamed body within EXCHANGE_LIFETIME
+	// BodyChanged says that what was had of a streamed body is void, to be asked for from its
+	// beginning: the peer has another body by now, or it gives none from [Request.From] on.
+	BodyChanged
 )
 
 // String returns the reason in a few words.
 func (r RequestFailure) String() string {
-	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests (limits.queued_messages)", "request cannot be encoded", "next part not asked for"}
+	names := [...]string{"unknown", "resends exhausted", "reset by the peer", "body too large", "block-wise transfer broken", "too many queued requests (limits.queued_messages)", "request cannot be encoded", "next part not asked for", "body changed"}
 	if int(r) < len(names) {
 		return names[r]
 	}

@@ -28,7 +28,7 @@ type ActorConfig struct {
 	Rand Rand
 	// Outlet takes the datagrams that are sent.
 	Outlet Outlet
-	// Route returns the actor in a role: core.Owner, core.Handler and
+	// Route returns the actor in a role: core.Owner, core.Update, core.Handler and
 	// core.Supervisor are asked for.
 	Route actorkit.Route
 }

@@ -21,13 +21,13 @@ import (
 //	       response of one block, or failure
 //
 // Of a streamed response every callFetching but the first follows a callStalled,
-// in which the owner has a part and has not asked for the next.
+// in which the requester has a part and has not asked for the next.
 type callState uint8
 
 const (
 	callSending  callState = iota // the request, or a block of its payload, is on its way
 	callFetching                  // a later block of the response is asked for
-	callStalled                   // the owner has a part of the response and has not asked for the next
+	callStalled                   // the requester has a part of the response and has not asked for the next
 )
 
 // String returns the state's name, for test failures.
@@ -48,7 +48,7 @@ type call struct {
 	in      fetching
 }
 
-// open accepts a request of the owner.
+// open accepts a request of ours.
 func (m *Machine) open(request messages.Request) {
 	if request.Epoch != m.cfg.Epoch {
 		return
@@ -74,21 +74,45 @@ func (m *Machine) answered(c *call, msg coap.Message) {
 // fail ends a call without a response.
 func (m *Machine) fail(c *call, reason messages.RequestFailure) {
 	m.calls--
-	m.tell(core.Owner, messages.RequestFailed{Epoch: m.cfg.Epoch, ID: c.request.ID, Reason: reason})
+	m.tell(c.requester(), messages.RequestFailed{Epoch: m.cfg.Epoch, ID: c.request.ID, Reason: reason})
 }
 
 // finish ends a call with its response.
 func (m *Machine) finish(c *call, response messages.Response) {
 	m.calls--
 	m.welcomed = m.welcomed || response.Code.IsSuccess()
-	m.tell(core.Owner, response)
+	m.tell(c.requester(), response)
+}
+
+// requester is who is told of a call.
+func (c *call) requester() core.Role {
+	if c.fetchesImage() {
+		return core.Update
+	}
+	return core.Owner
+}
+
+// fetchesImage reports whether a call is for an image: it gives way to what the link is
+// for.
+func (c *call) fetchesImage() bool { return c.request.For == messages.ForUpdate }
+
+// is reports whether a call is the request of that ID: each requester has IDs of its own.
+func (c *call) is(id uint64, requester messages.Requester) bool {
+	return c.request.ID == id && c.request.For == requester
 }
 
 // exchange sends one message on behalf of c. What continues something that
-// the peer has begun to work on is urgent.
+// the peer has begun to work on is urgent, but for an image.
 func (m *Machine) exchange(c *call, msg coap.Message, urgent bool) {
 	msg.Token = m.rnd.Token()
-	m.enqueue(&exchange{message: msg, call: c, urgent: urgent})
+	x := &exchange{message: msg, call: c, rank: rankUsual}
+	switch {
+	case c.fetchesImage():
+		x.rank = rankImage
+	case urgent:
+		x.rank = rankUrgent
+	}
+	m.enqueue(x)
 }
 
 // response converts a message, without its payload. Option values are copied:

@@ -3,15 +3,14 @@
 // tokens, matching, deduplication, separate responses, and block-wise transfer
 // in both directions. The outcome of an exchange reaches the owner of the
 // link as a value; a request of the peer reaches the handler once, however often
-// the network delivers it.
+// the network delivers it. An image may be fetched on the link besides: that is the business
+// of the shared actor update, and the owner's requests go first.
 //
 // [Machine] is the pure core and holds everything; actor.go is its shell. The
 // state lives as long as the link's epoch: a new link begins with a new
 // machine, and only the next message ID is carried over. Nobody outside may keep
 // or touch it. The package is internal to the runtime; its messages are in
 // messages/coapresend.go and messages/notify.go.
-//
-// No actor asks for streamed bodies yet, and no path takes a stream.
 //
 //	machine.go    inputs and effects
 //	config.go     parameters and the times derived from them
@@ -24,7 +23,7 @@
 //	call.go       requests of ours
 //	upload.go     ... whose payload is larger than a block (Block1)
 //	download.go   ... whose response is larger than a block (Block2)
-//	stream.go     ... whose response the owner pulls part by part
+//	stream.go     ... whose response is pulled part by part, from any offset
 //	serve.go      requests of the peer, and our replies
 //	inblock.go    ... whose payload comes block by block (Block1)
 //	again.go      ... one of whose blocks comes a second time

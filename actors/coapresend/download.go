@@ -4,16 +4,17 @@ import (
 	"bytes"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
-	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // fetching is how far the body of a response has come (RFC 7959 section 2.4).
-// Nothing is allocated before it has arrived; Size2 is not looked at.
+// Nothing is allocated before it has arrived; Size2 is passed on as a hint, and counts for
+// nothing.
 type fetching struct {
 	response messages.Response // from the first block
-	received int               // bytes
+	size     *uint64           // Size2 of the first block; nil without one
+	received int               // bytes, with those before a streamed body's beginning
 	szx      uint8             // of the next block
 	body     []byte            // what was received, unless it is streamed
 	changes  int               // how often the body has changed while it was fetched
@@ -22,17 +23,29 @@ type fetching struct {
 // firstBlock is called with the response to the request proper: all there is,
 // or the first block of it.
 func (m *Machine) firstBlock(c *call, msg coap.Message) {
-	c.in = fetching{response: c.response(msg), changes: c.in.changes}
+	c.in = fetching{response: c.response(msg), size: sizeOf(msg), received: c.from(), changes: c.in.changes}
 	block, ok := msg.Block(coap.Block2)
-	if !ok {
+	switch {
+	case !ok && msg.Code.IsSuccess() && c.from() > 0:
+		m.fail(c, messages.BodyChanged) // it is one of a single message
+	case !ok, c.request.Stream && !msg.Code.IsSuccess():
 		m.whole(c, msg)
-		return
-	}
-	if block.Num != 0 {
+	case block.Offset() == c.from():
+		m.takeBlock(c, msg, block)
+	case block.Num == 0:
+		m.fail(c, messages.BodyChanged) // the peer gives it from its beginning only
+	default:
 		m.fail(c, messages.Broken)
-		return
 	}
-	m.takeBlock(c, msg, block)
+}
+
+// sizeOf returns what a message says of the size of the whole body; nil for nothing.
+func sizeOf(msg coap.Message) *uint64 {
+	size, ok := msg.Uint(coap.Size2)
+	if !ok {
+		return nil
+	}
+	return new(uint64(size))
 }
 
 // whole finishes a call whose response is one message.
@@ -100,11 +113,14 @@ func (m *Machine) takePart(c *call, part []byte, next bool) {
 }
 
 func (m *Machine) tellPart(c *call, part []byte, next bool) {
-	if len(part) > 0 {
-		m.tell(core.Owner, messages.ResponseBlock{
-			Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part, Next: next,
-		})
+	if len(part) == 0 {
+		return
 	}
+	told := messages.ResponseBlock{Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part, Next: next}
+	if c.in.received == c.from() {
+		told.ETag, told.Size = c.in.response.ETag, c.in.size
+	}
+	m.tell(c.requester(), told)
 }
 
 // fetch asks for the block that begins where the body ends so far.
@@ -132,11 +148,14 @@ func (m *Machine) fetch(c *call) {
 func (m *Machine) changed(c *call) {
 	c.in.changes++
 	safe := c.request.Code == messages.GET || c.request.Code == messages.FETCH
-	if c.request.Stream || !safe || c.in.changes > maxChanges {
+	switch {
+	case c.request.Stream:
+		m.fail(c, messages.BodyChanged)
+	case !safe || c.in.changes > maxChanges:
 		m.fail(c, messages.Broken)
-		return
+	default:
+		m.sendPayload(c, true)
 	}
-	m.sendPayload(c, true)
 }
 
 // wellSized reports whether a payload is as long as its block option says

@@ -187,7 +187,7 @@ func TestDownloadStream(t *testing.T) {
 	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.ack(messages.Content, block2(1, false, 6), part(1500, 1024, 1500))
 	d.expect(
-		"0s send CON 0.01 mid=100 token=01 /a",
+		"0s send CON 0.01 mid=100 token=01 /a size2=0",
 		"0s part 1 at 0 [1024]",
 		"0s send CON 0.01 mid=101 token=02 /a b2=1/0/1024",
 		"0s part 1 at 1024 [476]",
@@ -205,8 +205,8 @@ func TestDownloadStreamWhole(t *testing.T) {
 	d.in(stream)
 	d.ack(messages.NotFound, payload([]byte("x")))
 	d.expect(
-		"0s send CON 0.01 mid=100 token=01 /a", "0s part 1 at 0 [1]", "0s response 1 2.05",
-		"0s send CON 0.01 mid=101 token=02 /a", "0s response 1 4.04 [1]",
+		"0s send CON 0.01 mid=100 token=01 /a size2=0", "0s part 1 at 0 [1]", "0s response 1 2.05",
+		"0s send CON 0.01 mid=101 token=02 /a size2=0", "0s response 1 4.04 [1]",
 	)
 }
 
@@ -218,7 +218,7 @@ func TestDownloadStreamChanged(t *testing.T) {
 	d.in(messages.More{Epoch: epoch, ID: 1})
 	d.lines = nil
 	d.ack(messages.Content, etag("b"), block2(1, false, 6), part(1500, 1024, 1500))
-	d.expect("0s failed 1 block-wise transfer broken")
+	d.expect("0s failed 1 body changed")
 }
 
 // TestDownloadChangedUnsafe: a POST is not repeated because its response

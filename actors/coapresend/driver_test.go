@@ -81,8 +81,18 @@ func (d *driver) in(input any) {
 		case send:
 			d.record(effect)
 		case core.Tell:
-			d.record(effect.Message)
+			d.tell(effect)
 		}
+	}
+}
+
+// tell writes down a message; what the shared actor update is told is marked.
+func (d *driver) tell(effect core.Tell) {
+	lines := len(d.lines)
+	d.record(effect.Message)
+	if effect.To == core.Update && len(d.lines) > lines {
+		at, rest, _ := strings.Cut(d.lines[lines], " ")
+		d.lines[lines] = at + " update: " + rest
 	}
 }
 

@@ -57,8 +57,17 @@ type exchange struct {
 	sent     time.Time // for the first time
 	call     *call     // whose request this is; nil for a response
 	note     *note     // whose notification this is; nil for others
-	urgent   bool      // ahead of the others in the queue: the next block of a transfer in progress
+	rank     rank      // in the queue
 }
+
+// rank orders requests of ours that wait.
+type rank uint8
+
+const (
+	rankUrgent rank = iota // the next block of a transfer in progress
+	rankUsual
+	rankImage // a block of an image: there are thousands of them, and no haste
+)
 
 func (x *exchange) kind() exchangeKind {
 	switch {
@@ -72,12 +81,9 @@ func (x *exchange) kind() exchangeKind {
 
 // enqueue queues a request of ours, to be sent when NSTART allows it.
 func (m *Machine) enqueue(x *exchange) {
-	at := len(m.queue)
-	if x.urgent {
-		at = slices.IndexFunc(m.queue, func(other *exchange) bool { return !other.urgent })
-		if at < 0 {
-			at = len(m.queue)
-		}
+	at := slices.IndexFunc(m.queue, func(other *exchange) bool { return other.rank > x.rank })
+	if at < 0 {
+		at = len(m.queue)
 	}
 	m.queue = slices.Insert(m.queue, at, x)
 	m.pump()
@@ -98,8 +104,8 @@ func (m *Machine) pump() {
 	if !m.up {
 		return
 	}
-	for len(m.queue) > 0 && m.inFlight(kindRequest) < m.cfg.NStart {
-		if !m.send(m.queue[0], midsForRequests) {
+	for len(m.queue) > 0 && m.slots(m.queue[0]) > 0 {
+		if !m.send(m.queue[0], m.midsFor(m.queue[0])) {
 			m.pumpLater()
 			break
 		}
@@ -139,6 +145,31 @@ func (m *Machine) inFlight(kind exchangeKind) int {
 	return n
 }
 
+// slots returns how many requests may leave beside those in flight, as NSTART allows it
+// (RFC 7252 section 4.7). A server that does not answer for an image, and has been asked
+// again, may answer other requests all the same: those do not wait until the image is
+// given up, for that can take longer than an Update of the registration has time.
+func (m *Machine) slots(x *exchange) int {
+	if x.rank == rankImage {
+		return m.cfg.NStart - m.inFlight(kindRequest)
+	}
+	return m.cfg.NStart - m.inTime()
+}
+
+// inTime counts the requests in flight but for a late block of an image.
+func (m *Machine) inTime() int {
+	n := m.inFlight(kindRequest)
+	if slices.ContainsFunc(m.active, (*exchange).isLateImage) {
+		n--
+	}
+	return n
+}
+
+// isLateImage reports whether x asks for a block of an image, not for the first time.
+func (x *exchange) isLateImage() bool {
+	return x.state == exSent && x.rank == rankImage && x.resends > 0
+}
+
 // send transmits x for the first time (RFC 7252 section 4.2), unless its share
 // of the message IDs is in use.
 func (m *Machine) send(x *exchange, share uint64) bool {
@@ -167,9 +198,10 @@ func (m *Machine) sendAs(x *exchange, mid uint16) {
 	m.tellStep(x, messages.HeardNothing)
 }
 
-// tellStep tells how far a request of ours has come, for those who ask.
+// tellStep tells how far a request of ours has come, for those who ask. Blocks of an image
+// are too many, and their requester says how far it is.
 func (m *Machine) tellStep(x *exchange, heard messages.Heard) {
-	if x.call != nil {
+	if x.call != nil && !x.call.fetchesImage() {
 		m.tell(core.Supervisor, messages.RequestStep{
 			Epoch: m.cfg.Epoch, Code: x.call.request.Code, Path: x.call.request.Path, Resent: x.resends, Heard: heard,
 		})
@@ -214,6 +246,9 @@ func (m *Machine) sendExpired(mid uint16) {
 	m.transmit(x.datagram)
 	m.setTimer(sendTimer(mid), x.timeout)
 	m.tellStep(x, messages.HeardNothing)
+	if x.isLateImage() {
+		m.pump()
+	}
 }
 
 // acknowledged is called when an empty ACK came: the resends stop.

@@ -29,9 +29,13 @@ func FuzzDatagrams(f *testing.F) {
 		message(coap.CON, messages.PUT, 2, nil, path("s"), block1(1, false, 0), payload([]byte("x")))))
 	f.Add(piece(post(1, block1(0, true, 0), payload(make([]byte, 16))), post(2, block1(1, true, 0), payload(make([]byte, 16)))))
 	f.Add(piece(read(1), read(2, block2(1, false, 0)), message(coap.NON, 9, 3, nil)))
+	f.Add(piece(message(coap.ACK, messages.Content, 100, token(1)), coap.Reset(101),
+		message(coap.ACK, messages.Content, 102, token(3), etag("e"), block2(64, true, 0), uintOption(coap.Size2, 1<<32-1), payload(make([]byte, 16))),
+		message(coap.ACK, messages.Content, 103, token(4), etag("f"), block2(65, true, 0), payload(make([]byte, 16)))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := newDriver(t, Config{MaxBody: 64, DedupEntries: 8, BlockSize: 16, StreamPaths: []string{"/s"}})
 		d.get(1)
+		d.in(messages.Request{Epoch: epoch, ID: 1, For: messages.ForUpdate, Code: messages.GET, Path: []string{"a"}, Stream: true, From: 1024})
 		d.put(100)
 		for len(data) > 0 {
 			length := min(int(data[0]), len(data)-1)
@@ -39,7 +43,7 @@ func FuzzDatagrams(f *testing.F) {
 			data = data[1+length:]
 		}
 		d.run(time.Hour)
-		if m := d.m; len(m.active)+len(m.queue)+len(m.separate)+len(m.entries)+len(m.uploads)+len(m.bodies)+m.calls > 0 || len(d.timers) > 0 {
+		if m := d.m; len(m.active)+len(m.queue)+len(m.separate)+len(m.entries)+len(m.uploads)+len(m.bodies)+len(m.stalled)+m.calls > 0 || len(d.timers) > 0 {
 			t.Errorf("left over: %+v", m)
 		}
 	})
@@ -56,6 +60,10 @@ func (d *driver) feed(datagram []byte) {
 			d.in(messages.Reply{Epoch: epoch, ID: message.ID, Code: messages.Content, Payload: pattern(40)})
 		case messages.InboundBlock:
 			d.in(messages.More{Epoch: epoch, ID: message.ID, Upload: true})
+		case messages.ResponseBlock:
+			if message.Offset%1024 != 16 { // else its requester has gone
+				d.in(messages.More{Epoch: epoch, ID: message.ID, For: messages.ForUpdate})
+			}
 		}
 	}
 	m := d.m

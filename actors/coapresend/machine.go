@@ -25,7 +25,8 @@ type Rand interface {
 // Inputs: messages.LinkUp, messages.Datagram, messages.Truncated,
 // messages.Request, More, Cancel, Reply, Notify, Unobserve and QueueMode, core.Expired.
 // Effects: send; core.Tell of messages.Response, ResponseBlock,
-// RequestFailed and Silence to core.Owner; messages.Inbound, InboundBlock,
+// RequestFailed and Silence to core.Owner, the first three of an image to core.Update;
+// messages.Inbound, InboundBlock,
 // BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded,
 // RequestStep, MessageIDsUsed, LinkAsleep and LinkAwake to core.Supervisor; and timers.
 type Machine struct {
@@ -47,7 +48,7 @@ type Machine struct {
 	active     []*exchange   // those that are sent and not over
 	awaited    *awaited      // what those wait for
 	calls      int           // requests of ours that are neither answered nor failed
-	stalled    []*call       // of those, streamed ones whose owner has a part and has not asked for the next
+	stalled    []*call       // of those, streamed ones whose requester has a part and has not asked for the next
 	entries    []*entry      // messages of the peer that are remembered, oldest first
 	uploads    []*upload     // bodies that the peer is sending, oldest first
 	bodies     []*body       // replies of ours larger than a block, oldest first
@@ -134,8 +135,10 @@ func (m *Machine) expired(timer core.Timer) {
 		m.shedding = false
 	case sendTimer(uint16(timer.Key)):
 		m.sendExpired(uint16(timer.Key))
-	case stallTimer(timer.Key):
-		m.stallExpired(timer.Key)
+	case stallTimer(timer.Key, messages.ForOwner):
+		m.stallExpired(timer.Key, messages.ForOwner)
+	case stallTimer(timer.Key, messages.ForUpdate):
+		m.stallExpired(timer.Key, messages.ForUpdate)
 	}
 }
 

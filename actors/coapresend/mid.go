@@ -37,7 +37,17 @@ const (
 	midsForNON       = midSpace / 2     // responses to non-confirmable requests
 	midsForResponses = midSpace / 4 * 3 // separate responses
 	midsForRequests  = midSpace         // our own requests
+	midsForImages    = midSpace / 8 * 3 // ... for blocks of an image, on a link that is not for that
 )
+
+// midsFor is the share of a request of ours. A fast download of a large image must not use
+// up what an Update or a notification needs.
+func (m *Machine) midsFor(x *exchange) uint64 {
+	if x.rank == rankImage && m.cfg.Peer.Kind != messages.PeerDownload {
+		return midsForImages
+	}
+	return midsForRequests
+}
 
 // next returns a message ID that was not used within lifetime before now. It
 // is not ok when as many as share are in use.

@@ -126,9 +126,10 @@ func (m *Machine) mayLeave(short bool) int {
 	return slices.IndexFunc(m.notes, func(x *exchange) bool { return !short || !x.note.notify.Confirmable })
 }
 
-// unacknowledged counts everything of ours that is confirmable and in flight.
+// unacknowledged counts everything of ours that is confirmable and in flight, but for a late
+// block of an image.
 func (m *Machine) unacknowledged() int {
-	return m.inFlight(kindRequest) + m.inFlight(kindResponse) + m.inFlight(kindNotification)
+	return m.inTime() + m.inFlight(kindResponse) + m.inFlight(kindNotification)
 }
 
 // sendNON sends a notification that is not resent.

@@ -6,9 +6,12 @@ import "github.com/holdfast-iot/holdfast/internal/core"
 // that are open bound how many there are.
 const timerSend = "send"
 
-// timerStall comes one for a request of ours whose response is streamed: nobody
-// asks for the next part.
-const timerStall = "stall"
+// These come one for a request of ours whose response is streamed: nobody asks for the
+// next part. Each requester has IDs of its own.
+const (
+	timerStall      = "stall"       // of the owner
+	timerStallImage = "stall image" // of the shared actor update
+)
 
 // Timers of which there is one.
 var (

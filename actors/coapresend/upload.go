@@ -53,6 +53,9 @@ func (m *Machine) sendBlock(c *call, offset int, urgent bool) {
 	}
 	c.out.block = block
 	msg := requests.Message(c.request)
+	if c.request.Stream && !block.More && !m.askFrom(c, &msg) {
+		return
+	}
 	msg.AddFormat(coap.ContentFormat, c.request.ContentFormat)
 	msg.Payload = payload[offset:end]
 	if len(msg.Payload) < len(payload) {
