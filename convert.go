@@ -23,7 +23,7 @@ func eventOf(m messages.Event) Event {
 		WaitsForTurn: m.WaitsForTurn, Remedy: m.Remedy,
 		Accounts: m.Accounts, Location: m.Location, Lifetime: time.Duration(m.LifetimeS) * time.Second,
 		LwM2M: m.LwM2M, Attempts: m.Attempts, LostAt: shifted(m.Time, m.OfflineMS, -1),
-		Actor: m.Actor, Restarts: m.Restarts,
+		Actor: m.Actor, Restarts: m.Restarts, Firmware: firmwareOf(m),
 		cause: m.Cause,
 	}
 }
@@ -47,7 +47,32 @@ func messageOf(e Event) messages.Event {
 	if d, was := e.Offline(); was {
 		m.OfflineMS = new(d.Milliseconds())
 	}
+	if f := e.Firmware; f != nil {
+		m.Object, m.FirmwareState, m.FirmwareResult, m.Progress, m.Asks = f.Object, &f.State, &f.Result, &f.Progress, f.Asks
+		if f.Total != 0 {
+			m.Total = &f.Total
+		}
+	}
 	return m
+}
+
+// firmwareOf returns what an event says of an update, or nil.
+func firmwareOf(m messages.Event) *FirmwareProgress {
+	if m.FirmwareState == nil {
+		return nil
+	}
+	return &FirmwareProgress{
+		Object: m.Object, State: *m.FirmwareState, Result: valueOf(m.FirmwareResult),
+		Progress: valueOf(m.Progress), Total: valueOf(m.Total), Asks: m.Asks,
+	}
+}
+
+// valueOf returns 0 for nil.
+func valueOf(n *int64) int64 {
+	if n == nil {
+		return 0
+	}
+	return *n
 }
 
 // shifted returns t, later or earlier by so many milliseconds, and zero for

@@ -44,6 +44,10 @@ const (
 	// and with Actor "store" and Server, that what was stored of a registration
 	// cannot be used, and a new one is made.
 	EventDegraded EventType = "degraded"
+	// EventFirmware says how far a firmware update has come: Firmware, and Detail where it
+	// has failed. It comes when the state, the result or the question changes, and while an
+	// image is fetched at most once for each twentieth of it.
+	EventFirmware EventType = "firmware"
 )
 
 // State is what a client, or one connection of it, is doing. A client's state
@@ -78,6 +82,7 @@ const (
 	PhaseUpdate     Phase = "update"     // an Update, on whatever link
 	PhaseRegistered Phase = "registered" // a link on which the client is registered
 	PhaseClose      Phase = "close"      // de-registering
+	PhaseFirmware   Phase = "firmware"   // fetching a firmware image
 )
 
 // Action is what the client does about an error.
@@ -137,7 +142,29 @@ type Event struct {
 	// supervisor. It is 0 where nothing has crashed.
 	Restarts uint64
 
+	Firmware *FirmwareProgress // nil but for EventFirmware
+
 	cause error // what Detail says in words; Err wraps it
+}
+
+// FirmwareProgress is how far an update has come. State and Result are the numbers that the
+// server sees in the object that the update was begun by; [FirmwareStatus] has them in words.
+// What a server was told may lag behind.
+type FirmwareProgress struct {
+	Object   uint16 // 5, Firmware Update, or 10252, Manifest
+	State    int64  // of /5/0/3, or of /10252/0/2
+	Result   int64  // of /5/0/5, or of /10252/0/3
+	Progress int64  // bytes of the image that are there
+	Total    int64  // bytes of the image; 0 while that is not known
+	// Asks is "download" or "install" while the gateway is asked whether to go on, which
+	// [Client.AuthoriseFirmware] answers; empty otherwise.
+	Asks string
+}
+
+// Ended reports whether the update has ended, and whether it has failed.
+func (p FirmwareProgress) Ended() (ended, failed bool) {
+	m := messageOf(Event{Type: EventFirmware, Firmware: &p})
+	return m.FirmwareEnded()
 }
 
 // RetryIn returns how long after the event the next attempt comes; again is

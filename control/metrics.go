@@ -84,7 +84,7 @@ var allStates = []holdfast.State{
 var allTypes = []holdfast.EventType{
 	holdfast.EventState, holdfast.EventError, holdfast.EventBootstrapped, holdfast.EventRegistered,
 	holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
-	holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep,
+	holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep, holdfast.EventFirmware,
 }
 
 // allCodes are the codes that metricErrors has a line for.

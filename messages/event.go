@@ -1,6 +1,12 @@
 package messages
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+)
 
 // EventType is the type of an [Event].
 type EventType string
@@ -17,6 +23,7 @@ const (
 	EventAwake               EventType = "awake"
 	EventAsleep              EventType = "asleep"
 	EventDegraded            EventType = "degraded"
+	EventFirmware            EventType = "firmware"
 )
 
 // Action is what the client does about an error.
@@ -70,6 +77,15 @@ type Event struct {
 	Actor    string `json:"actor,omitempty"`
 	Restarts uint64 `json:"restarts,omitempty"`
 
+	// Of an update: the values that the object has (5, or 10252), as numbers. The JSON form
+	// has FirmwareState as its state.
+	Object         uint16 `json:"object,omitempty"`
+	FirmwareState  *int64 `json:"-"`
+	FirmwareResult *int64 `json:"result,omitempty"`
+	Progress       *int64 `json:"progress,omitempty"` // bytes that are there
+	Total          *int64 `json:"total,omitempty"`    // bytes; absent while that is not known
+	Asks           string `json:"asks,omitempty"`     // what the gateway is asked, as FirmwareQuestion names it
+
 	// Cause is what Detail says in words, for errors.Is and errors.As; nil
 	// where there is nothing but an answer or silence. It never is a [Failure].
 	Cause error `json:"-"`
@@ -95,4 +111,69 @@ func (e *Event) NeedsPerson() bool {
 		return false
 	}
 	return e.Code == ConnectInvalidParameters || e.Code == ConnectorInvalidCredentials || e.Code == ConnectSecureConnectionFailed
+}
+
+// FirmwareEnded reports whether an event of an update says that it has ended, and whether
+// it has failed.
+func (e *Event) FirmwareEnded() (ended, failed bool) {
+	if e.FirmwareState == nil || e.FirmwareResult == nil {
+		return false, false
+	}
+	state, result := *e.FirmwareState, *e.FirmwareResult
+	if e.Object == firmware.ObjectUpdate {
+		ended = state == firmware.Object5Idle && result != firmware.Object5Initial
+		return ended, ended && result != firmware.Object5Success
+	}
+	ended = state == int64(firmware.StateIdle) && result != int64(firmware.ResultNone)
+	return ended, ended && result != int64(firmware.ResultSuccess)
+}
+
+// FirmwareFetches reports whether an event of an update is about the download.
+func (e *Event) FirmwareFetches() bool {
+	switch {
+	case e.FirmwareState == nil:
+		return false
+	case e.Object == firmware.ObjectUpdate:
+		return *e.FirmwareState == firmware.Object5Downloading
+	}
+	return *e.FirmwareState == int64(firmware.StateDownloading)
+}
+
+// fieldsOf is an event without its methods, which would lead back to them.
+type fieldsOf Event
+
+// firmwareForm is the JSON form of an event of an update, whose state is a number.
+type firmwareForm struct {
+	fieldsOf
+	State *int64 `json:"state,omitempty"`
+}
+
+// MarshalJSON writes the form that docs/contract.md, Events describes. It leaves it to the
+// encoder around it whether <, > and & are escaped.
+func (e Event) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if e.Type == EventFirmware {
+		err := encoder.Encode(firmwareForm{fieldsOf(e), e.FirmwareState})
+		return out.Bytes(), err
+	}
+	err := encoder.Encode(fieldsOf(e))
+	return out.Bytes(), err
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *Event) UnmarshalJSON(data []byte) error {
+	var kind struct{ Type EventType }
+	if err := json.Unmarshal(data, &kind); err != nil {
+		return err
+	}
+	if kind.Type != EventFirmware {
+		return json.Unmarshal(data, (*fieldsOf)(e))
+	}
+	form := firmwareForm{fieldsOf: fieldsOf(*e)}
+	err := json.Unmarshal(data, &form)
+	*e = Event(form.fieldsOf)
+	e.FirmwareState = form.State
+	return err
 }

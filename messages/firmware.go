@@ -126,6 +126,15 @@ type FirmwareStatus struct {
 	Detail   string // why it has failed, for a person; may be empty
 }
 
+// Values returns state and result in the numbers of the object that the update was begun
+// by: those of /10252/0/2 and /10252/0/3, else of /5/0/3 and /5/0/5.
+func (s FirmwareStatus) Values() (state, result int64) {
+	if s.Object == firmware.ObjectManifest {
+		return int64(s.State), int64(s.Result)
+	}
+	return s.State.Object5(), s.Object5
+}
+
 // FirmwareQuestion is what the gateway is asked.
 type FirmwareQuestion uint8
 

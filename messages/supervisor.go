@@ -185,11 +185,17 @@ type AttemptStatus struct {
 type Snapshot struct {
 	State       State
 	Connections []ConnectionStatus
+	Firmware    *FirmwareStatus // nil where updates are not configured
 }
 
 // Equal reports whether two snapshots say the same.
 func (s Snapshot) Equal(other Snapshot) bool {
-	return s.State == other.State && slices.EqualFunc(s.Connections, other.Connections, ConnectionStatus.equal)
+	return s.State == other.State && slices.EqualFunc(s.Connections, other.Connections, ConnectionStatus.equal) &&
+		s.Firmware.equal(other.Firmware)
+}
+
+func (f *FirmwareStatus) equal(other *FirmwareStatus) bool {
+	return f == other || f != nil && other != nil && *f == *other
 }
 
 func (c ConnectionStatus) equal(other ConnectionStatus) bool {

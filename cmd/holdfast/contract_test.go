@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -109,7 +110,16 @@ func TestContractNamesEveryKey(t *testing.T) {
 }
 
 func TestContractNamesEveryFieldOfAnEvent(t *testing.T) {
-	for _, field := range fieldsOf(t, reflect.TypeFor[holdfast.Event]()) {
+	// An event of an update has fields that the others have not.
+	data, err := json.Marshal(holdfast.Event{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 5, Total: 1, Asks: "install"}})
+	var update map[string]any
+	if err == nil {
+		err = json.Unmarshal(data, &update)
+	}
+	if err != nil || len(update) < 10 {
+		t.Fatalf("%s: %v", data, err)
+	}
+	for _, field := range slices.AppendSeq(fieldsOf(t, reflect.TypeFor[holdfast.Event]()), maps.Keys(update)) {
 		wantNamed(t, "Events", "`"+field+"`")
 	}
 }
@@ -127,7 +137,7 @@ func TestContractNamesEveryTypeStateAndAction(t *testing.T) {
 	for _, name := range []any{
 		holdfast.EventState, holdfast.EventError, holdfast.EventBootstrapped, holdfast.EventRegistered,
 		holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
-		holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep,
+		holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep, holdfast.EventFirmware,
 		holdfast.Starting, holdfast.Resolving, holdfast.Connecting, holdfast.Bootstrapping, holdfast.Registering,
 		holdfast.Registered, holdfast.Waiting, holdfast.Paused, holdfast.Stopping, holdfast.Stopped,
 	} {

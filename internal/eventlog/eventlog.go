@@ -41,8 +41,24 @@ func Level(e *messages.Event) slog.Level {
 		return slog.LevelError
 	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped, messages.EventDisabled:
 		return slog.LevelInfo
+	case messages.EventFirmware:
+		return levelOfUpdate(e)
 	}
 	return slog.LevelDebug
+}
+
+// levelOfUpdate tells the end of an update, and what the gateway is asked, from its steps
+// and its progress.
+func levelOfUpdate(e *messages.Event) slog.Level {
+	switch ended, failed := e.FirmwareEnded(); {
+	case failed:
+		return slog.LevelWarn
+	case ended || e.Asks != "":
+		return slog.LevelInfo
+	case e.FirmwareFetches() && e.Progress != nil && *e.Progress > 0:
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
 }
 
 func levelOfError(e *messages.Event) slog.Level {
@@ -78,9 +94,7 @@ func fields(e *messages.Event) []slog.Attr {
 		list = append(list, slog.Uint64("tls_alert", uint64(*e.TLSAlert)))
 	}
 	list.text("action", string(e.Action))
-	if e.RetryInMS != nil {
-		list = append(list, slog.Int64("retry_in_ms", *e.RetryInMS))
-	}
+	list.signed("retry_in_ms", e.RetryInMS)
 	if e.WaitsForTurn {
 		list = append(list, slog.Bool("waits_for_turn", true))
 	}
@@ -90,11 +104,23 @@ func fields(e *messages.Event) []slog.Attr {
 	list.number("lifetime_s", uint64(e.LifetimeS))
 	list.text("lwm2m", e.LwM2M)
 	list.number("attempts", e.Attempts)
-	if e.OfflineMS != nil {
-		list = append(list, slog.Int64("offline_ms", *e.OfflineMS))
-	}
+	list.signed("offline_ms", e.OfflineMS)
 	list.text("actor", e.Actor)
 	list.number("restarts", e.Restarts)
+	return append(list, ofUpdate(e)...)
+}
+
+// ofUpdate are the fields of an update.
+func ofUpdate(e *messages.Event) []slog.Attr {
+	var list attrs
+	list.number("object", uint64(e.Object))
+	if e.Type == messages.EventFirmware {
+		list.signed("state", e.FirmwareState)
+	}
+	list.signed("result", e.FirmwareResult)
+	list.signed("progress", e.Progress)
+	list.signed("total", e.Total)
+	list.text("asks", e.Asks)
 	return list
 }
 
@@ -110,6 +136,12 @@ func (a *attrs) text(key, value string) {
 func (a *attrs) number(key string, value uint64) {
 	if value != 0 {
 		*a = append(*a, slog.Uint64(key, value))
+	}
+}
+
+func (a *attrs) signed(key string, value *int64) {
+	if value != nil {
+		*a = append(*a, slog.Int64(key, *value))
 	}
 }
 

@@ -28,7 +28,7 @@ func full(kind messages.EventType, code messages.ErrorCode, action messages.Acti
 			f.SetBool(true)
 		case int, int64:
 			f.SetInt(7)
-		case uint64:
+		case uint16, uint64:
 			f.SetUint(7)
 		case string, messages.State:
 			f.SetString("x")
@@ -66,13 +66,58 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// Whoever runs a gateway is told what it is asked and how an update has ended, and not of
+// every part of the image.
+func TestLevelsOfUpdates(t *testing.T) {
+	for _, test := range []struct {
+		object                  uint16
+		state, result, progress int64
+		asks                    string
+		want                    slog.Level
+	}{
+		{10252, 2, -1, 0, "", slog.LevelInfo},
+		{10252, 3, -1, 0, "download", slog.LevelInfo},
+		{10252, 4, -1, 0, "", slog.LevelInfo},
+		{10252, 4, -1, 500, "", slog.LevelDebug},
+		{10252, 1, 18, 500, "", slog.LevelInfo},
+		{10252, 1, 23, 0, "", slog.LevelWarn},
+		{10252, 2, 23, 0, "", slog.LevelInfo}, // of the update before
+		{5, 1, 0, 0, "", slog.LevelInfo},
+		{5, 1, 0, 500, "", slog.LevelDebug},
+		{5, 1, 0, 500, "install", slog.LevelInfo},
+		{5, 3, 0, 500, "", slog.LevelInfo},
+		{5, 0, 1, 500, "", slog.LevelInfo},
+		{5, 0, 5, 500, "", slog.LevelWarn},
+	} {
+		e := &messages.Event{
+			Type: messages.EventFirmware, Object: test.object, Asks: test.asks,
+			FirmwareState: &test.state, FirmwareResult: &test.result, Progress: &test.progress,
+		}
+		if got := Level(e); got != test.want {
+			t.Errorf("%+v: %s", test, got)
+		}
+	}
+}
+
 // A record has the fields of the event under the same names, but for the endpoint,
 // which the logger has, the time, which is the record's, and the type and the name,
 // which are the attribute "event" and the message.
 func TestRecordsHaveTheFieldsOfEvents(t *testing.T) {
+	t.Run("error", func(t *testing.T) {
+		wantFields(t, full(messages.EventError, messages.ConnectTimeout, messages.ActionRetry), "ConnectTimeout")
+	})
+	t.Run("firmware", func(t *testing.T) {
+		e := full(messages.EventFirmware, messages.ConnectTimeout, messages.ActionRetry)
+		e.State = ""
+		wantFields(t, e, "firmware")
+	})
+}
+
+func wantFields(t *testing.T, e *messages.Event, message string) {
+	t.Helper()
 	var out bytes.Buffer
-	e := full(messages.EventError, messages.ConnectTimeout, messages.ActionRetry)
-	Event(slog.New(slog.NewJSONHandler(&out, nil)), e)
+	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	Event(logger, e)
 	var record, event map[string]any
 	if err := json.Unmarshal(out.Bytes(), &record); err != nil {
 		t.Fatal(err)
@@ -81,7 +126,7 @@ func TestRecordsHaveTheFieldsOfEvents(t *testing.T) {
 	if err == nil {
 		err = json.Unmarshal(form, &event)
 	}
-	if err != nil || record["msg"] != "ConnectTimeout" || record["event"] != "error" || record["time"] != event["time"] {
+	if err != nil || record["msg"] != message || record["event"] != string(e.Type) || record["time"] != event["time"] {
 		t.Errorf("%v, %v", record, err)
 	}
 	for key, value := range event {

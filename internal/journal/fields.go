@@ -46,9 +46,15 @@ var fields = []field{
 	optional(func(e *messages.Event) **int64 { return &e.OfflineMS }),
 	text(func(e *messages.Event) *string { return &e.Actor }),
 	number(func(e *messages.Event) *uint64 { return &e.Restarts }),
+	number(func(e *messages.Event) *uint16 { return &e.Object }),
+	optional(func(e *messages.Event) **int64 { return &e.FirmwareState }),
+	optional(func(e *messages.Event) **int64 { return &e.FirmwareResult }),
+	optional(func(e *messages.Event) **int64 { return &e.Progress }),
+	optional(func(e *messages.Event) **int64 { return &e.Total }),
+	text(func(e *messages.Event) *string { return &e.Asks }),
 }
 
-func number[T ~uint8 | ~uint64 | ~int64 | ~int](at func(*messages.Event) *T) field {
+func number[T ~uint8 | ~uint16 | ~uint64 | ~int64 | ~int](at func(*messages.Event) *T) field {
 	return field{
 		func(_ *book, e *messages.Event) (uint64, bool) { return uint64(*at(e)), *at(e) != 0 },
 		func(_ *book, e *messages.Event, v uint64) { *at(e) = T(v) },
@@ -95,13 +101,14 @@ func commonWords() []string {
 		"1.0", "1.1",
 		string(messages.EventState), string(messages.EventError), string(messages.EventBootstrapped),
 		string(messages.EventRegistered), string(messages.EventUnregistered), string(messages.EventDegraded), string(messages.EventDisabled),
+		string(messages.EventFirmware), messages.AsksDownload.String(), messages.AsksInstall.String(),
 		string(messages.StateStarting), string(messages.StateResolving), string(messages.StateConnecting),
 		string(messages.StateBootstrapping), string(messages.StateRegistering), string(messages.StateRegistered),
 		string(messages.StateWaiting), string(messages.StatePaused), string(messages.StateStopping), string(messages.StateStopped),
 		string(messages.ActionRetry), string(messages.ActionBootstrap), string(messages.ActionRegister),
 		string(messages.ActionIgnore), string(messages.ActionNone), string(messages.ActionUser),
 	}
-	for phase := messages.PhaseAPI; phase <= messages.PhaseClose; phase++ {
+	for phase := messages.PhaseAPI; phase <= messages.PhaseFirmware; phase++ {
 		list = append(list, phase.String())
 	}
 	for code := messages.ErrorCode(1); code <= messages.ConnectorFailedToReadCredentials; code++ {

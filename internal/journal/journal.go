@@ -72,7 +72,7 @@ func (j *Journal) Note(e messages.Event) {
 	case messages.EventRegistered, messages.EventBootstrapped, messages.EventRegistrationUpdated:
 		j.succeeded(e)
 	}
-	if !routine(e.Type) {
+	if !j.routine(&e) {
 		j.transitions.add(j.book.encode(e))
 	}
 	j.shrink()
@@ -137,7 +137,11 @@ func (j *Journal) count(e messages.Event) {
 		i, j.byType = len(j.byType), grown(j.byType, typeCount{kind: e.Type})
 	}
 	j.byType[i].n++
-	if e.Type == messages.EventError {
+	switch {
+	case e.Type != messages.EventError:
+	case ofUpdate(e):
+		j.countError(ErrorKey{Code: e.Code}) // servers of images come and go with each update
+	default:
 		j.countError(ErrorKey{e.Server, e.Code})
 	}
 }
@@ -176,16 +180,41 @@ func (j *Journal) failed(e messages.Event) {
 	s.trouble.at, s.trouble.last = e.Time, j.book.encode(e)
 }
 
-// isAttempt reports whether an error is about an attempt to be connected.
-// routine reports whether there may be many events of a type, which change nothing.
-func routine(t messages.EventType) bool {
-	return t == messages.EventRegistrationUpdated || t == messages.EventAwake || t == messages.EventAsleep
+// routine reports whether there may be many such events, which change nothing.
+func (j *Journal) routine(e *messages.Event) bool {
+	switch e.Type {
+	case messages.EventRegistrationUpdated, messages.EventAwake, messages.EventAsleep:
+		return true
+	case messages.EventFirmware:
+		return j.onlyProgress(e)
+	}
+	return false
 }
 
+// onlyProgress reports whether an event of an update says no more than the one before, but
+// for how much of the image is there.
+func (j *Journal) onlyProgress(e *messages.Event) bool {
+	for _, from := range slices.Backward(j.transitions.entries()) {
+		was := j.book.decode(from)
+		if was.Type == messages.EventFirmware {
+			return was.Object == e.Object && was.Asks == e.Asks && was.Detail == e.Detail &&
+				sameNumber(was.FirmwareState, e.FirmwareState) && sameNumber(was.FirmwareResult, e.FirmwareResult)
+		}
+	}
+	return false
+}
+
+func sameNumber(a, b *int64) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// isAttempt reports whether an error is about an attempt to be connected.
 func isAttempt(e messages.Event) bool {
 	api, closing := messages.PhaseAPI.String(), messages.PhaseClose.String()
-	return e.Phase != api && e.Phase != closing && e.Action != messages.ActionIgnore
+	return e.Phase != api && e.Phase != closing && e.Action != messages.ActionIgnore && !ofUpdate(e)
 }
+
+// ofUpdate reports whether an error is about a firmware update, whose download says nothing
+// about how the client stands with its servers.
+func ofUpdate(e messages.Event) bool { return e.Phase == messages.PhaseFirmware.String() }
 
 func (j *Journal) succeeded(e messages.Event) {
 	s := j.server(e.Server)

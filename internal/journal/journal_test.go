@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,38 @@ func TestRemembersEveryField(t *testing.T) {
 	}
 }
 
+// Of an update every step is remembered, and how much of the image is there is not: it
+// would push everything else out. Its errors say nothing of the servers of the accounts.
+func TestRemembersTheStepsOfAnUpdate(t *testing.T) {
+	h := newHistory()
+	h.register()
+	step := func(state, result, progress int64, asks string) {
+		h.note(time.Second, messages.Event{
+			Type: messages.EventFirmware, Object: 10252, Asks: asks,
+			FirmwareState: &state, FirmwareResult: &result, Progress: &progress, Total: new(int64(2000)),
+		})
+	}
+	step(4, -1, 0, "")
+	for progress := range int64(20) {
+		step(4, -1, 100*(progress+1), "")
+	}
+	h.note(0, messages.Event{Type: messages.EventError, Server: "coap://images.example/a", Code: messages.ConnectTimeout, Phase: "firmware", Action: messages.ActionRetry})
+	step(4, -1, 2000, "install") // the newest of its kind counts, whatever came between
+	step(4, -1, 2000, "install")
+	step(1, 40, 2000, "")
+	r := h.journal.Read()
+	var got []string
+	for _, e := range r.Transitions[3:] {
+		got = append(got, string(e.Type)+e.Asks)
+	}
+	if want := []string{"firmware", "error", "firmwareinstall", "firmware"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if r.Events("firmware") != 24 || r.Errors("", 6) != 1 || len(r.Servers) != 1 {
+		t.Errorf("%d events, %d errors, servers %v", r.Events("firmware"), r.Errors("", 6), r.Servers)
+	}
+}
+
 // fill gives a field a value of its own.
 func fill(t *testing.T, f reflect.Value, n int) {
 	switch f.Kind() {
@@ -166,7 +199,7 @@ func fill(t *testing.T, f reflect.Value, n int) {
 		f.SetString(fmt.Sprintf("text %d", n))
 	case reflect.Int, reflect.Int64:
 		f.SetInt(int64(1000 + n))
-	case reflect.Uint8, reflect.Uint64:
+	case reflect.Uint8, reflect.Uint16, reflect.Uint64:
 		f.SetUint(uint64(100 + n))
 	case reflect.Bool:
 		f.SetBool(true)
