@@ -11,7 +11,7 @@ import (
 // history.
 type Kind uint8
 
-// The kinds. Expired and Malformed are entries of the history only.
+// The kinds. Expired, Malformed and Fetch are entries of the history only.
 const (
 	Register         Kind = iota + 1 // POST /rd
 	Update                           // POST on a Location
@@ -21,11 +21,12 @@ const (
 	Other                            // anything else; answered 4.04 or 4.05
 	Expired                          // a registration's lifetime ran out
 	Malformed                        // a datagram that is no CoAP message
+	Fetch                            // a client has begun to fetch a file; see Server.Fetches and Server.SpoilFile
 )
 
 // String returns the kind's name in kebab case.
 func (k Kind) String() string {
-	names := [...]string{"invalid", "register", "update", "deregister", "bootstrap-request", "send", "other", "expired", "malformed"}
+	names := [...]string{"invalid", "register", "update", "deregister", "bootstrap-request", "send", "other", "expired", "malformed", "fetch"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -17,12 +17,17 @@ type call struct {
 	endpoint string
 	key      string // of the location that an Update or de-registration names
 	location string // for the history
+	file     string // name of the one that a GET fetches
 }
 
 // handle processes a complete request and answers it. The lock is held.
 func (s *Server) handle(b *batch, r *reply, body []byte) {
 	c := s.classify(r.peer, r.request)
 	c.body = body
+	if c.kind == Fetch {
+		s.fetch(b, r, c)
+		return
+	}
 	f := s.behaviour(c.endpoint, c.kind)
 	var a answer
 	if f.processes() {
@@ -48,9 +53,12 @@ func (s *Server) classify(p *peer, m coap.Message) *call {
 		last = path[len(path)-1]
 	}
 	switch {
-	case p.service.bootstrap && m.Code == lwm2m.CodePOST && last == "bs":
+	case p.service.role == servesBootstrap && m.Code == lwm2m.CodePOST && last == "bs":
 		c.kind, c.endpoint = BootstrapRequest, queryOr(m, "ep", p.identity)
-	case p.service.bootstrap:
+	case p.service.role == servesBootstrap:
+	case m.Code == lwm2m.CodeGET && s.fetches(p, path):
+		c.kind, c.endpoint, c.file = Fetch, s.endpointOf(p), fetchedName(path)
+	case p.service.role == servesFiles:
 	case m.Code == lwm2m.CodePOST && last == "rd":
 		c.kind, c.endpoint = Register, queryOr(m, "ep", p.identity)
 	case m.Code == lwm2m.CodePOST && last == "dp":
@@ -81,6 +89,12 @@ func (s *Server) classifyLocation(c *call, path []string) {
 	if r != nil {
 		c.endpoint = r.Endpoint
 	}
+}
+
+// fetches reports whether a GET is for a file: all of them are where only files are served.
+func (s *Server) fetches(p *peer, path []string) bool {
+	name := fetchedName(path)
+	return name != "" && (p.service.role == servesFiles || s.hasFile(name))
 }
 
 // endpointOf returns the endpoint that is registered from a peer.

@@ -8,7 +8,8 @@
 //   - [Server], a management server and a bootstrap server in one, over any
 //     [net.PacketConn], without security or over DTLS with pre-shared keys or
 //     certificates, which has every operation of device management, observes
-//     ([ObserveRelation]), and can be told to misbehave;
+//     ([ObserveRelation]), serves files to be fetched in blocks ([File]), and can be told
+//     to misbehave;
 //   - [Probe], a recorder of the messages that actors receive, with [Expect].
 //
 // Everything runs on the time package, and so within a bubble of

@@ -163,7 +163,7 @@ func (p *peer) receiveRequest(b *batch, m coap.Message) {
 		return
 	}
 	r := &reply{peer: p, request: m, seen: p.remember(m)}
-	if _, bad := m.UnrecognizedCritical(understood); bad {
+	if _, bad := m.UnrecognizedCritical(understoodIn(m.Code)); bad {
 		r.send(b, answer{code: lwm2m.CodeBadOption})
 		return
 	}
@@ -175,13 +175,17 @@ func (p *peer) receiveRequest(b *batch, m coap.Message) {
 	p.server.handle(b, r, body)
 }
 
-// understood lists the critical options that the server processes.
-func understood(number uint16) bool {
-	switch number {
-	case coap.URIHost, coap.URIPort, coap.URIPath, coap.URIQuery, coap.Accept, coap.Block1, coap.Block2:
-		return true
+// understoodIn lists the critical options that the server processes in requests of a method.
+func understoodIn(method lwm2m.Code) func(number uint16) bool {
+	return func(number uint16) bool {
+		switch number {
+		case coap.URIHost, coap.URIPort, coap.URIPath, coap.URIQuery, coap.Accept, coap.Block1, coap.Block2:
+			return true
+		case coap.IfMatch:
+			return method == lwm2m.CodeGET
+		}
+		return false
 	}
-	return false
 }
 
 // receiveResponse matches a response with its request (RFC 7252 section

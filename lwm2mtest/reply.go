@@ -12,6 +12,10 @@ type answer struct {
 	maxAge   *uint32 // seconds
 	payload  []byte
 	block1   *coap.Block
+	block2   *coap.Block
+	size2    *uint32
+	etag     []byte
+	format   *lwm2m.Format
 }
 
 // message returns the response to a request, piggybacked or, for a
@@ -28,7 +32,22 @@ func (a answer) message(request coap.Message, mid func() uint16) coap.Message {
 	if a.block1 != nil {
 		m.AddBlock(coap.Block1, *a.block1)
 	}
+	a.addBody(&m)
 	return m
+}
+
+// addBody adds what describes the body of which the payload is a block.
+func (a answer) addBody(m *coap.Message) {
+	if len(a.etag) > 0 {
+		m.AddOption(coap.ETag, a.etag)
+	}
+	m.AddFormat(coap.ContentFormat, a.format)
+	if a.block2 != nil {
+		m.AddBlock(coap.Block2, *a.block2)
+	}
+	if a.size2 != nil {
+		m.AddUint(coap.Size2, *a.size2)
+	}
 }
 
 // reply answers one request, in order or out of it.

@@ -3,6 +3,7 @@ package lwm2mtest
 import (
 	"context"
 	"crypto/rand"
+	"io/fs"
 	mathrand "math/rand/v2"
 	"net"
 	"strconv"
@@ -109,6 +110,13 @@ type Server struct {
 	bootstraps    map[string]BootstrapConfig
 	results       map[string][]BootstrapResult
 	ended         sequence[BootstrapResult]
+	files         map[string]File // by name
+	directory     fs.FS           // where the files are that were not set; nil for none
+	versions      uint32          // of files so far
+	fileFaults    []*fileFault
+	fetched       sequence[Fetched]
+	fetchCounts   map[string]int
+	fetchers      map[fetcher]int64 // where they are expected to go on
 }
 
 // NewServer returns a server that serves nothing yet. Close it when done.
@@ -129,6 +137,9 @@ func NewServer(opts ServerOptions) *Server {
 		counts:        newHistoryCounts(),
 		bootstraps:    make(map[string]BootstrapConfig),
 		results:       make(map[string][]BootstrapResult),
+		files:         make(map[string]File),
+		fetchCounts:   make(map[string]int),
+		fetchers:      make(map[fetcher]int64),
 	}
 }
 
@@ -136,17 +147,24 @@ func NewServer(opts ServerOptions) *Server {
 // pc, which the service owns from now on. It returns at once; after the
 // server's Close, pc is closed and the service serves nothing.
 func (s *Server) ServeManagement(pc net.PacketConn, security Security) *Service {
-	return s.serve(pc, security, false)
+	return s.serve(pc, security, servesManagement)
 }
 
 // ServeBootstrap serves the bootstrap interface on pc, which the service owns
 // from now on. Which endpoints are served what is set by [Server.SetBootstrap].
 func (s *Server) ServeBootstrap(pc net.PacketConn, security Security) *Service {
-	return s.serve(pc, security, true)
+	return s.serve(pc, security, servesBootstrap)
 }
 
-func (s *Server) serve(pc net.PacketConn, security Security, bootstrap bool) *Service {
-	v := newService(s, pc, security.clone(), bootstrap)
+// ServeFiles serves nothing but files on pc, which the service owns from now on: those of
+// [Server.SetFile] and [Server.ServeDirectory], which management services serve too. A server
+// without any other service is a file server of its own.
+func (s *Server) ServeFiles(pc net.PacketConn, security Security) *Service {
+	return s.serve(pc, security, servesFiles)
+}
+
+func (s *Server) serve(pc net.PacketConn, security Security, role role) *Service {
+	v := newService(s, pc, security.clone(), role)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {

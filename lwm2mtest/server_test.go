@@ -370,7 +370,7 @@ func TestABurstIsAnswered(t *testing.T) {
 		pc := &floodConn{pings: burst, read: make(chan struct{}), closed: make(chan struct{}), answered: make(chan struct{})}
 		s := NewServer(ServerOptions{})
 		s.mu.Lock()
-		v := newService(s, pc, NoSec(), false)
+		v := newService(s, pc, NoSec(), servesManagement)
 		s.services[v] = struct{}{}
 		s.wg.Go(v.run)
 		<-pc.read

@@ -12,9 +12,9 @@ import (
 
 // Service is one packet connection that a [Server] serves.
 type Service struct {
-	server    *Server
-	pc        net.PacketConn
-	bootstrap bool
+	server *Server
+	pc     net.PacketConn
+	role   role
 
 	// The server's lock guards the rest.
 	security Security
@@ -25,9 +25,18 @@ type Service struct {
 	sessions map[netip.AddrPort]*session // with DTLS
 }
 
-func newService(s *Server, pc net.PacketConn, security Security, bootstrap bool) *Service {
+// role is what a service is for.
+type role uint8
+
+const (
+	servesManagement role = iota
+	servesBootstrap
+	servesFiles
+)
+
+func newService(s *Server, pc net.PacketConn, security Security, role role) *Service {
 	return &Service{
-		server: s, pc: pc, bootstrap: bootstrap, security: security,
+		server: s, pc: pc, role: role, security: security,
 		peers:    make(map[netip.AddrPort]*peer),
 		sessions: make(map[netip.AddrPort]*session),
 	}
