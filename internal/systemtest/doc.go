@@ -10,8 +10,8 @@
 //	property   random histories, judged by a model (docs/reliability.md)
 //
 // A World is a simulated network in a bubble of testing/synctest; a Wire is one
-// whose server's socket the test can write to; Live is a server on loopback. A
-// Client records its events, and the methods called Expect fail the test.
+// whose server's socket the test can write to; Live is a server on loopback; HTTP is
+// a web server, in memory or on loopback. A Client records its events, and the methods called Expect fail the test.
 //
 // What one folder alone needs stands in its own test files. Nothing here ships:
 // only tests import it.
