@@ -68,6 +68,7 @@ type Folder struct {
 	fs    FS
 	dir   string // absolute
 	max   int64
+	every int64 // bytes from one checkpoint to the next
 	notes *store.Store
 
 	turn    chan struct{} // holds one token; who has it has what follows, and the files
@@ -95,7 +96,9 @@ func Attach(ctx context.Context, o Options) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{fs: o.FS, dir: dir, max: o.Max, notes: notes, turn: make(chan struct{}, 1)}, nil
+	return &Folder{
+		fs: o.FS, dir: dir, max: o.Max, every: checkpointEvery, notes: notes, turn: make(chan struct{}, 1),
+	}, nil
 }
 
 // enter waits for its turn. A channel, and no lock, so that in a bubble of testing/synctest

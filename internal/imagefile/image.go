@@ -197,7 +197,7 @@ func (i *Image) Append(offset int64, data []byte) error {
 	if err != nil {
 		return failed(WriteFailed, i.path(), err)
 	}
-	if i.there-i.note.checkpoint < checkpointEvery {
+	if i.there-i.note.checkpoint < i.folder.every {
 		return nil
 	}
 	return i.sync()
