@@ -3,35 +3,29 @@ package source
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/command"
 )
 
 const (
 	// timeout is how long a command may run that prints a value: half of what a request of a
 	// server has by default, so that the log names the command and not the request.
 	timeout = 5 * time.Second
-	// drain is how long the output of a command stays open that has ended, and left
-	// children behind that hold it.
-	drain = time.Second
 	// settle is how soon a command fails that cannot do what it is for, such as a
 	// reboot without the right to it.
 	settle = time.Second
 )
 
-// secrets begin the names of variables that commands do not inherit: some may be keys.
-const secrets = "HOLDFAST_"
-
 // Command is what a command prints on its standard output: the program and its
 // arguments, without a shell. It runs in a process group of its own, which is killed
 // after 5 s, or when the context ends; its standard input is empty, and its standard
 // error goes nowhere. Its environment is the client's, without the variables of the configuration.
-func Command(argv []string) *Source { return command(argv, timeout) }
+func Command(argv []string) *Source { return limited(argv, timeout) }
 
-func command(argv []string, longest time.Duration) *Source {
+func limited(argv []string, longest time.Duration) *Source {
 	argv = slices.Clone(argv)
 	return newSource(kindCommand, func(ctx context.Context) ([]byte, error) { return run(ctx, argv, longest) })
 }
@@ -43,26 +37,17 @@ func run(ctx context.Context, argv []string, longest time.Duration) ([]byte, err
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	out := &output{full: func() { stop(errTooLong) }}
-	cmd := prepared(ctx, argv)
-	cmd.Stdout, cmd.WaitDelay = out, drain
+	cmd := command.Prepare(ctx, argv)
+	cmd.Stdout, cmd.WaitDelay = out, command.Drain
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, exec.ErrWaitDelay):
-		killGroup(cmd) // it has ended well, and its children are not to pile up
+		_ = command.KillGroup(cmd) // it has ended well, and its children are not to pile up
 		return out.data, nil
 	}
 	return out.data, err
-}
-
-// prepared makes a command that is killed, with its children, when the context ends.
-func prepared(ctx context.Context, argv []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, secrets) })
-	isolate(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
-	return cmd
 }
 
 // output keeps the beginning of what a command prints.
@@ -85,7 +70,7 @@ func (o *output) Write(p []byte) (int, error) {
 // outlives the context, and nobody reads what it prints. Begin waits a second, or
 // until the context ends: a command that has failed by then is an [*Error].
 func Begin(ctx context.Context, argv []string) error {
-	cmd := prepared(context.WithoutCancel(ctx), argv)
+	cmd := command.Prepare(context.WithoutCancel(ctx), argv)
 	if err := cmd.Start(); err != nil {
 		return &Error{Source: kindCommand, Reason: "cannot be started", Err: err}
 	}

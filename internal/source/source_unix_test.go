@@ -66,7 +66,7 @@ func TestACommandIsKilledWithItsChildren(t *testing.T) {
 		gone <- err
 	}()
 	script := "exec 3>" + held + "; sleep 600 & (sleep 600 & wait) & wait"
-	_, err := command(shell(script), 300*time.Millisecond).Text(t.Context())
+	_, err := limited(shell(script), 300*time.Millisecond).Text(t.Context())
 	if e, _ := errors.AsType[*Error](err); e == nil || e.Reason != errTimeout.Error() {
 		t.Errorf("%v", err)
 	}
