@@ -10,6 +10,7 @@
 //     certificates, which has every operation of device management, observes
 //     ([ObserveRelation]), serves files to be fetched in blocks ([File]), and can be told
 //     to misbehave;
+//   - [Installer], which installs no firmware images, and remembers which;
 //   - [Probe], a recorder of the messages that actors receive, with [Expect].
 //
 // Everything runs on the time package, and so within a bubble of

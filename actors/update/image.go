@@ -1,0 +1,240 @@
+package update
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strconv"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// roomAhead is how many bytes are taken from a server while others are being written. The
+// rest of an image is at its server.
+const roomAhead = 64 << 10
+
+// imageState is the image as far as it is known without the disk.
+type imageState struct {
+	job      uint64 // the latest that begins anew
+	last     uint64 // the latest
+	ready    bool   // length is known
+	length   int64  // bytes that are there
+	waiting  []byte // behind those, not being written yet
+	writing  int    // bytes that are being written
+	describe *Description
+}
+
+// size is how many bytes there are, with those that are not on the disk yet.
+func (i *imageState) size() int64 { return i.length + int64(i.writing+len(i.waiting)) }
+
+// nextImage names the image of a new update: no two of a client have the same name.
+func (m *Machine) nextImage() {
+	n, _ := strconv.ParseUint(m.record.Image, 36, 64)
+	m.record.Image = strconv.FormatUint(n+1, 36)
+}
+
+// prepare finds out what there is of the image, or begins it anew.
+func (m *Machine) prepare(fresh bool) {
+	m.lastID++
+	m.image = imageState{job: m.lastID, last: m.lastID}
+	job := ImagePrepare{Job: m.lastID, ID: m.record.Image, Fresh: fresh}
+	if m.decoded != nil {
+		job.Size, job.Limit = m.decoded.Size, m.decoded.Size
+	}
+	m.do(job)
+}
+
+// current reports whether an answer is about the image as it was begun last.
+func (m *Machine) current(job uint64) bool { return job >= m.image.job && job <= m.image.last }
+
+func (m *Machine) imageReady(in ImageReady) {
+	if in.Job != m.image.job {
+		return
+	}
+	if in.Err != nil {
+		m.failBy(in.Err)
+		return
+	}
+	m.image.length, m.image.ready = in.Length, true
+	switch m.record.Phase {
+	case Receiving:
+		m.pushReady()
+	case Downloading:
+		m.pullReady(in)
+	case Verifying, Installing:
+		m.imageFinish()
+	}
+}
+
+// take takes a part that begins at an offset, as far as it is new. It reports whether it fits
+// to what is there.
+func (m *Machine) take(offset int64, data []byte) bool {
+	have := m.image.size()
+	if offset > have {
+		return false
+	}
+	if skip := have - offset; skip >= int64(len(data)) {
+		return true
+	} else {
+		data = data[skip:]
+	}
+	if limit := m.limit(); limit > 0 && have+int64(len(data)) > limit {
+		m.failWith(m.tooLong(), nil)
+		return true
+	}
+	m.image.waiting = append(m.image.waiting, data...)
+	m.write()
+	return true
+}
+
+// limit is how many bytes the image may have; 0 for no limit.
+func (m *Machine) limit() int64 {
+	if m.decoded != nil {
+		return m.decoded.Size
+	}
+	return m.config.Policy.MaxSize
+}
+
+func (m *Machine) tooLong() firmware.Cause {
+	if m.decoded != nil {
+		return firmware.CauseLongerThanSaid
+	}
+	return firmware.CauseTooBig
+}
+
+// write writes what waits, unless something is being written already.
+func (m *Machine) write() {
+	i := &m.image
+	if i.writing > 0 || len(i.waiting) == 0 {
+		return
+	}
+	m.lastID++
+	i.last = m.lastID
+	m.do(ImageAppend{Job: i.last, Offset: i.length, Data: i.waiting, Describe: i.describe})
+	i.writing, i.waiting, i.describe = len(i.waiting), nil, nil
+}
+
+func (m *Machine) imageWritten(in ImageWritten) {
+	if !m.current(in.Job) || in.Job != m.image.last {
+		return
+	}
+	m.image.writing = 0
+	if in.Err != nil {
+		m.failBy(in.Err)
+		return
+	}
+	m.image.length = in.Length
+	m.write()
+	switch m.record.Phase {
+	case Receiving:
+		m.pushWritten()
+	case Downloading:
+		m.pullWritten()
+	}
+}
+
+// imageFinish has the image read and summed up.
+func (m *Machine) imageFinish() {
+	m.lastID++
+	m.image.last = m.lastID
+	m.do(ImageFinish{Job: m.lastID})
+}
+
+// imageDone compares the image with what was announced, or with what it was when it had been
+// downloaded.
+func (m *Machine) imageDone(in ImageDone) {
+	if in.Job != m.image.last || !m.current(in.Job) {
+		return
+	}
+	if in.Err != nil {
+		m.failBy(in.Err)
+		return
+	}
+	switch m.record.Phase {
+	case Verifying:
+		m.summed(in)
+	case Installing:
+		if !bytes.Equal(in.Hash[:], m.record.Hash) {
+			m.spoiledWith(firmware.CauseReadFailed, nil)
+			return
+		}
+		m.ask(CallInstall, in.Path)
+	}
+}
+
+func (m *Machine) summed(in ImageDone) {
+	if d := m.decoded; d != nil && in.Size < d.Size {
+		m.failWith(firmware.CauseTruncated, nil)
+		return
+	} else if d != nil && in.Hash != d.Digest {
+		m.failWith(firmware.CausePayloadCorrupted, nil)
+		return
+	}
+	m.record.Size, m.record.Hash, m.record.Name = in.Size, in.Hash[:], hex.EncodeToString(in.Hash[:])
+	m.record.Package, m.dirty, m.showing = m.version(), true, true
+	m.ask(CallVerify, in.Path)
+}
+
+// version is what the manifest says; empty without one.
+func (m *Machine) version() string {
+	if m.decoded == nil {
+		return ""
+	}
+	return m.decoded.Version
+}
+
+// ask calls the Installer. It is waited for; what an earlier call says is of no interest any
+// more.
+func (m *Machine) ask(method Method, path string) {
+	m.lastID++
+	m.call = m.lastID
+	image := firmware.Image{Path: path, Size: m.record.Size, Hash: [32]byte(m.record.Hash), Version: m.version(), Component: mainComponent}
+	if m.decoded != nil {
+		image.Component, image.VendorData = m.decoded.Component, m.decoded.VendorData
+	}
+	m.later(Call{ID: m.lastID, Method: method, Image: image})
+}
+
+// progressEvery is the part of an image after which its progress is told.
+const progressEvery = 20
+
+// tellStatus tells the supervisor how far the update has come, where that is news.
+func (m *Machine) tellStatus() {
+	status := messages.FirmwareStatus{
+		Object: m.record.Face.Object(), State: m.record.Phase.State(), Result: m.record.Result, Object5: m.record.Object5,
+		Version: m.record.Package, Pending: len(m.record.Outbox) + len(m.record.Unread), Asks: m.question,
+		Deferred: m.record.Until, Detail: m.record.Detail,
+	}
+	status.Progress, status.Total = m.progress()
+	before := m.status
+	step := max(status.Total/progressEvery, 1<<16)
+	if moved := status.Progress - before.Progress; moved > 0 && moved < step && status.Progress != status.Total {
+		before.Progress, before.Total = status.Progress, status.Total
+	}
+	if status == before {
+		return
+	}
+	m.status = status
+	m.later(tell(messages.FirmwareChanged{Status: status}))
+}
+
+// progress is how much of the image is there, and how large it is, as far as that is known.
+func (m *Machine) progress() (there, total int64) {
+	switch m.record.Phase {
+	case Idle, Processing, AskingDownload, DeferredDownload:
+		return 0, m.announcedSize()
+	case Receiving, Announcing, Downloading:
+		return m.image.length, m.announcedSize()
+	}
+	return m.record.Size, m.record.Size
+}
+
+func (m *Machine) announcedSize() int64 {
+	switch {
+	case m.decoded != nil:
+		return m.decoded.Size
+	case m.pull != nil:
+		return m.pull.total
+	}
+	return 0
+}

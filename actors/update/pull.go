@@ -1,0 +1,363 @@
+package update
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/download"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// pull is a download. The supervisor opens an attempt after the other; each goes on behind
+// the last byte that is on the disk.
+type pull struct {
+	download uint64 // names it to the supervisor
+	location download.Location
+	total    int64 // bytes, as far as that is known; 0 while it is not
+
+	via     messages.Via
+	epoch   messages.Epoch
+	open    bool   // the supervisor has opened an attempt that has not ended
+	request uint64 // of the attempt; 0 while nothing is asked for
+	first   bool   // nothing has come of it yet
+	more    bool   // the server has more, and has not been asked for it
+	ended   bool   // all has come; some of it may not be on the disk yet
+	told    bool   // the supervisor knows that the attempt has brought something
+	etag    []byte // of what is there
+	missing int    // attempts in a row in which the server had no such image any more
+}
+
+// missingLimit is how often in a row a server may say that it has no image of which it has
+// given a part before: it may have been restarted and still be starting.
+const missingLimit = 3
+
+// fetch has the supervisor open the first attempt.
+func (m *Machine) fetch() {
+	location, err := m.config.Policy.Parse(m.record.URI)
+	if err != nil { // the configuration may have changed since the update began
+		m.failBy(err)
+		return
+	}
+	m.lastID++
+	m.pull = &pull{download: m.lastID, location: location}
+	m.later(tell(messages.OpenDownload{ID: m.lastID, URI: m.record.URI}))
+	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
+}
+
+// opened begins an attempt: with what is on the disk.
+func (m *Machine) opened(in messages.DownloadOpened) {
+	p := m.pull
+	if p == nil || in.ID != p.download {
+		return
+	}
+	m.stopRequest()
+	p.via, p.epoch, p.open, p.told = in.Via, in.Epoch, true, false
+	m.prepare(false)
+}
+
+// pullReady asks for what is not there. What has no entity tag may be of another image than
+// what the server has now: without a digest to tell by, it does not count.
+func (m *Machine) pullReady(in ImageReady) {
+	p := m.pull
+	switch {
+	case p == nil || !p.open:
+	case in.Complete:
+		m.on(Complete)
+	case in.Length > 0 && len(in.ETag) == 0 && m.decoded == nil:
+		m.prepare(true)
+	default:
+		p.etag, p.total = in.ETag, in.Size
+		m.request()
+	}
+}
+
+// request asks for the image from the last byte on that is there: that the end is the end,
+// only the server knows.
+func (m *Machine) request() {
+	p := m.pull
+	m.lastID++
+	p.request, p.first, p.more, p.ended = m.lastID, true, false, false
+	from := max(m.image.length-1, 0)
+	if p.via == messages.ViaHTTP {
+		m.do(HTTPFetch{ID: p.request, Location: p.location, From: from, ETag: p.etag, Size: m.announcedSize()})
+		return
+	}
+	m.do(core.Tell{To: core.Link, Epoch: p.epoch, Message: messages.Request{
+		Epoch: p.epoch, ID: p.request, For: messages.ForUpdate, Code: messages.GET, Stream: true,
+		Path: p.location.CoAP.Path, Query: p.location.CoAP.Query, From: uint64(from) &^ (largestBlock - 1),
+	}})
+}
+
+// largestBlock is what a place to begin at is a multiple of (RFC 7959 section 2.2).
+const largestBlock = 1024
+
+// stopRequest gives up what is asked for.
+func (m *Machine) stopRequest() {
+	p := m.pull
+	switch {
+	case p.request == 0:
+	case p.via == messages.ViaHTTP:
+		m.do(HTTPStop{ID: p.request})
+	default:
+		m.do(core.Tell{To: core.Link, Epoch: p.epoch, Message: messages.Cancel{Epoch: p.epoch, ID: p.request, For: messages.ForUpdate}})
+	}
+	p.request = 0
+}
+
+// endPull ends the download, in whatever way.
+func (m *Machine) endPull() {
+	m.do(core.StopTimer{Timer: timerGiveUp})
+	if m.pull == nil {
+		return
+	}
+	m.stopRequest()
+	m.do(tell(messages.CloseDownload{ID: m.pull.download}))
+	m.pull = nil
+}
+
+// its reports whether something is about the request of the present attempt.
+func (p *pull) its(epoch messages.Epoch, id uint64) bool {
+	return p != nil && p.request != 0 && p.request == id && p.epoch == epoch
+}
+
+// part takes a part that came by CoAP.
+func (m *Machine) part(in messages.ResponseBlock) {
+	if m.pull.its(in.Epoch, in.ID) {
+		var size int64
+		if in.Size != nil {
+			size = int64(*in.Size)
+		}
+		m.arrived(int64(in.Offset), in.Data, in.ETag, size, in.Next)
+	}
+}
+
+// arrived takes a part. With the first comes what the server says of the image: it may be
+// another one than that of which there is a part already.
+func (m *Machine) arrived(offset int64, data, etag []byte, size int64, more bool) {
+	p := m.pull
+	if p.first {
+		p.first = false
+		if m.image.length > 0 && (offset > m.image.length || len(p.etag) > 0 && !bytes.Equal(etag, p.etag)) {
+			m.changed()
+			return
+		}
+		if m.image.length == 0 {
+			m.image.describe = &Description{ETag: etag, Size: size}
+		}
+		p.missing = 0
+		if size > 0 && !m.sized(size) {
+			return
+		}
+	}
+	if !m.take(offset, data) {
+		m.attemptFailed(messages.Failure{Class: messages.ClassBadAnswer, Cause: errGap})
+		return
+	}
+	if m.pull == p {
+		p.more = more
+		m.pullMore()
+	}
+}
+
+// sized takes what the server says of the size; false where that cannot be.
+func (m *Machine) sized(size int64) bool {
+	if d := m.decoded; d == nil {
+		m.pull.total = size
+		if limit := m.limit(); limit > 0 && size > limit {
+			m.failWith(firmware.CauseTooBig, nil)
+			return false
+		}
+	}
+	return true
+}
+
+// changed begins anew: the server has another image.
+func (m *Machine) changed() {
+	m.stopRequest()
+	m.pull.etag = nil
+	m.prepare(true)
+}
+
+// pullMore asks for the next part, if there is room for it.
+func (m *Machine) pullMore() {
+	p := m.pull
+	if !p.more || m.image.writing+len(m.image.waiting) >= roomAhead {
+		return
+	}
+	p.more = false
+	if p.via == messages.ViaHTTP {
+		m.do(HTTPMore{ID: p.request})
+		return
+	}
+	m.do(core.Tell{To: core.Link, Epoch: p.epoch, Message: messages.More{Epoch: p.epoch, ID: p.request, For: messages.ForUpdate}})
+}
+
+// pullWritten goes on when a part is on the disk.
+func (m *Machine) pullWritten() {
+	p := m.pull
+	if p == nil {
+		return
+	}
+	if !p.told {
+		p.told = true
+		m.do(tell(messages.DownloadProgressed{ID: p.download}))
+	}
+	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
+	m.pullMore()
+	m.pullEnd()
+}
+
+// pullEnd ends the download when all that has come is on the disk.
+func (m *Machine) pullEnd() {
+	if p := m.pull; p.ended && m.image.writing == 0 && len(m.image.waiting) == 0 {
+		p.request = 0
+		m.on(Complete)
+	}
+}
+
+// response ends a request: with the end of the image, or with an error of the server.
+func (m *Machine) response(in messages.Response) {
+	p := m.pull
+	if !p.its(in.Epoch, in.ID) {
+		return
+	}
+	if in.Code == messages.Content {
+		p.ended = true
+		m.pullEnd()
+		return
+	}
+	f := messages.Failure{Class: messages.ClassRejected, Answer: in.Code, Detail: string(in.Payload)}
+	if in.MaxAge != nil {
+		f.MaxAge = new(time.Duration(*in.MaxAge) * time.Second)
+	}
+	m.rejected(f)
+}
+
+// rejected takes an error of the server that has the image: one that no further attempt
+// changes ends the update, unless the server has given a part of the image before.
+func (m *Machine) rejected(f messages.Failure) {
+	switch {
+	case f.Answer == messages.NotFound && m.gone():
+		m.finalFailure(firmware.CauseNotFound, f)
+	case f.Answer.Class() == 4 && f.Answer != messages.TooManyRequests && f.Answer != messages.NotFound && m.gone():
+		m.finalFailure(firmware.CauseDownloadRejected, f)
+	default:
+		m.attemptFailed(f)
+	}
+}
+
+// gone counts a refusal; it reports whether it is to be believed.
+func (m *Machine) gone() bool {
+	m.pull.missing++
+	return m.image.length == 0 || m.pull.missing >= missingLimit
+}
+
+func (m *Machine) requestFailed(in messages.RequestFailed) {
+	if !m.pull.its(in.Epoch, in.ID) {
+		return
+	}
+	switch in.Reason {
+	case messages.BodyChanged:
+		m.changed()
+	case messages.Unsendable:
+		m.failWith(firmware.CauseInvalidURI, nil)
+	default:
+		m.attemptFailed(messages.Failure{Class: classes[in.Reason], Cause: errors.New(in.Reason.String())})
+	}
+}
+
+// classes of what a request may fail with; unknown for what is not in it.
+var classes = map[messages.RequestFailure]messages.Class{
+	messages.Exhausted: messages.ClassSilence, messages.Reset: messages.ClassReset, messages.Broken: messages.ClassBadAnswer,
+	messages.QueueFull: messages.ClassBudget, messages.TooLarge: messages.ClassBudget,
+}
+
+// linkLost takes the end of a link of the download's own.
+func (m *Machine) linkLost(in messages.LinkLost) {
+	if p := m.pull; p != nil && p.open && p.via == messages.ViaLink && p.epoch == in.Failure.Epoch {
+		p.request = 0
+		m.attemptBroken(in.Failure)
+	}
+}
+
+// linkGone takes the end of a management link over which an image is fetched: with the next
+// session the supervisor opens the download again.
+func (m *Machine) linkGone(epoch messages.Epoch) {
+	if p := m.pull; p != nil && p.open && p.via == messages.ViaManagement && p.epoch == epoch {
+		p.request, p.open = 0, false
+	}
+}
+
+// attemptFailed ends an attempt; the supervisor says when the next begins.
+func (m *Machine) attemptFailed(f messages.Failure) {
+	m.stopRequest()
+	m.attemptBroken(f)
+}
+
+func (m *Machine) attemptBroken(f messages.Failure) {
+	p := m.pull
+	p.open, p.request = false, 0
+	f.Phase, f.Epoch = messages.PhaseFirmware, p.epoch
+	if download.NoSuchHost(f.Cause) && m.gone() {
+		m.finalFailure(firmware.CauseUnknownHost, f)
+		return
+	}
+	m.log(firmware.CauseTransient, &f)
+	m.do(tell(messages.DownloadFailed{ID: p.download, Failure: f}))
+}
+
+// finalFailure ends the download and the update with what has happened in an attempt.
+func (m *Machine) finalFailure(cause firmware.Cause, f messages.Failure) {
+	f.Phase, f.Epoch = messages.PhaseFirmware, m.pull.epoch
+	m.stopRequest()
+	m.do(tell(messages.DownloadFailed{ID: m.pull.download, Failure: f, Final: true}))
+	m.failWith(cause, &f)
+}
+
+// giveUp ends a download that has brought nothing for too long.
+func (m *Machine) giveUp() {
+	if m.record.Phase == Downloading {
+		m.failWith(firmware.CauseConnectionLost, nil)
+	}
+}
+
+func (m *Machine) httpPart(in HTTPPart) {
+	if p := m.pull; p.its(0, in.ID) {
+		p.ended = in.Last
+		m.arrived(in.Offset, in.Data, in.ETag, in.Size, !in.Last)
+		if m.pull == p && p.request == in.ID {
+			m.pullEnd()
+		}
+	}
+}
+
+// httpFailed ends an attempt by HTTP.
+func (m *Machine) httpFailed(in HTTPFailed) {
+	if !m.pull.its(0, in.ID) {
+		return
+	}
+	m.pull.request = 0
+	f := download.Failure(in.Err)
+	switch {
+	case isError[*download.ChangedError](in.Err), isError[*download.RangeError](in.Err):
+		m.changed()
+	case f.Class == messages.ClassRejected:
+		m.rejected(f)
+	case isError[*download.SizeError](in.Err):
+		m.finalFailure(m.tooLong(), f)
+	case f.Class == messages.ClassConfiguration:
+		m.finalFailure(causeOf(in.Err), f)
+	default:
+		m.attemptFailed(f)
+	}
+}
+
+func isError[T error](err error) bool {
+	_, is := errors.AsType[T](err)
+	return is
+}
+
+var errGap = errors.New("a part of the image is missing")

@@ -1,0 +1,198 @@
+package update
+
+import (
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// push is a package that a server sends in blocks.
+type push struct {
+	peer   messages.Peer
+	epoch  messages.Epoch
+	next   uint64    // where the next block begins, of the payload
+	frame  frame     // what is around the image in the payload
+	held   []byte    // the part of the present block that belongs to the image, until there is a file for it
+	block  *awaiting // the block that is not answered yet; nil for none
+	ended  bool
+	passed int64 // bytes of the image that have come
+}
+
+// awaiting is a block that waits for an answer.
+type awaiting struct {
+	epoch messages.Epoch
+	id    uint64
+	next  bool // more follow
+}
+
+// block takes a block of a package.
+func (m *Machine) block(in messages.InboundBlock) {
+	switch {
+	case !m.loaded:
+		m.refuseBlock(in, messages.ServiceUnavailable, "the state of the update is being read")
+	case in.Offset == 0:
+		m.firstBlock(in)
+	case m.push == nil || m.push.peer != in.Peer || m.push.epoch != in.Epoch || m.push.next != in.Offset:
+		m.refuseBlock(in, messages.RequestEntityIncomplete, "this block continues no package that is being received")
+	default:
+		m.takeBlock(in)
+	}
+}
+
+func (m *Machine) refuseBlock(in messages.InboundBlock, code messages.CoAPCode, why string) {
+	m.do(answerBlock(in.Epoch, in.ID, code, why))
+}
+
+func answerBlock(epoch messages.Epoch, id uint64, code messages.CoAPCode, why string) core.Effect {
+	return core.Tell{To: core.Link, Epoch: epoch, Message: messages.Reply{Epoch: epoch, ID: id, Code: code, Payload: []byte(why)}}
+}
+
+// firstBlock begins a package, or begins it anew.
+func (m *Machine) firstBlock(in messages.InboundBlock) {
+	f, data, ok := openFrame(in.ContentFormat, in.Payload)
+	switch {
+	case !ok:
+		m.refuseBlock(in, messages.BadRequest, "the payload is no package")
+		return
+	case !in.Next && isNull(data):
+		m.resetBy(in)
+		return
+	case m.record.Phase == Receiving && m.push != nil && m.push.peer == in.Peer:
+		m.push = &push{peer: in.Peer, epoch: in.Epoch, frame: f}
+		m.prepare(true)
+	case m.record.Phase != Idle:
+		m.refuseBlock(in, messages.BadRequest, "an update is under way: reset it first")
+		return
+	case len(m.record.Outbox) >= fullFrom:
+		m.refuseBlock(in, messages.ServiceUnavailable, "what came of earlier updates has not been reported yet")
+		return
+	default:
+		m.push = &push{peer: in.Peer, epoch: in.Epoch, frame: f}
+		m.begin(FaceUpdate, in.Peer.ID)
+		m.on(PackageBegun)
+	}
+	m.takeBlock(in)
+}
+
+// isNull reports whether a package stands for none: it is empty, or a NUL.
+func isNull(data []byte) bool { return len(data) == 0 || len(data) == 1 && data[0] == 0 }
+
+// resetBy answers a package that stands for none.
+func (m *Machine) resetBy(in messages.InboundBlock) {
+	if refusal := m.resetRequested(); refusal != nil {
+		m.refuseBlock(in, refusal.Code, refusal.Detail)
+		return
+	}
+	m.later(answerBlock(in.Epoch, in.ID, messages.Changed, ""))
+}
+
+// takePackage begins a file for what a server sends.
+func (m *Machine) takePackage() { m.prepare(true) }
+
+// takeBlock takes the next block.
+func (m *Machine) takeBlock(in messages.InboundBlock) {
+	p := m.push
+	data := in.Payload
+	if in.Offset == 0 {
+		_, data, _ = openFrame(in.ContentFormat, in.Payload)
+	}
+	p.next = in.Offset + uint64(len(in.Payload))
+	p.block = &awaiting{epoch: in.Epoch, id: in.ID, next: in.Next}
+	p.passed += int64(len(data))
+	p.ended = !in.Next
+	m.do(core.SetTimer{Timer: timerPush, After: m.config.PushSilence})
+	if size := p.frame.size; size >= 0 && (p.passed > size || p.ended && p.passed < size) {
+		m.failWith(firmware.CauseTruncated, nil)
+		return
+	}
+	p.held = data
+	if m.image.ready {
+		m.pushReady()
+	}
+}
+
+// pushReady stores the block that waits.
+func (m *Machine) pushReady() {
+	p := m.push
+	if p == nil || p.block == nil {
+		return
+	}
+	data := p.held
+	p.held = nil
+	m.take(m.image.size(), data)
+	if m.push == p {
+		m.pushMore()
+		m.pushEnd()
+	}
+}
+
+// pushMore asks for the next block, if there is room for it.
+func (m *Machine) pushMore() {
+	b := m.push.block
+	if b == nil || !b.next || m.image.writing+len(m.image.waiting) >= roomAhead {
+		return
+	}
+	m.push.block = nil
+	m.later(core.Tell{To: core.Link, Epoch: b.epoch, Message: messages.More{Epoch: b.epoch, ID: b.id, Upload: true}})
+}
+
+func (m *Machine) pushWritten() {
+	if m.push != nil {
+		m.pushMore()
+		m.pushEnd()
+	}
+}
+
+// pushEnd answers the last block when all of the package is on the disk.
+func (m *Machine) pushEnd() {
+	p := m.push
+	if !p.ended || p.held != nil || m.image.writing > 0 || len(m.image.waiting) > 0 {
+		return
+	}
+	b := p.block
+	p.block = nil
+	m.later(answerBlock(b.epoch, b.id, messages.Changed, ""))
+	m.on(Complete)
+}
+
+// endPush ends the receiving, in whatever way. A block that waits for an answer gets one that
+// says why.
+func (m *Machine) endPush() {
+	m.do(core.StopTimer{Timer: timerPush})
+	if m.push == nil {
+		return
+	}
+	if b := m.push.block; b != nil {
+		m.do(answerBlock(b.epoch, b.id, codeOf(m.failure.Cause), m.failure.Cause.String()))
+	}
+	m.push = nil
+}
+
+// codeOf is what a server is answered whose package cannot be taken.
+func codeOf(c firmware.Cause) messages.CoAPCode {
+	switch c.Object5() {
+	case firmware.Object5NoSpace:
+		return messages.RequestEntityTooLarge
+	case firmware.Object5ConnectionLost:
+		return messages.RequestEntityIncomplete
+	case firmware.Object5UnsupportedPackage:
+		return messages.UnsupportedFormat
+	case firmware.Object5IntegrityFailed, firmware.Object5Cancelled, firmware.Object5Initial:
+		return messages.BadRequest
+	}
+	return messages.InternalServerError
+}
+
+// pushSilent ends a package that does not go on.
+func (m *Machine) pushSilent() {
+	if m.record.Phase == Receiving {
+		m.failWith(firmware.CauseConnectionLost, nil)
+	}
+}
+
+// pushLost ends a package whose link is gone: a transfer in blocks does not outlive it.
+func (m *Machine) pushLost(epoch messages.Epoch) {
+	if m.push != nil && m.push.epoch == epoch {
+		m.pushSilent()
+	}
+}

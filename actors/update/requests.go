@@ -1,0 +1,227 @@
+package update
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// What is asked of the objects.
+type Ask uint8
+
+// The requests.
+const (
+	AskURI      Ask = iota + 1 // /5/0/1 was written
+	AskPackage                 // /5/0/0 was written, as a part of something larger
+	AskUpdate                  // /5/0/2 was executed
+	AskCancel                  // /5/0/10 was executed
+	AskSeverity                // /5/0/11 was written
+	AskMaxDefer                // /5/0/13 was written
+	AskManifest                // /10252/0/1 was written
+	AskCampaign                // /10252/0/8 was written
+	AskTrigger                 // /10252/0/9 was executed
+)
+
+// Asked is a request of a server to one of the objects.
+type Asked struct {
+	Ask    Ask
+	Server uint16 // short server ID
+	Value  lwm2m.Value
+	Answer chan<- error // has room for the one answer
+}
+
+// maxWaiting is how many requests wait for the record to be read.
+const maxWaiting = 16
+
+// maxManifest bounds a manifest in bytes, before it is looked at.
+const maxManifest = 8 << 10
+
+var (
+	errNothingAsked = errors.New("nothing is asked about a firmware update, or it may not be put off")
+	errNotRead      = errors.New("the store has not read it in time")
+
+	busy         = object.Error{Code: lwm2m.CodeBadRequest, Detail: "an update is under way: reset it or wait for its end"}
+	otherUpdate  = object.Error{Code: lwm2m.CodeBadRequest, Detail: "the update under way was begun by a manifest"}
+	notNow       = object.Error{Code: lwm2m.CodeMethodNotAllowed, Detail: "not in this state of the update"}
+	unreported   = object.Error{Code: lwm2m.CodeServiceUnavailable, Detail: "what came of earlier updates has not been reported yet"}
+	notReady     = object.Error{Code: lwm2m.CodeServiceUnavailable, Detail: "the state of the update is being read"}
+	badURI       = object.Error{Code: lwm2m.CodeBadRequest, Detail: "no image can be fetched from this URI"}
+	longManifest = object.Error{Code: lwm2m.CodeRequestEntityTooLarge, Detail: "the manifest is too long"}
+	byBlocks     = object.Error{Code: lwm2m.CodeBadRequest, Detail: "write the package to the resource itself"}
+)
+
+// asked takes a request; those that come before the record has been read wait for that.
+func (m *Machine) asked(in Asked) {
+	switch {
+	case m.loaded:
+		m.carryOut(in)
+	case len(m.waiting) >= maxWaiting:
+		m.do(AnswerRequest{To: in.Answer, Err: &notReady})
+	default:
+		m.waiting = append(m.waiting, in)
+	}
+}
+
+func (m *Machine) carryOut(in Asked) {
+	if refusal := m.judge(in); refusal != nil {
+		m.log(firmware.CauseRequestRefused, refusal)
+		m.later(AnswerRequest{To: in.Answer, Err: refusal})
+		return
+	}
+	m.later(AnswerRequest{To: in.Answer})
+}
+
+func (m *Machine) judge(in Asked) *object.Error {
+	switch in.Ask {
+	case AskURI:
+		return m.uriWritten(in)
+	case AskManifest:
+		return m.manifestWritten(in)
+	case AskPackage:
+		if isNull(in.Value.Bytes()) {
+			return m.resetRequested()
+		}
+		return &byBlocks
+	case AskUpdate:
+		return m.updateAsked()
+	case AskCancel:
+		return orRefuse(m.on(Cancelled))
+	case AskTrigger:
+		deferred := m.record.Phase == DeferredDownload || m.record.Phase == DeferredInstall
+		return orRefuse(deferred && m.record.Face == FaceManifest && m.on(Granted))
+	}
+	m.note(in)
+	return nil
+}
+
+func orRefuse(done bool) *object.Error {
+	if done {
+		return nil
+	}
+	return &notNow
+}
+
+// note takes what a server writes down.
+func (m *Machine) note(in Asked) {
+	m.dirty, m.showing = true, true
+	switch in.Ask {
+	case AskSeverity:
+		m.record.Severity = in.Value.Int()
+	case AskMaxDefer:
+		m.record.MaxDefer = new(in.Value.Uint())
+	case AskCampaign:
+		m.record.Campaign = in.Value.Text()
+	}
+}
+
+// idle refuses what begins an update while there is one.
+func (m *Machine) idle() *object.Error {
+	switch {
+	case m.record.Phase != Idle:
+		return &busy
+	case len(m.record.Outbox) >= fullFrom:
+		return &unreported
+	}
+	return nil
+}
+
+// uriWritten begins a download. A URI that cannot be used is refused, and the result says
+// why.
+func (m *Machine) uriWritten(in Asked) *object.Error {
+	raw := in.Value.Text()
+	if raw == "" {
+		return m.resetRequested()
+	}
+	if refusal := m.idle(); refusal != nil {
+		return refusal
+	}
+	_, err := m.config.Policy.Parse(raw)
+	m.begin(FaceUpdate, in.Server)
+	m.record.URI = raw
+	if err == nil {
+		m.on(URIWritten)
+		return nil
+	}
+	m.report() // the result of before is void
+	m.failure = firmware.Error{Cause: causeOf(err), Err: err}
+	m.fail()
+	m.report()
+	return &badURI
+}
+
+// resetRequested goes back to the beginning.
+func (m *Machine) resetRequested() *object.Error {
+	switch {
+	case m.record.Phase == Idle:
+		m.record.Face = FaceUpdate
+	case m.record.Face != FaceUpdate:
+		return &otherUpdate
+	}
+	return orRefuse(m.on(ResetAsked))
+}
+
+// updateAsked begins the installation. From now on counts for how long it may be put off.
+func (m *Machine) updateAsked() *object.Error {
+	latest := m.record.Latest
+	if m.record.Latest = (time.Time{}); m.record.MaxDefer != nil && *m.record.MaxDefer > 0 {
+		m.record.Latest = m.now.Add(time.Duration(min(*m.record.MaxDefer, maxDefer)) * time.Second)
+	}
+	if m.on(UpdateAsked) {
+		return nil
+	}
+	m.record.Latest = latest
+	return &notNow
+}
+
+// maxDefer keeps times in the range of a time.Duration: a century.
+const maxDefer = 100 * 365 * 24 * 3600
+
+// manifestWritten begins an update by a manifest. The same one again is the server's doubt
+// whether the first has come.
+func (m *Machine) manifestWritten(in Asked) *object.Error {
+	data := in.Value.Bytes()
+	if len(data) > maxManifest {
+		return &longManifest
+	}
+	if m.record.Phase != Idle && m.record.Face == FaceManifest && bytes.Equal(data, m.record.Manifest) {
+		m.log(firmware.CauseManifestRepeated, nil)
+		return nil
+	}
+	if refusal := m.idle(); refusal != nil {
+		m.log(firmware.CauseManifestBusy, refusal)
+		return refusal
+	}
+	m.begin(FaceManifest, in.Server)
+	m.record.Manifest = data
+	m.on(ManifestCame)
+	return nil
+}
+
+// recordLoaded goes on where the record says. One that cannot be used is set aside by the
+// store; the client begins without it.
+func (m *Machine) recordLoaded(stored messages.StoredState) {
+	if m.loaded {
+		return
+	}
+	err := stored.Err
+	if err == nil && stored.Data != nil {
+		var found record
+		if found, err = decodeRecord(stored.Data); err == nil {
+			m.record = found
+		}
+	}
+	if err != nil {
+		m.log(firmware.CauseRecordLost, err)
+	}
+	m.loaded, m.showing = true, true
+	m.resume()
+	for _, in := range m.waiting {
+		m.carryOut(in)
+	}
+	m.waiting = nil
+}

@@ -1,0 +1,176 @@
+package update
+
+import (
+	"slices"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// observeGrace is how long a server that observed a resource has to do so again when its
+// registration is a new one, before it counts as one that does not observe.
+const observeGrace = 30 * time.Second
+
+// server is what is known of a management server.
+type server struct {
+	peer      messages.Peer
+	epoch     messages.Epoch // of the session; 0 while there is none
+	version   string
+	authority string // scheme, host and port of its URI
+	known     bool   // management has said what it observes
+	mute      bool   // it takes no Send, in this session
+	observes  []lwm2m.Path
+	grace     bool // it may be about to observe again
+}
+
+// server finds a server, or begins to know it.
+func (m *Machine) server(peer messages.Peer) *server {
+	for _, s := range m.servers {
+		if s.peer == peer {
+			return s
+		}
+	}
+	s := &server{peer: peer}
+	m.servers = append(m.servers, s)
+	slices.SortFunc(m.servers, func(a, b *server) int { return a.peer.Compare(b.peer) })
+	return s
+}
+
+func (m *Machine) sessionUp(in messages.SessionUp) {
+	s := m.server(in.Peer)
+	s.epoch, s.version, s.mute, s.known = in.Epoch, in.Version, false, false
+}
+
+func (m *Machine) sessionLost(in messages.SessionLost) {
+	s := m.server(in.Peer)
+	if s.epoch != in.Epoch {
+		return
+	}
+	s.epoch, s.known, s.grace = 0, false, false
+	if m.sending != nil && m.sending.peer == in.Peer {
+		m.sending = nil
+	}
+	m.pushLost(in.Epoch)
+	m.linkGone(in.Epoch)
+}
+
+// observed takes which reported resources a server observes. One that observed more before
+// its session began has a while to do so again.
+func (m *Machine) observed(in messages.ReportsObserved) {
+	s := m.server(in.Peer)
+	s.observes = in.Paths
+	if in.Epoch == 0 || in.Epoch != s.epoch {
+		return
+	}
+	first := !s.known
+	s.known = true
+	if first && m.missing(s) {
+		s.grace = true
+		m.do(core.SetTimer{Timer: graceTimer(s.peer), After: observeGrace})
+	}
+	if !s.grace || !m.missing(s) {
+		m.graceOver(s)
+	}
+}
+
+// missing reports whether a server observed more, when that was last known.
+func (m *Machine) missing(s *server) bool {
+	return slices.ContainsFunc(m.expected(s.peer), func(path string) bool {
+		return !slices.ContainsFunc(s.observes, func(p lwm2m.Path) bool { return p.String() == path })
+	})
+}
+
+// graceOver takes what a server observes for what it is going to observe.
+func (m *Machine) graceOver(s *server) {
+	if s.grace {
+		s.grace = false
+		m.do(core.StopTimer{Timer: graceTimer(s.peer)})
+	}
+	names := make([]string, 0, len(s.observes))
+	for _, path := range s.observes {
+		names = append(names, path.String())
+	}
+	if slices.Equal(names, m.expected(s.peer)) {
+		return
+	}
+	m.dirty = true
+	m.record.Observe = slices.DeleteFunc(m.record.Observe, func(e expectation) bool { return e.Server == s.peer.ID })
+	if len(names) > 0 {
+		m.record.Observe = append(m.record.Observe, expectation{Server: s.peer.ID, Paths: names})
+	}
+}
+
+// expected lists what a server observed when that was last known.
+func (m *Machine) expected(peer messages.Peer) []string {
+	for _, e := range m.record.Observe {
+		if e.Server == peer.ID {
+			return e.Paths
+		}
+	}
+	return nil
+}
+
+// addressed is how a report gets to a server.
+type addressed uint8
+
+const (
+	toNobody   addressed = iota // no server can be told: it may read
+	toObserver                  // by a notification
+	toSend                      // by a Send
+	toWait                      // that is not known at present
+)
+
+// addressee says how the value of a resource gets to the server that it is for.
+func (m *Machine) addressee(path lwm2m.Path) (addressed, messages.Peer) {
+	if m.observes(path) {
+		return toObserver, messages.Peer{}
+	}
+	waits, up := false, false
+	for _, s := range m.candidates() {
+		switch {
+		case s.epoch == 0:
+		case !s.known:
+			waits = true
+		case !s.mute && s.version != "1.0":
+			return toSend, s.peer
+		default:
+			up = true
+		}
+	}
+	if waits || !up {
+		return toWait, messages.Peer{}
+	}
+	return toNobody, messages.Peer{}
+}
+
+// observes reports whether a server that counts observes a resource, or may be about to.
+func (m *Machine) observes(path lwm2m.Path) bool {
+	for _, s := range m.candidates() {
+		if slices.Contains(s.observes, path) || slices.Contains(m.expected(s.peer), path.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+// anybody reports whether any server observes a resource.
+func (m *Machine) anybody(path lwm2m.Path) bool {
+	return slices.ContainsFunc(m.servers, func(s *server) bool { return slices.Contains(s.observes, path) })
+}
+
+// candidates lists the servers that are waited for: the one that has begun the update, where
+// it is known, else all.
+func (m *Machine) candidates() []*server {
+	at := slices.IndexFunc(m.servers, func(s *server) bool { return s.peer.ID == m.record.Server })
+	if m.record.Server != 0 && at >= 0 {
+		return m.servers[at : at+1]
+	}
+	return m.servers
+}
+
+// counts reports whether a report is delivered when this server has it.
+func (m *Machine) counts(peer messages.Peer) bool {
+	return slices.ContainsFunc(m.candidates(), func(s *server) bool { return s.peer == peer })
+}
