@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
+	"github.com/holdfast-iot/holdfast/internal/errno"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -102,7 +103,7 @@ var rules = []struct {
 	{messages.ClassTimeout, is[*DeadlineError]},
 	{messages.ClassDNS, is[*ResolveError]},
 	{messages.ClassDNS, is[*net.DNSError]},
-	{messages.ClassRefused, isErrno(syscall.ECONNREFUSED)},
+	{messages.ClassRefused, errno.Refused},
 	{messages.ClassUnreachable, isUnreachable},
 	{messages.ClassSocket, is[*SocketError]},
 	{messages.ClassSocket, is[syscall.Errno]},
@@ -110,13 +111,9 @@ var rules = []struct {
 	{messages.ClassTimeout, func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 }
 
-// isUnreachable reports an error that says that no packet reaches the peer: no
-// route, no address to send from, no interface, or a route or a firewall that
-// prohibits it.
+// isUnreachable reports an error that says that no packet reaches the peer.
 func isUnreachable(err error) bool {
-	none := isErrno(syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN,
-		syscall.EADDRNOTAVAIL, syscall.EACCES, syscall.EPERM)
-	return none(err) || isBlackhole(err) || is[*ZoneError](err)
+	return errno.Unreachable(err) || isBlackhole(err) || is[*ZoneError](err)
 }
 
 // isBlackhole reports what Linux answers when a socket is connected over a
@@ -129,17 +126,6 @@ func isBlackhole(err error) bool {
 func is[T error](err error) bool {
 	var target T
 	return errors.As(err, &target)
-}
-
-func isErrno(numbers ...error) func(error) bool {
-	return func(err error) bool {
-		for _, number := range numbers {
-			if errors.Is(err, number) {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 // newResolveError wraps what a resolver said.
@@ -167,9 +153,9 @@ func innermost(err error) error {
 	if errors.As(err, &limit) {
 		return limit
 	}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
-		return errno
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number
 	}
 	return err
 }
