@@ -29,13 +29,15 @@ type URIError struct {
 
 // What uri.Reason does not have.
 const (
-	reasonEmpty     uri.Reason = "is empty: give one such as https://host/image"
-	reasonTooLong   uri.Reason = "is too long: shorten the path or the query"
-	reasonNoScheme  uri.Reason = "is missing: begin with coap://, coaps://, http:// or https://"
-	reasonScheme    uri.Reason = "is not supported: use coap, coaps, http or https"
-	reasonNoSlashes uri.Reason = "must be followed by two slashes: write https://host"
-	reasonTarget    uri.Reason = "has a character that must be percent-encoded"
-	reasonEntry     uri.Reason = "is followed by a path: write a host, or host:port"
+	reasonEmpty       uri.Reason = "is empty: give one such as https://host/image"
+	reasonTooLong     uri.Reason = "is too long: shorten the path or the query"
+	reasonNoScheme    uri.Reason = "is missing: begin with coap://, coaps://, http:// or https://"
+	reasonScheme      uri.Reason = "is not supported: use coap, coaps, http or https"
+	reasonNoSlashes   uri.Reason = "must be followed by two slashes: write https://host"
+	reasonTarget      uri.Reason = "has a character that must be percent-encoded"
+	reasonRedirect    uri.Reason = "is not HTTP, which the request was"
+	reasonRedirectURI uri.Reason = "cannot be read"
+	reasonEntry       uri.Reason = "is followed by a path: write a host, or host:port"
 )
 
 // Error returns a sentence for a person.
