@@ -25,6 +25,9 @@ type Connect struct {
 	// Known is an instant that has passed, whatever the clock shows; zero when
 	// none is known. A clock that stands before it is wrong.
 	Known time.Time
+	// Public says that the server was named by another one: addresses that lead back to this
+	// machine or to its links are not used, as if they had not been resolved.
+	Public bool
 	// After is the address that the last try went to; network takes the one
 	// that follows it, so that a black hole cannot hide a good address.
 	After netip.AddrPort

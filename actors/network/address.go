@@ -3,6 +3,8 @@ package network
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/holdfast-iot/holdfast/internal/download"
 )
 
 // maxAddresses bounds how many addresses of one host are tried. A host with more
@@ -14,6 +16,11 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // usable reports whether a datagram for one peer can be sent to addr.
 func usable(addr netip.Addr) bool {
 	return addr.IsValid() && !addr.IsUnspecified() && !addr.IsMulticast() && addr != broadcast
+}
+
+// public leaves out the addresses that a server must not have this client talk to.
+func public(all []netip.AddrPort) []netip.AddrPort {
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.AddrPort) bool { return download.Local(a.Addr()) })
 }
 
 // tidy drops addresses that cannot be used and duplicates, keeps the order,

@@ -98,6 +98,7 @@ var rules = []struct {
 	{messages.ClassOwnCertificate, is[*OwnCertificateError]},
 	{messages.ClassBadCredentials, is[*CredentialsError]},
 	{messages.ClassConfiguration, is[*SecurityModeError]},
+	{messages.ClassConfiguration, is[*LocalError]},
 	{messages.ClassAlert, is[*HandshakeError]},
 	{messages.ClassClosed, is[*ClosedError]},
 	{messages.ClassTimeout, is[*DeadlineError]},

@@ -49,6 +49,22 @@ func (e *ResolveError) Error() string {
 // Unwrap returns what the resolver said.
 func (e *ResolveError) Unwrap() error { return e.Err }
 
+// LocalError says that a host, which another server has named, has only addresses that lead
+// back to this machine or to its links, and that the configuration does not allow that.
+type LocalError struct {
+	Host string
+	Addr netip.Addr // the first of them
+}
+
+// Error returns a sentence for a person.
+func (e *LocalError) Error() string {
+	text := "the address " + e.Addr.String() + " is one of this machine or of its links"
+	if e.Host != e.Addr.String() {
+		text = strconv.Quote(e.Host) + " has no other: " + text
+	}
+	return text + " (name the host in firmware.allow_hosts if that is meant)"
+}
+
 // The operations of a [SocketError].
 const (
 	opDial  = "dial"

@@ -108,6 +108,7 @@ type Machine struct {
 	signers []crypto.Signer
 	wall    validity.Wall
 	misled  bool // the clock is known to be wrong
+	public  bool // no address will do that leads back to this machine
 
 	state     State
 	request   *messages.Connect // without its credentials; nil once the link is up
@@ -193,7 +194,7 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	m.request = new(in)
 	m.request.Credentials = messages.Credentials{} // from here on only in m.security
 	when := times{now: now, wall: m.wall, known: in.Known}
-	m.misled = when.at(now).Wrong()
+	m.misled, m.public = when.at(now).Wrong(), in.Public
 	prepared, err := newSecurity(in.URI, in.Credentials, when, m.signers...)
 	if err != nil {
 		return m.lose(classify(err))
@@ -239,7 +240,7 @@ func (m *Machine) join(in joined) []core.Effect {
 		return nil
 	}
 	known := len(m.addresses)
-	m.addresses = tidy(append(slices.Clone(m.addresses), withPort(in.addrs, m.chosen.Port())...))
+	m.addresses = m.allowed(append(slices.Clone(m.addresses), withPort(in.addrs, m.chosen.Port())...))
 	if len(m.addresses) == known {
 		return nil
 	}
@@ -251,9 +252,9 @@ func (m *Machine) join(in joined) []core.Effect {
 // choose takes the address that follows the last one tried and opens a socket
 // to it.
 func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effect {
-	m.addresses = tidy(candidates)
+	m.addresses = m.allowed(candidates)
 	if len(m.addresses) == 0 {
-		return m.lose(classify(&ResolveError{Host: m.request.URI.Host, Reason: ResolveNoAddress}))
+		return m.lose(classify(m.noAddress(candidates)))
 	}
 	m.chosen = follow(m.addresses, m.request.After)
 	m.request.Deadline = m.share(now)
@@ -263,6 +264,22 @@ func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effe
 		m.watch(now, m.request.Deadline),
 		open{remote: m.chosen, deadline: m.request.Deadline, security: m.security},
 	}
+}
+
+// allowed returns the addresses of a server that may be tried.
+func (m *Machine) allowed(candidates []netip.AddrPort) []netip.AddrPort {
+	if m.public {
+		candidates = public(candidates)
+	}
+	return tidy(candidates)
+}
+
+// noAddress says why none of the addresses may be tried.
+func (m *Machine) noAddress(candidates []netip.AddrPort) error {
+	if local := tidy(candidates); len(local) > 0 {
+		return &LocalError{Host: m.request.URI.Host, Addr: local[0].Addr()}
+	}
+	return &ResolveError{Host: m.request.URI.Host, Reason: ResolveNoAddress}
 }
 
 // share returns the end of this address's part of the attempt. Where this try
