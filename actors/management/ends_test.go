@@ -142,3 +142,29 @@ func TestTheEndComesBehindWhatIsStored(t *testing.T) {
 		t.Errorf("recorded %q", d.recorded())
 	}
 }
+
+// What a server sets before its session is announced leaves in the record what it observes:
+// the process may end before it is known that the registration goes on.
+func TestTheRecordOutlivesWhatOvertakesTheSession(t *testing.T) {
+	d, _ := weighing(t, "pmin=7")
+	d.restart()
+	in := request(messages.PUT, "/4000/7/1")
+	in.Query, in.Epoch = []string{"pmin=9"}, 5
+	d.ask(in)
+	if d.recorded() != "a" {
+		t.Errorf("recorded %q", d.recorded())
+	}
+	d.restart()
+	d.up(6, true)
+	wantTold(t, d, "0 a 2.5")
+	set := d.m.observers.of(server1).attributes
+	if set.Len() != 2 {
+		t.Errorf("attributes at %v", set.Paths())
+	}
+	d.restart()
+	in.Epoch = 7
+	d.ask(in)
+	if d.up(7, false); d.recorded() != "" {
+		t.Errorf("recorded %q of a registration that is over", d.recorded())
+	}
+}

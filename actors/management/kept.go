@@ -1,6 +1,7 @@
 package management
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -122,11 +123,7 @@ func (m *Machine) takeUp(o *observer) []core.Effect {
 
 // restore adds what was found to what the server has asked for since.
 func (m *Machine) restore(o *observer, found *reporting.Record) {
-	for _, path := range found.Attributes.Paths() {
-		if o.attributes.At(path).IsZero() {
-			_ = o.attributes.Put(path, found.Attributes.At(path)) // a table that was full is not fuller now
-		}
-	}
+	o.attributes = merged(o.attributes, found.Attributes)
 	for _, spec := range found.Observations {
 		if m.observed.Get(spec.Peer, spec.Token) != nil {
 			continue
@@ -168,7 +165,7 @@ func (m *Machine) write(o *observer) []core.Effect {
 // cannot be written: the server is no account of the model that we know.
 func (m *Machine) encode(o *observer) (data []byte, ok bool) {
 	observations, ending := m.observed.Of(o.peer), o.outbox.ending()
-	if len(observations) == 0 && len(ending) == 0 && o.attributes.Len() == 0 {
+	if len(observations) == 0 && len(ending) == 0 && o.attributes.Len() == 0 && o.record.found == nil {
 		return nil, true
 	}
 	owner, known := m.owners()[o.peer]
@@ -180,10 +177,40 @@ func (m *Machine) encode(o *observer) (data []byte, ok bool) {
 	for _, ob := range observations {
 		content.Observations = append(content.Observations, ob.Spec)
 	}
+	content = o.record.withFound(content)
 	if data, err := reporting.EncodeRecord(content); err == nil {
 		return data, true
 	}
 	return unwritable, m.config.Endpoint != ""
+}
+
+// withFound adds to a record what was found and is not taken up yet: a request has overtaken
+// the announcement of the session, which says whether that goes on. The process may end before
+// it comes.
+func (r *record) withFound(content reporting.Record) reporting.Record {
+	if r.found == nil {
+		return content
+	}
+	content.Attributes = merged(content.Attributes, r.found.Attributes)
+	for _, spec := range r.found.Observations {
+		same := func(other reporting.Spec) bool { return other.Token == spec.Token }
+		if !slices.ContainsFunc(content.Observations, same) {
+			content.Observations = append(content.Observations, spec)
+		}
+	}
+	return content
+}
+
+// merged is a table with what another has where it has nothing.
+func merged(table, other reporting.Table) (all reporting.Table) {
+	for _, path := range slices.Concat(table.Paths(), other.Paths()) {
+		a := table.At(path)
+		if a.IsZero() {
+			a = other.At(path)
+		}
+		_ = all.Put(path, a) // a table that was full is not fuller now
+	}
+	return all
 }
 
 // unwritable takes the place of a record that is too large: it cannot be read, which
