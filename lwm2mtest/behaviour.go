@@ -140,12 +140,10 @@ func (s *Server) behaviour(endpoint string, kind Kind) Behaviour {
 // SendRaw sends a datagram to a registered endpoint, encrypted on DTLS. It
 // need not be CoAP. The error is ErrNotRegistered, or nil.
 func (s *Server) SendRaw(endpoint string, data []byte) error {
-	s.mu.Lock()
-	r := s.endpoints[endpoint]
-	s.mu.Unlock()
-	if r == nil {
-		return ErrNotRegistered
+	p, err := s.peerOf(endpoint)
+	if err != nil {
+		return err
 	}
-	s.locked(func(b *batch) { r.peer.send(b, slices.Clone(data)) })
+	s.locked(func(b *batch) { p.send(b, slices.Clone(data)) })
 	return nil
 }

@@ -204,6 +204,7 @@ func (p *peer) receiveResponse(b *batch, m coap.Message) {
 	default:
 		p.accept(b, m)
 		x.observation.begin(m)
+		p.collectAnswer(x, m)
 		p.finish(x, m, nil)
 	}
 }

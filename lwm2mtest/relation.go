@@ -25,7 +25,8 @@ type ObserveRelation struct {
 	begun        bool // the client has accepted it
 	cancelling   bool
 	ignoring     bool
-	sequence     uint32 // of the freshest notification
+	treat        func(Notification) Treatment // nil acknowledges all
+	sequence     uint32                       // of the freshest notification
 	fresh        time.Time
 	fetching     context.CancelFunc // ends the fetching of a notification's further blocks; may be nil
 	counts       ObservationCounts
@@ -235,11 +236,22 @@ func (o *ObserveRelation) begin(m coap.Message) {
 // receive takes a notification. The lock is held.
 func (o *ObserveRelation) receive(b *batch, p *peer, m coap.Message) {
 	defer o.server.notify()
-	if o.ignoring {
+	switch treatment := o.treatment(m); {
+	case o.ignoring, treatment == TreatIgnore:
 		o.counts.Ignored++
+		return
+	case treatment == TreatReset:
+		o.counts.Ignored++
+		p.refuseResponse(b, m)
+		o.end(ErrCancelled)
 		return
 	}
 	p.accept(b, m)
+	o.news(p, m)
+}
+
+// news takes a notification that is acknowledged. The lock is held.
+func (o *ObserveRelation) news(p *peer, m coap.Message) {
 	sequence, observed := m.Uint(coap.Observe)
 	switch {
 	case !observed || !m.Code.IsSuccess():
@@ -296,12 +308,17 @@ func (o *ObserveRelation) complete(m coap.Message, body []byte, arrived time.Tim
 	o.deliver(m, body, arrived)
 }
 
+func (o *ObserveRelation) notification(m coap.Message, body []byte, arrived time.Time) Notification {
+	sequence, _ := m.Uint(coap.Observe)
+	return Notification{Response: response(m, body), Time: arrived, Sequence: sequence, Confirmable: m.Type == coap.CON}
+}
+
 // deliver puts a notification on the channel, and makes room for it if need be. The
 // lock is held, and so nobody else does.
 func (o *ObserveRelation) deliver(m coap.Message, body []byte, arrived time.Time) {
-	sequence, _ := m.Uint(coap.Observe)
-	n := Notification{Response: response(m, body), Time: arrived, Sequence: sequence, Confirmable: m.Type == coap.CON}
+	n := o.notification(m, body, arrived)
 	o.counts.Delivered++
+	o.collectNotification(m, body)
 	if len(o.queue) == cap(o.queue) {
 		select {
 		case <-o.queue:

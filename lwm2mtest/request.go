@@ -41,13 +41,11 @@ func (s *Server) Read(ctx context.Context, endpoint, path string, accept lwm2m.F
 // its code. Errors are ErrNotRegistered, ErrTimeout, ErrReset, ErrClosed,
 // ErrBlockwise, and those of ctx.
 func (s *Server) Do(ctx context.Context, endpoint string, r Request) (Response, error) {
-	s.mu.Lock()
-	reg := s.endpoints[endpoint]
-	s.mu.Unlock()
-	if reg == nil {
-		return Response{}, ErrNotRegistered
+	p, err := s.peerOf(endpoint)
+	if err != nil {
+		return Response{}, err
 	}
-	return reg.peer.do(ctx, r, nil)
+	return p.do(ctx, r, nil)
 }
 
 // do carries a request out, by blocks if need be. o is the observation that it begins
@@ -58,6 +56,9 @@ func (p *peer) do(ctx context.Context, r Request, o *ObserveRelation) (Response,
 		return Response{}, err
 	}
 	body, err := p.downBlocks(ctx, r, m)
+	if err == nil {
+		p.collectBlocks(r, m, body)
+	}
 	return response(m, body), err
 }
 

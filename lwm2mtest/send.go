@@ -22,6 +22,7 @@ func (c *call) send() answer {
 	if _, err := samples(*format, c.body, time.Now(), nil); err != nil {
 		return answer{code: lwm2m.CodeBadRequest}
 	}
+	c.peer.server.collect(content{endpoint: c.endpoint, by: BySend, path: "/", format: format, body: c.body})
 	return answer{code: lwm2m.CodeChanged}
 }
 

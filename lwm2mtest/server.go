@@ -115,6 +115,7 @@ type Server struct {
 	versions      uint32          // of files so far
 	fileFaults    []*fileFault
 	fetched       sequence[Fetched]
+	collections   []*Collection
 	fetchCounts   map[string]int
 	fetchers      map[fetcher]int64 // where they are expected to go on
 }
