@@ -1,6 +1,6 @@
 // Package peer starts the servers that others wrote, for tests against them:
 // Leshan's management and bootstrap server (interop/leshan), OpenSSL's
-// s_server, GnuTLS's gnutls-serv and libcoap's coap-server.
+// s_server, GnuTLS's gnutls-serv and libcoap's coap-server; and libcoap's coap-client.
 //
 // Everything runs on loopback, on ports that were free. A peer belongs to the
 // test that started it: it is killed and waited for when that test ends, dies

@@ -84,7 +84,7 @@ func (p *DTLSPeer) Kill() { p.process.kill() }
 type recipe struct {
 	command string
 	ports   int    // how many neighbouring ports it takes
-	ready   string // what it prints when it listens
+	ready   string // what it prints when it listens; empty: it answers a ping then
 	env     []string
 	args    func(port int) []string
 }
@@ -220,9 +220,7 @@ func Libcoap(t testing.TB, backend Backend, security Security, args ...string) *
 			return append(all, args...)
 		},
 	})
-	host, port := splitAddr(t, p.Addr)
-	p.PlainAddr = p.Addr
-	p.Addr = net.JoinHostPort(host, strconv.Itoa(port+1))
+	p.onNextPort(t)
 	return p
 }
 
@@ -266,11 +264,19 @@ func tryDTLS(t testing.TB, r recipe) (*DTLSPeer, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	if err := process.output.wait(ctx, r.ready, process.exited); err != nil {
+	if err := r.await(ctx, process, loopback(port)); err != nil {
 		process.kill()
 		return nil, fmt.Errorf("%w, having printed:\n%s", err, process.output)
 	}
 	return &DTLSPeer{Addr: loopback(port), process: process}, nil
+}
+
+// await returns when the peer listens.
+func (r recipe) await(ctx context.Context, p *process, addr string) error {
+	if r.ready == "" {
+		return awaitPing(ctx, addr, p.exited)
+	}
+	return p.output.wait(ctx, r.ready, p.exited)
 }
 
 func loopback(port int) string {

@@ -42,7 +42,7 @@ var needs = map[Kind]need{
 		install:  "GnuTLS's commands (Debian: apt-get install gnutls-bin)",
 	},
 	KindLibcoap: {
-		commands: []string{"coap-server-openssl", "coap-server-gnutls"},
+		commands: []string{"coap-server-openssl", "coap-server-gnutls", "coap-client-openssl", "coap-client-gnutls"},
 		install:  "libcoap's commands (Debian: apt-get install libcoap3-bin)",
 	},
 }
