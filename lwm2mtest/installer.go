@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 )
 
@@ -202,10 +203,10 @@ func (o InstallerOutcome) wait(ctx context.Context) error {
 	if o.After <= 0 {
 		return nil
 	}
-	over := time.NewTimer(o.After)
-	defer over.Stop()
+	over := make(chan struct{})
+	defer alarm.After(o.After, func() { close(over) }).Stop()
 	select {
-	case <-over.C:
+	case <-over:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

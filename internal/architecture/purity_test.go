@@ -72,6 +72,10 @@ var shells = []string{
 	// Calls of the application's objects, each on a goroutine of its own.
 	"actors/management/run.go",
 	"actors/management/watch.go", // and what they say at any time
+	// The jobs of an update at the disk, on the web, and of the Installer, each on a goroutine of its own.
+	"actors/update/jobs.go",
+	"actors/update/run.go",
+	"actors/update/faces.go", // what servers ask of the objects, and wait for
 	// What an application offers, and its locks.
 	"lwm2m/object/*.go",
 	// What a gateway offers: calls with a context.
