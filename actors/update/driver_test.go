@@ -114,7 +114,15 @@ func (w *world) boot() {
 func (w *world) register() {
 	w.epoch++
 	w.input(messages.SessionUp{Peer: w.peer, Epoch: w.epoch, Version: w.version})
+	w.observesOn()
+}
+
+// observesOn is what management says when it knows what the server observes; what is owed it
+// has told.
+func (w *world) observesOn() {
 	w.input(messages.ReportsObserved{Peer: w.peer, Epoch: w.epoch, Paths: w.observes})
+	w.show(w.view)
+	w.input(nil)
 }
 
 func (w *world) lose() {
