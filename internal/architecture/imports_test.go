@@ -138,10 +138,11 @@ var dependencies = []dependency{
 		tests:  []string{"actors/network/*.go", "internal/dtls/...", "lwm2mtest/*.go", "interop/wire/*.go"},
 	},
 	{
-		// Reading and composing with lengths, as crypto/tls does it.
+		// Reading and composing with lengths, as crypto/tls does it. Manifests are read by it
+		// as crypto/x509 reads certificates: encoding/asn1 accepts what is not DER.
 		module:   "golang.org/x/crypto",
-		packages: []string{"golang.org/x/crypto/cryptobyte"},
-		files:    []string{"internal/dtls/..."},
+		packages: []string{"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"},
+		files:    []string{"internal/dtls/...", "lwm2m/firmware/manifest/*.go"},
 		tests:    []string{"internal/dtls/..."},
 	},
 	{module: "github.com/pion/transport/v3", tests: []string{"actors/network/*.go", "lwm2mtest/*.go"}},
