@@ -2,6 +2,8 @@ package download
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"net/netip"
 	"testing"
 
@@ -20,3 +22,5 @@ func resolvesTo(addrs ...string) func(context.Context, string) ([]netip.Addr, er
 		return all, nil
 	}
 }
+
+func trusting(roots *x509.CertPool) *tls.Config { return &tls.Config{RootCAs: roots} }
