@@ -39,6 +39,10 @@ type Report struct {
 	// Sample is how often a value is looked at that changes without a word; 0 for
 	// one whose changes are told by [Report.Changed].
 	Sample time.Duration
+	// Certain says that nothing is told again only because a day has passed: every value
+	// that the server has to know is confirmed to arrive, so that there is nothing to make
+	// sure of.
+	Certain bool
 
 	told      []lwm2m.Node // what the server knows; nothing when that is not known
 	toldAt    time.Time
@@ -87,7 +91,7 @@ func (r *Report) Reshaped(values []lwm2m.Node) bool {
 
 // Confirmable reports whether a notification that leaves now is confirmable.
 func (r *Report) Confirmable(now time.Time) bool {
-	return r.Rules.Confirmable || !now.Before(r.confirmed.Add(ConfirmEvery))
+	return r.Rules.Confirmable || !now.Before(r.confirmBy())
 }
 
 // Do returns what is to be done now.
@@ -110,6 +114,17 @@ func (r *Report) Next() time.Time {
 	return next
 }
 
+// never is later than anything that happens.
+const never = 100 * 365 * 24 * time.Hour
+
+// confirmBy returns when a notification has to be confirmable.
+func (r *Report) confirmBy() time.Time {
+	if r.Certain {
+		return r.confirmed.Add(never)
+	}
+	return r.confirmed.Add(ConfirmEvery)
+}
+
 // tellAt returns when the server is told next as things stand. There is always such
 // an instant: a day after the last confirmable notification, the next is due.
 func (r *Report) tellAt() time.Time {
@@ -117,7 +132,7 @@ func (r *Report) tellAt() time.Time {
 	if r.pending {
 		return allowed
 	}
-	at := later(allowed, r.confirmed.Add(ConfirmEvery))
+	at := later(allowed, r.confirmBy())
 	if longest := r.Rules.MaxPeriod; longest > 0 {
 		at = earlier(at, r.toldAt.Add(longest))
 	}

@@ -214,6 +214,22 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
+// Where every value is confirmed to arrive, the day that has passed is no reason to tell one
+// again; a longest period is.
+func TestCertain(t *testing.T) {
+	value := []lwm2m.Node{valuetest.Node("/5/0/3", lwm2m.Integer(1))}
+	r := Report{Certain: true}
+	r.Told(start, value, true)
+	later := start.Add(400 * 24 * time.Hour)
+	if r.Do(later) != Wait || r.Confirmable(later) {
+		t.Errorf("is to be told at %v", r.Next())
+	}
+	r.Rules.MaxPeriod = time.Hour
+	if r.Next() != start.Add(time.Hour) {
+		t.Errorf("pmax: %v", r.Next())
+	}
+}
+
 func TestRulesOf(t *testing.T) {
 	s := time.Second
 	defaults := Defaults{MinPeriod: 2 * s, MaxPeriod: 5 * s, Confirmable: true}

@@ -20,6 +20,7 @@ type Set struct {
 	agenda    agenda
 	count     map[messages.Peer]int
 	lastID    uint64
+	changes   uint64
 }
 
 // NewSet returns a set of limit observations at most.
@@ -61,6 +62,7 @@ func (s *Set) Begin(spec Spec) (o, before *Observation) {
 
 // enter makes an observation found by what it concerns, and counted.
 func (s *Set) enter(o *Observation) {
+	s.changes++
 	s.count[o.Peer]++
 	for _, target := range o.Targets {
 		s.at[target] = append(s.at[target], o)
@@ -73,6 +75,7 @@ func (s *Set) enter(o *Observation) {
 
 // leave undoes enter.
 func (s *Set) leave(o *Observation) {
+	s.changes++
 	s.count[o.Peer]--
 	for _, target := range o.Targets {
 		without(s.at, target, o)
@@ -132,6 +135,9 @@ func (s *Set) Of(peer messages.Peer) (of []*Observation) {
 
 // Count is how many observations a peer has.
 func (s *Set) Count(peer messages.Peer) int { return s.count[peer] }
+
+// Changes is another number whenever an observation has begun or ended.
+func (s *Set) Changes() uint64 { return s.changes }
 
 // Len is how many observations there are.
 func (s *Set) Len() int { return len(s.byName) }

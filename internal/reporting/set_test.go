@@ -54,6 +54,28 @@ func TestBegin(t *testing.T) {
 
 // What a change concerns and what is due next is what a search through everything
 // finds.
+// Changes tells whether an observation has begun or ended meanwhile.
+func TestChanges(t *testing.T) {
+	s := NewSet(2)
+	seen := map[uint64]bool{s.Changes(): true}
+	for i, do := range []func(){
+		func() { s.Begin(spec(1, "a", "/3/0")) },
+		func() { s.Begin(spec(1, "a", "/3/0")) },
+		func() { s.Cancel(messages.ManagementPeer(1), "a") },
+		func() { s.Begin(spec(2, "a", "/3/0")) },
+		func() { s.End(messages.ManagementPeer(2)) },
+	} {
+		if do(); seen[s.Changes()] {
+			t.Errorf("%d: the same number as before", i)
+		}
+		seen[s.Changes()] = true
+	}
+	last := s.Changes()
+	if s.Cancel(messages.ManagementPeer(1), "b"); s.Changes() != last {
+		t.Error("nothing has ended")
+	}
+}
+
 func TestSetFindsWhatASearchFinds(t *testing.T) {
 	paths := []string{"/", "/3", "/3/0", "/3/0/9", "/3/0/7/1", "/3/0/7", "/3/1", "/4", "/4/0/1"}
 	rapid.Check(t, func(t *rapid.T) {
