@@ -51,6 +51,7 @@ func (s session) readComposite(in *messages.Inbound) answer {
 			return done.refusal(lwm2m.Path{}, err)
 		}
 		a := answer{Answer: answers.EncodeComposite(format, p)}
+		done.tellsReports(&a, p)
 		if request.Observe != nil {
 			done.observe(&a, &request, targets, p)
 		}

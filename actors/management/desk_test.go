@@ -38,6 +38,8 @@ type desk struct {
 	failing   bool                        // the store cannot write
 	ids       uint64
 	hang      func(Call) bool // the handler does not return
+	update    func(any) []any // takes what is said to core.Update, and answers; nil: it is only noted
+	heard     []any           // what was said to core.Update since heard was last cleared
 }
 
 // server1 is whom most tests are about.
@@ -100,6 +102,10 @@ func (d *desk) carryOut(effects []core.Effect) {
 		case core.Persist:
 			then = append(then, d.write(e))
 		case core.Tell:
+			if e.To == core.Update {
+				then = append(then, d.tellUpdate(e.Message)...)
+				continue
+			}
 			then = append(then, d.tell(e.Message)...)
 		case Call:
 			if d.calls++; d.hang != nil && d.hang(e) {
@@ -113,6 +119,14 @@ func (d *desk) carryOut(effects []core.Effect) {
 	for _, in := range then {
 		d.step(in)
 	}
+}
+
+func (d *desk) tellUpdate(message any) []any {
+	d.heard = append(d.heard, message)
+	if d.update == nil {
+		return nil
+	}
+	return d.update(message)
 }
 
 func (d *desk) write(p core.Persist) any {

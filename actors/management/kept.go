@@ -129,8 +129,9 @@ func (m *Machine) restore(o *observer, found *reporting.Record) {
 			continue
 		}
 		if ob, _ := m.observed.Begin(spec); ob != nil {
-			insert(&m.observations, ob.ID, &observation{Observation: ob, epoch: o.epoch})
-			m.schedule(ob) // at once: nobody knows what the server was told
+			insert(&m.observations, ob.ID, &observation{Observation: ob, epoch: o.epoch, unsure: true})
+			ob.Certain = m.reportsOnly(ob)
+			m.schedule(ob) // at once
 		}
 	}
 	m.refreshAll(o)

@@ -56,7 +56,7 @@ func (m *Machine) setAlarm(now time.Time) []core.Effect {
 // act reads the values of an observation where that is due. What an object does wrong
 // meanwhile harms no other observation.
 func (m *Machine) act(now time.Time, ob *reporting.Observation) []core.Effect {
-	if m.dormant(ob.Peer) || ob.Do(now) == reporting.Wait {
+	if m.dormant(ob) || ob.Do(now) == reporting.Wait {
 		m.schedule(ob)
 		return nil
 	}
@@ -94,7 +94,7 @@ func (m *Machine) current(ob *reporting.Observation) bool {
 		return false
 	}
 	m.observations[ob.ID].reading = false
-	if m.dormant(ob.Peer) { // since that began
+	if m.dormant(ob) { // since that began
 		m.schedule(ob)
 		return false
 	}
@@ -136,11 +136,12 @@ func (m *Machine) seen(now time.Time, ob *reporting.Observation, sources []sourc
 // server was told.
 func (m *Machine) judged(now time.Time, ob *reporting.Observation, p lwm2m.Payload) (effects []core.Effect) {
 	w, values := m.observations[ob.ID], settled(ob, p)
+	m.recall(now, ob, values)
 	if !w.sampled || ob.Reshaped(values) {
 		w.sample(m, p)
 	}
 	if ob.Do(now) == reporting.Look {
-		ob.Looked(now, values, m.observers.of(ob.Peer).attributes.Thresholds())
+		ob.Looked(now, values, m.thresholds(m.observers.of(ob.Peer)))
 	}
 	if ob.Do(now) == reporting.Tell {
 		effects = m.report(now, ob, p)
@@ -184,10 +185,11 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 	if a.Code != messages.Content {
 		return m.expel(ob, now, answer{Answer: a})
 	}
-	confirmable := ob.Confirmable(now)
+	reported := m.reportedIn(p.Nodes)
+	confirmable := ob.Confirmable(now) || m.owed(reported)
 	ob.Told(now, settled(ob, p), confirmable)
 	return m.send(m.observers.of(ob.Peer), note{
-		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable,
+		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable, reported: reported,
 	})
 }
 

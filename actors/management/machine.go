@@ -35,6 +35,14 @@ type Config struct {
 	// UsedIDs is behind which ID those of observations and notifications begin: a link may
 	// still speak of those that an actor has used that has crashed.
 	UsedIDs uint64
+	// Reported are the resources of which a server is to have every value, in order: those
+	// that say how a firmware update goes on. Sorted; nil where there is no firmware
+	// update, and so no core.Update.
+	Reported []lwm2m.Path
+	// Owed says whether the present value of a reported resource has not been delivered
+	// yet. It is asked after the value has been read, from the actor's goroutine, and never
+	// blocks.
+	Owed func(lwm2m.Path) bool
 	// Log is told of every fault of an application's object. It must not block; nil
 	// means that nobody wants to know.
 	Log func(Fault)
@@ -71,8 +79,8 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
 // messages.SessionLost, messages.Inbound, messages.CollectSend, messages.Notified,
-// messages.Woke, Returned and Changed, and what the store answers. A reply goes to
-// core.Link of the epoch that brought the request.
+// messages.Woke, messages.ReportsAsked, Returned and Changed, and what the store answers. A
+// reply goes to core.Link of the epoch that brought the request.
 type Machine struct {
 	config   Config
 	catalog  catalog
@@ -118,6 +126,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	m.now = now
 	effects := append(m.step(now, in), m.takeTurns(now)...)
 	effects = append(effects, m.attend(now)...)
+	effects = append(effects, m.audiences()...)
 	effects = append(effects, m.reportTallies()...)
 	if len(m.faults) > 0 {
 		effects = append(effects, m.reports()...)
@@ -159,6 +168,9 @@ func (m *Machine) observing(now time.Time, in any) []core.Effect {
 		return m.notified(now, in)
 	case messages.Woke:
 		return m.woke(in)
+	case messages.ReportsAsked:
+		m.reportsAsked()
+		return nil
 	case messages.RecordLoaded:
 		return m.loaded(in)
 	case core.Persisted:
@@ -210,6 +222,7 @@ func (m *Machine) reply(epoch messages.Epoch, id uint64, a answer) []core.Effect
 	case triggerBootstrap:
 		effects = append(effects, tell(messages.BootstrapTriggered{Epoch: epoch}))
 	}
+	effects = append(effects, a.behind...)
 	if a.keeps != nil {
 		return append(a.before, m.keep(a.keeps, effects...)...)
 	}

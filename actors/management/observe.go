@@ -35,7 +35,7 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 	effects = append(effects, s.replace(o, ob.Token, before)...)
 	insert(&s.observations, ob.ID, &observation{Observation: ob, epoch: in.Epoch})
 	s.observations[ob.ID].sample(s.Machine, p)
-	ob.Proven = in.Epoch
+	ob.Proven, ob.Certain = in.Epoch, s.reportsOnly(ob)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p), true)
 	if s.since != s.changes { // what was read may be older than a change of which nobody was told
@@ -136,16 +136,17 @@ func (m *Machine) lookAt(ob *reporting.Observation) {
 	m.schedule(ob)
 }
 
-// dormant reports whether a server is away and wants nothing stored: nothing of what it
-// observes is due until it is back.
-func (m *Machine) dormant(peer messages.Peer) bool {
-	return m.observers.of(peer).epoch == 0 && !m.stores(peer)
+// dormant reports whether nothing of an observation is due until its server is back: that is
+// away and wants nothing stored, or there is nothing but what is reported, whose present
+// value is all that it is owed.
+func (m *Machine) dormant(ob *reporting.Observation) bool {
+	return m.observers.of(ob.Peer).epoch == 0 && (m.reportsOnly(ob) || !m.stores(ob.Peer))
 }
 
 // schedule notes when an observation is due, if it is at all: not while its values are
 // being read, nor while it is dormant.
 func (m *Machine) schedule(ob *reporting.Observation) {
-	if m.observations[ob.ID].reading || m.dormant(ob.Peer) {
+	if m.observations[ob.ID].reading || m.dormant(ob) {
 		m.observed.Suspend(ob)
 		return
 	}

@@ -27,6 +27,7 @@ type observer struct {
 	outbox     outbox
 	record     record
 	tally      tally
+	audience   audience
 	// unnumbered are the Observe options of answers that wait for the record, which says
 	// what numbers have been used.
 	unnumbered []*uint32
@@ -66,6 +67,7 @@ type observation struct {
 	sampled bool           // Sample is known
 	reading bool           // the values are being read
 	changed bool           // something has changed since that began
+	unsure  bool           // nobody knows what the server was told: it goes on from another process
 	again   time.Duration  // the last delay after which values were read again that could not be; 0 for none
 }
 
@@ -108,7 +110,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 	m.versions.add(in.Epoch, in.Version)
 	o, effects := m.observer(in.Peer)
 	m.undelivered(o)
-	o.epoch, o.record.said, o.tally.unsaid = in.Epoch, nil, true
+	o.epoch, o.record.said, o.tally.unsaid, o.audience.again = in.Epoch, nil, true, true
 	o.record.owed = o.record.owed || in.Observed && !in.Again
 	if goesOn := in.Resumed || in.Again; goesOn {
 		effects = append(effects, m.goOn(o)...)
@@ -127,7 +129,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 func (m *Machine) goOn(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		m.lookAt(ob)
-		if ob.Unconfirmed() && !o.outbox.has(ob) {
+		if ob.Unconfirmed() && !o.outbox.has(ob) && !m.delivered(ob) {
 			m.urge(ob)
 		}
 	}
@@ -175,8 +177,8 @@ func (m *Machine) sessionLost(in messages.SessionLost) []core.Effect {
 	if !in.StillRegistered {
 		return m.endAll(o)
 	}
-	if !m.stores(in.Peer) {
-		for _, ob := range m.observed.Of(o.peer) {
+	for _, ob := range m.observed.Of(o.peer) {
+		if m.dormant(ob) {
 			m.observed.Suspend(ob)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/reporting"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -22,6 +23,7 @@ type note struct {
 	format      *messages.Format
 	payload     []byte
 	confirmable bool
+	reported    []lwm2m.Node   // of what it says, what a firmware update reports
 	stored      bool           // while the server was away; nothing newer takes its place
 	began       messages.Epoch // of what ends an observation: the link on which that began
 }
@@ -159,7 +161,7 @@ func (m *Machine) notify(o *observer, n note) []core.Effect {
 }
 
 // notified takes what has become of a notification.
-func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
+func (m *Machine) notified(now time.Time, in messages.Notified) (effects []core.Effect) {
 	o := m.observerOn(in.Epoch)
 	if o == nil {
 		return nil
@@ -169,7 +171,13 @@ func (m *Machine) notified(now time.Time, in messages.Notified) []core.Effect {
 	o.tally.count(in.Outcome)
 	if known && in.Outcome == messages.NotifyAcknowledged {
 		n.observation.Proven = in.Epoch
+		effects = tellDelivered(o.peer, n.reported, false)
 	}
+	return append(effects, m.notifiedOf(now, o, n, known, in)...)
+}
+
+// notifiedOf does what follows from what has become of a notification.
+func (m *Machine) notifiedOf(now time.Time, o *observer, n note, known bool, in messages.Notified) []core.Effect {
 	w := m.observations[in.Observation]
 	switch {
 	case in.Outcome == messages.NotifyReset:
@@ -273,7 +281,8 @@ func (m *Machine) undelivered(o *observer) {
 		switch {
 		case n.ends():
 			o.outbox.wait(n)
-		case stores:
+		case m.delivered(n.observation): // by something else that has arrived
+		case stores && !m.reportsOnly(n.observation):
 			o.outbox.store(n)
 		default:
 			m.urge(n.observation)

@@ -40,6 +40,7 @@ type answer struct {
 	// for none. before is what has to be done first.
 	keeps  *observer
 	before []core.Effect
+	behind []core.Effect // what is done when it has been given
 	// later is what is done instead of answering: the answer comes of it.
 	later []core.Effect
 }
