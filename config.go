@@ -17,8 +17,8 @@ import (
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
 // environment; the keys there are the fields in snake case (but for
-// CertificateChain, Signer and TrustAnchors, which only code can set, and Objects, which it
-// makes of what the file says).
+// CertificateChain, Signer, TrustAnchors, TrustKeys and Installer, which only code can set,
+// and Objects, which it makes of what the file says).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].
@@ -78,6 +78,8 @@ type Config struct {
 	// ObjectTimeout is how long objects have for one request of a server, which is
 	// answered 5.00 then: positive. Default DefaultObjectTimeout.
 	ObjectTimeout time.Duration
+	// Firmware has updates of the firmware served; nil for none.
+	Firmware *Firmware
 }
 
 // Account is a server account that the configuration brings along: the
@@ -291,6 +293,7 @@ func (c Config) withDefaults() Config {
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
 	c.Objects = slices.Clone(c.Objects)
 	c.ObjectTimeout = cmp.Or(c.ObjectTimeout, DefaultObjectTimeout)
+	c.Firmware = c.Firmware.withDefaults(c.Device.Firmware)
 	return c
 }
 

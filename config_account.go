@@ -36,7 +36,12 @@ func (f *configFaults) account(section string, a *Account, accountID string, que
 		v.scheme(u)
 	}
 	v.once()
-	switch a.Security {
+	v.credentials()
+}
+
+// credentials checks that there is what the security mode needs, and nothing else.
+func (v accountFaults) credentials() {
+	switch v.account.Security {
 	case SecurityNoSec:
 		v.unused(v.keysOfPSK(), "has no use with security: nosec")
 		v.unused(v.keysOfX509(), "has no use with security: nosec")

@@ -86,10 +86,15 @@ func (c Config) faults() []Fault {
 	f.require(c.DNS.Server == "" || configIsHostPort(c.DNS.Server), "dns.server", "is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53")
 	f.limits(c.Limits)
 	f.device(c.Device)
-	for _, p := range offer.Check(c.Objects) {
+	offered := offer.Check(c.Objects)
+	for _, p := range offered {
 		f.add("objects["+strconv.Itoa(p.At)+"]", p.Text)
 	}
 	f.require(c.ObjectTimeout > 0, "object_timeout", configMustBePositive)
+	f.firmware(c)
+	if len(offered) == 0 { // else an object may not even say what it is
+		f.served(c.Objects, c.Firmware)
+	}
 	return f
 }
 

@@ -72,7 +72,11 @@ func (c *Client) parts() supervisor.Runtime {
 // signers returns the signers of the configured accounts.
 func (c Config) signers() []crypto.Signer {
 	var signers []crypto.Signer
-	for _, a := range []*Account{c.Bootstrap, c.Server} {
+	accounts := []*Account{c.Bootstrap, c.Server}
+	if c.Firmware != nil && c.Firmware.Download != nil {
+		accounts = append(accounts, c.Firmware.Download.account())
+	}
+	for _, a := range accounts {
 		if a != nil && a.Signer != nil {
 			signers = append(signers, network.BoundSigner(a.Signer))
 		}

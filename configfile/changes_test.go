@@ -8,7 +8,8 @@ import (
 // One key at a time, each is told apart from another value of it, and no other is.
 func TestChanges(t *testing.T) {
 	values := map[string][2]string{"queue_mode": {"true", "false"}, "server.psk_key": {"00", "01"}, "bootstrap.psk_key": {"00", "01"},
-		"device.machine": {"false", "true"}, "objects": {"[{path: /3303/0/5700, value: 1}]", "[{path: /3303/0/5700, value: 2}]"}}
+		"firmware.download.psk_key": {"00", "01"},
+		"device.machine":            {"false", "true"}, "objects": {"[{path: /3303/0/5700, value: 1}]", "[{path: /3303/0/5700, value: 2}]"}}
 	for _, k := range allKeys() {
 		pair, special := values[k.path]
 		if !special {
@@ -28,7 +29,7 @@ func TestChanges(t *testing.T) {
 		if got := Changes(a, unset); !slices.Equal(got, []string{k.path}) {
 			t.Errorf("%s against nothing: %v", k.path, got)
 		}
-		if got := Changes(a, a); got != nil || unset.Config.Server != nil {
+		if got := Changes(a, a); got != nil || unset.Config.Server != nil || unset.Config.Firmware != nil {
 			t.Errorf("%s against itself: %v", k.path, got)
 		}
 	}

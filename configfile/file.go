@@ -11,8 +11,8 @@ import (
 // File is what a configuration says.
 type File struct {
 	// Config is the client's. What the configuration leaves out is zero, which
-	// stands for the default, but for the state directory: the default is in the
-	// folder of the file. Paths are in place (see [Loader]).
+	// stands for the default, but for the directories of state and of images: the default
+	// is in the folder of the file. Paths are in place (see [Loader]).
 	Config  holdfast.Config
 	Control Control
 	Log     Log

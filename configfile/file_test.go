@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
@@ -46,7 +47,7 @@ func leaves(t reflect.Type) int {
 	switch {
 	case t == reflect.TypeFor[crypto.Signer]() || t == reflect.TypeFor[[][]byte]():
 		return 0 // of credentials in memory, which no file can hold
-	case t == reflect.TypeFor[[]object.Object]():
+	case t == reflect.TypeFor[[]object.Object]() || t == reflect.TypeFor[firmware.Installer]():
 		return 0 // of the program
 	case t.Kind() == reflect.Pointer:
 		return leaves(t.Elem())
@@ -84,12 +85,13 @@ func TestWrittenZeros(t *testing.T) {
 		"state_dir: ''", "lifetime: 0s", "lwm2m_version: ''", "reconnect: {policy: ''}", "reconnect: {initial_min: 0s}",
 		"reconnect: {initial_max: 0s}", "reconnect: {max: 0s}", "registration_timeout: 0s", "bootstrap_timeout: 0s", "object_timeout: 0s", "coap: {ack_timeout: 0s}",
 		"coap: {ack_random_factor: 0}", "coap: {nstart: 0}", "limits: {bootstrap_bytes: 0}", "limits: {queued_messages: 0}",
-		"limits: {accounts: 0}", "device: {manufacturer: ''}", "log: {level: ''}", "log: {format: ''}",
+		"limits: {accounts: 0}", "firmware: {install: [x], dir: ''}", "firmware: {install: [x], authorise: ''}",
+		"firmware: {install: [x], defer: 0s}", "firmware: {install: [x], max_size: 0}", "firmware: {install: [x], give_up: 0s}", "device: {manufacturer: ''}", "log: {level: ''}", "log: {format: ''}",
 	} {
 		section, rest, nested := strings.Cut(line, ": {")
 		key, _, _ := strings.Cut(line, ":")
 		if nested {
-			name, _, _ := strings.Cut(rest, ":")
+			name, _, _ := strings.Cut(strings.TrimPrefix(rest, "install: [x], "), ":")
 			key = section + "." + name
 		}
 		if got := loadFaults(t, "endpoint: g\n"+line+"\n"); len(got) != 1 || !strings.Contains(got[0], " "+key+": ") {

@@ -67,8 +67,13 @@ func Changes(a, b File) []string {
 	return changed
 }
 
-// apart returns a copy whose accounts may be replaced.
-func (f File) apart() *File { return &f }
+// apart returns a copy whose sections may be made and replaced.
+func (f File) apart() *File {
+	if w := f.Config.Firmware; w != nil {
+		f.Config.Firmware = new(*w) // a section of its own may be made in it
+	}
+	return &f
+}
 
 func allKeys() []key {
 	return slices.Concat(
@@ -97,6 +102,7 @@ func allKeys() []key {
 			text("device.firmware", func(f *File) *string { return &f.Config.Device.Firmware }),
 		},
 		gatewayKeys(),
+		firmwareKeys(),
 		[]key{
 			listKey(keyObjects, itemsOf, takeObjects, func(f *File) any { return fmt.Sprintf("%#v", f.Objects) }),
 			textsKey(keyDefinitions, func(f *File) *[]string { return &f.Definitions }, pathsFrom),
@@ -136,11 +142,7 @@ func accountKeys(section string) []key {
 		field("uri", func(a *holdfast.Account) *string { return &a.URI }),
 		text(section+".security", func(f *File) *holdfast.SecurityMode { return &f.account(section).Security }),
 		field("psk_identity", func(a *holdfast.Account) *string { return &a.PSKIdentity }),
-		{
-			path:  section + ".psk_key",
-			set:   func(f *File, text string) string { return setPSKKey(f.account(section), text) },
-			value: func(f *File) any { return string(f.account(section).PSKKey) },
-		},
+		pskKey(section, func(f *File) *holdfast.Secret { return &f.account(section).PSKKey }),
 		file("psk_key_file", func(a *holdfast.Account) *string { return &a.PSKKeyFile }),
 		file("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
 		file("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),

@@ -39,8 +39,8 @@ type Setting struct {
 // to no key are faults.
 //
 // A relative path in the file starts from the file's folder, and so does the state
-// directory that is left out: a service manager starts programs in any working
-// directory. What the environment and overrides say starts from the working
+// directory that is left out, and that of images: a service manager starts programs in any
+// working directory. What the environment and overrides say starts from the working
 // directory, and so does everything where the file is a pipe or a descriptor, below
 // /dev or /proc.
 type Loader struct {
@@ -113,7 +113,7 @@ func (l Loader) Check() error {
 	return wrong
 }
 
-// dropFaulty takes the accounts out that have a fault.
+// dropFaulty takes the accounts, and the updates, out that have a fault.
 func (f *File) dropFaulty(faults []holdfast.Fault) {
 	for _, fault := range faults {
 		switch section, _, _ := strings.Cut(fault.Key, "."); section {
@@ -121,6 +121,8 @@ func (f *File) dropFaulty(faults []holdfast.Fault) {
 			f.Config.Bootstrap = nil
 		case sectionServer:
 			f.Config.Server = nil
+		case sectionFirmware:
+			f.Config.Firmware = nil
 		}
 	}
 }
@@ -215,9 +217,12 @@ func (s *sources) file(faults []holdfast.Fault) (File, []holdfast.Fault) {
 		f.Config.StateDir = pathFrom(s.folder, holdfast.DefaultStateDir)
 	}
 	for _, section := range s.sections {
-		f.account(section)
+		f.present(section)
 	}
 	faults = append(faults, s.apply(&f)...)
+	if w := f.Config.Firmware; w != nil && w.Dir == "" && s.folder != "" {
+		w.Dir = pathFrom(s.folder, holdfast.DefaultFirmwareDir)
+	}
 	faulty := make(map[string]bool)
 	for _, fault := range faults {
 		faulty[fault.Key] = true

@@ -133,8 +133,12 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"comment", "# nothing\n", []string{"endpoint: is required"}},
 		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration: did you mean endpoint?"}},
 		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration: did you mean coap.ack_timeout?"}},
-		{"every later key", "endpoint: g\nfirmware: {dir: x}\ndtls: {cid: true}\n", []string{
-			"2:1 firmware: this build does not have it yet", "3:1 dtls: this build does not have it yet",
+		{"every later key", "endpoint: g\ndtls: {cid: true}\n", []string{"2:1 dtls: this build does not have it yet"}},
+		{"updates, and nothing of them", "endpoint: g\nfirmware: {}\n", []string{
+			"firmware.install: is required: the program that installs an image, such as [/usr/local/bin/install-image]",
+		}},
+		{"nothing of their credentials", "endpoint: g\nfirmware: {install: x, download: {}}\n", []string{
+			"firmware.download.security: is required: psk, x509 or rpk",
 		}},
 		{"twice", "endpoint: g\nendpoint: h\n", []string{"2:1 endpoint: stands here a second time"}},
 		{"section twice", "endpoint: g\nlog: {level: info}\nlog: {format: json}\n", []string{"3:1 log: stands here a second time"}},

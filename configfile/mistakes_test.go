@@ -36,7 +36,14 @@ var mistakes = map[string][]string{
 	"device.machine": {"", "no"}, "device.reboot": {"reboot -f", "{a: b}"},
 	"location.latitude": {"", "90.5", "north", "0x1"}, "location.longitude": {"-181", ".nan"},
 	"objects": {"/3303/0/5700", "{path: /3303/0/5700}", "5", "x y"}, "definitions": {"none.xml", "[none.xml]", "{a: b}", "''"},
-	"control.listen": {"0.0.0.0:1", "8080", "'unix:'", "unix:/run/"}, "control.metrics": {"9101", "unix:/run/gw.sock", "h:70000"},
+	"firmware.dir": {"''", "/var/lib/gw/"}, "firmware.install": {"[]", "x y", "{a: b}", "['']"}, "firmware.authorise": {"''", "maybe"},
+	"firmware.defer": {"", "0s"}, "firmware.allow_hosts": {"coap://h", "[a, b c]", "{a: b}"}, "firmware.trust": {""},
+	"firmware.vendor": {"", "00112233-4455-6677-8899-aabbccddeef"}, "firmware.class": {"", longPath(256)},
+	"firmware.version": {`"\e[2J"`}, "firmware.max_size": {"", "0", "1.5GiB", "1025GiB", "1TiB"}, "firmware.give_up": {"", "0s", "ever"},
+	"firmware.download.security": {"", "nosec", "psk", "tls"}, "firmware.download.psk_identity": {"i"}, "firmware.download.psk_key": {"00", "x"},
+	"firmware.download.psk_key_file": {"k"}, "firmware.download.certificate": {""}, "firmware.download.private_key": {""}, "firmware.download.trust": {""},
+	"firmware.download.server_name": {longPath(254)},
+	"control.listen":                {"0.0.0.0:1", "8080", "'unix:'", "unix:/run/"}, "control.metrics": {"9101", "unix:/run/gw.sock", "h:70000"},
 	"log.level": {"''", "loud"}, "log.format": {"''", "xml"},
 }
 
@@ -67,7 +74,8 @@ func TestOneMistakeAccusesOneKey(t *testing.T) {
 func accused(t *testing.T, where string, l Loader, key, text string) {
 	t.Helper()
 	_, err := l.Load()
-	if got := faultsOf(err); len(got) != 1 || !strings.HasPrefix(got[0], key+": ") {
+	// Of a list it may be one part that is wrong.
+	if got := faultsOf(err); len(got) != 1 || !strings.HasPrefix(got[0], key+": ") && !strings.HasPrefix(got[0], key+"[") {
 		t.Errorf("%s: %s: %s: %q", where, key, text, got)
 	}
 }

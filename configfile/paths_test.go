@@ -11,12 +11,11 @@ import (
 
 // isPath tells whether the values of a key have a path.
 func isPath(key string) bool {
-	_, name, _ := strings.Cut(key, ".")
-	switch name {
+	switch name := key[strings.LastIndex(key, ".")+1:]; name {
 	case "psk_key_file", "certificate", "private_key", "trust", "listen", "metrics":
 		return true
 	}
-	return key == "state_dir"
+	return key == "state_dir" || key == "firmware.dir"
 }
 
 // located sets one key in one way and returns what came of the value.
@@ -85,7 +84,7 @@ func TestRelativePaths(t *testing.T) {
 			}
 		}
 	}
-	if count != 11 {
+	if count != 17 {
 		t.Errorf("%d keys", count)
 	}
 }

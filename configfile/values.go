@@ -68,16 +68,20 @@ func count(path string, field func(*File) *int, problem string) key {
 	}, value: valueOf(field)}
 }
 
-// size is a number of bytes: 65536, 64KiB, 1MiB.
-func size(path string, field func(*File) *int) key {
+// size is a number of bytes: 65536, 64KiB, 1MiB, 2GiB.
+func size[T ~int | ~int64](path string, field func(*File) *T) key {
 	return key{path: path, set: func(f *File, text string) string {
 		unit := strings.TrimLeftFunc(text, unicode.IsDigit)
-		factor, known := map[string]uint64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20}[unit]
+		factor, known := map[string]uint64{"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}[unit]
 		n, err := strconv.ParseUint(strings.TrimSuffix(text, unit), 10, 31)
 		if err != nil || !known {
 			return "is not a size such as 65536, 64KiB or 1MiB"
 		}
-		*field(f) = outOfRangeIfZero(int(min(n*factor, math.MaxInt32)))
+		most := uint64(math.MaxInt32) // what an int holds everywhere
+		if _, wide := any(*field(f)).(int64); wide {
+			most = math.MaxInt64
+		}
+		*field(f) = outOfRangeIfZero(T(min(n*factor, most)))
 		return ""
 	}, value: valueOf(field)}
 }
@@ -119,15 +123,17 @@ func setMaxRetransmit(f *File, text string) string {
 	return ""
 }
 
-// setPSKKey never shows what it was given.
-func setPSKKey(a *holdfast.Account, text string) string {
-	if text == "" {
-		return "is empty: give the key in hexadecimal digits, or leave it out"
-	}
-	psk, err := hex.DecodeString(text)
-	if err != nil {
-		return "is not hexadecimal: give two of the digits 0-9 and a-f for each byte"
-	}
-	a.PSKKey = psk
-	return ""
+// pskKey is the pre-shared key of a section. Nothing shows what it was given.
+func pskKey(section string, field func(*File) *holdfast.Secret) key {
+	return key{path: section + ".psk_key", set: func(f *File, text string) string {
+		if text == "" {
+			return "is empty: give the key in hexadecimal digits, or leave it out"
+		}
+		psk, err := hex.DecodeString(text)
+		if err != nil {
+			return "is not hexadecimal: give two of the digits 0-9 and a-f for each byte"
+		}
+		*field(f) = psk
+		return ""
+	}, value: func(f *File) any { return string(*field(f)) }}
 }

@@ -26,11 +26,11 @@ type document struct {
 	wellFormed bool // it is YAML: what it does not set is really missing
 	settings   []Setting
 	folder     string   // that relative paths start from; empty: the working directory
-	sections   []string // accounts that are present, even if empty
+	sections   []string // those of them that are there, even if empty
 }
 
 // laterKeys are the keys of the contract that later releases bring.
-var laterKeys = []string{"firmware", "dtls"}
+var laterKeys = []string{"dtls"}
 
 const notYet = "this build does not have it yet"
 
@@ -229,7 +229,7 @@ func (r *reader) section(path string, value ast.Node) {
 	switch v := value.(type) {
 	case nil, *ast.NullNode: // all of it is commented out
 	case ast.MapNode:
-		if path == sectionBootstrap || path == sectionServer {
+		if slices.Contains(sections, path) {
 			r.file.sections = append(r.file.sections, path)
 		}
 		r.mapping(path+".", v)

@@ -97,6 +97,12 @@ func TestContractNamesEveryKey(t *testing.T) {
 		key, _ := flag.UnquoteUsage(f)
 		section, name, _ := strings.Cut(key, ".")
 		switch {
+		case section == "firmware":
+			name, download := strings.CutPrefix(name, "download.")
+			if download {
+				wantNamed(t, "Configuration", "`download.*`")
+			}
+			wantNamed(t, "Configuration", "`firmware.*`", "`"+name+"`")
 		case section == "bootstrap" || section == "server":
 			wantNamed(t, "Configuration", "`"+section+".*`", "`"+name+"`")
 		case !strings.Contains(text, "`"+key+"`") && !(strings.Contains(text, "`"+section+".") && strings.Contains(text, "`."+name+"`")):
