@@ -16,22 +16,24 @@ const (
 	typeCON = 0
 	typeACK = 2
 
-	codePOST      = 2
-	codeContent   = 0x45
-	codeDeleted   = 0x42
-	codeChanged   = 0x44
-	codeContinue  = 0x5f
-	codeDELETE    = 4
-	codeGET       = 1
-	optionPath    = 11
-	optionFormat  = 12
-	optionQuery   = 15
-	optionAccept  = 17
-	optionBlock1  = 27
-	formatTLV     = 11542
-	formatSenML   = 112
-	formatLinks   = 40
-	payloadMarker = 0xff
+	codePOST        = 2
+	codeContent     = 0x45
+	codeDeleted     = 0x42
+	codeChanged     = 0x44
+	codeContinue    = 0x5f
+	codeUnsupported = 0x8f
+	codeDELETE      = 4
+	codeGET         = 1
+	optionPath      = 11
+	optionFormat    = 12
+	optionQuery     = 15
+	optionAccept    = 17
+	optionBlock1    = 27
+	formatTLV       = 11542
+	formatSenML     = 112
+	formatLinks     = 40
+	formatOpaque    = 42
+	payloadMarker   = 0xff
 )
 
 type option struct {
@@ -239,6 +241,26 @@ func (d *device) serveBootstrap(stop string) (map[string][]byte, int) {
 		most = max(most, int(block>>4)+1)
 		if d.acknowledge(m, block, blockwise) && path == stop {
 			return written, most
+		}
+	}
+}
+
+// serveWrite takes a Write of a path in a format, and returns what was written, put together
+// from its blocks, and the number of blocks.
+func (d *device) serveWrite(path string, format uint32) (written []byte, blocks int) {
+	d.t.Helper()
+	for {
+		m := d.receive()
+		if f, _ := m.option(optionFormat); m.path() != path || f != format {
+			d.t.Fatalf("a Write of %s in %d", m.path(), f)
+		}
+		block, blockwise := m.option(optionBlock1)
+		if int(block>>4) == blocks { // no resend
+			written = append(written, m.payload...)
+			blocks++
+		}
+		if d.acknowledge(m, block, blockwise) {
+			return written, blocks
 		}
 	}
 }

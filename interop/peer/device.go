@@ -70,6 +70,17 @@ type Observation struct {
 // Device returns the device of that endpoint name, registered or not.
 func (p *LeshanPeer) Device(endpoint string) Device { return Device{server: p, endpoint: endpoint} }
 
+// pushTimeout is above the 10 min that a push takes at most.
+const pushTimeout = 11 * time.Minute
+
+// Push writes the content of a file to an opaque resource, in blocks when it is larger than
+// one. No other operation of the server is carried out meanwhile; events come as ever. It must
+// be called from the test's own goroutine; see [LeshanPeer.Call] for any other.
+func (d Device) Push(path, file string) Reply {
+	d.server.t.Helper()
+	return askFor[Reply](d, pushTimeout, "push", Object{"path": path, "file": file})
+}
+
 // Do has the server carry out an operation of interop/leshan.
 func (d Device) Do(op string, arguments Object) Reply {
 	d.server.t.Helper()
@@ -79,9 +90,15 @@ func (d Device) Do(op string, arguments Object) Reply {
 // ask does what Do does, for a reply of any shape.
 func ask[R any](d Device, op string, arguments Object) R {
 	d.server.t.Helper()
+	return askFor[R](d, replyTimeout, op, arguments)
+}
+
+// askFor does what ask does, and waits for so long.
+func askFor[R any](d Device, timeout time.Duration, op string, arguments Object) R {
+	d.server.t.Helper()
 	command := Object{"op": op, "ep": d.endpoint}
 	maps.Copy(command, arguments)
-	ctx, cancel := context.WithTimeout(context.Background(), replyTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	reply, err := d.server.Call(ctx, command)
 	if err != nil {

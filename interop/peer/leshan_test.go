@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/pion/dtls/v2"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
+	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
 func waitEvent(t *testing.T, p *LeshanPeer, name string) Object {
@@ -154,6 +156,52 @@ func TestLeshanX509(t *testing.T) {
 	p.Do(Object{"op": "x509", "ep": testEndpoint})
 	d := secureDevice(t, p.CoAPS(), x509Config(set, set.Client, dtls.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8))
 	mustRegister(t, p, d)
+}
+
+// Leshan pushes a package in blocks, with operations before and after it, and says what has
+// become of it.
+func TestLeshanPushes(t *testing.T) {
+	t.Parallel()
+	const size = 10 << 20
+	p := Leshan(t, LeshanServer)
+	d := plainDevice(t, p.CoAP())
+	mustRegister(t, p, d)
+	replies := make(chan Object, 1)
+	push := func(size int64, path string) {
+		file := imageFile(t, 1, size)
+		go func() {
+			// No Do: that may end the test, which only its own goroutine can.
+			o, _ := p.Call(t.Context(), Object{"op": "push", "ep": testEndpoint, "path": path, "file": file})
+			replies <- o
+		}()
+	}
+	began := time.Now()
+	push(size, "/5/0/0")
+	written, blocks := d.serveWrite("/5/0/0", formatOpaque)
+	if reply := <-replies; reply["code"] != "CHANGED(204)" {
+		t.Errorf("reply to the push of %d bytes: %v", size, reply)
+	}
+	if sha256.Sum256(written) != lwm2mtest.Pattern(1).SHA256(size) || blocks < size/1024 {
+		t.Errorf("%d bytes in %d blocks that are not those of the file", len(written), blocks)
+	}
+	t.Logf("%d bytes in %v", size, time.Since(began))
+	push(100, "/5/0/0")
+	m := d.receive()
+	for len(m.payload) != 100 { // the last block has come again
+		m = d.receive()
+	}
+	d.reply(m, codeUnsupported, nil, []byte("no image")) // a 4.13 it answers by Block1
+	if reply := <-replies; reply["code"] != "UNSUPPORTED_CONTENT_FORMAT(415)" || reply["message"] != "no image" {
+		t.Errorf("reply %v", reply)
+	}
+	for _, bad := range []Object{
+		{"path": "/5/0/0", "file": "none"}, {"path": "/5/0/0"}, {"path": "/5/0/0", "file": "none", "timeout_ms": 600001},
+	} {
+		bad["op"], bad["ep"] = "push", testEndpoint
+		if reply, err := p.Call(t.Context(), bad); err != nil || reply["error"] == nil {
+			t.Errorf("%v: %v, %v", bad, reply, err)
+		}
+	}
 }
 
 func TestLeshanRestartForgets(t *testing.T) {
