@@ -81,12 +81,21 @@ type OpenDownload struct {
 
 // DownloadOpened begins an attempt. Supervisor to update. With ViaManagement and ViaLink the
 // image is fetched by a [Request] with [Request.For] set, to the link of Epoch; a link of its
-// own may still be on its way up, and the request waits for that.
+// own may still be on its way up, and the request waits for that. A link that could not be
+// made is a [LinkLost] of that epoch. With ClassConfiguration (the URI is not allowed, or its
+// host is local) and ClassBadCredentials (there are none for the server) another attempt
+// would end in the same way.
 type DownloadOpened struct {
 	ID    uint64
 	Via   Via
 	Epoch Epoch // of the link; 0 with ViaHTTP
 }
+
+// DownloadInterrupted ends an attempt that has not failed: the client is paused or stopped, the
+// session is lost whose link it went over, or its own link has been given up. Update cancels
+// what is under way, and reports nothing; the next attempt begins with a [DownloadOpened].
+// Supervisor to update.
+type DownloadInterrupted struct{ ID uint64 }
 
 // DownloadProgressed says that an attempt has brought something: the count of failures
 // begins anew. Update to supervisor, at most once for an attempt.

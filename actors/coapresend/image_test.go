@@ -361,3 +361,18 @@ func TestImageLeavesMessageIDs(t *testing.T) {
 		d.expect("0s /fw size2=0", "4m10.859375s /a")
 	}
 }
+
+// A server that only has an image gets nothing: its short server ID is no management
+// server's.
+func TestImageServerMayAskForNothing(t *testing.T) {
+	d := newDriver(t, Config{})
+	d.m.cfg.Peer = messages.DownloadPeer(1)
+	d.peer(read(7))
+	d.peer(post(8, block1(0, true, 0), payload(make([]byte, 16))))
+	d.peer(message(coap.NON, messages.GET, 9, token(1), path("3", "0")))
+	d.peer(read(7))
+	d.expect("0s send RST 0.00 mid=7", "0s send RST 0.00 mid=8", "0s send RST 0.00 mid=7")
+	if len(d.m.entries)+len(d.m.uploads) > 0 {
+		t.Error("requests are kept")
+	}
+}

@@ -23,9 +23,14 @@ type job struct {
 	taken   *taken       // the block of a body that is answered, if it came in blocks
 }
 
-// request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2).
+// request is called for a request of the peer (RFC 7252 section 4.2, 4.5, 5.2). A server
+// that only has an image is nobody who may ask for something.
 func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
-	if m.cfg.ClientFirst && !m.welcomed {
+	switch {
+	case m.cfg.Peer.Kind == messages.PeerDownload:
+		m.rejectRequest(msg)
+		return
+	case m.cfg.ClientFirst && !m.welcomed:
 		return
 	}
 	if e := m.remembered(msg.MID); e != nil {
@@ -46,6 +51,14 @@ func (m *Machine) request(msg coap.Message, fault *coap.FormatError) {
 		m.answerCode(e, messages.MethodNotAllowed)
 	default:
 		m.serve(e, msg)
+	}
+}
+
+// rejectRequest answers a request with which nothing can be done: a RST, if it was
+// confirmable (RFC 7252 section 4.2).
+func (m *Machine) rejectRequest(msg coap.Message) {
+	if msg.Type == coap.CON {
+		m.sendReset(msg.MID)
 	}
 }
 

@@ -19,7 +19,6 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/core"
-	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -39,6 +38,9 @@ type Runtime struct {
 	Bootstrap  bootstrap.Config
 	Management management.Config
 	Storage    storage.Sources
+	// Update returns the properties of the shared actor update, given how it finds others;
+	// nil where there are no firmware updates. It is called for each incarnation of it.
+	Update func(actorkit.Route, actorkit.PropsOptions) *actor.Props
 
 	// Emit, Publish, Newest and Finish face the application. They are called on the
 	// supervisor's goroutine and must not block.
@@ -71,34 +73,6 @@ func Props(runtime Runtime) *actor.Props {
 		})
 }
 
-// slot holds what belongs to the client rather than to one incarnation of its
-// supervisor: how the supervision strategy finds the present one, and what the
-// next one has to know after a crash. All of it is used on the supervisor's
-// goroutine.
-type slot struct {
-	current *shell
-	memory  Memory
-	starts  uint64
-	crashes decay.Decay
-}
-
-// decayRepeat is how many crashes within the half-life of their count make the
-// memory itself suspect: one after it has been restored.
-const decayRepeat = 2
-
-// machine returns the machine of a new incarnation. It knows what the one before
-// knew, unless that crashed again soon after it had been restored.
-func (s *slot) machine(config Config, now time.Time) *Machine {
-	s.starts++
-	if s.starts > 1 {
-		s.crashes.Repeat = decayRepeat
-		if _, again := s.crashes.Next(now); again {
-			s.memory = s.memory.SetAside(s.starts - 1)
-		}
-	}
-	return Resume(config, &s.memory)
-}
-
 func (r *Runtime) hooks(name string) *actorkit.Hooks {
 	if r.Hooks == nil {
 		return nil
@@ -116,7 +90,8 @@ func (r *Runtime) latePanic(name string) func(*actor.PID, *actorkit.Crash) {
 	return func(_ *actor.PID, crash *actorkit.Crash) { late(name, crash) }
 }
 
-// incarnation is the set of actors that serve one account in one epoch. It is
+// incarnation is the set of actors that serve one account, or one download, in one epoch.
+// The link of a download has no owner of its own. It is
 // complete before the first message is sent to any of them.
 type incarnation struct {
 	peer                 messages.Peer
@@ -127,7 +102,7 @@ type incarnation struct {
 
 // siblings are the actors that all incarnations share. Other goroutines read them
 // in order to route messages, and a sibling that has crashed is replaced.
-type siblings struct{ management, storage atomic.Pointer[actor.PID] }
+type siblings struct{ management, storage, update atomic.Pointer[actor.PID] }
 
 // links finds the coapresend actor of an epoch, on any goroutine: an answer may
 // come from one of the application's, long after the request. There are few at a
@@ -181,6 +156,7 @@ func newShell(runtime *Runtime, s *slot) *shell {
 	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
 	runtime.Config.Objects = management.Announced(runtime.Management)
 	runtime.Config.FirstMID = runtime.Rand.MID()
+	runtime.Config.Update = runtime.Update != nil
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})
@@ -208,6 +184,9 @@ func (s *shell) started(ctx actor.Context) {
 	s.self, s.root = ctx.Self(), ctx.ActorSystem().Root
 	s.spawnStorage(ctx)
 	s.spawnManagement(ctx)
+	if s.runtime.Update != nil {
+		s.spawnUpdate(ctx)
+	}
 	ctx.Send(ctx.Self(), messages.Start{})
 }
 
@@ -217,6 +196,10 @@ func (s *shell) spawnStorage(ctx actor.Context) {
 
 func (s *shell) spawnManagement(ctx actor.Context) {
 	s.siblings.management.Store(ctx.Spawn(management.Props(s.runtime.Management, s.route, s.options("management"))))
+}
+
+func (s *shell) spawnUpdate(ctx actor.Context) {
+	s.siblings.update.Store(ctx.Spawn(s.runtime.Update(s.route, s.options("update"))))
 }
 
 func (s *shell) options(name string) actorkit.PropsOptions {
@@ -238,6 +221,8 @@ func (s *shell) route(role core.Role, epoch messages.Epoch) *actor.PID {
 		return s.siblings.management.Load()
 	case core.Store:
 		return s.siblings.storage.Load()
+	case core.Update:
+		return s.siblings.update.Load()
 	}
 	return nil
 }
@@ -284,12 +269,14 @@ func (s *shell) answer(effect Answer) {
 // kind says what serves the peers of one kind, and under which limits.
 type kind struct {
 	// owner returns the properties of the actor that the link exists for, and
-	// its name.
+	// its name; nil where that is the shared actor update.
 	owner func(*shell, messages.Peer, actorkit.Route) (*actor.Props, string)
 	// serves says that the owner answers the peer's requests, and not management.
 	serves bool
 	// maxBody bounds what the peer may send in blocks.
 	maxBody func(*Runtime) int
+	// streams says that bodies may come to the handler part by part.
+	streams bool
 }
 
 var kinds = map[messages.PeerKind]kind{
@@ -308,11 +295,20 @@ var kinds = map[messages.PeerKind]kind{
 			return registration.Props(config, route, s.options(name)), name
 		},
 		maxBody: func(r *Runtime) int { return r.CoAP.MaxBody },
+		streams: true,
+	},
+	messages.PeerDownload: {
+		maxBody: func(r *Runtime) int { return r.CoAP.MaxBody },
 	},
 }
 
-// suffix tells actors of one kind apart: "/1".
-func suffix(peer messages.Peer) string { return "/" + strconv.Itoa(int(peer.ID)) }
+// suffix tells actors of one kind apart: "/1", and "/download".
+func suffix(peer messages.Peer) string {
+	if peer.Kind == messages.PeerDownload {
+		return "/download"
+	}
+	return "/" + strconv.Itoa(int(peer.ID))
+}
 
 // spawn starts the actors of an incarnation and wires them to each other.
 func (s *shell) spawn(ctx actor.Context, effect Spawn) {
@@ -327,9 +323,14 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
 	coap.FirstMID = &effect.FirstMID
 	coap.Peer, coap.Epoch, coap.MaxBody = effect.Peer, effect.Epoch, kind.maxBody(s.runtime)
+	if !kind.streams {
+		coap.StreamPaths = nil
+	}
 	in.link = ctx.Spawn(coapresend.Props(coap, s.options("coapresend"+suffix(effect.Peer))))
-	owner, name := kind.owner(s, effect.Peer, route)
-	in.owner, in.ownerName = ctx.Spawn(owner), name
+	if kind.owner != nil {
+		owner, name := kind.owner(s, effect.Peer, route)
+		in.owner, in.ownerName = ctx.Spawn(owner), name
+	}
 	s.incarnations[effect.Epoch] = in
 	s.links.add(effect.Epoch, in.link)
 }
@@ -343,6 +344,9 @@ func (s *shell) wiring(in *incarnation, kind kind) actorkit.Route {
 		case core.Link:
 			return in.link
 		case core.Owner:
+			if kind.owner == nil {
+				return s.route(core.Update, 0)
+			}
 			return in.owner
 		case core.Handler:
 			if kind.serves {
@@ -384,7 +388,9 @@ func (s *shell) retire(ctx actor.Context, epoch messages.Epoch) {
 func (s *shell) leave(ctx actor.Context, in *incarnation) {
 	if !in.retired {
 		in.retired = true
-		ctx.Poison(in.owner)
+		if in.owner != nil {
+			ctx.Poison(in.owner)
+		}
 	}
 }
 
@@ -406,10 +412,16 @@ func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 // the list.
 func (s *shell) rollCall(ctx actor.Context) []messages.Pinged {
 	list := []messages.Pinged{ping(ctx, "store", s.route(core.Store, 0)), ping(ctx, "management", s.route(core.Management, 0))}
+	if update := s.route(core.Update, 0); update != nil {
+		list = append(list, ping(ctx, "update", update))
+	}
 	for _, epoch := range slices.Sorted(maps.Keys(s.incarnations)) {
 		in := s.incarnations[epoch]
 		name := suffix(in.peer)
-		list = append(list, ping(ctx, "network"+name, in.network), ping(ctx, "coapresend"+name, in.link), ping(ctx, in.ownerName, in.owner))
+		list = append(list, ping(ctx, "network"+name, in.network), ping(ctx, "coapresend"+name, in.link))
+		if in.owner != nil {
+			list = append(list, ping(ctx, in.ownerName, in.owner))
+		}
 	}
 	return list
 }
@@ -421,11 +433,14 @@ func ping(ctx actor.Context, name string, pid *actor.PID) messages.Pinged {
 }
 
 func (s *shell) respawn(ctx actor.Context, role core.Role) {
-	if role == core.Store {
+	switch role {
+	case core.Store:
 		s.spawnStorage(ctx)
-		return
+	case core.Update:
+		s.spawnUpdate(ctx)
+	default:
+		s.spawnManagement(ctx)
 	}
-	s.spawnManagement(ctx)
 }
 
 // childCrashed turns a child's panic into a message to the machine.
@@ -443,14 +458,14 @@ func (s *shell) childCrashed(child *actor.PID, crash *actorkit.Crash) {
 
 // locate says which role a child plays, and in which incarnation.
 func (s *shell) locate(child *actor.PID) (Crashed, bool) {
-	for _, role := range []core.Role{core.Management, core.Store} {
-		if child.Equal(s.route(role, 0)) {
+	for _, role := range []core.Role{core.Management, core.Store, core.Update} {
+		if pid := s.route(role, 0); pid != nil && child.Equal(pid) {
 			return Crashed{Role: role}, true
 		}
 	}
 	for epoch, in := range s.incarnations {
 		for role, pid := range map[core.Role]*actor.PID{core.Network: in.network, core.Link: in.link, core.Owner: in.owner} {
-			if child.Equal(pid) {
+			if pid != nil && child.Equal(pid) {
 				return Crashed{Role: role, Peer: in.peer, Epoch: epoch}, true
 			}
 		}

@@ -118,6 +118,7 @@ func (m *Machine) pause(now time.Time) {
 	m.loader.lookAt = time.Time{}
 	m.do(core.StopTimer{Timer: timerLoad})
 	m.order = order{}
+	m.interruptFetch()
 	for _, a := range m.everyone() {
 		if a.stage == stageRegistered {
 			a.outage.lost(now)

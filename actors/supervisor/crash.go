@@ -43,6 +43,7 @@ func (m *Machine) crashed(now time.Time, in Crashed) {
 	}
 	a := m.live(in.Epoch)
 	if a == nil {
+		m.fetchCrashed(now, in)
 		return
 	}
 	delay, repeated := a.outage.crashed(now, m.config.Policy.Max)
@@ -63,6 +64,9 @@ func (m *Machine) siblingCrashed(now time.Time, in Crashed) {
 	delay, repeated := crashes.Next(now)
 	m.siblings[in.Role] = crashes
 	m.do(core.SetTimer{Timer: respawnTimer(in.Role), After: delay})
+	if in.Role == core.Update {
+		m.updateCrashed(repeated)
+	}
 	if repeated {
 		m.degraded(in.actor(), crashes.Score(now), in.Reason.Error())
 	}
@@ -74,9 +78,12 @@ func (m *Machine) respawn(now time.Time, role core.Role) {
 	switch {
 	case role == core.Store:
 		m.askStoreAgain(now)
+	case role == core.Update:
+		m.updateDown = false
+		m.announceAgain(role)
 	case m.tree != nil:
 		m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
-		m.announceAgain()
+		m.announceAgain(role)
 		m.answerWritesAgain()
 		m.endUncollected()
 		m.observingUnknown()

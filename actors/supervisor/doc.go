@@ -21,7 +21,9 @@
 //	calls.go        what applications ask for; rate.go: how often others may
 //	write.go        what servers change; change.go: by which right; written.go: what they have left
 //	session.go      who has registered us, told to management
-//	crash.go        panics of other actors; memory.go: what outlives one of the supervisor
+//	download.go     links and delays for the image of an update; download_failed.go: what goes wrong
+//	firmware.go     what update has to say to others
+//	crash.go        panics of other actors; memory.go, slot.go: what outlives one of the supervisor
 //	stop.go         the end
 //	actor.go        the shell: actors spawned, wired and stopped
 //

@@ -131,6 +131,9 @@ func writePolicy(b *strings.Builder) {
 		"least after the first %d attempts.\n\n",
 		Week.Hours(), p.Delay(0), p.Delay(1), p.Delay(2), p.Delay(3), DefaultFloor, crashMin, hintInterval,
 		windows[0].most, windows[0].span, windows[1].most, windows[1].span, slowTimer, quickAttempts)
+	b.WriteString("In phase firmware an image is fetched. The download has a count of its own, which begins anew when bytes come,\n" +
+		"and goes on where it was; it counts in no budget and delays nobody. Whatever the tables say of an action, it is\n" +
+		"tried again after that delay, or the update has ended: then the action is `none`.\n\n")
 }
 
 func writeCode(b *strings.Builder, code messages.ErrorCode) {

@@ -38,6 +38,7 @@ type driver struct {
 	// sessions are the announcements to management.
 	sessions []any
 	naps     []time.Duration // that management was told of
+	updates  []any           // that the shared actor update was told of
 	// outcomes are the answers to Writes.
 	outcomes []messages.ModelWritten
 	factory  *lwm2m.Tree
@@ -151,6 +152,10 @@ func (d *driver) note(effect core.Effect) {
 	case core.StopTimer:
 		delete(d.timers, effect.Timer)
 	case core.Tell:
+		if effect.To == core.Update {
+			d.updates = append(d.updates, effect.Message)
+			return
+		}
 		switch message := effect.Message.(type) {
 		case messages.LoadAccounts:
 			d.loads = append(d.loads, message)

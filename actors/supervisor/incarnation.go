@@ -91,6 +91,7 @@ func (m *Machine) forget(a *account) {
 func (m *Machine) progress(now time.Time, in messages.Progress) {
 	a := m.live(in.Epoch)
 	if a == nil {
+		m.fetchProgress(in)
 		return
 	}
 	a.answered()
@@ -110,6 +111,9 @@ func (m *Machine) progress(now time.Time, in messages.Progress) {
 // the whole attempt to itself: it shares what is left with them.
 func (m *Machine) joined(now time.Time, in messages.Joined) {
 	a := m.live(in.Epoch)
+	if f := m.fetchOver(in.Epoch); f != nil {
+		f.attempt.join(in.Addresses) // they are tried after this one
+	}
 	if a != nil && a.attempt.join(in.Addresses) && a.attempting() {
 		m.do(core.SetTimer{Timer: shareTimer(a.Peer), After: a.attempt.remainder(now).Sub(now)})
 	}

@@ -43,6 +43,10 @@ type Config struct {
 	// Built is when this program was built; zero when that is not known. A wall
 	// clock that stands before it is wrong.
 	Built time.Time
+	// Update says that there is a shared actor update; the shell sets it.
+	Update bool
+	// Download is how it fetches images.
+	Download Download
 	// FirstMID is the message ID that the first link to a peer begins with, drawn
 	// at random, where no record of state says otherwise.
 	FirstMID uint16
@@ -73,6 +77,11 @@ type Machine struct {
 	writes    writes
 	sends     sends
 
+	fetch      *fetch                   // of an image; nil for none
+	past       pastFetch                // the one before
+	firmware   *messages.FirmwareStatus // as update has said last; nil where there is no update
+	updateDown bool                     // the shared actor update has crashed, and is not back
+
 	memory *Memory
 	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
 
@@ -93,6 +102,9 @@ func Resume(config Config, memory *Memory) *Machine {
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),
 		accounts: map[messages.Peer]*account{},
+	}
+	if config.Update {
+		m.firmware = &messages.FirmwareStatus{}
 	}
 	m.recall()
 	return m
@@ -130,7 +142,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return nil
 	}
 	m.dispatch(now, in)
-	m.settle()
+	m.settle(now)
 	m.remember()
 	return slices.Concat(m.effects, m.answers, m.writes.effects, m.states.effects)
 }
@@ -209,6 +221,28 @@ func (m *Machine) fromOthers(now time.Time, in any) {
 		m.linkAsleep(in)
 	case messages.LinkAwake:
 		m.linkAwake(in)
+	default:
+		m.fromUpdate(now, in)
+	}
+}
+
+// fromUpdate takes what comes from the shared actor update, or is for it.
+func (m *Machine) fromUpdate(now time.Time, in any) {
+	switch in := in.(type) {
+	case messages.OpenDownload:
+		m.openDownload(now, in)
+	case messages.DownloadProgressed:
+		m.downloadProgressed(in)
+	case messages.DownloadFailed:
+		m.downloadFailed(now, in)
+	case messages.CloseDownload:
+		m.closeDownload(in)
+	case messages.FirmwareChanged:
+		m.firmwareChanged(in)
+	case messages.AuthoriseFirmware:
+		m.authorise(in)
+	case messages.SendReports:
+		m.sendReports(now, in)
 	default:
 		m.fromManagement(now, in)
 	}

@@ -27,6 +27,7 @@ type Memory struct {
 	siblings map[core.Role]decay.Decay
 	looks    uint64          // consecutive looks at the store that found something amiss
 	unused   []messages.Peer // accounts that are reported as beyond the limit
+	fetch    pastFetch       // the download under way, or the one before
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not
 	states   states
 }
@@ -68,6 +69,9 @@ func (m *Machine) remember() {
 	mem := m.memory
 	mem.paused, mem.rates, mem.setAside = m.paused, m.rates, 0
 	mem.looks, mem.unused = m.loader.failures, m.unused
+	if mem.fetch = m.past; m.fetch != nil {
+		mem.fetch = m.fetch.past()
+	}
 	mem.order.copy(&m.order)
 	mem.budget.copy(&m.budget)
 	mem.states.copy(&m.states)
@@ -127,6 +131,7 @@ func (m *Machine) recall() {
 	m.budget.copy(&m.memory.budget)
 	m.states.copy(&m.memory.states)
 	m.loader.failures, m.unused = m.memory.looks, m.memory.unused
+	m.past = m.memory.fetch
 	m.states.distrusted = m.memory.setAside > 0
 	m.siblings = map[core.Role]decay.Decay{}
 	maps.Copy(m.siblings, m.memory.siblings)

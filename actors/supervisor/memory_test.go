@@ -322,6 +322,10 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")
 	m.states.read, m.states.failed = true, true
+	m.past = pastFetch{
+		uri: "coap://images.example/fw", outage: outage{failures: 2, last: &refused, since: now},
+		attempt: attempt{chosen: netip.MustParseAddrPort("192.0.2.1:5683")}, pending: pending{due: now, floor: now},
+	}
 	a := m.accounts[server(1)]
 	a.outage = outage{failures: 2, last: &refused, since: now, crashes: decay.Decay{Min: time.Second}}
 	a.pending = pending{step: Bootstrap, wanted: now, due: now, floor: now}
@@ -335,6 +339,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	nothingMissing(t, *first.accounts[server(1)])
 	nothingMissing(t, first.order)
 	nothingMissing(t, first.rates)
+	nothingMissing(t, first.fetch)
 	nothingMissing(t, *first.states.peers[0], "restored", "crashes") // no record was
 	next := Resume(m.config, &first)
 	next.memory = &Memory{epoch: first.epoch}

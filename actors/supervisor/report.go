@@ -71,6 +71,13 @@ func (m *Machine) troubleEvent(t trouble) messages.Event {
 // undecodable reports an undecodable message, at most once a second; the link
 // goes on.
 func (m *Machine) undecodable(now time.Time, in messages.Malformed) {
+	if f := m.fetchOver(in.Epoch); f != nil && m.rates.undecodable(now) {
+		e := fetchEvent(f, &messages.Failure{
+			Class: messages.ClassMalformed, Phase: messages.PhaseFirmware, Peer: fetchPeer, Cause: in.Cause, Foreign: in.Foreign,
+		})
+		e.Attempt, e.Action = 1, messages.ActionIgnore
+		m.do(Emit{Event: e})
+	}
 	a := m.live(in.Epoch)
 	if a == nil || !m.rates.undecodable(now) {
 		return

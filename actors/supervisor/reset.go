@@ -57,6 +57,7 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 		return
 	}
 	m.endLinger()
+	m.interruptFetch()
 	for _, a := range m.everyone() {
 		m.forget(a)
 	}

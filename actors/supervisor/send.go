@@ -28,9 +28,11 @@ type sending struct {
 	posted bool // the content has been read
 }
 
-// sendCall is what the application waits for: what has become of the Send to each server.
+// sendCall is what the application waits for: what has become of the Send to each server. Or
+// it is the shared actor update that waits.
 type sendCall struct {
 	answer   chan<- []messages.SendOutcome
+	reports  *uint64 // ID of a messages.SendReports; nil where it is the application
 	missing  int
 	outcomes []messages.SendOutcome
 }
@@ -44,8 +46,19 @@ type AnswerSend struct {
 
 // send takes a Send of the application.
 func (m *Machine) send(now time.Time, in messages.SendRequest) {
+	m.sendAs(now, &sendCall{answer: in.Answer}, in)
+}
+
+// sendReports takes a Send of update, to one server.
+func (m *Machine) sendReports(now time.Time, in messages.SendReports) {
+	if m.config.Update {
+		m.sendAs(now, &sendCall{reports: &in.ID}, messages.SendRequest{Server: in.Peer.ID, Paths: in.Paths})
+	}
+}
+
+func (m *Machine) sendAs(now time.Time, call *sendCall, in messages.SendRequest) {
 	to := m.sendTo(in.Server)
-	call := &sendCall{answer: in.Answer, missing: len(to)}
+	call.missing = len(to)
 	if len(to) == 0 {
 		call.missing = 1
 		m.sent(call, messages.SendOutcome{Peer: messages.ManagementPeer(in.Server), Refusal: messages.SendNotRegistered})
@@ -136,7 +149,12 @@ func (m *Machine) sendOver(id uint64, out messages.SendOutcome) {
 func (m *Machine) sent(call *sendCall, out messages.SendOutcome) {
 	m.countSend(out)
 	call.outcomes = append(call.outcomes, out)
-	if call.missing--; call.missing == 0 {
+	call.missing--
+	switch {
+	case call.missing > 0:
+	case call.reports != nil:
+		m.do(core.Tell{To: core.Update, Message: messages.ReportsSent{ID: *call.reports, Outcome: call.outcomes[0]}})
+	default:
 		m.answers = append(m.answers, AnswerSend{Outcomes: call.outcomes, To: call.answer})
 	}
 }

@@ -52,18 +52,26 @@ func peersOf(lists ...sessions) (peers []messages.Peer) {
 	return slices.Compact(peers)
 }
 
-// announceSessions tells management which sessions are up and which are lost.
+// announceSessions tells management, and update, which sessions are up and which are lost.
 func (m *Machine) announceSessions() {
 	for _, message := range m.sessions.changed(m.sessionsUp(), m.stillRegistered) {
-		m.do(core.Tell{To: core.Management, Message: message})
+		m.tellSiblings(message)
+	}
+}
+
+// tellSiblings tells the shared actors that have to do with servers.
+func (m *Machine) tellSiblings(message any) {
+	m.do(core.Tell{To: core.Management, Message: message})
+	if m.config.Update {
+		m.do(core.Tell{To: core.Update, Message: message})
 	}
 }
 
 // announceAgain announces everything that is up, to an actor that was started anew.
-func (m *Machine) announceAgain() {
+func (m *Machine) announceAgain(to core.Role) {
 	for _, up := range m.sessions {
 		up.Again = true
-		m.do(core.Tell{To: core.Management, Message: up})
+		m.do(core.Tell{To: to, Message: up})
 	}
 }
 

@@ -109,6 +109,9 @@ func (m *Machine) takeMessageIDs(p messages.Peer) uint16 {
 
 // messageIDsUsed gives a link its next block of message IDs.
 func (m *Machine) messageIDsUsed(in messages.MessageIDsUsed) {
+	if m.fetchOver(in.Epoch) != nil {
+		m.durableOf(fetchPeer).next += messages.MessageIDBlock
+	}
 	if a := m.live(in.Epoch); a != nil {
 		m.durableOf(a.Peer).next += messages.MessageIDBlock
 		m.writeState(a)

@@ -2,17 +2,19 @@ package supervisor
 
 import (
 	"slices"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // settle says what a step has changed: the client's state, the sessions, and the
 // snapshot.
-func (m *Machine) settle() {
+func (m *Machine) settle(now time.Time) {
 	if m.stop == nil && m.state != "" {
 		m.enter(m.overall())
 	}
 	m.announceSessions()
+	m.driveFetch(now)
 	m.endSends()
 	m.publish()
 }
@@ -91,7 +93,7 @@ func (m *Machine) publish() {
 }
 
 func (m *Machine) snapshot() messages.Snapshot {
-	s := messages.Snapshot{State: m.state}
+	s := messages.Snapshot{State: m.state, Firmware: m.firmware}
 	for _, a := range m.everyone() {
 		s.Connections = append(s.Connections, m.status(a))
 	}

@@ -17,6 +17,7 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 	m.stop = &messages.Stopped{Code: messages.ConnectNotRegistered}
 	m.enter(messages.StateStopping)
 	m.endLinger()
+	m.stopFetch()
 	m.do(core.StopTimer{Timer: timerLoad})
 	for _, a := range m.everyone() {
 		m.leave(a)

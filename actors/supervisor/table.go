@@ -78,12 +78,30 @@ const (
 	remedyMemory      = "Raise the limit that the message names, or have the server send less."
 	remedyNotAllowed  = "Wait for the state that the call needs; the events tell it."
 	remedyDescriptors = "As many files and sockets are open as the limit in the detail allows: raise it (LimitNOFILE= of a systemd unit, ulimit -n of a shell). A client takes one for its state directory and one for each server, and a few more for a moment. The client goes on trying."
+	remedyImageOwn    = "The server of the image does not accept the credentials of firmware.download, or they have expired: provision others. The client goes on trying."
+	remedyImageKeys   = "Give the credentials for the server of the image in firmware.download, and check the files that it names. The client goes on trying."
+	remedyImage       = "Look at the log of the server of the image, and check the image's URI with whoever ordered the update. The client goes on trying."
+	remedyImageURI    = "Have the update ordered with another URI, or allow the host by name in firmware.allow_hosts. The client goes on trying."
+	remedyImageDisk   = "Check the disk under the folder for images (firmware.dir): space, permissions, file-system errors. The client goes on trying."
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 
 // table is the recovery table (docs/design.md, The recovery table), in order of
 // matching.
 var table = []Row{
+	// The download of an image, where what is done about other links would be wrong.
+	{Class: messages.ClassCredentialsRefused, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyImageOwn},
+	{Class: messages.ClassOwnCertificate, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyImageOwn},
+	{Class: messages.ClassClock, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyClock},
+	{Class: messages.ClassServerCertificate, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyCertificate},
+	{Class: messages.ClassBadCredentials, Phases: ofImages, Code: messages.ConnectorInvalidCredentials, Step: Retry, Remedy: remedyImageKeys},
+	{Class: messages.ClassRejected, Answers: overloaded, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyServerBusy},
+	{Class: messages.ClassRejected, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyImage},
+	{Class: messages.ClassBadAnswer, Phases: ofImages, Code: messages.ConnectResponseParseFailed, Step: Retry, Remedy: remedyImage},
+	{Class: messages.ClassStoreWrite, Phases: ofImages, Code: messages.ConnectorFailedToStoreCredentials, Step: Retry, Remedy: remedyImageDisk},
+	{Class: messages.ClassStoreRead, Phases: ofImages, Code: messages.ConnectorFailedToReadCredentials, Step: Retry, Remedy: remedyImageDisk},
+	{Class: messages.ClassConfiguration, Phases: ofImages, Code: messages.ConnectInvalidParameters, Step: Retry, Remedy: remedyImageURI},
+
 	{Class: messages.ClassDNS, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyDNS},
 	{Class: messages.ClassRefused, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
 	{Class: messages.ClassUnreachable, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
@@ -136,8 +154,9 @@ var table = []Row{
 	{Class: messages.ClassUnknown, Code: messages.ConnectUnknownError, Step: Retry, Remedy: remedyUnknown},
 }
 
-// Groups of answers that share a recovery.
+// Groups that share a recovery.
 var (
+	ofImages          = []messages.Phase{messages.PhaseFirmware}
 	overloaded        = []messages.CoAPCode{messages.TooManyRequests, messages.ServiceUnavailable}
 	refusedParameters = []messages.CoAPCode{messages.BadRequest, messages.Forbidden, messages.PreconditionFailed}
 	serverErrors      = answersOfClass(5)

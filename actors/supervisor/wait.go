@@ -33,6 +33,10 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 		m.stopOverdue()
 	case timerOrder:
 		m.unblock(now)
+	case timerFetch:
+		m.fetchDue(now)
+	case timerFetchGuard:
+		m.fetchStranded(now)
 	case respawnTimer(core.Role(timer.Key)):
 		m.respawn(now, core.Role(timer.Key))
 	default:
@@ -153,6 +157,7 @@ func (m *Machine) networkUp(now time.Time) {
 	for _, a := range m.everyone() {
 		m.hurry(now, a, a.pending.floor)
 	}
+	m.hurryFetch(now, now)
 	if !m.loader.lookAt.IsZero() {
 		m.load(now)
 	}
@@ -162,7 +167,7 @@ func (m *Machine) networkUp(now time.Time) {
 // the pauses that servers asked for. Then it is a hint like NetworkUp: after a
 // suspend the network has often changed.
 func (m *Machine) woke(now time.Time, in messages.Woke) {
-	m.do(core.Tell{To: core.Management, Message: in})
+	m.tellSiblings(in)
 	if m.paused || m.stop != nil {
 		return
 	}
@@ -176,6 +181,7 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 		a.slept(in.Slept)
 		m.hurry(now, a, a.pending.due.Add(-in.Slept))
 	}
+	m.fetchSlept(now, in.Slept)
 	if !m.loader.lookAt.IsZero() {
 		m.lookIn(now, m.loader.lookAt.Sub(now)-in.Slept)
 	}

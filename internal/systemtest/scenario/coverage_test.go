@@ -39,6 +39,15 @@ var unreachable = map[string]string{
 	"silence in []": "a Register and a Bootstrap-Request whose resends are exhausted begin anew, until the attempt's time is over",
 }
 
+// init adds the rows of downloads: no client of a scenario fetches an image.
+func init() {
+	for _, row := range supervisor.Table() {
+		if slices.Equal(row.Phases, []messages.Phase{messages.PhaseFirmware}) {
+			unreachable[nameOf(row)] = "no client of a scenario fetches an image"
+		}
+	}
+}
+
 // TestEveryRowOfTheRecoveryTableIsNarrated demands a scenario for each row of
 // the recovery table: an error of its class, phase and answer, with its code,
 // and with the action of its step.

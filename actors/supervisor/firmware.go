@@ -1,0 +1,57 @@
+package supervisor
+
+import (
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// What the shared actor update has to say to others goes through here: to people, to the
+// application, and by Send to servers.
+
+// firmwareChanged shows how far an update has come.
+func (m *Machine) firmwareChanged(in messages.FirmwareChanged) {
+	if !m.config.Update {
+		return
+	}
+	m.firmware = &in.Status
+	if in.Status.Object != 0 {
+		m.do(Emit{Event: firmwareEvent(&in.Status)})
+	}
+}
+
+// firmwareEvent has the numbers of the object by which the update was begun.
+func firmwareEvent(s *messages.FirmwareStatus) messages.Event {
+	state, result := int64(s.State), int64(s.Result)
+	if s.Object == firmware.ObjectUpdate {
+		state, result = s.State.Object5(), s.Object5
+	}
+	e := messages.Event{
+		Type: messages.EventFirmware, Object: s.Object, FirmwareState: &state, FirmwareResult: &result,
+		Progress: new(s.Progress), Asks: s.Asks.String(), Detail: oneLine(s.Detail),
+	}
+	if s.Total > 0 {
+		e.Total = new(s.Total)
+	}
+	return e
+}
+
+// authorise hands on what the gateway answers. Where nobody asks, that is code 11.
+func (m *Machine) authorise(in messages.AuthoriseFirmware) {
+	if !m.config.Update || m.stop != nil || m.updateDown {
+		m.answer(in.Answer, messages.Answered{Code: messages.ConnectNotAllowed})
+		return
+	}
+	m.do(core.Tell{To: core.Update, Message: in})
+}
+
+// updateCrashed ends what an update actor that has crashed was doing. The one that follows
+// it asks for the download once more. A record that it crashes over again and again is set
+// aside: no update is worth a client that does not come to rest.
+func (m *Machine) updateCrashed(repeated bool) {
+	m.updateDown = true
+	m.dropFetch()
+	if repeated {
+		m.do(core.Tell{To: core.Store, Message: messages.SetAside{Record: messages.RecordFirmware}})
+	}
+}
