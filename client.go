@@ -50,6 +50,7 @@ type Client struct {
 	abort        context.CancelFunc // of the Start under way
 	begun        chan struct{}      // closed when the Start under way has ended; nil while there is none
 	store        *store.Store
+	updates      *updates // of the firmware; nil where there are none
 	pid          *actor.PID
 	restarts     uint64                // of the supervisor, after crashes
 	stopped      chan messages.Stopped // has room for the one answer to Stop; made with that
@@ -123,13 +124,16 @@ func (c *Client) Start(ctx context.Context) (err error) {
 		return err
 	}
 	descriptors.Raise()
-	var opened *store.Store
+	var opened opened
 	defer func() { err = c.endStart(opened, err) }() // after a panic, too: what was taken is given back
-	opened, err = store.Attach(ctx, store.Options{
+	opened.store, err = store.Attach(ctx, store.Options{
 		Dir: c.config.StateDir, MaxRecord: accounts.MaxRecord, Check: accounts.CheckRecord, FS: c.settings.StoreFS,
 		Exposed: func(e *store.ExposedError) { c.logger.Warn(e.Error(), "state_dir", e.Dir) },
 	})
 	if err != nil {
+		return storeError(err)
+	}
+	if opened.images, err = c.attachImages(ctx); err != nil {
 		return storeError(err)
 	}
 	if err = c.openCompanions(); err != nil {
@@ -153,7 +157,7 @@ func (c *Client) beginStart(ctx context.Context) (context.Context, error) {
 
 // run spawns the actors, unless somebody has closed the client or its runtime
 // meanwhile.
-func (c *Client) run(opened *store.Store) error {
+func (c *Client) run(opened opened) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != clientStarting {
@@ -162,7 +166,7 @@ func (c *Client) run(opened *store.Store) error {
 	if !c.runtime.add(c) {
 		return codeError(CodeNotAllowed, PhaseAPI, errors.New("the runtime is closed"))
 	}
-	c.store = opened
+	c.store, c.updates = opened.store, c.firmware(opened.images)
 	props := supervisor.Props(c.parts())
 	c.hub.publish(messages.Snapshot{State: messages.StateStarting})
 	c.pid, c.phase = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(props), clientStarted
@@ -176,7 +180,7 @@ func (c *Client) run(opened *store.Store) error {
 
 // endStart ends a Start in whatever way it went. Where no actor came of it,
 // everything is given back.
-func (c *Client) endStart(opened *store.Store, err error) error {
+func (c *Client) endStart(opened opened, err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.abort()
@@ -195,13 +199,11 @@ func (c *Client) endStart(opened *store.Store, err error) error {
 }
 
 // giveBack undoes what a Start without success has done. Callers hold c.mu.
-func (c *Client) giveBack(opened *store.Store) {
+func (c *Client) giveBack(opened opened) {
 	c.runtime.remove(c)
 	abandon(c.companions)
-	if opened != nil {
-		_ = opened.Close() // nothing was written
-	}
-	c.store = nil
+	opened.close(c.logger)
+	c.store, c.updates = nil, nil
 }
 
 // Await waits until the client is in the state, or until the context ends, or
@@ -370,16 +372,15 @@ func (c *Client) endClose() {
 // hangs must keep nobody waiting who only asks.
 func (c *Client) letGo() {
 	c.mu.Lock()
-	network, opened := c.network, c.store
+	network, opened := c.network, opened{store: c.store}
+	if c.updates != nil {
+		opened.images = c.updates.images
+	}
 	c.mu.Unlock()
 	if network != nil {
 		network.Close()
 	}
-	if opened != nil {
-		if err := opened.Close(); err != nil {
-			c.logger.Error("the state directory could not be unlocked", "error", err)
-		}
-	}
+	opened.close(c.logger)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.phase = clientClosed

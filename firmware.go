@@ -1,16 +1,27 @@
 package holdfast
 
 import (
+	"context"
 	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os/exec"
+	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/actors/network"
+	"github.com/holdfast-iot/holdfast/actors/update"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
+	"github.com/holdfast-iot/holdfast/internal/download"
+	"github.com/holdfast-iot/holdfast/internal/imagefile"
+	"github.com/holdfast-iot/holdfast/internal/installer"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -95,43 +106,132 @@ func dirFaults(key, dir string) []Fault {
 	return []Fault{{Key: key, Problem: problem, Err: err}}
 }
 
-// updates is what updates of the firmware are made with: the configuration, and what its
-// files say.
+// updates are what updates of the firmware are made with.
 type updates struct {
-	Dir       string
-	Installer firmware.Installer // nil where there is a Command
-	Command   []string
-	Ask       bool          // the gateway, before a download and before an installation
-	Defer     time.Duration // a deferral that names no period
-	Hosts     []string      // that an image may come from although they are local
-	Signers   []*ecdsa.PublicKey
-	Manifests bool // 10252, 10255 and 14 are served
-	Vendor    [16]byte
-	Class     [16]byte
-	Version   string
-	MaxSize   int64
-	GiveUp    time.Duration
-	Download  messages.Credentials // SecurityPSK without a key where there are none
+	Firmware // the configuration
+	files    firmwareFiles
+	images   *imagefile.Folder
+	faces    *update.Faces
 }
 
-// firmware reads what the configuration names for updates; nil without any. What cannot be
-// read is reported, and the client works without: no manifest is signed well then, and no
-// server of images can be reached by coaps.
-func (c *Client) firmware() *updates {
+// firmware makes the updates; nil where the configuration has none. What cannot be read is
+// reported, and the client works without: no manifest is signed well then, and no server of
+// images can be reached by coaps.
+func (c *Client) firmware(images *imagefile.Folder) *updates {
 	w := c.config.Firmware
 	if w == nil {
 		return nil
 	}
 	files, faults := w.read(clockNow())
 	c.reportFirmware(faults)
-	vendor, _ := firmware.VendorID(w.Vendor) // Validate has looked
-	class, _ := firmware.ClassID(vendor, w.Class)
-	return &updates{
-		Dir: w.Dir, Installer: w.Installer, Command: w.Install,
-		Ask: w.Authorise == AuthoriseAsk, Defer: w.Defer, Hosts: w.AllowHosts,
-		Signers: files.signers, Manifests: w.signs(), Vendor: vendor, Class: class,
-		Version: w.Version, MaxSize: w.MaxSize, GiveUp: w.GiveUp, Download: files.download,
+	return &updates{Firmware: *w, files: files, images: images, faces: update.NewFaces(w.signs())}
+}
+
+// attachImages opens and locks the folder of images.
+func (c *Client) attachImages(ctx context.Context) (*imagefile.Folder, error) {
+	w := c.config.Firmware
+	if w == nil {
+		return nil, nil
 	}
+	options := imagefile.Options{
+		Dir: w.Dir, Max: w.MaxSize,
+		Exposed: func(e *store.ExposedError) { c.logger.Warn(e.Error(), "firmware.dir", e.Dir) },
+	}
+	if c.settings.StoreFS != nil {
+		options.FS = imagefile.Over(c.settings.StoreFS)
+	}
+	return imagefile.Attach(ctx, options)
+}
+
+// opened is what a client has locked.
+type opened struct {
+	store  *store.Store
+	images *imagefile.Folder
+}
+
+// close unlocks it.
+func (o opened) close(logger *slog.Logger) {
+	if o.images != nil {
+		if err := o.images.Close(); err != nil {
+			logger.Error("the folder of firmware images could not be unlocked", "error", err)
+		}
+	}
+	if o.store != nil {
+		if err := o.store.Close(); err != nil {
+			logger.Error("the state directory could not be unlocked", "error", err)
+		}
+	}
+}
+
+// objects are those that servers can see: the application's, and those of updates.
+func (c *Client) objects() []object.Object {
+	if c.updates == nil {
+		return c.config.Objects
+	}
+	return append(slices.Clone(c.config.Objects), c.updates.faces.Objects()...)
+}
+
+// updateActor is what the actor of updates is made with.
+func (c *Client) updateActor(transport network.Transport, silence time.Duration) update.ActorConfig {
+	u := c.updates
+	config := u.config(silence)
+	return update.ActorConfig{
+		Config: config, Faces: u.faces, Images: u.images, Installer: u.installer(), Log: c.firmwareLog,
+		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: u.tls(), Clock: clockNow},
+	}
+}
+
+// config is what the machine of updates is told.
+func (u *updates) config(silence time.Duration) update.Config {
+	vendor, _ := firmware.VendorID(u.Vendor) // Validate has looked
+	class, _ := firmware.ClassID(vendor, u.Class)
+	config := update.Config{
+		Vendor: vendor, Class: class, Version: u.Version, Ask: u.Authorise == AuthoriseAsk, GiveUp: u.GiveUp, Defer: u.Defer,
+		Policy: download.Policy{Hosts: u.AllowHosts, MaxSize: u.MaxSize}, ImagePath: u.images.Path(), PushSilence: silence,
+	}
+	if u.signs() {
+		config.Manifests = update.Manifests(u.files.signers, vendor, class, u.MaxSize)
+	}
+	return config
+}
+
+// installer is that of the application, or the command of the configuration.
+func (u *updates) installer() firmware.Installer {
+	if u.Installer != nil {
+		return u.Installer
+	}
+	return installer.New(u.Install)
+}
+
+// tls is how web servers that have images are trusted; nil for the system's roots.
+func (u *updates) tls() *tls.Config {
+	c := u.files.download
+	if c.Mode != messages.SecurityX509 {
+		return nil
+	}
+	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
+	for _, der := range c.ServerCertificates {
+		if anchor, err := x509.ParseCertificate(der); err == nil { // it was looked at when it was read
+			config.RootCAs.AddCert(anchor)
+		}
+	}
+	if key, err := x509.ParsePKCS8PrivateKey(c.PrivateKey); err == nil && len(c.Certificate) > 0 {
+		config.Certificates = []tls.Certificate{{Certificate: c.Certificate, PrivateKey: key}}
+	}
+	return config
+}
+
+// firmwareLog logs what the service is not told as a result.
+func (c *Client) firmwareLog(cause firmware.Cause, err error) {
+	level := slog.LevelWarn
+	if cause.Class() == firmware.ClassInternal {
+		level = slog.LevelDebug
+	}
+	attributes := []any{}
+	if err != nil {
+		attributes = append(attributes, "error", err)
+	}
+	c.logger.Log(context.Background(), level, "firmware: "+cause.String(), attributes...)
 }
 
 // reportFirmware makes an event of what is wrong with the files.

@@ -13,10 +13,13 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/network"
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
+	"github.com/holdfast-iot/holdfast/actors/update"
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/internal/wallclock"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -29,7 +32,8 @@ func (c *Client) parts() supervisor.Runtime {
 		MaxRetransmit: cfg.CoAP.MaxRetransmit, NStart: cfg.CoAP.NStart,
 		MaxQueue: cfg.Limits.QueuedMessages, ClientFirst: true,
 	}
-	return supervisor.Runtime{
+	transport := c.transport()
+	runtime := supervisor.Runtime{
 		Config: supervisor.Config{
 			Endpoint:   cfg.Endpoint,
 			Policy:     supervisor.NewPolicy(cfg.Reconnect.InitialMin, cfg.Reconnect.InitialMax, cfg.Reconnect.Max, c.random().Float64()),
@@ -44,7 +48,7 @@ func (c *Client) parts() supervisor.Runtime {
 			Registry:    c.runtime.registry,
 			Built:       c.built(),
 		},
-		Transport: c.transport(),
+		Transport: transport,
 		Signers:   cfg.signers(),
 		Wall:      c.wall(),
 		CoAP:      coap,
@@ -54,7 +58,7 @@ func (c *Client) parts() supervisor.Runtime {
 			Registry: c.runtime.registry, Wall: c.wall(),
 		},
 		Management: management.Config{
-			Device: c.device(), Objects: cfg.Objects, Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,
+			Device: c.device(), Objects: c.objects(), Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,
 			Endpoint: cfg.Endpoint, Observations: cfg.Limits.Observations,
 		},
 		Storage:   storage.Sources{Records: c.store, Factory: c.factory},
@@ -67,7 +71,26 @@ func (c *Client) parts() supervisor.Runtime {
 		LatePanic: c.latePanic,
 		Hooks:     c.hooks,
 	}
+	if u := c.updates; u != nil {
+		c.wireUpdates(&runtime, u)
+	}
+	return runtime
 }
+
+// wireUpdates adds what updates of the firmware need.
+func (c *Client) wireUpdates(runtime *supervisor.Runtime, u *updates) {
+	runtime.Config.Download = supervisor.Download{Credentials: u.files.download, Hosts: u.AllowHosts}
+	runtime.CoAP.StreamPaths = []string{pathPackage.String()}
+	runtime.Management.Reported, runtime.Management.Owed = firmware.Reported(), u.faces.Owed
+	runtime.Update = update.Maker(c.updateActor(runtime.Transport, runtime.CoAP.ExchangeLifetime()))
+}
+
+// Resources of updates that are written in ways of their own: the package in blocks that are
+// not collected, and the manifest by POST, too.
+var (
+	pathPackage  = lwm2m.PathOf(objects.Firmware, 0, objects.FirmwarePackage)
+	pathManifest = lwm2m.PathOf(objects.Manifest, 0, objects.ManifestManifest)
+)
 
 // signers returns the signers of the configured accounts.
 func (c Config) signers() []crypto.Signer {
@@ -94,7 +117,7 @@ func (c *Client) transport() network.Transport {
 }
 
 // registry defines the objects that servers see.
-func (c *Client) registry() *lwm2m.Registry { return management.RegistryOf(c.config.Objects) }
+func (c *Client) registry() *lwm2m.Registry { return management.RegistryOf(c.objects()) }
 
 func (c *Client) device() management.Device {
 	d := c.config.Device

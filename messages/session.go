@@ -15,6 +15,8 @@ type SessionUp struct {
 	Peer    Peer
 	Epoch   Epoch  // the link on which the session runs
 	Version string // LwM2M version that the server accepted, such as "1.1"
+	Host    string // of the server's URI
+	Port    uint16
 	// Resumed says that the server still knew the registration and accepted an
 	// Update: what it has asked for before, such as observations, is still in
 	// force (LwM2M Core section 6.4.2). After a Register nothing is.

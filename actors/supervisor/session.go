@@ -116,7 +116,8 @@ func (m *Machine) sessionsUp() (up sessions) {
 	for peer, a := range m.accounts {
 		if a.management() && a.registration != nil && (a.stage == stageRegistered || a.stage == stageLeaving) {
 			up = append(up, messages.SessionUp{
-				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Resumed: a.resumed, Observed: a.observed,
+				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Host: a.URI.Host, Port: a.URI.Port,
+				Resumed: a.resumed, Observed: a.observed,
 			})
 		}
 	}

@@ -30,6 +30,14 @@ func Props(config ActorConfig, route actorkit.Route, options actorkit.PropsOptio
 	return actorkit.Props(func() actor.Actor { return newShell(config, route) }, options)
 }
 
+// Maker returns what makes the properties of the actor, for each incarnation of it, as [Props]
+// does.
+func Maker(config ActorConfig) func(actorkit.Route, actorkit.PropsOptions) *actor.Props {
+	return func(route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
+		return Props(config, route, options)
+	}
+}
+
 // shell does what the machine asks for. What it has begun ends with it.
 type shell struct {
 	*actorkit.Shell

@@ -36,7 +36,7 @@ const missingLimit = 3
 
 // fetch has the supervisor open the first attempt.
 func (m *Machine) fetch() {
-	location, err := m.config.Policy.Parse(m.record.URI)
+	location, err := m.policy().Parse(m.record.URI)
 	if err != nil { // the configuration may have changed since the update began
 		m.failBy(err)
 		return

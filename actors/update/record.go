@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/download"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 )
@@ -61,6 +62,9 @@ type record struct {
 	Outbox  []entry          `json:",omitempty"` // oldest first
 	Unread  []string         `json:",omitempty"` // paths whose value no server has, and none waits for
 	Observe []expectation    `json:",omitempty"` // who observed what, when that was last known
+	// Hosts are those of the management servers, by short server ID: an image may be
+	// fetched from them.
+	Hosts map[uint16]download.Host
 }
 
 // entry is a [Report] as a record has it.
@@ -77,7 +81,7 @@ type expectation struct {
 
 // newRecord is that of a client that has never had an update.
 func newRecord() record {
-	r := record{Version: recordVersion, Result: firmware.ResultNone, Severity: severityDefault, Shown: map[string]int64{}}
+	r := record{Version: recordVersion, Result: firmware.ResultNone, Severity: severityDefault, Shown: map[string]int64{}, Hosts: map[uint16]download.Host{}}
 	for path, value := range r.values() {
 		r.Shown[path.String()] = value
 	}
@@ -107,7 +111,7 @@ func encodeRecord(r *record) ([]byte, error) { return json.Marshal(r) }
 // decodeRecord reads a record strictly: one that says something which this version does not
 // understand is not used, rather than half of it.
 func decodeRecord(data []byte) (record, error) {
-	r := record{}
+	r := record{Hosts: map[uint16]download.Host{}}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r); err != nil {

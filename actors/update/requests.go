@@ -140,7 +140,7 @@ func (m *Machine) uriWritten(in Asked) *object.Error {
 	if refusal := m.idle(); refusal != nil {
 		return refusal
 	}
-	_, err := m.config.Policy.Parse(raw)
+	_, err := m.policy().Parse(raw)
 	m.begin(FaceUpdate, in.Server)
 	m.record.URI = raw
 	if err == nil {

@@ -61,10 +61,7 @@ func (m *Machine) remembered() {
 func (m *Machine) checkManifest() {
 	d, err := m.open(m.record.Manifest)
 	if err == nil {
-		_, err = m.config.Policy.Parse(d.URI)
-	}
-	if err == nil && m.config.Policy.MaxSize > 0 && d.Size > m.config.Policy.MaxSize {
-		err = &firmware.Error{Cause: firmware.CauseTooBig}
+		_, err = m.policy().Parse(d.URI)
 	}
 	if err != nil {
 		m.failBy(err)

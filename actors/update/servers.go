@@ -1,10 +1,12 @@
 package update
 
 import (
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/download"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -18,7 +20,6 @@ type server struct {
 	peer      messages.Peer
 	epoch     messages.Epoch // of the session; 0 while there is none
 	version   string
-	authority string // scheme, host and port of its URI
 	known     bool   // management has said what it observes
 	mute      bool   // it takes no Send, in this session
 	observes  []lwm2m.Path
@@ -41,6 +42,17 @@ func (m *Machine) server(peer messages.Peer) *server {
 func (m *Machine) sessionUp(in messages.SessionUp) {
 	s := m.server(in.Peer)
 	s.epoch, s.version, s.mute, s.known = in.Epoch, in.Version, false, false
+	if host := (download.Host{Name: in.Host, Port: in.Port}); in.Host != "" && m.record.Hosts[in.Peer.ID] != host {
+		m.record.Hosts[in.Peer.ID], m.dirty = host, true
+	}
+}
+
+// policy says where an image may be fetched from: from the client's own servers, too,
+// wherever they are.
+func (m *Machine) policy() download.Policy {
+	p := m.config.Policy
+	p.Own = slices.Collect(maps.Values(m.record.Hosts))
+	return p
 }
 
 func (m *Machine) sessionLost(in messages.SessionLost) {

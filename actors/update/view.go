@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 )
 
@@ -112,4 +113,4 @@ func protocols() (all []lwm2m.ResourceInstance) {
 func single(id uint16, value lwm2m.Value) lwm2m.Resource { return lwm2m.Resource{ID: id, Value: value} }
 
 // mainComponent is the one component that there is.
-const mainComponent = "MAIN"
+const mainComponent = manifest.DefaultComponent

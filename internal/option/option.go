@@ -27,6 +27,9 @@ type Settings struct {
 	Logger *slog.Logger
 	// Transport replaces the operating system's network where it is not nil.
 	Transport Transport
+	// DialTCP replaces how connections to web servers that have images are opened, where it
+	// is not nil.
+	DialTCP func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)
 	// Rand replaces the source of r0 and of resend factors where it is not nil:
 	// numbers in [0, 1), from any goroutine.
 	Rand func() float64
