@@ -120,7 +120,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 			expectPrefix(t, attachMem(t, m.copied()), former, present)
 			present.expect(t, m.killed())
 		})
-		for seed := range uint64(12) {
+		for seed := range uint64(6) {
 			t.Run(fmt.Sprintf("unpowered at step %d, %d", k, seed), func(t *testing.T) {
 				m, _ := crashAt(t, k)
 				after := m.unpowered(rand.New(rand.NewPCG(seed, uint64(k))))
@@ -143,7 +143,7 @@ func (m *memFS) copied() *memFS {
 
 // Crashes of both kinds, one after the other, also while the image is gone on with.
 func TestCrashesInSuccession(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m := newMemFS()
 		for range 4 {

@@ -267,7 +267,7 @@ func (f *Folder) discard() error {
 // let closes the present image, which stays where it is.
 func (f *Folder) let() {
 	if f.current != nil {
-		_ = f.current.file.Close() // what was to be durable is synced
+		f.current.shut()
 		f.current = nil
 	}
 }

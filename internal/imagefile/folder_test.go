@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/holdfast-iot/holdfast/internal/store"
@@ -110,8 +111,11 @@ func TestAnImageIsKept(t *testing.T) {
 	}
 	expectFinished(t, i, data)
 	expectFinished(t, i, data)
-	if !i.Complete() {
-		t.Error("not complete")
+	if !i.Complete() || i.file != nil {
+		t.Errorf("complete: %t; closed: %t", i.Complete(), i.file == nil)
+	}
+	if err := i.Sync(); err != nil {
+		t.Error(err)
 	}
 	expectKind(t, i.Append(int64(len(data)), []byte("x")), Misuse)
 	if runtime.GOOS != "windows" {
@@ -222,5 +226,34 @@ func TestCloseSyncs(t *testing.T) {
 	i, err = attach(t, at(dir, "boot 2")).Resume("one")
 	if err != nil || i.Progress() != 5000 {
 		t.Errorf("%v", err)
+	}
+}
+
+// What is left behind by a goroutine that nobody waits for does not get into the next image.
+func TestManyAtOnce(t *testing.T) {
+	f := attach(t, at(t.TempDir(), "boot"))
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			id := string(rune('a' + n))
+			i, err := f.Begin(Spec{ID: id})
+			for err == nil && i.Progress() < 1000 {
+				err = i.Append(i.Progress(), []byte(id))
+			}
+			if err == nil {
+				_, err = i.Finish()
+			}
+			if KindOf(err) != Stale && err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	got, err := os.ReadFile(f.Path())
+	if err != nil || len(got) == 0 || !bytes.Equal(got, bytes.Repeat(got[:1], len(got))) {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := f.Resume(string(got[0])); err != nil {
+		t.Error(err)
 	}
 }

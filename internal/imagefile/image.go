@@ -12,8 +12,8 @@ import (
 
 // Image is the image that is being fetched, until another one takes its place.
 type Image struct {
-	folder  *Folder // whose turn guards what follows
-	file    store.File
+	folder  *Folder    // whose turn guards what follows
+	file    store.File // nil once it is finished
 	note    note
 	there   int64     // bytes
 	running hash.Hash // of them
@@ -264,7 +264,8 @@ func (i *Image) breakOff(why *Error) error {
 }
 
 // Finish says that nothing follows, makes the image durable, and returns what an Installer is
-// given of it. It may be called again, also after Resume.
+// given of it. The file is closed: a program cannot be run that somebody may still write. It
+// may be called again, also after Resume.
 func (i *Image) Finish() (firmware.Image, error) {
 	leave, err := i.enter()
 	if err != nil {
@@ -276,10 +277,19 @@ func (i *Image) Finish() (firmware.Image, error) {
 			return firmware.Image{}, err
 		}
 	}
+	i.shut()
 	if err := i.inPlace(); err != nil {
 		return firmware.Image{}, err
 	}
 	return firmware.Image{Path: i.path(), Size: i.there, Hash: i.note.sum}, nil
+}
+
+// shut closes the file, where it is open.
+func (i *Image) shut() {
+	if i.file != nil {
+		_ = i.file.Close() // what was to be durable is synced
+		i.file = nil
+	}
 }
 
 // inPlace checks that the file is still found under its name, for the Installer to open.
