@@ -24,7 +24,7 @@ type firmwareWorld struct {
 }
 
 func newFirmwareWorld(t *testing.T) *firmwareWorld {
-	w := &firmwareWorld{World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), installer: &lwm2mtest.Installer{}}
+	w := &firmwareWorld{World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), installer: lwm2mtest.NewInstaller()}
 	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 	w.told = w.Server.Collect(objects.Registry(), firmware.Reported()...)
 	return w
@@ -52,42 +52,104 @@ func (w *firmwareWorld) wantValues(path lwm2m.Path, want ...int64) {
 }
 
 // observe has the server observe state and result of object 5.
-func (w *firmwareWorld) observe() {
+func (w *firmwareWorld) observe(paths ...lwm2m.Path) {
 	w.T.Helper()
-	for _, path := range []lwm2m.Path{firmware.PathState, firmware.PathResult} {
-		if _, err := w.Server.Observe(w.T.Context(), systemtest.Endpoint, path.String(), lwm2mtest.ObserveOptions{}); err != nil {
-			w.T.Fatal(err)
+	for _, path := range paths {
+		_, first, err := w.Server.Observe(context.Background(), systemtest.Endpoint, path.String(), lwm2m.FormatText)
+		if err != nil || first.Code != lwm2m.CodeContent {
+			w.T.Fatal(first.Code, err)
 		}
 	}
 }
 
-func (w *firmwareWorld) write(path, value string) lwm2mtest.Response {
+func (w *firmwareWorld) write(path string, c lwm2mtest.Content, want lwm2m.Code) {
 	w.T.Helper()
-	answer, err := w.Server.WriteText(w.T.Context(), systemtest.Endpoint, path, value)
-	if err != nil {
-		w.T.Fatal(err)
+	answer, err := w.Server.Write(context.Background(), systemtest.Endpoint, path, lwm2mtest.Replace, c)
+	if err != nil || answer.Code != want {
+		w.T.Fatalf("%s: answered %s %q, %v; want %s", path, answer.Code, answer.Payload, err, want)
 	}
-	return answer
 }
+
+func text(value string) lwm2mtest.Content {
+	return lwm2mtest.Content{Format: lwm2m.FormatText, Payload: []byte(value)}
+}
+
+func (w *firmwareWorld) execute(path string, want lwm2m.Code) {
+	w.T.Helper()
+	answer, err := w.Server.Execute(context.Background(), systemtest.Endpoint, path, "")
+	if err != nil || answer.Code != want {
+		w.T.Fatalf("%s: answered %s, %v; want %s", path, answer.Code, err, want)
+	}
+}
+
+// image is what servers have.
+const (
+	image     = lwm2mtest.Pattern(1)
+	imageSize = 100_000
+)
 
 func TestFirmwareIsPulledOverTheManagementLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newFirmwareWorld(t)
 		defer w.Close()
-		image := lwm2mtest.Pattern{Seed: 1}
-		w.Server.SetFile("image", image.File(100_000))
+		w.Server.SetFile("image", image.File(imageSize))
 		c := w.Start(w.config())
 		c.WaitFor(holdfast.Registered)
-		w.observe()
-		w.write("/5/0/1", "coap://192.0.2.1/image")
+		w.observe(firmware.PathState, firmware.PathResult)
+		w.write("/5/0/1", text("coap://192.0.2.1/image"), lwm2m.CodeChanged)
 		time.Sleep(time.Hour)
 		w.wantValues(firmware.PathState, 0, 1, 2)
-		if _, err := w.Server.Execute(t.Context(), systemtest.Endpoint, "/5/0/2", ""); err != nil {
-			t.Fatal(err)
-		}
+		w.execute("/5/0/2", lwm2m.CodeChanged)
 		time.Sleep(time.Minute)
 		w.wantValues(firmware.PathState, 0, 1, 2, 3, 0)
 		w.wantValues(firmware.PathResult, 0, 1)
-		_ = c.Close(context.Background())
+		for _, call := range w.installer.Calls() {
+			if call.Digest != image.SHA256(imageSize) {
+				t.Errorf("%s has got another image", call.Step)
+			}
+		}
+		c.ExpectClose(nil)
+	})
+}
+
+func TestFirmwareIsPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFirmwareWorld(t)
+		defer w.Close()
+		c := w.Start(w.config())
+		c.WaitFor(holdfast.Registered)
+		w.observe(firmware.PathState, firmware.PathResult)
+		answer, err := w.Server.Push(context.Background(), systemtest.Endpoint, "/5/0/0", image.Reader(imageSize), lwm2mtest.PushOptions{})
+		if err != nil || answer.Code != lwm2m.CodeChanged {
+			t.Fatal(answer.Code, err)
+		}
+		time.Sleep(time.Minute)
+		w.wantValues(firmware.PathState, 0, 1, 2)
+		w.execute("/5/0/2", lwm2m.CodeChanged)
+		time.Sleep(time.Minute)
+		w.wantValues(firmware.PathState, 0, 1, 2, 3, 0)
+		w.wantValues(firmware.PathResult, 0, 1)
+		c.ExpectClose(nil)
+	})
+}
+
+func TestFirmwareOfAServerThatDoesNotObserve(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFirmwareWorld(t)
+		defer w.Close()
+		w.Server.SetFile("image", image.File(imageSize))
+		c := w.Start(w.config())
+		c.WaitFor(holdfast.Registered)
+		w.write("/5/0/1", text("coap://192.0.2.1/image"), lwm2m.CodeChanged)
+		time.Sleep(time.Hour)
+		if answer, _ := w.Server.Read(context.Background(), systemtest.Endpoint, "/5/0/3", lwm2m.FormatText); string(answer.Payload) != "2" {
+			t.Fatalf("the state reads %s %q", answer.Code, answer.Payload)
+		}
+		w.execute("/5/0/2", lwm2m.CodeChanged)
+		time.Sleep(time.Minute)
+		if answer, _ := w.Server.Read(context.Background(), systemtest.Endpoint, "/5/0/5", lwm2m.FormatText); string(answer.Payload) != "1" {
+			t.Fatalf("the result reads %s %q", answer.Code, answer.Payload)
+		}
+		c.ExpectClose(nil)
 	})
 }
