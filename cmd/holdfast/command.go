@@ -27,6 +27,9 @@ func commands() []command {
 		{"provision", "write the factory credentials into a state directory", finite((*program).provision)},
 		{"factory-reset", "go back to the factory credentials, while no client runs", finite((*program).factoryReset)},
 		{"config check", "check a configuration file and the files that it names", finite((*program).checkConfig)},
+		{"firmware key", "make a key to sign manifests of firmware updates with, and its certificate (for trials)", finite((*program).firmwareKey)},
+		{"firmware sign", "make the signed manifest of a firmware update", finite((*program).firmwareSign)},
+		{"firmware show", "print what a manifest says, and check its signature", finite((*program).firmwareShow)},
 		{"version", "print versions", finite((*program).version)},
 	}
 }
