@@ -58,10 +58,10 @@ func (o signOptions) described() (m manifest.Manifest, err error) {
 		return m, errors.New("--image, --key, --vendor, --class, --version, --uri and --out are required")
 	}
 	m = manifest.Manifest{Component: o.component, Priority: o.priority, URI: o.uri, Format: manifest.FormatRaw}
-	if m.Vendor, err = manifest.VendorOf(o.vendor); err != nil {
+	if m.Vendor, err = firmware.VendorID(o.vendor); err != nil {
 		return m, fmt.Errorf("--vendor: %w", err)
 	}
-	if m.Class, err = manifest.ClassOf(m.Vendor, o.class); err != nil {
+	if m.Class, err = firmware.ClassID(m.Vendor, o.class); err != nil {
 		return m, fmt.Errorf("--class: %w", err)
 	}
 	if m.Version, err = manifest.ParseVersion(o.version); err != nil {

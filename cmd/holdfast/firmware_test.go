@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 )
 
@@ -88,8 +89,8 @@ func TestFirmwareSign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vendor, _ := manifest.ParseUUID("cfbff0d1-9375-5685-968c-48ce8b15ae17")
-	class, _ := manifest.ParseUUID("66dc7f58-95dc-5669-a7cd-3f0d0ec3bc5f")
+	vendor, _ := firmware.VendorID("cfbff0d1-9375-5685-968c-48ce8b15ae17")
+	class, _ := firmware.ClassID(vendor, "66dc7f58-95dc-5669-a7cd-3f0d0ec3bc5f")
 	m, err := manifest.Accept(s.made(t), trust, manifest.Device{Vendor: vendor, Class: class, Components: map[string]manifest.Version{"MAIN": {}}})
 	if err != nil || m.Digest != sha256.Sum256([]byte("an image")) || m.Size != 8 || m.Priority != 4 || m.URI != "coaps://h/i" || string(m.VendorData) != "site 7" {
 		t.Errorf("%+v, %v", m, err)
@@ -112,7 +113,7 @@ func TestFirmwareSignRefuses(t *testing.T) {
 	}{
 		"no image":          {[]string{"image", ""}, exitUsage, "--image, --key, --vendor, --class, --version, --uri and --out are required"},
 		"no out":            {[]string{"out", ""}, exitUsage, "are required"},
-		"vendor":            {[]string{"vendor", "nobody"}, exitUsage, `--vendor: "nobody" is neither a UUID nor a domain`},
+		"vendor":            {[]string{"vendor", "cfbff0d1-9375-5685-968c-48ce8b15ae1"}, exitUsage, "--vendor: firmware: neither a UUID nor a name"},
 		"version":           {[]string{"version", "2.1"}, exitUsage, `--version: "2.1" is no version such as 1.2.3`},
 		"relative uri":      {[]string{"uri", "/images/1"}, exitUsage, "--uri: is no absolute URI"},
 		"long uri":          {[]string{"uri", "coap://h/" + strings.Repeat("u", 255)}, exitUsage, "payload-uri has 264 bytes, more than 255"},

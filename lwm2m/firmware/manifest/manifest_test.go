@@ -45,11 +45,8 @@ func version(t testing.TB, text string) Version {
 // sample is a manifest, and the device that it is for.
 func sample(t testing.TB) (Manifest, Device) {
 	t.Helper()
-	vendor, err := VendorOf("example.com")
-	if err != nil {
-		t.Fatal(err)
-	}
-	class, err := ClassOf(vendor, "gw-1")
+	vendor := uuid(t, "example.com")
+	class, err := firmware.ClassID(vendor, "gw-1")
 	if err != nil {
 		t.Fatal(err)
 	}
