@@ -53,6 +53,7 @@ var rules = []struct {
 }{
 	{messages.ClassConfiguration, is[*URIError]}, // of a redirect, too
 	{messages.ClassConfiguration, is[*RedirectError]},
+	{messages.ClassBadCredentials, is[*CredentialsError]},
 	{messages.ClassSocket, descriptors.Short}, // of a lookup, too: the name is good
 	{messages.ClassDNS, is[*ResolveError]},
 	{messages.ClassTimeout, is[*TimeoutError]},
