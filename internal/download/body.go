@@ -23,8 +23,9 @@ type Body struct {
 
 	exchange *exchange
 	at       int64 // the offset of the next byte
-	size     int64 // of the whole image, by the server or by the Fetch; 0 is unknown
-	max      int64 // 0 is no bound
+	need     int64 // how large the whole image is at least; 0 is unknown
+	limit    int64 // how large it may be; 0 is no bound
+	excess   error // what it means when it is larger
 	err      error // how it has ended
 }
 
@@ -57,11 +58,10 @@ func (b *Body) Close() { b.exchange.end() }
 // read reads what is there, and checks that it is not too much or too little.
 func (b *Body) read(p []byte) (int, error) {
 	n, err := b.exchange.response.Body.Read(p)
-	limit, excess := b.limit()
-	if limit > 0 && b.at+int64(n) > limit {
-		n = int(limit - b.at)
-		b.at = limit
-		return n, excess
+	if b.limit > 0 && b.at+int64(n) > b.limit {
+		n = int(b.limit - b.at)
+		b.at = b.limit
+		return n, b.excess
 	}
 	b.at += int64(n)
 	return n, b.verdict(err)
@@ -76,28 +76,17 @@ func (b *Body) verdict(err error) error {
 		return b.explain(err)
 	case b.at == 0:
 		return &ProtocolError{Reason: Empty}
-	case b.at < b.size:
-		return &ShortError{At: b.at, Size: b.size}
+	case b.at < b.need:
+		return &ShortError{At: b.at, Size: b.need}
 	}
 	return io.EOF
-}
-
-// limit is where the image has to end, and what it is when it does not.
-func (b *Body) limit() (int64, error) {
-	switch {
-	case b.Total > 0:
-		return b.Total, &ProtocolError{Reason: BadLength}
-	case b.size > 0:
-		return b.size, &ChangedError{}
-	}
-	return b.max, &SizeError{Limit: b.max}
 }
 
 // explain returns why the image ends before its end.
 func (b *Body) explain(err error) error {
 	w := b.exchange.wire
 	if w.ctx.Err() == nil && (errors.Is(w.err, io.EOF) || errors.Is(w.err, io.ErrUnexpectedEOF)) {
-		return &ShortError{At: b.at, Size: b.size}
+		return &ShortError{At: b.at, Size: b.need}
 	}
 	return w.explain("", err)
 }
@@ -120,7 +109,7 @@ func newBody(r *http.Response, f Fetch, limit int64) (*Body, error) {
 	if !isPlain(r.Header) {
 		return nil, &ProtocolError{Reason: Encoded}
 	}
-	b := &Body{Validator: validatorOf(r.Header), max: limit}
+	b := &Body{Validator: validatorOf(r.Header)}
 	measure := b.whole
 	if r.StatusCode == http.StatusPartialContent {
 		measure = b.part
@@ -129,11 +118,7 @@ func newBody(r *http.Response, f Fetch, limit int64) (*Body, error) {
 		return nil, err
 	}
 	b.at = b.From
-	b.size = b.Total
-	if b.size == 0 {
-		b.size = f.Size
-	}
-	return b, b.checkSize(f, r.ContentLength < 0 && len(r.TransferEncoding) == 0)
+	return b, b.bound(f, limit, r.ContentLength < 0 && len(r.TransferEncoding) == 0)
 }
 
 // whole takes the measures of a whole image.
@@ -163,17 +148,28 @@ func (b *Body) part(r *http.Response, f Fetch) error {
 	return nil
 }
 
-// checkSize compares the size of an image with what is known and with what is allowed.
-// toTheEnd says that only the end of the connection ends it: then it must be known, else a
-// connection that breaks would end it, too.
-func (b *Body) checkSize(f Fetch, toTheEnd bool) error {
-	switch {
-	case b.max > 0 && b.size > b.max:
-		return &SizeError{Size: b.size, Limit: b.max}
-	case f.Size > 0 && b.size != f.Size:
+// bound finds out where the image has to end, and refuses one that is too large or another one.
+// toTheEnd says that only the end of the connection ends it: then its size must be known,
+// else a connection that breaks would end it, too.
+func (b *Body) bound(f Fetch, limit int64, toTheEnd bool) error {
+	resumes := f.From > 0
+	if limit > 0 && b.Total > limit {
+		return &SizeError{Size: b.Total, Limit: limit}
+	}
+	if resumes && f.Size > 0 && b.Total > 0 && b.Total != f.Size {
 		return &ChangedError{Size: b.Total}
-	case b.size == 0 && toTheEnd:
+	}
+	b.limit, b.excess = limit, &SizeError{Limit: limit}
+	switch {
+	case b.Total > 0:
+		b.need, b.limit, b.excess = b.Total, b.Total, &ProtocolError{Reason: BadLength}
+	case toTheEnd && f.Size == 0:
 		return &ProtocolError{Reason: NoLength}
+	case toTheEnd, b.From > 0:
+		b.need = f.Size
+	}
+	if resumes && b.Total == 0 && f.Size > 0 {
+		b.limit, b.excess = f.Size, &ChangedError{}
 	}
 	return nil
 }
@@ -190,24 +186,18 @@ func isPlain(h http.Header) bool {
 
 // checkStatus returns what a status code says, unless an image follows.
 func checkStatus(r *http.Response, f Fetch) error {
-	switch status := r.StatusCode; status {
-	case http.StatusOK:
+	status, resumes := r.StatusCode, f.From > 0
+	switch {
+	case status == http.StatusOK, status == http.StatusPartialContent && resumes:
 		return nil
-	case http.StatusPartialContent:
-		if f.From == 0 { // nothing but the whole was asked for
-			return &ProtocolError{Reason: UnexpectedStatus, Status: status}
-		}
-		return nil
-	case http.StatusPreconditionFailed:
+	case status == http.StatusPreconditionFailed && resumes:
 		return &ChangedError{}
-	case http.StatusRequestedRangeNotSatisfiable:
+	case status == http.StatusRequestedRangeNotSatisfiable && resumes:
 		return &RangeError{Size: unsatisfied(single(r.Header, "Content-Range"))}
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return &StatusError{Status: status, After: pauseOf(r.Header, time.Now())}
-	default:
-		if status < http.StatusBadRequest {
-			return &ProtocolError{Reason: UnexpectedStatus, Status: status}
-		}
-		return &StatusError{Status: status}
+	case status < http.StatusBadRequest:
+		return &ProtocolError{Reason: UnexpectedStatus, Status: status}
 	}
+	return &StatusError{Status: status}
 }

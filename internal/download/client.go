@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/validity"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
 // Client fetches images by HTTP/1.1, each attempt on a connection of its own and on the
@@ -40,7 +41,8 @@ type Fetch struct {
 	// asked whether the image is still the same: then only a digest of the whole can tell.
 	Validator string
 	// Size is the size of the image, in bytes, where it is known: from a manifest, or
-	// from the [Body] that brought what is there. 0 is unknown.
+	// from the [Body] that brought what is there. 0 is unknown. It tells whether what goes
+	// on is still the same image, and where one ends of which the server does not say it.
 	Size int64
 }
 
@@ -62,10 +64,11 @@ const (
 //
 // Errors besides the context's cause, all of which [Failure] classifies: *[URIError],
 // *[RedirectError], *[ResolveError], *[ConnectionError], *[TLSError], *[TimeoutError],
-// *[ProtocolError], *[StatusError], *[ChangedError], *[RangeError], *[SizeError].
+// *[ProtocolError], *[StatusError], *[SizeError], and where something is there already
+// *[ChangedError] and *[RangeError]: after these two the next Fetch is from 0.
 func (c *Client) Open(ctx context.Context, l Location, f Fetch) (*Body, error) {
 	if !l.HTTP() {
-		return nil, &URIError{Fault: UnsupportedScheme, Field: "scheme", Reason: reasonScheme}
+		return nil, &URIError{Fault: UnsupportedScheme, Field: uri.FieldScheme, Reason: reasonNotHTTP}
 	}
 	origin := l
 	for range maxRedirects + 1 {
@@ -81,7 +84,7 @@ func (c *Client) Open(ctx context.Context, l Location, f Fetch) (*Body, error) {
 			return nil, err
 		}
 	}
-	return nil, &RedirectError{Reason: TooManyRedirects}
+	return nil, &RedirectError{Err: &URIError{Fault: NotAllowed, Field: uri.FieldURI, Reason: reasonTooMany}}
 }
 
 // exchange is one request and its response, on a connection of its own.
@@ -140,11 +143,11 @@ func (c *Client) follow(l Location, header http.Header) (Location, error) {
 	next, err := c.Policy.parse(raw, maxRedirect)
 	switch {
 	case err != nil:
-		return Location{}, &RedirectError{Reason: RedirectRefused, Err: err}
+		return Location{}, &RedirectError{Err: err}
 	case !next.HTTP():
-		return Location{}, &RedirectError{Reason: RedirectRefused, Err: &URIError{Fault: UnsupportedScheme, Field: "scheme", Reason: reasonRedirect}}
+		return Location{}, &RedirectError{Err: &URIError{Fault: UnsupportedScheme, Field: uri.FieldScheme, Reason: reasonNotHTTP}}
 	case l.Secure() && !next.Secure():
-		return Location{}, &RedirectError{Reason: RedirectDowngrade}
+		return Location{}, &RedirectError{Err: &URIError{Fault: NotAllowed, Field: uri.FieldScheme, Reason: reasonDowngrade}}
 	}
 	return next, nil
 }

@@ -21,28 +21,30 @@ const (
 // carry a key.
 type URIError struct {
 	Fault  URIFault
-	Field  uri.Field  // the part that is wrong; empty with NotAllowed
-	Reason uri.Reason // what is wrong with it, and what to do; empty with NotAllowed
-	Host   string     // with NotAllowed: host:port
-	Addr   netip.Addr // with NotAllowed: what the host was resolved to, if that is the fault
+	Field  uri.Field  // the part that is wrong; empty where Host is what is not allowed
+	Reason uri.Reason // what is wrong with it, and what to do; empty likewise
+	Host   string     // host:port that is not allowed
+	Addr   netip.Addr // what the host was resolved to, if that is the fault
 }
 
 // What uri.Reason does not have.
 const (
-	reasonEmpty       uri.Reason = "is empty: give one such as https://host/image"
-	reasonTooLong     uri.Reason = "is too long: shorten the path or the query"
-	reasonNoScheme    uri.Reason = "is missing: begin with coap://, coaps://, http:// or https://"
-	reasonScheme      uri.Reason = "is not supported: use coap, coaps, http or https"
-	reasonNoSlashes   uri.Reason = "must be followed by two slashes: write https://host"
-	reasonTarget      uri.Reason = "has a character that must be percent-encoded"
-	reasonRedirect    uri.Reason = "is not HTTP, which the request was"
-	reasonRedirectURI uri.Reason = "cannot be read"
-	reasonEntry       uri.Reason = "is followed by a path: write a host, or host:port"
+	reasonEmpty      uri.Reason = "is empty: give one such as https://host/image"
+	reasonTooLong    uri.Reason = "is too long: shorten the path or the query"
+	reasonNoScheme   uri.Reason = "is missing: begin with coap://, coaps://, http:// or https://"
+	reasonScheme     uri.Reason = "is not supported: use coap, coaps, http or https"
+	reasonNoSlashes  uri.Reason = "must be followed by two slashes: write https://host"
+	reasonTarget     uri.Reason = "has a character that must be percent-encoded"
+	reasonNotHTTP    uri.Reason = "is not one of HTTP, which the request is"
+	reasonDowngrade  uri.Reason = "is http, after a request by https"
+	reasonTooMany    uri.Reason = "comes after three others: have fewer redirects"
+	reasonUnreadable uri.Reason = "cannot be read"
+	reasonEntry      uri.Reason = "is followed by a path: write a host, or host:port"
 )
 
 // Error returns a sentence for a person.
 func (e *URIError) Error() string {
-	if e.Fault != NotAllowed {
+	if e.Host == "" {
 		return "image URI: the " + string(e.Field) + " " + string(e.Reason)
 	}
 	text := "no image may be fetched from " + strconv.Quote(e.Host)

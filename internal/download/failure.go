@@ -52,7 +52,6 @@ var rules = []struct {
 	matches func(error) bool
 }{
 	{messages.ClassConfiguration, is[*URIError]}, // of a redirect, too
-	{messages.ClassConfiguration, is[*RedirectError]},
 	{messages.ClassBadCredentials, is[*CredentialsError]},
 	{messages.ClassSocket, descriptors.Short}, // of a lookup, too: the name is good
 	{messages.ClassDNS, is[*ResolveError]},

@@ -8,27 +8,14 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/validity"
 )
 
-// RedirectReason says why a redirect is not followed.
-type RedirectReason uint8
-
-// The reasons of a [RedirectError].
-const (
-	TooManyRedirects  RedirectReason = iota + 1 // more than three
-	RedirectRefused                             // where it leads is no URI, or not allowed: Err says why
-	RedirectDowngrade                           // from https to http
-)
-
-// RedirectError says that a server redirects to where no image is fetched from.
-type RedirectError struct {
-	Reason RedirectReason
-	Err    error // a *URIError, or nil
-}
+// RedirectError says that a server redirects to where no image is fetched from: a URI that is
+// none or not allowed, one of plain HTTP after https, or a fourth in a row. Err is a
+// *[URIError].
+type RedirectError struct{ Err error }
 
 // Error returns a sentence for a person.
 func (e *RedirectError) Error() string {
-	texts := [...]string{"", "is redirected more than three times", "is redirected to where none is fetched from", "is redirected from https to http"}
-	text := "the request for the image " + texts[min(int(e.Reason), len(texts)-1)]
-	return withCause(text, e.Err)
+	return withCause("the server redirects the request for the image", e.Err)
 }
 
 // Unwrap returns what is against the URI.

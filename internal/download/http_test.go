@@ -122,7 +122,6 @@ func TestAnImageThatHasChanged(t *testing.T) {
 		{"", Fetch{From: 10, Validator: date}},
 		{"", Fetch{From: 10, Validator: `"v1"`}}, // the server has no tags any more
 		{`"v1"`, Fetch{From: 10, Validator: `"v1"`, Size: 1001}},
-		{`"v1"`, Fetch{Size: 999}},
 	} {
 		server := fileServer(t, pattern(1000), test.etag, modified)
 		_, _, err := get(t, &Client{Policy: here}, server.URL, test.f)
@@ -269,7 +268,7 @@ func TestImagesThatAreTooLarge(t *testing.T) {
 	if _, got, err := get(t, c, endless.URL, Fetch{}); len(got) != 1000 || !is[*SizeError](err) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if _, got, err := get(t, c, endless.URL, Fetch{Size: 500}); len(got) != 500 || !is[*ChangedError](err) {
+	if _, got, err := get(t, c, endless.URL, Fetch{From: 5, Size: 500}); len(got) != 500 || !is[*ChangedError](err) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
@@ -284,9 +283,9 @@ func TestChunks(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	for size, want := range map[int64]error{0: io.EOF, 10_000: io.EOF, 10_001: &ShortError{At: 10_000, Size: 10_001}} {
+	for _, size := range []int64{0, 9_000, 10_000, 10_001} { // what was expected does not change it
 		b, got, err := get(t, &Client{Policy: here}, server.URL, Fetch{Size: size})
-		if !bytes.Equal(got, image) || err.Error() != want.Error() || b.Total != 0 {
+		if !bytes.Equal(got, image) || !errors.Is(err, io.EOF) || b.Total != 0 {
 			t.Errorf("size %d: %d bytes of %d, %v", size, len(got), b.Total, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
 // request is the request for an image, or for the rest of one. Its parts have been checked:
@@ -180,16 +182,21 @@ func isRedirect(status int) bool {
 func redirectTarget(l Location, h http.Header) (string, error) {
 	raw, _, _ := strings.Cut(single(h, "Location"), "#")
 	if err := checkText(raw, maxRedirect); err != nil {
-		return "", &RedirectError{Reason: RedirectRefused, Err: err}
+		return "", &RedirectError{Err: err}
 	}
-	base, err := url.ParseRequestURI(l.Target)
+	to, err := resolveReference(l, raw)
 	if err != nil {
-		return "", &RedirectError{Reason: RedirectRefused, Err: err}
-	}
-	base.Scheme, base.Host = l.Scheme, l.HostPort()
-	to, err := base.Parse(raw)
-	if err != nil {
-		return "", &RedirectError{Reason: RedirectRefused, Err: malformed("URI", reasonRedirectURI)}
+		return "", &RedirectError{Err: malformed(uri.FieldURI, reasonUnreadable)}
 	}
 	return to.String(), nil
+}
+
+// resolveReference makes an absolute URI of one that may be relative (RFC 3986 section 5).
+func resolveReference(l Location, raw string) (*url.URL, error) {
+	base, err := url.ParseRequestURI(l.Target)
+	if err != nil {
+		return nil, err
+	}
+	base.Scheme, base.Host = l.Scheme, l.HostPort()
+	return base.Parse(raw)
 }
