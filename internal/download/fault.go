@@ -51,7 +51,7 @@ const (
 type ConnectionError struct {
 	Op   string // "dial", "read" or "write"
 	Host string // host:port; may be empty
-	Err  error  // errors.Is reaches an errno; io.EOF where the server has closed it
+	Err  error  // errors.Is reaches an errno; io.ErrUnexpectedEOF where the server has closed it
 }
 
 // Error returns a sentence for a person.

@@ -51,7 +51,6 @@ type wire struct {
 	*watch
 	conn   net.Conn
 	header int   // how many bytes of a header may still come; 0 after the header
-	begun  bool  // something has come
 	err    error // of the connection
 }
 
@@ -81,7 +80,6 @@ func (w *wire) readHeader(p []byte) (int, error) {
 
 func (w *wire) read(p []byte) (int, error) {
 	n, err := w.conn.Read(p)
-	w.begun = w.begun || n > 0
 	w.err = err
 	return n, err
 }
@@ -97,7 +95,7 @@ func (w *wire) explain(host string, err error) error {
 		return known
 	case w.err == nil:
 		return &ProtocolError{Reason: NotHTTP, Err: err}
-	case errors.Is(w.err, io.EOF) && w.begun:
+	case errors.Is(w.err, io.EOF): // which is how an image ends that is whole
 		return &ConnectionError{Op: opRead, Host: host, Err: io.ErrUnexpectedEOF}
 	}
 	return &ConnectionError{Op: opRead, Host: host, Err: w.err}
