@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,30 +106,31 @@ func TestRangesThatLie(t *testing.T) {
 		response string
 		want     func(error) bool
 	}{
-		"good":               {part("bytes 5-9/10", five) + "image", isEnd},
-		"of another case":    {part("Bytes 5-9/10", five) + "image", isEnd},
-		"in chunks":          {part("bytes 5-9/10", "Transfer-Encoding: chunked") + "5\r\nimage\r\n0\r\n\r\n", isEnd},
-		"unknown total":      {part("bytes 5-9/*", five) + "image", isEnd},
-		"less than the rest": {part("bytes 5-8/10", "Content-Length: 4") + "imag", is[*ShortError]},
-		"none":               {lines("HTTP/1.1 206 Partial Content", five, `ETag: "v1"`) + "image", is[*RangeError]},
-		"two":                {part("bytes 5-9/10", five, "Content-Range: bytes 5-9/10") + "image", is[*RangeError]},
-		"another start":      {part("bytes 4-8/10", five) + "image", is[*RangeError]},
-		"from the beginning": {part("bytes 0-9/10", "Content-Length: 10") + "imageimage", is[*RangeError]},
-		"another length":     {part("bytes 5-9/10", "Content-Length: 4") + "imag", is[*RangeError]},
-		"backwards":          {part("bytes 5-4/10", "Content-Length: 0"), is[*RangeError]},
-		"beyond the total":   {part("bytes 5-9/9", five) + "image", is[*RangeError]},
-		"another unit":       {part("octets 5-9/10", five) + "image", is[*RangeError]},
-		"signs":              {part("bytes +5-9/10", five) + "image", is[*RangeError]},
-		"overflow":           {part("bytes 5-99999999999999999999/99999999999999999999", five) + "image", is[*RangeError]},
-		"no range":           {part("bytes */10", five) + "image", is[*RangeError]},
-		"nonsense":           {part("bytes", five) + "image", is[*RangeError]},
-		"several":            {part("bytes 5-9/10", five, "Content-Type: multipart/byteranges; boundary=x") + "image", is[*RangeError]},
-		"another total":      {part("bytes 5-9/11", five) + "image", is[*ChangedError]},
-		"another image":      {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five, `ETag: "v2"`) + "image", is[*ChangedError]},
-		"a weak tag":         {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five, `ETag: W/"v1"`) + "image", is[*ChangedError]},
-		"no tag":             {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five) + "image", is[*ChangedError]},
-		"more in chunks":     {part("bytes 5-9/10", "Transfer-Encoding: chunked") + "6\r\nimage!\r\n0\r\n\r\n", is[*ProtocolError]},
-		"unsatisfied":        {lines("HTTP/1.1 416 Range Not Satisfiable", "Content-Range: bytes */4", "Content-Length: 0"), is[*RangeError]},
+		"good":                  {part("bytes 5-9/10", five) + "image", isEnd},
+		"of another case":       {part("Bytes 5-9/10", five) + "image", isEnd},
+		"in chunks":             {part("bytes 5-9/10", "Transfer-Encoding: chunked") + "5\r\nimage\r\n0\r\n\r\n", isEnd},
+		"unknown total":         {part("bytes 5-9/*", five) + "image", isEnd},
+		"less than the rest":    {part("bytes 5-8/10", "Content-Length: 4") + "imag", is[*ShortError]},
+		"less, without a total": {part("bytes 5-8/*", "Content-Length: 4") + "imag", is[*ShortError]},
+		"none":                  {lines("HTTP/1.1 206 Partial Content", five, `ETag: "v1"`) + "image", is[*RangeError]},
+		"two":                   {part("bytes 5-9/10", five, "Content-Range: bytes 5-9/10") + "image", is[*RangeError]},
+		"another start":         {part("bytes 4-8/10", five) + "image", is[*RangeError]},
+		"from the beginning":    {part("bytes 0-9/10", "Content-Length: 10") + "imageimage", is[*RangeError]},
+		"another length":        {part("bytes 5-9/10", "Content-Length: 4") + "imag", is[*RangeError]},
+		"backwards":             {part("bytes 5-4/10", "Content-Length: 0"), is[*RangeError]},
+		"beyond the total":      {part("bytes 5-9/9", five) + "image", is[*RangeError]},
+		"another unit":          {part("octets 5-9/10", five) + "image", is[*RangeError]},
+		"signs":                 {part("bytes +5-9/10", five) + "image", is[*RangeError]},
+		"overflow":              {part("bytes 5-99999999999999999999/99999999999999999999", five) + "image", is[*RangeError]},
+		"no range":              {part("bytes */10", five) + "image", is[*RangeError]},
+		"nonsense":              {part("bytes", five) + "image", is[*RangeError]},
+		"several":               {part("bytes 5-9/10", five, "Content-Type: multipart/byteranges; boundary=x") + "image", is[*RangeError]},
+		"another total":         {part("bytes 5-9/11", five) + "image", is[*ChangedError]},
+		"another image":         {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five, `ETag: "v2"`) + "image", is[*ChangedError]},
+		"a weak tag":            {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five, `ETag: W/"v1"`) + "image", is[*ChangedError]},
+		"no tag":                {lines("HTTP/1.1 206 Partial Content", "Content-Range: bytes 5-9/10", five) + "image", is[*ChangedError]},
+		"more in chunks":        {part("bytes 5-9/10", "Transfer-Encoding: chunked") + "6\r\nimage!\r\n0\r\n\r\n", is[*ProtocolError]},
+		"unsatisfied":           {lines("HTTP/1.1 416 Range Not Satisfiable", "Content-Range: bytes */4", "Content-Length: 0"), is[*RangeError]},
 	} {
 		_, got, err := get(t, &Client{Policy: here}, rawServer(t, test.response), Fetch{From: 5, Validator: `"v1"`, Size: 10})
 		if !test.want(err) || len(got) > 5 || isEnd(err) && string(got) != "image" {
@@ -355,6 +357,23 @@ func TestNobodyThere(t *testing.T) {
 	c.Resolve = resolvesTo()
 	if _, _, err = get(t, c, "http://host.example", Fetch{}); Failure(err).Class != messages.ClassDNS {
 		t.Error(err)
+	}
+}
+
+// A host with any number of addresses is one attempt, with a few of them.
+func TestAThousandAddresses(t *testing.T) {
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = fmt.Sprintf("192.0.%d.%d", 2+i/250, 1+i%250)
+	}
+	dialled := 0
+	c := &Client{Resolve: resolvesTo(many...), Dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
+		dialled++
+		return nil, syscall.EHOSTUNREACH
+	}}
+	_, err := c.Open(t.Context(), Location{Scheme: "http", Host: "host.test", Port: 80, Target: "/"}, Fetch{})
+	if f := Failure(err); f.Class != messages.ClassUnreachable || dialled != maxAddresses {
+		t.Errorf("%v after %d addresses", err, dialled)
 	}
 }
 

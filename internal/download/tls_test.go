@@ -58,7 +58,7 @@ func TestServersThatAreNotTrusted(t *testing.T) {
 		"not valid yet":     {server.URL, Client{TLS: &tls.Config{RootCAs: roots}, Clock: at(early, time.Time{})}, messages.ClassClock, false, time.Hour},
 		"expired":           {server.URL, Client{TLS: &tls.Config{RootCAs: roots}, Clock: at(late, time.Time{})}, messages.ClassServerCertificate, false, 0},
 		"wrong clock":       {server.URL, Client{TLS: &tls.Config{RootCAs: roots}, Clock: at(late, late.Add(time.Hour))}, messages.ClassClock, false, 0},
-		"old TLS":           {old.URL, Client{TLS: &tls.Config{RootCAs: roots}}, messages.ClassAlert, false, 0},
+		"old TLS":           {old.URL, Client{TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS10}}, messages.ClassAlert, false, 0},
 		"no TLS":            {"https" + plain.URL[len("http"):], Client{}, messages.ClassAlert, true, 0},
 	} {
 		test.client.Policy = here
