@@ -15,6 +15,14 @@
 // at once, the rest is read in rounds. What is told goes through the outbox, which gives
 // coapresend a few notifications at a time, and stores them while the server is away.
 //
+// What a firmware update reports, a server has to have value by value. Update shows one at a
+// time, and management tells it which server observes it, and what has arrived: by an
+// acknowledged notification, or by an answer. A value that is owed leaves confirmable, and
+// neither gt, lt nor st keeps it back; pmin delays it. Of what is reported nothing is stored
+// for a server that is away: when it is back it is told what it is owed, and not what it has,
+// and a day that has passed is no reason to tell that again. An image that a server pushes is
+// judged part by part, and handed on.
+//
 // What a server may do with an object instance is said by internal/access; without an
 // Access Control object it may do everything but with another server's Server instance.
 // What it may not read is left out of objects and of the root. Where a server creates an

@@ -43,6 +43,8 @@ type Config struct {
 	// yet. It is asked after the value has been read, from the actor's goroutine, and never
 	// blocks.
 	Owed func(lwm2m.Path) bool
+	// PostWrites are resources to which servers also write by POST.
+	PostWrites []lwm2m.Path
 	// Log is told of every fault of an application's object. It must not block; nil
 	// means that nobody wants to know.
 	Log func(Fault)
@@ -78,9 +80,9 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
 // Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
-// messages.SessionLost, messages.Inbound, messages.CollectSend, messages.Notified,
-// messages.Woke, messages.ReportsAsked, Returned and Changed, and what the store answers. A
-// reply goes to core.Link of the epoch that brought the request.
+// messages.SessionLost, messages.Inbound, messages.InboundBlock, messages.CollectSend,
+// messages.Notified, messages.Woke, messages.ReportsAsked, Returned and Changed, and what the
+// store answers. A reply goes to core.Link of the epoch that brought the request.
 type Machine struct {
 	config   Config
 	catalog  catalog
@@ -147,6 +149,8 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 		return m.sessionLost(in)
 	case messages.Inbound:
 		return session{Machine: m, peer: in.Peer, now: now}.serve(in)
+	case messages.InboundBlock:
+		return session{Machine: m, peer: in.Peer, now: now}.push(in)
 	case messages.ModelWritten:
 		return m.written(now, in)
 	case Returned:

@@ -349,13 +349,7 @@ func TestAudienceMayRead(t *testing.T) {
 	d, _ := newReporter(t)
 	d.ask(senML(observing("a", "/5")))
 	d.heard = nil
-	tree := accountsModel()
-	tree.PutInstance(2, lwm2m.Instance{ID: 0, Resources: []lwm2m.Resource{
-		{ID: 0, Value: lwm2m.Integer(5)}, {ID: 1, Value: lwm2m.Integer(0)},
-		{ID: 2, Multiple: true, Instances: []lwm2m.ResourceInstance{{ID: 2, Value: lwm2m.Integer(1)}}},
-		{ID: 3, Value: lwm2m.Integer(2)},
-	}})
-	d.step(messages.ModelChanged{Tree: tree})
+	d.step(messages.ModelChanged{Tree: accessTo5(0)})
 	if said := heardOf[messages.ReportsObserved](d); len(said) != 1 || said[0].Paths != nil {
 		t.Errorf("without rights: %v", said)
 	}

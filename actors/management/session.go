@@ -152,7 +152,10 @@ func (s session) answer(in *messages.Inbound) answer {
 // below answers a request on a path below the root.
 func (s session) below(in *messages.Inbound, path lwm2m.Path) answer {
 	r := &task{in: *in, path: path, op: operationOf(in, path), object: s.object(path.Object())}
-	if s.updatesResource(r) {
+	switch {
+	case s.writesByPost(r):
+		r.op = opReplace
+	case s.updatesResource(r):
 		r.op = opUpdate
 	}
 	if refusal := s.judge(r); refusal != nil {
