@@ -131,19 +131,76 @@ func (c *Client) call(ctx context.Context, what messages.Call) error {
 
 // ask is call that also returns what the supervisor says of it.
 func (c *Client) ask(ctx context.Context, what messages.Call) (messages.Answered, error) {
+	a, err := c.await(ctx, what.String(), func(answer chan<- messages.Answered) any {
+		return messages.CallRequest{Call: what, Answer: answer}
+	})
+	if err != nil {
+		return a, err
+	}
+	return a, c.outcome(what, a)
+}
+
+// FirmwareDecision is what the gateway answers when it is asked whether an update may go on.
+type FirmwareDecision string
+
+// The decisions.
+const (
+	FirmwareGrant  FirmwareDecision = "grant"  // go on
+	FirmwareRefuse FirmwareDecision = "refuse" // end the update, with a result that says so
+	FirmwareDefer  FirmwareDecision = "defer"  // not now
+)
+
+// AuthoriseFirmware answers what the gateway is asked ([FirmwareStatus].Asks), or grants or
+// refuses what it has put off. period is how long FirmwareDefer lasts, until when nobody is
+// asked again, and 0 for Firmware.Defer; with other decisions it is 0. The error is
+// [ErrNotAllowed] when nothing is asked, or updates are not configured, and
+// [ErrInvalidParameters] for a decision or a period that is none.
+func (c *Client) AuthoriseFirmware(ctx context.Context, decision FirmwareDecision, period time.Duration) error {
+	what := "firmware " + string(decision)
+	request := messages.AuthoriseFirmware{Period: period}
+	known := map[FirmwareDecision]messages.FirmwareDecision{
+		FirmwareGrant: messages.FirmwareGrant, FirmwareRefuse: messages.FirmwareRefuse, FirmwareDefer: messages.FirmwareDefer,
+	}
+	switch request.Decision = known[decision]; {
+	case request.Decision == 0:
+		return codeError(CodeInvalidParameters, PhaseAPI, fmt.Errorf("%q is none of grant, refuse and defer", string(decision)))
+	case period < 0, period != 0 && decision != FirmwareDefer:
+		return codeError(CodeInvalidParameters, PhaseAPI, fmt.Errorf("%s: a period of %v", what, period))
+	case c.config.Firmware == nil:
+		return codeError(CodeNotAllowed, PhaseAPI, errors.New("updates of the firmware are not configured"))
+	case decision == FirmwareDefer && period == 0:
+		request.Period = c.config.Firmware.Defer
+	}
+	a, err := c.await(ctx, what, func(answer chan<- messages.Answered) any {
+		request.Answer = answer
+		return request
+	})
+	switch {
+	case err != nil:
+		return err
+	case a.Code == 0:
+		return nil
+	case a.Cause != nil:
+		return codeError(ErrorCode(a.Code), PhaseAPI, fmt.Errorf("%s: %w", what, a.Cause))
+	}
+	return codeError(ErrorCode(a.Code), PhaseAPI, fmt.Errorf("%s: the gateway is not asked", what))
+}
+
+// await makes a request of the supervisor and returns what is answered.
+func (c *Client) await(ctx context.Context, what string, request func(chan<- messages.Answered) any) (messages.Answered, error) {
 	var none messages.Answered
 	if err := ctx.Err(); err != nil {
 		return none, fmt.Errorf("holdfast: %s was not begun: %w", what, err)
 	}
 	answer := make(chan messages.Answered, 1)
-	if !c.tell(messages.CallRequest{Call: what, Answer: answer}) {
+	if !c.tell(request(answer)) {
 		return none, c.notAllowed()
 	}
 	lost := time.NewTimer(callBound)
 	defer lost.Stop()
 	select {
 	case a := <-answer:
-		return a, c.outcome(what, a)
+		return a, nil
 	case <-c.left:
 		return none, codeError(CodeNotAllowed, PhaseAPI, errors.New("the client is closed"))
 	case <-ctx.Done():

@@ -6,14 +6,13 @@ import (
 	"crypto"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/netip"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/download"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
@@ -198,7 +197,8 @@ func (f *configFaults) firmware(c Config) {
 	f.require(w.Authorise == AuthoriseGrant || w.Authorise == AuthoriseAsk, "firmware.authorise", "is neither grant nor ask")
 	f.require(w.Defer > 0, "firmware.defer", configMustBePositive)
 	for i, host := range w.AllowHosts {
-		f.require(configIsHost(host), "firmware.allow_hosts["+strconv.Itoa(i)+"]", "is neither a host nor host:port, such as 127.0.0.1, images.local or [fe80::1]:5683")
+		_, err := download.ParseHost(host)
+		f.require(err == nil, "firmware.allow_hosts["+strconv.Itoa(i)+"]", "is neither a host nor host:port, such as 127.0.0.1, images.local or [fe80::1]:5683")
 	}
 	f.manifests(w)
 	if w.Version != c.Device.Firmware { // which has its own fault
@@ -286,25 +286,4 @@ func (f *configFaults) served(objects []object.Object, w *Firmware) {
 				"has the ID "+strconv.Itoa(int(id))+", which updates by a manifest have: leave it out, or firmware.trust")
 		}
 	}
-}
-
-// configIsHost accepts a host as a URI writes it, with or without a port; and an IPv6
-// address also without brackets.
-func configIsHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
-	}
-	host := s
-	if configIsHostPort(s) {
-		host, _, _ = net.SplitHostPort(s) // which has just succeeded
-	} else if inner, bracketed := strings.CutPrefix(s, "["); bracketed {
-		inner, bracketed = strings.CutSuffix(inner, "]")
-		_, err := netip.ParseAddr(inner)
-		return bracketed && err == nil
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
-	return host != "" && strings.Trim(host, letters) == ""
 }

@@ -1,6 +1,7 @@
 package holdfast
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/json"
@@ -14,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // updating is a configuration with updates by both objects.
@@ -359,5 +362,100 @@ func TestFirmwareFilesThatCannotBeUsed(t *testing.T) {
 	defer none.Close(t.Context())
 	if none.firmware() != nil {
 		t.Error("updates that nobody has configured")
+	}
+}
+
+// decided is a client whose supervisor is one of the tests, and what that was asked.
+func decided(t *testing.T, answer messages.Answered) (*Client, <-chan messages.AuthoriseFirmware) {
+	t.Helper()
+	c, err := New(updating())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan messages.AuthoriseFirmware, 1)
+	c.pid = c.runtime.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		switch m := ctx.Message().(type) {
+		case messages.AuthoriseFirmware:
+			asked <- m
+			m.Answer <- answer
+		case messages.Stop:
+			c.stopped <- messages.Stopped{}
+		}
+	}))
+	c.phase = clientStarted
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	return c, asked
+}
+
+func TestAuthoriseFirmware(t *testing.T) {
+	t.Parallel()
+	c, asked := decided(t, messages.Answered{})
+	for _, test := range []struct {
+		decision FirmwareDecision
+		period   time.Duration
+		want     messages.AuthoriseFirmware
+	}{
+		{FirmwareGrant, 0, messages.AuthoriseFirmware{Decision: messages.FirmwareGrant}},
+		{FirmwareRefuse, 0, messages.AuthoriseFirmware{Decision: messages.FirmwareRefuse}},
+		{FirmwareDefer, time.Minute, messages.AuthoriseFirmware{Decision: messages.FirmwareDefer, Period: time.Minute}},
+		{FirmwareDefer, 0, messages.AuthoriseFirmware{Decision: messages.FirmwareDefer, Period: time.Hour}}, // the default of the configuration
+	} {
+		if err := c.AuthoriseFirmware(t.Context(), test.decision, test.period); err != nil {
+			t.Errorf("%s: %v", test.decision, err)
+		}
+		got := <-asked
+		if got.Answer = nil; got != test.want {
+			t.Errorf("%s: %+v", test.decision, got)
+		}
+	}
+}
+
+func TestAuthoriseFirmwareIsRefused(t *testing.T) {
+	t.Parallel()
+	for want, answer := range map[string]messages.Answered{
+		"holdfast: ConnectNotAllowed (api): firmware grant: the gateway is not asked": {Code: messages.ConnectNotAllowed},
+		"holdfast: ConnectNotAllowed (api): firmware grant: nothing is asked":         {Code: messages.ConnectNotAllowed, Cause: errors.New("nothing is asked")},
+	} {
+		c, _ := decided(t, answer)
+		if err := c.AuthoriseFirmware(t.Context(), FirmwareGrant, 0); !errors.Is(err, ErrNotAllowed) || err.Error() != want {
+			t.Error(err)
+		}
+	}
+	c, asked := decided(t, messages.Answered{})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for name, test := range map[string]struct {
+		err  error
+		want error
+	}{
+		"no decision":       {c.AuthoriseFirmware(t.Context(), "maybe", 0), ErrInvalidParameters},
+		"a negative period": {c.AuthoriseFirmware(t.Context(), FirmwareDefer, -1), ErrInvalidParameters},
+		"a period of yes":   {c.AuthoriseFirmware(t.Context(), FirmwareGrant, 1), ErrInvalidParameters},
+		"an ended context":  {c.AuthoriseFirmware(ended, FirmwareGrant, 0), context.Canceled},
+	} {
+		if !errors.Is(test.err, test.want) {
+			t.Errorf("%s: %v", name, test.err)
+		}
+	}
+	if len(asked) != 0 {
+		t.Error("the supervisor was asked")
+	}
+	idle, err := New(updating())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close(t.Context())
+	without, err := New(validConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer without.Close(t.Context())
+	for name, err := range map[string]error{
+		"not started":    idle.AuthoriseFirmware(t.Context(), FirmwareGrant, 0),
+		"not configured": without.AuthoriseFirmware(t.Context(), FirmwareGrant, 0),
+	} {
+		if !errors.Is(err, ErrNotAllowed) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

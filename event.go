@@ -168,6 +168,13 @@ type FirmwareProgress struct {
 	Asks string
 }
 
+// FetchesFirmware reports whether an event says that the image of an update is being
+// fetched.
+func (e Event) FetchesFirmware() bool {
+	m := messageOf(e)
+	return m.FirmwareFetches()
+}
+
 // Ended reports whether the update has ended, and whether it has failed.
 func (p FirmwareProgress) Ended() (ended, failed bool) {
 	m := messageOf(Event{Type: EventFirmware, Firmware: &p})
@@ -377,6 +384,6 @@ func (h *hub) present(servers []journal.Server) Status {
 	now := time.Now()
 	return Status{
 		Time: now, State: State(h.snapshot.State), Connections: connectionsOf(h.snapshot, servers, now),
-		Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
+		Firmware: firmwareStatusOf(h.snapshot.Firmware), Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
 	}
 }

@@ -12,12 +12,13 @@ import (
 
 // Status is a snapshot of a client.
 type Status struct {
-	Time        time.Time    // of the snapshot
-	State       State        // empty before Start
-	Connections []Connection // the bootstrap account first, then by short server ID
-	Events      uint64       // events so far; the Seq of the newest
-	Dropped     uint64       // events that some subscriber was too slow for
-	LatePanics  uint64       // of actors that were stopping already: logged, and without consequence
+	Time        time.Time       // of the snapshot
+	State       State           // empty before Start
+	Connections []Connection    // the bootstrap account first, then by short server ID
+	Firmware    *FirmwareStatus // nil without Config.Firmware, and before the client has read its state
+	Events      uint64          // events so far; the Seq of the newest
+	Dropped     uint64          // events that some subscriber was too slow for
+	LatePanics  uint64          // of actors that were stopping already: logged, and without consequence
 }
 
 // Explanation says what a client is doing, why it is not connected, and what
@@ -32,8 +33,11 @@ type Explanation struct {
 	Connections []Connection `json:"connections"`
 	// Trouble is set when store or credentials cannot be read or used.
 	Trouble *Trouble `json:"trouble,omitempty"`
+	// Firmware is how far an update has come; nil as in a Status.
+	Firmware *FirmwareStatus `json:"firmware,omitempty"`
 	// Transitions are the last events, at most 32, the newest last; those
-	// about updates of the registration and about queue mode are left out. Until somebody asks for
+	// about updates of the registration, about queue mode and about the progress of a download
+	// are left out. Until somebody asks for
 	// the first time, a client remembers as many as fit in a few hundred bytes.
 	Transitions []Event `json:"transitions"`
 }
@@ -176,10 +180,12 @@ func (c *Client) Explain() Explanation {
 }
 
 func explain(endpoint string, status Status, record journal.Record) Explanation {
+	transitions := eventsOf(record.Transitions)
 	return Explanation{
 		Time: status.Time, Endpoint: endpoint, State: status.State, Since: record.Since,
-		Connections: status.Connections, Transitions: eventsOf(record.Transitions),
-		Trouble: storeTrouble(record.Server(""), status.Time),
+		Connections: status.Connections, Transitions: transitions,
+		Trouble:  storeTrouble(record.Server(""), status.Time),
+		Firmware: status.Firmware.withTrouble(transitions, status.Time),
 	}
 }
 

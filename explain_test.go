@@ -3,6 +3,7 @@ package holdfast
 import (
 	"encoding/json"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
 	"github.com/holdfast-iot/holdfast/internal/journal"
 	"github.com/holdfast-iot/holdfast/internal/wording"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -57,7 +59,7 @@ func (h *history) timedOut(after time.Duration, n uint64, retry time.Duration) {
 
 // explanationOf is the explanation that such a client gives.
 func explanationOf(s messages.Snapshot, record journal.Record, now time.Time) Explanation {
-	status := Status{Time: now, State: State(s.State), Connections: connectionsOf(s, record.Servers, now)}
+	status := Status{Time: now, State: State(s.State), Connections: connectionsOf(s, record.Servers, now), Firmware: firmwareStatusOf(s.Firmware)}
 	return explain("gw-0001", status, record)
 }
 
@@ -239,6 +241,7 @@ func TestExplainText(t *testing.T) {
 	for name, e := range map[string]Explanation{
 		"not-started": neverStarted(), "registered": registeredForADay(), "waiting": waitingAfterThree(),
 		"credentials": credentialsMissing(), "bootstrapping": bootstrapBelongs(),
+		"fetching": fetchingAnImage(), "asking": askingTheGateway(), "update-failed": updateThatFailed(), "rebooting": restarting(),
 	} {
 		path := filepath.Join("testdata", "explain", name+".txt")
 		got := e.String()
@@ -282,6 +285,99 @@ func TestExplainJSON(t *testing.T) {
 	if c.Account != "server 1" || c.Trouble.Failures != 3 || !c.Trouble.Since.Equal(explainEpoch.Add(3*time.Minute)) ||
 		c.Trouble.Error.Code != CodeTimeout || c.Next.In != 18*time.Second || c.Next.Action != ActionRetry {
 		t.Errorf("%+v", c)
+	}
+}
+
+// updated notes an event of an update, as the supervisor makes it of a status.
+func (h *history) updated(after time.Duration, s messages.FirmwareStatus) {
+	state, result := s.Values()
+	h.note(after, messages.Event{
+		Type: messages.EventFirmware, Object: s.Object, FirmwareState: &state, FirmwareResult: &result,
+		Progress: &s.Progress, Total: &s.Total, Asks: s.Asks.String(), Detail: s.Detail,
+	})
+}
+
+func (h *history) explained(after time.Duration, s messages.FirmwareStatus) Explanation {
+	return explanationOf(messages.Snapshot{State: messages.StateRegistered, Firmware: &s}, h.journal.Read(), h.now.Add(after))
+}
+
+// fetchingAnImage is a download that has failed twice and is tried again.
+func fetchingAnImage() Explanation {
+	h := newHistory()
+	s := messages.FirmwareStatus{Object: 10252, State: firmware.StateDownloading, Result: firmware.ResultNone, Total: 4096, Version: "1.2.3", Pending: 1}
+	h.updated(0, s)
+	s.Progress = 1024
+	for n := range uint64(2) {
+		h.updated(time.Second, s)
+		h.note(time.Minute, messages.Event{
+			Type: messages.EventError, Server: "coap://images.example", Code: messages.ConnectNetworkError, Name: "ConnectNetworkError", Phase: "firmware",
+			Attempt: n + 1, Detail: "refused", Action: messages.ActionRetry, RetryInMS: new(int64(20_000)),
+		})
+	}
+	return h.explained(5*time.Second, s)
+}
+
+// askingTheGateway has put an update off once.
+func askingTheGateway() Explanation {
+	h := newHistory()
+	s := messages.FirmwareStatus{
+		Object: 5, State: firmware.StateAwaitingInstall, Result: firmware.ResultNone, Progress: 4096, Total: 4096, Asks: messages.AsksInstall,
+		Deferred: h.now.Add(time.Hour),
+	}
+	h.updated(0, s)
+	return h.explained(time.Minute, s)
+}
+
+// updateThatFailed has had trouble with its download, which is over.
+func updateThatFailed() Explanation {
+	h := newHistory()
+	h.note(0, messages.Event{Type: messages.EventError, Code: messages.ConnectTimeout, Name: "ConnectTimeout", Phase: "firmware", Action: messages.ActionRetry, RetryInMS: new(int64(1))})
+	s := messages.FirmwareStatus{
+		Object: 5, State: firmware.StateIdle, Result: firmware.ResultPayloadCorrupted, Object5: 5, Progress: 4096, Total: 4096, Pending: 2,
+		Detail: "the digest is another\x1b[2J",
+	}
+	h.updated(0, s)
+	return h.explained(time.Minute, s)
+}
+
+func restarting() Explanation {
+	return newHistory().explained(0, messages.FirmwareStatus{Object: 10252, State: firmware.StateRebooting, Result: firmware.ResultNone})
+}
+
+// A status has the numbers that the server sees, whichever object it is, and reads back
+// from its JSON as it was.
+func TestFirmwareStatus(t *testing.T) {
+	h := newHub("g", slog.New(slog.DiscardHandler))
+	if got := h.status().Firmware; got != nil {
+		t.Errorf("%+v", got)
+	}
+	s := messages.FirmwareStatus{
+		Object: 5, State: firmware.StateRebooting, Result: firmware.ResultNoSpace, Object5: 2, Progress: 3, Total: 4, Version: "1",
+		Pending: 5, Asks: messages.AsksDownload, Deferred: explainEpoch, Detail: "d",
+	}
+	want := FirmwareStatus{
+		Object: 5, State: 3, StateName: "rebooting", Result: 2, ResultName: "NOT_ENOUGH_FLASH", Progress: 3, Total: 4, Version: "1",
+		Pending: 5, Asks: "download", DeferredUntil: explainEpoch, Detail: "d",
+	}
+	h.publish(messages.Snapshot{Firmware: &s})
+	got := h.status().Firmware
+	if diff := cmp.Diff(&want, got); diff != "" {
+		t.Error(diff)
+	}
+	data, err := json.Marshal(got)
+	var back FirmwareStatus
+	if err == nil {
+		err = json.Unmarshal(data, &back)
+	}
+	if diff := cmp.Diff(want, back); diff != "" || err != nil {
+		t.Errorf("%s: %v%s", data, err, diff)
+	}
+	s.Object = 10252
+	if got := firmwareStatusOf(&s); got.State != 8 || got.Result != 33 {
+		t.Errorf("%+v", got)
+	}
+	if e := fetchingAnImage(); e.Firmware.Next == nil || e.Firmware.Next.In != 15*time.Second || e.Firmware.LastError.Attempt != 2 {
+		t.Errorf("%+v", e.Firmware)
 	}
 }
 

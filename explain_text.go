@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/holdfast-iot/holdfast/internal/wording"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -24,6 +25,7 @@ func (e Explanation) String() string {
 	for _, c := range e.Connections {
 		t.connection(c)
 	}
+	t.firmware(e.Firmware)
 	t.transitions(e.Transitions)
 	return t.text.String()
 }
@@ -109,6 +111,59 @@ func (t *explainText) connection(c Connection) {
 	if c.LastError != nil {
 		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(c.LastError), wording.Duration(t.now.Sub(c.LastError.Time))))
 	}
+}
+
+// firmware says what an update is doing, and what comes next.
+func (t *explainText) firmware(s *FirmwareStatus) {
+	if s == nil || s.Object == 0 {
+		return
+	}
+	t.line("")
+	t.line("firmware update, object %d: %s", s.Object, s.StateName)
+	t.item("version", s.Version)
+	if s.Progress > 0 || s.Total > 0 {
+		t.item("image", bytesText(s.Progress, s.Total))
+	}
+	if s.Asks != "" {
+		t.item("asked", questionText(s.Asks)+": ctl firmware grant, refuse or defer")
+	}
+	if !s.DeferredUntil.IsZero() {
+		t.item("put off", fmt.Sprintf("until %s, for %s more", s.DeferredUntil.Format(time.DateTime), wording.Duration(s.DeferredUntil.Sub(t.now))))
+	}
+	if s.LastError != nil {
+		t.item("last error", fmt.Sprintf("%s, %s ago", failureText(s.LastError), wording.Duration(t.now.Sub(s.LastError.Time))))
+	}
+	if s.ResultName != "" {
+		t.item("last result", fmt.Sprintf("%d %s", s.Result, s.ResultName))
+	}
+	t.item("why", s.Detail)
+	if s.Pending > 0 {
+		t.item("not reported", counted(uint64(s.Pending), "value")+" that no server has yet")
+	}
+	t.item("what comes next", t.next(s.Next, s.underway()))
+}
+
+// underway says what comes next of an update.
+func (s *FirmwareStatus) underway() string {
+	switch {
+	case s.Asks != "":
+		return "whatever the gateway decides"
+	case !s.DeferredUntil.IsZero():
+		return "the gateway is asked again"
+	}
+	next := map[string]string{
+		firmware.StateDownloading.String(): "the rest of the image is fetched",
+		firmware.StateDownloaded.String():  "the server, or a manifest, has it installed",
+		firmware.StateUpdating.String():    "the image is installed",
+		firmware.StateRebooting.String():   "a restart, after which the new version confirms itself or rolls back",
+	}
+	if text := next[s.StateName]; text != "" {
+		return text
+	}
+	if s.Pending > 0 {
+		return "the reports go out when a server is there"
+	}
+	return ""
 }
 
 // observingText says what a server observes, and what it was told.
@@ -287,6 +342,18 @@ func (t *explainText) transitions(events []Event) {
 	}
 }
 
+// firmwareText says how far an update had come, and why it has failed.
+func firmwareText(e *Event) string {
+	if e.Firmware == nil {
+		return e.Detail
+	}
+	text := e.Firmware.String()
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return text
+}
+
 // transitionText says in a few words what an event is about.
 func transitionText(e *Event) string {
 	switch e.Type {
@@ -300,6 +367,8 @@ func transitionText(e *Event) string {
 			return failureText(e)
 		}
 		return e.Server + ": " + failureText(e)
+	case EventFirmware:
+		return firmwareText(e)
 	case EventRegistered:
 		return e.Server + " as " + e.Location
 	case EventDisabled:

@@ -195,14 +195,6 @@ func (u *updates) config(silence time.Duration) update.Config {
 	return config
 }
 
-// installer is that of the application, or the command of the configuration.
-func (u *updates) installer() firmware.Installer {
-	if u.Installer != nil {
-		return u.Installer
-	}
-	return installer.New(u.Install)
-}
-
 // tls is how web servers that have images are trusted; nil for the system's roots.
 func (u *updates) tls() *tls.Config {
 	c := u.files.download
@@ -234,6 +226,14 @@ func (c *Client) firmwareLog(cause firmware.Cause, err error) {
 	c.logger.Log(context.Background(), level, "firmware: "+cause.String(), attributes...)
 }
 
+// installer returns what installs an image.
+func (w *Firmware) installer() firmware.Installer {
+	if len(w.Install) > 0 {
+		return installer.New(w.Install)
+	}
+	return w.Installer
+}
+
 // reportFirmware makes an event of what is wrong with the files.
 func (c *Client) reportFirmware(faults []Fault) {
 	if len(faults) == 0 {
@@ -247,3 +247,131 @@ func (c *Client) reportFirmware(faults []Fault) {
 }
 
 const firmwareRemedy = "Correct what holdfast config check names, and restart the client: updates that need it are refused until then."
+
+// FirmwareStatus is how far an update has come, or how the last one has ended. State and
+// Result are numbers as in [FirmwareProgress], of the object that the update was begun by.
+type FirmwareStatus struct {
+	Object     uint16 `json:"object"`                // 5 or 10252; 0 before the first update
+	State      int64  `json:"state"`                 // what is the case; what a server was told may lag behind
+	StateName  string `json:"state_name"`            // such as "downloading", finer than object 5 has it
+	Result     int64  `json:"result"`                // of the last update that has ended
+	ResultName string `json:"result_name,omitempty"` // as in docs/update-results.md; empty before one has ended
+	Progress   int64  `json:"progress"`              // bytes of the image that are there
+	Total      int64  `json:"total,omitempty"`       // bytes of the image; 0 while that is not known
+	Version    string `json:"version,omitempty"`     // that is being installed, or was last, where that is known
+	Pending    int    `json:"pending"`               // states and results that no server has yet
+	Asks       string `json:"asks,omitempty"`        // "download" or "install" while the gateway is asked
+	// DeferredUntil is when the gateway is asked again after it has put the update off; zero
+	// when it has not.
+	DeferredUntil time.Time `json:"deferred_until,omitzero"`
+	Detail        string    `json:"detail,omitempty"` // why it has failed, for a person
+	// LastError is the newest error of the download under way, and Next the attempt that
+	// follows it: set by [Client.Explain] alone.
+	LastError *Event    `json:"last_error,omitempty"`
+	Next      *NextStep `json:"next,omitempty"`
+}
+
+// firmwareStatusOf returns what an application sees of an update; nil without any.
+func firmwareStatusOf(s *messages.FirmwareStatus) *FirmwareStatus {
+	if s == nil {
+		return nil
+	}
+	state, result := s.Values()
+	out := &FirmwareStatus{
+		Object: s.Object, State: state, StateName: s.State.String(), Result: result, Progress: s.Progress, Total: s.Total,
+		Version: s.Version, Pending: s.Pending, Asks: s.Asks.String(), DeferredUntil: s.Deferred, Detail: s.Detail,
+	}
+	if s.Result != firmware.ResultNone {
+		out.ResultName = FirmwareProgress{Object: s.Object, Result: result}.resultName()
+	}
+	return out
+}
+
+// withTrouble returns the status with what has failed of the download under way.
+func (s *FirmwareStatus) withTrouble(transitions []Event, now time.Time) *FirmwareStatus {
+	if s == nil {
+		return nil
+	}
+	for i := range slices.Backward(transitions) {
+		e := &transitions[i]
+		if e.Firmware != nil && !e.FetchesFirmware() {
+			break // what is before belongs to another update, or to another step of this one
+		}
+		if e.Type == EventError && e.Phase == PhaseFirmware {
+			s.LastError, s.Next = e, nextStep(e.NextAttempt, e, now)
+			break
+		}
+	}
+	return s
+}
+
+// String says it in a line, such as "downloading, 512 of 1024 bytes (50 %)".
+func (s FirmwareStatus) String() string {
+	text := s.StateName
+	if s.Progress > 0 || s.Total > 0 {
+		text += ", " + bytesText(s.Progress, s.Total)
+	}
+	if s.Version != "" {
+		text += ", version " + s.Version
+	}
+	if s.Asks != "" {
+		text += ", " + questionText(s.Asks)
+	}
+	if !s.DeferredUntil.IsZero() {
+		text += ", put off until " + s.DeferredUntil.Format(time.DateTime)
+	}
+	if s.ResultName != "" {
+		text += fmt.Sprintf(", last result %d %s", s.Result, s.ResultName)
+	}
+	if s.Pending > 0 {
+		text += fmt.Sprintf(", %s not reported yet", counted(uint64(s.Pending), "value"))
+	}
+	return text
+}
+
+// String says it in a line, such as "downloading, 512 of 1024 bytes (50 %)".
+func (p FirmwareProgress) String() string {
+	text := p.stateName()
+	if p.Progress > 0 || p.Total > 0 {
+		text += ", " + bytesText(p.Progress, p.Total)
+	}
+	if p.Asks != "" {
+		text += ", " + questionText(p.Asks)
+	}
+	if ended, failed := p.Ended(); failed {
+		text += fmt.Sprintf(", failed: result %d %s", p.Result, p.resultName())
+	} else if ended {
+		text += fmt.Sprintf(", done: result %d %s", p.Result, p.resultName())
+	}
+	return text
+}
+
+func (p FirmwareProgress) stateName() string {
+	if p.Object == firmware.ObjectManifest {
+		return firmware.State(p.State).String()
+	}
+	names := [...]string{"idle", "downloading", "downloaded", "updating"} // of /5/0/3
+	if p.State >= 0 && int(p.State) < len(names) {
+		return names[p.State]
+	}
+	return fmt.Sprintf("state %d", p.State)
+}
+
+func (p FirmwareProgress) resultName() string {
+	family := firmware.FamilyObject5
+	if p.Object == firmware.ObjectManifest {
+		family = firmware.FamilyNewest
+	}
+	row, _ := firmware.RowOf(family, int(p.Result))
+	return row.Name
+}
+
+// bytesText says how much of an image is there.
+func bytesText(progress, total int64) string {
+	if total <= 0 {
+		return fmt.Sprintf("%d bytes", progress)
+	}
+	return fmt.Sprintf("%d of %d bytes (%d %%)", progress, total, progress*100/total)
+}
+
+func questionText(asks string) string { return "the gateway is asked whether to " + asks }
