@@ -30,13 +30,43 @@ var calls = []clientCall{
 func (s *Server) call(w http.ResponseWriter, r *http.Request, c clientCall) {
 	ctx, cancel := context.WithTimeoutCause(r.Context(), callTimeout, errTooLate)
 	defer cancel()
-	answered, err := s.ask(ctx, c.call)
+	answered, err := s.ask(ctx, func(ctx context.Context) (messages.Answered, error) { return s.view.Call(ctx, c.call) })
 	if err == nil {
 		answer(w, http.StatusOK, callAnswer{OK: true, Seq: answered.Seq, State: s.client.Status().State, Servers: answered.Servers})
 		return
 	}
 	status, body := refusal(err)
 	body.Remedy = c.remedy
+	answer(w, status, body)
+}
+
+// decisions are what the gateway can answer when it is asked about an update.
+var decisions = []holdfast.FirmwareDecision{holdfast.FirmwareGrant, holdfast.FirmwareRefuse, holdfast.FirmwareDefer}
+
+const firmwareRemedy = "The gateway is asked before a download and before an installation with firmware.authorise: ask; status and explain say when it is."
+
+// authorise answers for the gateway whether an update goes on.
+func (s *Server) authorise(w http.ResponseWriter, r *http.Request, decision holdfast.FirmwareDecision) {
+	var period time.Duration
+	if text := r.URL.Query().Get("for"); text != "" {
+		var err error
+		if period, err = time.ParseDuration(text); err != nil || period <= 0 || decision != holdfast.FirmwareDefer {
+			answer(w, http.StatusBadRequest, callAnswer{Detail: "for is the duration of a deferral, such as 90m"})
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), callTimeout, errTooLate)
+	defer cancel()
+	_, err := s.ask(ctx, func(ctx context.Context) (messages.Answered, error) {
+		return messages.Answered{}, s.client.AuthoriseFirmware(ctx, decision, period)
+	})
+	if err == nil {
+		status := s.client.Status()
+		answer(w, http.StatusOK, callAnswer{OK: true, Seq: status.Events, State: status.State})
+		return
+	}
+	status, body := refusal(err)
+	body.Remedy = firmwareRemedy
 	answer(w, status, body)
 }
 
@@ -48,12 +78,12 @@ type outcome struct {
 
 // ask makes a call. It may wait for the disk; but when the answer does not come soon
 // because an actor is stalled, that is the answer.
-func (s *Server) ask(ctx context.Context, call messages.Call) (messages.Answered, error) {
+func (s *Server) ask(ctx context.Context, call func(context.Context) (messages.Answered, error)) (messages.Answered, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	result := make(chan outcome, 1)
 	go func() {
-		answered, err := s.view.Call(ctx, call)
+		answered, err := call(ctx)
 		result <- outcome{answered, err}
 	}()
 	soon := time.NewTimer(patience)

@@ -8,6 +8,7 @@
 //	                     text with ?format=text or Accept: text/plain
 //	GET  /v1/events      server-sent events, from now on
 //	POST /v1/update      and reconnect, bootstrap, factory-reset, pause, resume
+//	POST /v1/firmware/grant, and /refuse, and /defer?for=DURATION
 //	POST /v1/close       de-registers and stops the client
 //	GET  /livez          200 when every actor answers, else 503
 //	GET  /readyz         200 when registered, else 503

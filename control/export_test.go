@@ -1,6 +1,12 @@
 package control
 
-import "net"
+import (
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast-iot/holdfast"
+)
 
 // MaxConns is the bound of connections.
 const MaxConns = maxConns
@@ -11,4 +17,15 @@ func (s *Server) ServeOn(l net.Listener) {
 	defer s.mu.Unlock()
 	s.api.listener = &door{Listener: l}
 	s.api.serve(s.view.Logger())
+}
+
+// FirmwareSeries collects the series of updates alone.
+type FirmwareSeries struct{ Status *holdfast.FirmwareStatus }
+
+// Describe implements prometheus.Collector.
+func (f FirmwareSeries) Describe(out chan<- *prometheus.Desc) { (&metrics{}).Describe(out) }
+
+// Collect implements prometheus.Collector.
+func (f FirmwareSeries) Collect(out chan<- prometheus.Metric) {
+	sample{out: out, endpoint: "g"}.firmware(f.Status)
 }

@@ -65,13 +65,20 @@ var (
 	metricLost          = metric("notifications_dropped_total", "Stored notifications for which there was no room.", "server")
 	metricSends         = metric("sends_total", "Sends by outcome: accepted, or failed.", "server", "outcome")
 	metricCertificate   = metric("certificate_expiry_timestamp_seconds", "When the own certificate expires, in seconds since 1970; absent without one that can be read.", "account", "server")
+
+	// Of updates, where they are configured.
+	metricUpdate         = metric("firmware_state", "State of the update: /5/0/3, or /10252/0/2 where object is 10252; object is 0 before the first.", "object")
+	metricUpdateResult   = metric("firmware_result", "Result of the last update that has ended: /5/0/5, or /10252/0/3 where object is 10252.", "object")
+	metricUpdateProgress = metric("firmware_progress_bytes", "Bytes of the image that are there.")
+	metricUpdateTotal    = metric("firmware_total_bytes", "Bytes of the image; 0 while that is not known.")
+	metricUpdatePending  = metric("firmware_reports_pending", "States and results of updates that no server has yet.")
 )
 
 var allMetrics = []*prometheus.Desc{
 	metricBuild, metricState, metricStateAge, metricEvents, metricDropped, metricErrors, metricRegistered, metricPerson,
 	metricFailures, metricFailingAge, metricNextAttempt, metricConfirmed, metricAttempts, metricReconnects, metricShed,
 	metricLatePanics, metricObservations, metricNotifications, metricAcknowledged, metricStored, metricLost, metricSends,
-	metricCertificate,
+	metricCertificate, metricUpdate, metricUpdateResult, metricUpdateProgress, metricUpdateTotal, metricUpdatePending,
 }
 
 // allStates are the states that metricState has a line for.
@@ -119,6 +126,20 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		s.connection(a.Connection)
 	}
 	s.accounts(accounts, explained.Trouble)
+	s.firmware(explained.Firmware)
+}
+
+// firmware emits how far an update has come.
+func (s sample) firmware(f *holdfast.FirmwareStatus) {
+	if f == nil {
+		return
+	}
+	object := strconv.Itoa(int(f.Object))
+	s.gauge(metricUpdate, float64(f.State), object)
+	s.gauge(metricUpdateResult, float64(f.Result), object)
+	s.gauge(metricUpdateProgress, float64(f.Progress))
+	s.gauge(metricUpdateTotal, float64(f.Total))
+	s.gauge(metricUpdatePending, float64(f.Pending))
 }
 
 // sample is one collection.

@@ -206,6 +206,9 @@ func (s *Server) routes(metrics http.Handler) http.Handler {
 	for _, c := range calls {
 		mux.Handle("POST /v1/"+c.call.String(), rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.call(w, r, c) }))
 	}
+	for _, d := range decisions {
+		mux.Handle("POST /v1/firmware/"+string(d), rooms.calls.admit(func(w http.ResponseWriter, r *http.Request) { s.authorise(w, r, d) }))
+	}
 	mux.Handle("POST /v1/close", rooms.closes.admit(s.closeClient))
 	s.handleHealth(mux, rooms, metrics)
 	return mux

@@ -20,6 +20,8 @@ type statusAnswer struct {
 	Dropped     uint64                `json:"dropped"`
 	Trouble     *holdfast.Trouble     `json:"trouble,omitempty"`
 	Connections []holdfast.Connection `json:"connections"`
+
+	Firmware *holdfast.FirmwareStatus `json:"firmware,omitempty"`
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
@@ -27,7 +29,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	e := s.client.Explain()
 	answer(w, http.StatusOK, statusAnswer{
 		Time: e.Time, Endpoint: e.Endpoint, State: e.State, Since: e.Since, Registered: e.State == holdfast.Registered,
-		Events: status.Events, Dropped: status.Dropped, Trouble: e.Trouble, Connections: e.Connections,
+		Events: status.Events, Dropped: status.Dropped, Trouble: e.Trouble, Connections: e.Connections, Firmware: e.Firmware,
 	})
 }
 

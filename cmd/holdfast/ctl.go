@@ -15,8 +15,11 @@ import (
 // ctlActions are what ctl can do: those that only look, and the calls, which have
 // the names that the control API gives them.
 var ctlActions = []string{
-	"status", "events", "explain", "update", "reconnect", "bootstrap", "factory-reset", "pause", "resume", "close",
+	"status", "events", "explain", "update", "reconnect", "bootstrap", "factory-reset", "pause", "resume", "close", "firmware",
 }
+
+// ctlDecisions are what the action firmware takes, which the API has as calls of their own.
+var ctlDecisions = []string{"grant", "refuse", "defer"}
 
 const (
 	// ctlPatience is how long a client may say nothing before it counts as hung. It
@@ -41,6 +44,7 @@ type ctlOptions struct {
 	json    bool
 	wait    bool          // for the outcome of a call
 	timeout time.Duration // of that; 0 is the default of the action
+	period  time.Duration // of a deferral; 0 is the client's default
 }
 
 // ctl is the command ctl.
@@ -52,9 +56,11 @@ func (p *program) ctl(args []string) int {
 	fs.BoolVar(&o.json, "json", false, "print what the client answers as JSON")
 	fs.BoolVar(&o.wait, "wait", p.terminal(p.stdout), "wait for what comes of a call, and exit by that (default on a terminal)")
 	fs.DurationVar(&o.timeout, "timeout", 0, "how long to wait for that, such as 90s (default 4m, of a bootstrap 16m)")
-	var action string
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		action, args = args[0], args[1:]
+	fs.DurationVar(&o.period, "for", 0, "how long firmware defer puts an update off, such as 90m (default the client's firmware.defer)")
+	action, args := word(args)
+	decision := ""
+	if action == "firmware" {
+		decision, args = word(args)
 	}
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return exit
@@ -62,8 +68,11 @@ func (p *program) ctl(args []string) int {
 	if !slices.Contains(ctlActions, action) {
 		return p.misused(fs, "which action: "+strings.Join(ctlActions, ", ")+"?")
 	}
-	if o.timeout < 0 {
-		return p.misused(fs, "--timeout is negative")
+	if problem := o.problem(action, decision); problem != "" {
+		return p.misused(fs, problem)
+	}
+	if decision != "" {
+		action += " " + decision
 	}
 	where, err := p.ctlAddress(*addr, *config)
 	if err != nil {
@@ -75,6 +84,29 @@ func (p *program) ctl(args []string) int {
 	c := newCtlClient(where)
 	defer c.http.CloseIdleConnections()
 	return p.ctlDo(c, action, o)
+}
+
+// word takes the first argument off that is no flag.
+func word(args []string) (first string, rest []string) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return args[0], args[1:]
+	}
+	return "", args
+}
+
+// problem says what does not go together, or returns "".
+func (o ctlOptions) problem(action, decision string) string {
+	switch {
+	case action == "firmware" && !slices.Contains(ctlDecisions, decision):
+		return "which decision: firmware " + strings.Join(ctlDecisions, ", ") + "?"
+	case o.timeout < 0:
+		return "--timeout is negative"
+	case o.period < 0:
+		return "--for is negative"
+	case o.period > 0 && decision != "defer":
+		return "--for belongs to firmware defer"
+	}
+	return ""
 }
 
 // ctlAddress finds the address of the API: flags win over the environment,

@@ -85,6 +85,8 @@ type ctlStatus struct {
 	Since       time.Time             `json:"since"`
 	Trouble     *holdfast.Trouble     `json:"trouble"`
 	Connections []holdfast.Connection `json:"connections"`
+
+	Firmware *holdfast.FirmwareStatus `json:"firmware"`
 }
 
 // String puts the status on one line for the client, and one for each account.
@@ -104,6 +106,10 @@ func (s ctlStatus) String() string {
 			text += ": " + troubleText(c.Trouble)
 		}
 		fmt.Fprintf(&out, "  %-12s %s\n", printable(c.Account), printable(text))
+	}
+	if s.Firmware != nil && s.Firmware.Object != 0 {
+		text := joined(": ", s.Firmware.String(), s.Firmware.Detail)
+		fmt.Fprintf(&out, "  %-12s %s\n", "firmware", printable(text))
 	}
 	return out.String()
 }

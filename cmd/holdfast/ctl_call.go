@@ -69,6 +69,7 @@ func (p *program) ctlFailed(action string, err error) {
 var begun = map[string]string{
 	"update": "on its way", "reconnect": "under way", "bootstrap": "under way",
 	"factory-reset": "done", "pause": "done", "resume": "done", "close": "done",
+	"firmware grant": "done", "firmware refuse": "done", "firmware defer": "done",
 }
 
 // errNoOutcome says that what was waited for has not come in time.
@@ -89,7 +90,11 @@ func (o ctlOptions) bound(action string) time.Duration {
 
 // ctlPost makes the call, and says why where it is refused.
 func (p *program) ctlPost(ctx context.Context, c *ctlClient, action string, o ctlOptions) (answer ctlAnswer, ok bool) {
-	status, body, err := c.fetch(ctx, http.MethodPost, "/v1/"+action, mediaJSON)
+	path := "/v1/" + strings.ReplaceAll(action, " ", "/")
+	if o.period > 0 {
+		path += "?for=" + o.period.String()
+	}
+	status, body, err := c.fetch(ctx, http.MethodPost, path, mediaJSON)
 	if err != nil {
 		p.ctlFailed(action, err)
 		return answer, false
@@ -162,7 +167,7 @@ type ctlWaiting struct {
 func newCtlWaiting(action string, answer ctlAnswer) *ctlWaiting {
 	w := &ctlWaiting{since: answer.Seq, servers: slices.Clone(answer.Servers), state: answer.State}
 	switch action {
-	case "pause":
+	case "pause", "firmware grant", "firmware refuse", "firmware defer":
 		w.done = true
 	case "reconnect", "resume", "factory-reset":
 		w.whole = true

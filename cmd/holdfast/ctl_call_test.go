@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -193,7 +194,11 @@ func TestCtlOfAClientThatHangs(t *testing.T) {
 		for _, more := range []string{"--wait=false", "--wait"} {
 			all.Go(func() {
 				began := time.Now()
-				got := invoke(t.Context(), "ctl", action, "--addr", "unix:"+path, more)
+				args := []string{"ctl", action, "--addr", "unix:" + path, more}
+				if action == "firmware" {
+					args = slices.Insert(args, 2, "grant")
+				}
+				got := invoke(t.Context(), args...)
 				if got.exit != exitFailed || !strings.Contains(got.stderr, "hangs: it has said nothing for 4.5s") {
 					t.Errorf("%s %s: %+v", action, more, got)
 				}
@@ -245,5 +250,46 @@ func TestCtlCallIsInterrupted(t *testing.T) {
 	got := invoke(ctx, "ctl", "update", "--addr="+api.Listener.Addr().String())
 	if got.exit != exitFailed || !strings.Contains(got.stderr, "update: interrupted; what was asked for may still be done") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What the gateway decides is a call for each decision, with its period, and nothing more
+// is waited for.
+func TestCtlFirmware(t *testing.T) {
+	t.Parallel()
+	made := make(chan string, 4)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(": events\n\n"))
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	mux.HandleFunc("POST /v1/firmware/{decision}", func(w http.ResponseWriter, r *http.Request) {
+		made <- r.URL.RequestURI()
+		if r.PathValue("decision") == "refuse" {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = w.Write([]byte(`{"code":11,"name":"ConnectNotAllowed","detail":"firmware refuse: the gateway is not asked","remedy":"Wait."}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"ok":true,"seq":7}`))
+	})
+	api := httptest.NewServer(mux)
+	defer api.Close()
+	for _, test := range []struct {
+		args, uri, says string
+		exit            int
+	}{
+		{"grant --wait", "/v1/firmware/grant", "firmware grant: done\n", exitDone},
+		{"defer --wait=false", "/v1/firmware/defer", "firmware defer: done\n", exitDone},
+		{"defer --for 90m --wait", "/v1/firmware/defer?for=1h30m0s", "firmware defer: done\n", exitDone},
+		{"refuse --wait", "/v1/firmware/refuse", "ConnectNotAllowed (11): firmware refuse: the gateway is not asked - Wait.\n", exitFailed},
+	} {
+		got := invoke(t.Context(), slices.Concat([]string{"ctl", "firmware"}, strings.Fields(test.args), []string{"--addr", api.Listener.Addr().String()})...)
+		if got.exit != test.exit || !strings.HasSuffix(got.stdout+got.stderr, test.says) {
+			t.Errorf("%s: %+v", test.args, got)
+		}
+		if uri := <-made; uri != test.uri {
+			t.Errorf("%s: %s", test.args, uri)
+		}
 	}
 }

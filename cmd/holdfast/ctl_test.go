@@ -135,6 +135,12 @@ func TestCtlUsage(t *testing.T) {
 		{"ctl status --config " + plain, exitUsage, "where is the client?"},
 		{"ctl status --config " + bad, exitConfig, "endpoint: is required"},
 		{"ctl status extra --addr x:1", exitUsage, "arguments where 0 are expected"},
+		{"ctl firmware --addr x:1", exitUsage, "which decision: firmware grant, refuse, defer?"},
+		{"ctl firmware nonsense --addr x:1", exitUsage, "which decision"},
+		{"ctl firmware defer --for -1s --addr x:1", exitUsage, "--for is negative"},
+		{"ctl firmware grant --for 1h --addr x:1", exitUsage, "--for belongs to firmware defer"},
+		{"ctl pause --for 1h --addr x:1", exitUsage, "--for belongs to firmware defer"},
+		{"ctl firmware grant --addr " + nowhere, exitFailed, "no client answers on " + nowhere},
 		{"ctl status --addr " + nowhere, exitFailed, "no client answers on " + nowhere},
 		{"ctl events --addr " + nowhere, exitFailed, "no client answers on " + nowhere},
 		{"ctl close --addr " + nowhere, exitFailed, "no client answers on " + nowhere},
@@ -276,5 +282,20 @@ func TestCtlStatusOfADisabledAccount(t *testing.T) {
 	want := "  server 1     disabled by the server until 2026-03-01 12:00:00 coap://h, register in 1 h\n"
 	if !strings.HasSuffix(s.String(), want) {
 		t.Errorf("%q", s)
+	}
+}
+
+// An update has a line, from the first on.
+func TestCtlStatusOfAnUpdate(t *testing.T) {
+	s := ctlStatus{Endpoint: "gw", State: holdfast.Registered, Firmware: &holdfast.FirmwareStatus{StateName: "idle"}}
+	if got := s.String(); got != "gw  registered\n" {
+		t.Errorf("%q", got)
+	}
+	s.Firmware = &holdfast.FirmwareStatus{
+		Object: 10252, State: 1, StateName: "idle", Result: 23, ResultName: "MANIFEST_SIGNATURE_INVALID", Pending: 2, Detail: "no\x1b[2J key",
+	}
+	want := "  firmware     idle, last result 23 MANIFEST_SIGNATURE_INVALID, 2 values not reported yet: no [2J key\n"
+	if got := s.String(); !strings.HasSuffix(got, want) {
+		t.Errorf("%q", got)
 	}
 }

@@ -64,6 +64,23 @@ func colourOf(e holdfast.Event) string {
 		return green
 	case holdfast.EventDegraded, holdfast.EventDisabled:
 		return yellow
+	case holdfast.EventFirmware:
+		return colourOfUpdate(e)
+	}
+	return faint
+}
+
+func colourOfUpdate(e holdfast.Event) string {
+	if e.Firmware == nil {
+		return faint
+	}
+	switch ended, failed := e.Firmware.Ended(); {
+	case failed:
+		return red
+	case ended:
+		return green
+	case e.Firmware.Asks != "":
+		return yellow
 	}
 	return faint
 }
@@ -87,10 +104,25 @@ func describe(e holdfast.Event) string {
 		return "from " + e.Server
 	case holdfast.EventDisabled:
 		return "by " + e.Server + " - " + next(e)
+	case holdfast.EventFirmware:
+		return describeFirmware(e)
 	case holdfast.EventDegraded:
 		return joined(": ", fmt.Sprintf("%s was restarted %d times", e.Actor, e.Restarts), e.Detail)
 	}
 	return joined(" ", e.Server, e.Detail)
+}
+
+// describeFirmware says how far an update has come, and what the gateway can do.
+func describeFirmware(e holdfast.Event) string {
+	f := e.Firmware
+	if f == nil {
+		return e.Detail
+	}
+	what := joined(": ", fmt.Sprintf("object %d: %s", f.Object, f), e.Detail)
+	if f.Asks != "" {
+		what += " - ctl firmware grant, refuse or defer"
+	}
+	return what
 }
 
 func describeState(e holdfast.Event) string {

@@ -55,6 +55,11 @@ func story() []holdfast.Event {
 		{Type: holdfast.EventDisabled, Server: server, Action: "register", NextAttempt: at(15).Add(24 * time.Hour)},
 		{Type: holdfast.EventError, Code: 5, Name: "ConnectNotRegistered", Detail: "there was no registration to end", Action: "none"},
 		{Type: holdfast.EventError, Code: 4, Name: "ConnectorInvalidCredentials", Action: "user"},
+		{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 10252, State: 3, Result: -1, Asks: "download"}},
+		{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 5, State: 1, Progress: 512, Total: 1024}},
+		{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 5, State: 1, Progress: 512}},
+		{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 5, Result: 1, Progress: 1024, Total: 1024}},
+		{Type: holdfast.EventFirmware, Firmware: &holdfast.FirmwareProgress{Object: 10252, State: 1, Result: 23}, Detail: "signed by\x1b[2J nobody"},
 	}
 }
 
