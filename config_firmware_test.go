@@ -341,8 +341,8 @@ func TestFirmwareFilesThatCannotBeUsed(t *testing.T) {
 	defer client.Close(t.Context())
 	events, cancel := client.Events(2)
 	defer cancel()
-	made := client.firmware()
-	if made == nil || !made.Manifests || len(made.Signers) != 0 || made.Download.Key != nil || made.Dir != DefaultFirmwareDir || made.Vendor == made.Class {
+	made := client.firmware(nil)
+	if made == nil || !made.signs() || len(made.files.signers) != 0 || made.files.download.Key != nil || made.Dir != DefaultFirmwareDir {
 		t.Errorf("%+v", made)
 	}
 	e := <-events
@@ -360,7 +360,7 @@ func TestFirmwareFilesThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer none.Close(t.Context())
-	if none.firmware() != nil {
+	if none.firmware(nil) != nil {
 		t.Error("updates that nobody has configured")
 	}
 }

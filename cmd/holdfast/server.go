@@ -26,7 +26,7 @@ type serverOptions struct {
 	advertise               string // host:port of the management server for clients
 	pskFile                 string
 	keys                    keys
-	definitions             string // directory
+	definitions, files      string // directories
 	nosec, asJSON           bool
 }
 
@@ -72,7 +72,7 @@ func (p *program) runServer(args []string) int {
 		p.complain("%v", err)
 		return exitFailed
 	}
-	return p.serve(o, files.registry, management, bootstrap)
+	return p.serve(o, files, management, bootstrap)
 }
 
 // serverOptions parses the flags. When it is not ok, the command ends with the
@@ -86,6 +86,7 @@ func (p *program) serverOptions(args []string) (o serverOptions, exit int, ok bo
 	fs.StringVar(&o.pskFile, "psk-file", "", "`FILE` with a line ID:HEX for each pre-shared key")
 	fs.Func("psk", "pre-shared key `ID:HEX`, repeatable; for trial keys only, as everyone on the machine can read it", o.keys.add)
 	fs.StringVar(&o.definitions, "definitions", "", "`DIR` with definitions of objects, XML files of the OMA's registry, for names, types and units of more than the objects of LwM2M itself")
+	fs.StringVar(&o.files, "files", "", "`DIR` whose files clients can fetch from the management server, firmware images say: coap://HOST:PORT/NAME")
 	fs.BoolVar(&o.nosec, "nosec", false, "serve plain CoAP")
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object a line")
 	if exit, ok := p.parse(fs, args, 0); !ok {
@@ -137,14 +138,23 @@ func (o serverOptions) withDefaults() serverOptions {
 // serverFiles is what the files that flags name hold.
 type serverFiles struct {
 	registry *lwm2m.Registry
-	errs     []error // everything that is wrong
-	warnings []error // and that the server does without
+	images   *os.Root // nil for none
+	errs     []error  // everything that is wrong
+	warnings []error  // and that the server does without
 }
 
 // read reads the files.
 func (o serverOptions) read() serverFiles {
 	files := definedIn(o.definitions)
 	files.errs = append(files.errs, o.readKeys()...)
+	if o.files == "" {
+		return files
+	}
+	images, err := os.OpenRoot(o.files)
+	if err != nil {
+		files.errs = append(files.errs, fmt.Errorf("--files: %w", err))
+	}
+	files.images = images
 	return files
 }
 
@@ -194,8 +204,12 @@ func (o serverOptions) readKeys() []error {
 }
 
 // serve runs the servers until the program's context ends, or somebody quits.
-func (p *program) serve(o serverOptions, registry *lwm2m.Registry, management, bootstrap net.PacketConn) int {
+func (p *program) serve(o serverOptions, files serverFiles, management, bootstrap net.PacketConn) int {
 	server := lwm2mtest.NewServer(lwm2mtest.ServerOptions{MaxHistory: maxHistory})
+	if files.images != nil {
+		defer files.images.Close()
+		server.ServeDirectory(files.images.FS())
+	}
 	manage := server.ServeManagement(management, o.security())
 	accounts := accountMaker{server: server, management: manage, scheme: o.scheme(), advertise: o.advertise, secret: o.keys.secret()}
 	if accounts.advertise == "" {
@@ -213,7 +227,7 @@ func (p *program) serve(o serverOptions, registry *lwm2m.Registry, management, b
 		defer context.AfterFunc(ctx, at.restore)() // a second signal ends the process at once
 		inner = at.of(p)
 	}
-	commands := inner.console(server, registry, o.asJSON, quit)
+	commands := inner.console(server, files.registry, o.asJSON, quit)
 	defer commands.Close()
 	defer server.Close()
 	log := inner.serverLog(server, commands, o.asJSON)

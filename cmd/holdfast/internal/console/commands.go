@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -60,7 +61,7 @@ func readingCommands() []command {
 
 func writingCommands() []command {
 	return []command{
-		{"write", "[CLIENT] PATH (VALUE | NUMBER=VALUE ...)", "a value, or several of an instance or of a multiple resource", valueHelp,
+		{"write", "[CLIENT] PATH (VALUE | NUMBER=VALUE ...)", "a value, or several of an instance or of a multiple resource", writeHelp,
 			[]operand{clientName, pathName, freely}, (*Console).write},
 		{"replace", "[CLIENT] PATH NUMBER=VALUE ...", "the same, and removes what is not mentioned", nil,
 			[]operand{clientName, pathName, freely}, (*Console).replace},
@@ -93,6 +94,8 @@ var valueHelp = []string{
 	"hex: or base64:. A value with blanks stands in double quotes. NUMBER is a resource of an instance (5700=21), or an instance",
 	"of a multiple resource (0=21).",
 }
+
+var writeHelp = append(slices.Clone(valueHelp), "file:NAME as the one value of a resource that is opaque, or not known here, writes the content of a file: a firmware package, say.")
 
 // attributes are those of LwM2M Core section 5.1.2.
 var attributes = []string{"pmin", "pmax", "gt", "lt", "st", "epmin", "epmax", "edge", "con", "hqmax"}

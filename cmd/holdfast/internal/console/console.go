@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const (
 	// commandTimeout bounds what is asked of a client that listens; CoAP gives up a
 	// message after 93 s at most (RFC 7252 section 4.8.2).
 	commandTimeout = 2 * time.Minute
+	// fileTimeout bounds writing a file, which takes a message for each block.
+	fileTimeout = time.Hour
 	// mostPending is how many commands may wait for answers.
 	mostPending = 1 << 10
 )
@@ -54,6 +57,7 @@ type job struct {
 	// perform asks the client, and completes the answer. What it returns goes on
 	// when the answer is printed; nil is nothing.
 	perform func(ctx context.Context, a *Answer) (then func(), err error)
+	timeout time.Duration // 0 means commandTimeout
 }
 
 // New returns a console. Close it when done.
@@ -172,7 +176,7 @@ func (c *Console) next(endpoint string) (job, bool) {
 
 func (c *Console) carryOut(j job) {
 	c.awaitAwake(j.answer)
-	ctx, cancel := context.WithTimeout(c.ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, cmp.Or(j.timeout, commandTimeout))
 	defer cancel()
 	then, err := j.perform(ctx, &j.answer)
 	if c.ctx.Err() != nil {

@@ -72,6 +72,9 @@ func (c *Console) write(words []string) (job, error) {
 	case len(rest) > 1:
 		return about(k, path), fmt.Errorf("%s takes one value: put double quotes around a value with blanks", path)
 	}
+	if name, isFile := c.fileNamed(path, rest[0]); isFile {
+		return c.writeFile(k, path, name)
+	}
 	v, err := c.parseValue(path, rest[0])
 	if err != nil {
 		return about(k, path), err
