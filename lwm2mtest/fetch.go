@@ -1,7 +1,6 @@
 package lwm2mtest
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -127,9 +126,9 @@ func (s *Server) FetchStarts(path string) []int64 {
 type blockAsked struct {
 	offset int64
 	size   int
-	first  bool   // or the only one: what is for the whole file goes with it
-	plain  bool   // the request has no Block2
-	match  []byte // If-Match
+	first  bool     // or the only one: what is for the whole file goes with it
+	plain  bool     // the request has no Block2
+	match  []string // If-Match
 }
 
 // asksFor reads the options of a request. The server's own size is what is asked for where the
@@ -143,7 +142,7 @@ func (s *Server) asksFor(m coap.Message) (blockAsked, bool) {
 		q.offset, q.size, q.plain = int64(block.Offset()), min(q.size, block.Size()), false
 	}
 	q.first = q.offset == 0 || m.Has(coap.Size2)
-	q.match, _ = m.Bytes(coap.IfMatch)
+	q.match = m.Strings(coap.IfMatch)
 	return q, true
 }
 
@@ -169,7 +168,7 @@ func (s *Server) block(name string, q blockAsked, f FileFault) answer {
 		return answer{code: lwm2m.CodeNotFound}
 	}
 	defer done()
-	if q.match != nil && !bytes.Equal(q.match, file.ETag) {
+	if len(q.match) > 0 && !slices.Contains(q.match, string(file.ETag)) && !slices.Contains(q.match, "") {
 		return answer{code: lwm2m.CodePreconditionFailed}
 	}
 	if f.BlockSize > 0 {

@@ -134,7 +134,7 @@ func (u *pushing) next(ctx context.Context) (answer Response, more bool, err err
 	}
 	r := u.block(payload, more)
 	if u.offset == 0 && !more {
-		answer, err = u.peer.do(ctx, r.Request, nil)
+		answer, err = u.whole(ctx, r.Request)
 		return answer, false, err
 	}
 	answer, of, err := u.peer.doBlock(ctx, r, u.token)
@@ -146,6 +146,17 @@ func (u *pushing) next(ctx context.Context) (answer Response, more bool, err err
 		u.token = u.peer.newToken()
 	}
 	return answer, more, err
+}
+
+// whole sends a body that fits in one message.
+func (u *pushing) whole(ctx context.Context, r Request) (Response, error) {
+	m := r.message()
+	m.Token, m.Payload = u.token, r.Payload
+	answer, err := u.peer.roundTrip(ctx, m, r.Twice, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	return response(answer, answer.Payload), nil
 }
 
 // read returns the next block's payload, and whether more follow.

@@ -50,9 +50,9 @@ func TestPush(t *testing.T) {
 		client   uint8 // the largest that the client takes, as an exponent
 		requests int
 	}{
-		{0, 1024, 6, 1}, {1024, 1024, 6, 1}, {1025, 1024, 6, 2}, {4096, 1024, 6, 4}, {4096, 1024, 2, 49}, {100, 16, 6, 7},
+		{0, 1024, 6, 1}, {1024, 1024, 6, 1}, {1025, 1024, 6, 2}, {4096, 1024, 6, 4}, {4096, 1024, 2, 49}, {100, 16, 6, 7}, {1000, 1024, 6, 1},
 	} {
-		serverBubble(t, ServerOptions{}, NoSec(), func(t *testing.T, r *rig) {
+		serverBubble(t, ServerOptions{BlockSize: 64}, NoSec(), func(t *testing.T, r *rig) {
 			client := r.dial(5683)
 			client.register("gw")
 			got := make(chan pushed, 1)
