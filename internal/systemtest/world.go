@@ -16,6 +16,7 @@ var (
 	GatewayAddr   = netip.MustParseAddr("192.0.2.10")
 	ServerAddr    = netip.MustParseAddr("192.0.2.1")
 	BootstrapAddr = netip.MustParseAddr("192.0.2.2")
+	ImageAddr     = netip.MustParseAddr("192.0.2.3")
 )
 
 const (
@@ -35,8 +36,10 @@ type World struct {
 	Gateway       *lwm2mtest.Host // of the client
 	Host          *lwm2mtest.Host // of the management server
 	BootstrapHost *lwm2mtest.Host // nil until ListenBootstrap
+	ImageHost     *lwm2mtest.Host // nil until ServeImages
 	Server        *lwm2mtest.Server
-	Probe         *lwm2mtest.Probe // on the client's actors
+	Images        *lwm2mtest.Server // nil until ServeImages
+	Probe         *lwm2mtest.Probe  // on the client's actors
 }
 
 // NewWorld makes a world without open ports. The caller closes it, in the same
@@ -61,6 +64,11 @@ func (w *World) Close() {
 	w.T.Helper()
 	if err := w.Server.Close(); err != nil {
 		w.T.Error(err)
+	}
+	if w.Images != nil {
+		if err := w.Images.Close(); err != nil {
+			w.T.Error(err)
+		}
 	}
 	if err := w.Network.Close(); err != nil {
 		w.T.Error(err)
