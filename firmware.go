@@ -3,8 +3,6 @@ package holdfast
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -177,7 +175,7 @@ func (c *Client) updateActor(transport network.Transport, silence time.Duration)
 	config := u.config(silence)
 	return update.ActorConfig{
 		Config: config, Faces: u.faces, Images: u.images, Installer: u.installer(), Log: c.firmwareLog,
-		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: u.tls(), Clock: clockNow},
+		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: download.NewTLS(u.files.download, c.config.signers()...), Clock: clockNow},
 	}
 }
 
@@ -191,24 +189,6 @@ func (u *updates) config(silence time.Duration) update.Config {
 	}
 	if u.signs() {
 		config.Manifests = update.Manifests(u.files.signers, vendor, class, u.MaxSize)
-	}
-	return config
-}
-
-// tls is how web servers that have images are trusted; nil for the system's roots.
-func (u *updates) tls() *tls.Config {
-	c := u.files.download
-	if c.Mode != messages.SecurityX509 {
-		return nil
-	}
-	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
-	for _, der := range c.ServerCertificates {
-		if anchor, err := x509.ParseCertificate(der); err == nil { // it was looked at when it was read
-			config.RootCAs.AddCert(anchor)
-		}
-	}
-	if key, err := x509.ParsePKCS8PrivateKey(c.PrivateKey); err == nil && len(c.Certificate) > 0 {
-		config.Certificates = []tls.Certificate{{Certificate: c.Certificate, PrivateKey: key}}
 	}
 	return config
 }

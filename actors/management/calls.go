@@ -33,7 +33,7 @@ func (m *Machine) callOrLate(j *job, o *served, path lwm2m.Path, do any,
 	m.lastID++
 	insert(&m.calls, m.lastID, &underWay{job: j, object: o, path: path, then: then, late: late})
 	j.calls, j.path = append(j.calls, m.lastID), path
-	return Call{ID: m.lastID, Object: o.app, Path: path, Deadline: j.deadline, Do: do}
+	return Call{ID: m.lastID, Server: j.peer.ID, Object: o.app, Path: path, Deadline: j.deadline, Do: do}
 }
 
 // overdue counts the handlers of an object that have not returned in time.

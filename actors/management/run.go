@@ -20,6 +20,7 @@ const ended = "the handler has ended its goroutine"
 func run(ctx context.Context, call Call, tell func(Returned)) {
 	ctx, cancel := context.WithDeadline(ctx, call.Deadline)
 	defer cancel()
+	ctx = object.WithServer(ctx, call.Server)
 	out := Returned{ID: call.ID}
 	returned := false
 	defer func() {

@@ -29,6 +29,7 @@ const DefaultDeadline = 10 * time.Second
 type Call struct {
 	core.Marker
 	ID       uint64
+	Server   uint16 // short server ID of who has asked
 	Object   object.Object
 	Path     lwm2m.Path // what the request is about, for the log
 	Deadline time.Time

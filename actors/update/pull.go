@@ -177,7 +177,7 @@ func (m *Machine) sized(size int64) bool {
 // changed begins anew: the server has another image.
 func (m *Machine) changed() {
 	m.stopRequest()
-	m.pull.etag = nil
+	m.pull.etag, m.pull.total = nil, 0
 	m.prepare(true)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -37,9 +38,6 @@ type Asked struct {
 
 // maxWaiting is how many requests wait for the record to be read.
 const maxWaiting = 16
-
-// maxManifest bounds a manifest in bytes, before it is looked at.
-const maxManifest = 8 << 10
 
 var (
 	errNothingAsked = errors.New("nothing is asked about a firmware update, or it may not be put off")
@@ -185,7 +183,7 @@ const maxDefer = 100 * 365 * 24 * 3600
 // whether the first has come.
 func (m *Machine) manifestWritten(in Asked) *object.Error {
 	data := in.Value.Bytes()
-	if len(data) > maxManifest {
+	if len(data) > manifest.MaxSize {
 		return &longManifest
 	}
 	if m.record.Phase != Idle && m.record.Face == FaceManifest && bytes.Equal(data, m.record.Manifest) {
