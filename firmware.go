@@ -3,6 +3,8 @@ package holdfast
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -173,9 +175,14 @@ func (c *Client) objects() []object.Object {
 func (c *Client) updateActor(transport network.Transport, silence time.Duration) update.ActorConfig {
 	u := c.updates
 	config := u.config(silence)
+	trust, err := download.NewTLS(u.files.download, c.config.signers()...)
+	if err != nil { // then no server of images is trusted
+		c.reportFirmware([]Fault{{Key: configDownload, Problem: err.Error(), Err: err}})
+		trust = &tls.Config{RootCAs: x509.NewCertPool()}
+	}
 	return update.ActorConfig{
 		Config: config, Faces: u.faces, Images: u.images, Installer: u.installer(), Log: c.firmwareLog,
-		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: download.NewTLS(u.files.download, c.config.signers()...), Clock: clockNow},
+		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: trust, Clock: clockNow},
 	}
 }
 

@@ -17,13 +17,13 @@ const observeGrace = 30 * time.Second
 
 // server is what is known of a management server.
 type server struct {
-	peer      messages.Peer
-	epoch     messages.Epoch // of the session; 0 while there is none
-	version   string
-	known     bool   // management has said what it observes
-	mute      bool   // it takes no Send, in this session
-	observes  []lwm2m.Path
-	grace     bool // it may be about to observe again
+	peer     messages.Peer
+	epoch    messages.Epoch // of the session; 0 while there is none
+	version  string
+	known    bool // management has said what it observes
+	mute     bool // it takes no Send, in this session
+	observes []lwm2m.Path
+	grace    bool // it may be about to observe again
 }
 
 // server finds a server, or begins to know it.
