@@ -11,9 +11,11 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/holdfast-iot/holdfast/internal/download"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
@@ -233,7 +235,7 @@ func (f *configFaults) manifests(w *Firmware) {
 	f.identity("firmware.vendor", w.Vendor, err)
 	_, err = firmware.ClassID(vendor, w.Class)
 	f.identity("firmware.class", w.Class, err)
-	f.require(w.Version != "", "firmware.version", "is required with firmware.trust, unless device.firmware says it: no manifest of that or of an older version is taken")
+	f.running(w.Version)
 }
 
 // identity checks a vendor or a class, with what has become of it.
@@ -243,6 +245,20 @@ func (f *configFaults) identity(key, text string, err error) {
 		f.add(key, "is required with firmware.trust: a UUID, or a name")
 	case err != nil:
 		*f = append(*f, Fault{Key: key, Problem: "is neither a UUID, such as 00112233-4455-6677-8899-aabbccddeeff, nor a name", Err: err})
+	}
+}
+
+// running checks the version that manifests are held against.
+func (f *configFaults) running(version string) {
+	const key = "firmware.version"
+	_, err := manifest.ParseVersion(version)
+	switch {
+	case version == "":
+		f.add(key, "is required with firmware.trust, unless device.firmware says it: no manifest of that or of an older version is taken")
+	case err != nil && !strings.ContainsFunc(version, unicode.IsControl): // which is a fault already
+		*f = append(*f, Fault{
+			Key: key, Problem: "is no version such as 1.2.3 (semver.org), which those of manifests are held against; left out, it is device.firmware", Err: err,
+		})
 	}
 }
 

@@ -130,6 +130,7 @@ func TestFirmwareNamesEveryFault(t *testing.T) {
 		{func(_ *Config, f *Firmware) { f.Vendor = "00112233-4455-6677-8899-aabbccddeef" }, "firmware.vendor: " + uuid},
 		{func(_ *Config, f *Firmware) { f.Class = "\x00" }, "firmware.class: " + uuid},
 		{func(_ *Config, f *Firmware) { f.Version = "" }, "firmware.version: is required with firmware.trust, unless device.firmware says it: no manifest of that or of an older version is taken"},
+		{func(_ *Config, f *Firmware) { f.Version = "1.2" }, "firmware.version: is no version such as 1.2.3 (semver.org), which those of manifests are held against; left out, it is device.firmware"},
 		{func(_ *Config, f *Firmware) { f.Version = "1.2.3\n" }, "firmware.version: must be UTF-8 without control characters"},
 		{func(_ *Config, f *Firmware) { f.MaxSize = -1 }, "firmware.max_size: must be from 1B to 1TiB"},
 		{func(_ *Config, f *Firmware) { f.MaxSize = 1<<40 + 1 }, "firmware.max_size: must be from 1B to 1TiB"},
@@ -299,7 +300,7 @@ func TestCheckFilesOfFirmware(t *testing.T) {
 		}
 	}
 	// What is wrong in itself is not looked at.
-	c := Config{Endpoint: "g", StateDir: t.TempDir(), Firmware: &Firmware{Trust: missing, Vendor: "v", Class: "c", Version: "1"}}
+	c := Config{Endpoint: "g", StateDir: t.TempDir(), Firmware: &Firmware{Trust: missing, Vendor: "v", Class: "c", Version: "1.0.0"}}
 	if err := c.CheckFiles(); !errors.Is(err, ErrInvalidParameters) || errors.Is(err, ErrInvalidCredentials) {
 		t.Error(err)
 	}

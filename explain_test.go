@@ -376,6 +376,11 @@ func TestFirmwareStatus(t *testing.T) {
 	if got := firmwareStatusOf(&s); got.State != 8 || got.Result != 33 {
 		t.Errorf("%+v", got)
 	}
+	for _, none := range []messages.FirmwareStatus{{}, {Object: 5, Result: firmware.ResultNone}, {Object: 10252, Result: firmware.ResultNone}} {
+		if got := firmwareStatusOf(&none); got.ResultName != "" {
+			t.Errorf("%+v has ended", got)
+		}
+	}
 	if e := fetchingAnImage(); e.Firmware.Next == nil || e.Firmware.Next.In != 15*time.Second || e.Firmware.LastError.Attempt != 2 {
 		t.Errorf("%+v", e.Firmware)
 	}

@@ -268,7 +268,11 @@ func firmwareStatusOf(s *messages.FirmwareStatus) *FirmwareStatus {
 		Object: s.Object, State: state, StateName: s.State.String(), Result: result, Progress: s.Progress, Total: s.Total,
 		Version: s.Version, Pending: s.Pending, Asks: s.Asks.String(), DeferredUntil: s.Deferred, Detail: s.Detail,
 	}
-	if s.Result != firmware.ResultNone {
+	none := int64(firmware.Object5Initial)
+	if s.Object == firmware.ObjectManifest {
+		none = int64(firmware.ResultNone)
+	}
+	if result != none {
 		out.ResultName = FirmwareProgress{Object: s.Object, Result: result}.resultName()
 	}
 	return out

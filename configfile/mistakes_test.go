@@ -39,7 +39,7 @@ var mistakes = map[string][]string{
 	"firmware.dir": {"''", "/var/lib/gw/"}, "firmware.install": {"[]", "x y", "{a: b}", "['']"}, "firmware.authorise": {"''", "maybe"},
 	"firmware.defer": {"", "0s"}, "firmware.allow_hosts": {"coap://h", "[a, b c]", "{a: b}"}, "firmware.trust": {""},
 	"firmware.vendor": {"", "00112233-4455-6677-8899-aabbccddeef"}, "firmware.class": {"", longPath(256)},
-	"firmware.version": {`"\e[2J"`}, "firmware.max_size": {"", "0", "1.5GiB", "1025GiB", "1TiB"}, "firmware.give_up": {"", "0s", "ever"},
+	"firmware.version": {"1.2", `"\e[2J"`}, "firmware.max_size": {"", "0", "1.5GiB", "1025GiB", "1TiB"}, "firmware.give_up": {"", "0s", "ever"},
 	"firmware.download.security": {"", "nosec", "psk", "tls"}, "firmware.download.psk_identity": {"i"}, "firmware.download.psk_key": {"00", "x"},
 	"firmware.download.psk_key_file": {"k"}, "firmware.download.certificate": {""}, "firmware.download.private_key": {""}, "firmware.download.trust": {""},
 	"firmware.download.server_name": {longPath(254)},
