@@ -147,6 +147,8 @@ func (m *Machine) transfer(in any) {
 		m.block(in)
 	case messages.DownloadOpened:
 		m.opened(in)
+	case messages.DownloadInterrupted:
+		m.interrupted(in)
 	case messages.ResponseBlock:
 		m.part(in)
 	case messages.Response:

@@ -283,11 +283,12 @@ func (m *Machine) linkLost(in messages.LinkLost) {
 	}
 }
 
-// linkGone takes the end of a management link over which an image is fetched: with the next
-// session the supervisor opens the download again.
-func (m *Machine) linkGone(epoch messages.Epoch) {
-	if p := m.pull; p != nil && p.open && p.via == messages.ViaManagement && p.epoch == epoch {
-		p.request, p.open = 0, false
+// interrupted ends an attempt that has not failed: the supervisor opens another one when that
+// can be.
+func (m *Machine) interrupted(in messages.DownloadInterrupted) {
+	if p := m.pull; p != nil && p.download == in.ID {
+		m.stopRequest()
+		p.open = false
 	}
 }
 
@@ -301,12 +302,25 @@ func (m *Machine) attemptBroken(f messages.Failure) {
 	p := m.pull
 	p.open, p.request = false, 0
 	f.Phase, f.Epoch = messages.PhaseFirmware, p.epoch
-	if download.NoSuchHost(f.Cause) && m.gone() {
-		m.finalFailure(firmware.CauseUnknownHost, f)
+	if cause, final := m.hopeless(&f); final {
+		m.finalFailure(cause, f)
 		return
 	}
 	m.log(firmware.CauseTransient, &f)
 	m.do(tell(messages.DownloadFailed{ID: p.download, Failure: f}))
+}
+
+// hopeless reports whether no further attempt can change what has failed, and why.
+func (m *Machine) hopeless(f *messages.Failure) (firmware.Cause, bool) {
+	switch {
+	case download.NoSuchHost(f.Cause) && m.gone():
+		return firmware.CauseUnknownHost, true
+	case f.Class == messages.ClassConfiguration:
+		return firmware.CauseForbiddenURI, true
+	case f.Class == messages.ClassBadCredentials:
+		return firmware.CauseDownloadRejected, true
+	}
+	return 0, false
 }
 
 // finalFailure ends the download and the update with what has happened in an attempt.

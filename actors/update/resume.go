@@ -11,6 +11,7 @@ import (
 func (m *Machine) resume() {
 	m.do(core.StopTimer{Timer: timerStore})
 	m.remembered()
+	m.later(core.Tell{To: core.Management, Message: messages.ReportsAsked{}}) // when it can read what there is
 	if m.record.Manifest != nil && m.record.Phase != Processing {
 		d, err := m.open(m.record.Manifest)
 		if err != nil { // what was trusted then is not any more

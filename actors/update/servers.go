@@ -65,7 +65,6 @@ func (m *Machine) sessionLost(in messages.SessionLost) {
 		m.sending = nil
 	}
 	m.pushLost(in.Epoch)
-	m.linkGone(in.Epoch)
 }
 
 // observed takes which reported resources a server observes. One that observed more before
