@@ -69,15 +69,16 @@ func (w *World) ClientAddr() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// ClientTo is where the client last sent from to a server.
+// ClientTo is where the client last asked a server from, without security: an answer of the
+// link before may leave after the first request of the present one.
 func (w *World) ClientTo(server netip.Addr) netip.AddrPort {
 	w.T.Helper()
 	for _, p := range slices.Backward(w.Network.Packets()) {
-		if p.From.Addr() == GatewayAddr && p.To.Addr() == server {
+		if p.From.Addr() == GatewayAddr && p.To.Addr() == server && coap.Header(p.Data).IsRequest() {
 			return p.From
 		}
 	}
-	w.T.Fatalf("the client has sent nothing to %v", server)
+	w.T.Fatalf("the client has asked nothing of %v", server)
 	return netip.AddrPort{}
 }
 

@@ -299,7 +299,7 @@ func TestHostile37ForgedTriggersDoNotSetThePace(t *testing.T) {
 		seen := b.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest)
 		for time.Since(began) < time.Hour {
 			synctest.Wait()
-			b.Target = b.ClientTo(systemtest.ServerAddr) // the bootstrap link's last answer may come after the Register
+			b.Target = b.ClientTo(systemtest.ServerAddr)
 			b.Provoke(b.operation(coap.NON, messages.POST, "/1/0/9", nil))
 			time.Sleep(time.Second)
 			if n := b.Server.Seen(systemtest.Endpoint, lwm2mtest.BootstrapRequest); n > seen {
