@@ -128,7 +128,8 @@ type FirmwareStatus struct {
 	Total    int64           // bytes; 0 while that is not known
 	Version  string          // that is being installed, or was last; may be empty
 	Pending  int             // reports that no server has yet
-	Asks     FirmwareQuestion
+	// Asks is what the gateway is asked, also while it has put that off.
+	Asks FirmwareQuestion
 	// Deferred is until when the gateway has put the update off; zero when it has not, or
 	// for as long as nobody says go on.
 	Deferred time.Time
@@ -189,6 +190,11 @@ type AuthoriseFirmware struct {
 	Period   time.Duration // of FirmwareDefer; 0 for as long as nobody grants
 	Answer   chan<- Answered
 }
+
+// ServersChanged says which management servers there are accounts for: nothing is to wait for
+// another. There is at least one. Supervisor to update, once they are known and whenever that
+// changes.
+type ServersChanged struct{ Servers []Peer }
 
 // ReportsAsked asks for all that was said by [ReportsObserved] once more: update has been
 // started anew. Update to management.

@@ -119,5 +119,6 @@ type Save struct {
 }
 
 // SetAside keeps a record from being read again, without destroying it: for a
-// state that crashes whoever uses it. Supervisor to store, which does not answer.
+// state that crashes whoever uses it, or that whoever uses it does not understand. Supervisor
+// and update to store, which does not answer.
 type SetAside struct{ Record string }

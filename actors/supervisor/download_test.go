@@ -45,11 +45,11 @@ func (d *driver) open(image string) {
 	d.step(messages.OpenDownload{ID: firstFetch, URI: image})
 }
 
-// saidToUpdate returns what update was told since the last time, but for sessions.
+// saidToUpdate returns what update was told since the last time, but for servers and sessions.
 func (d *driver) saidToUpdate() []any {
 	news := slices.DeleteFunc(d.updates, func(message any) bool {
 		switch message.(type) {
-		case messages.SessionUp, messages.SessionLost, messages.Woke:
+		case messages.ServersChanged, messages.SessionUp, messages.SessionLost, messages.Woke:
 			return true
 		}
 		return false

@@ -140,6 +140,7 @@ func TestUpdateHearsOfSessions(t *testing.T) {
 	d.step(messages.Woke{Slept: time.Minute})
 	d.fail(server(1), messages.Failure{Class: messages.ClassClosed, Phase: messages.PhaseRegistered})
 	want := []any{
+		messages.ServersChanged{Servers: []messages.Peer{server(1)}},
 		messages.SessionUp{Peer: server(1), Epoch: 1, Version: "1.1", Host: "dm1.example", Port: 5684}, messages.Woke{Slept: time.Minute},
 		messages.SessionLost{Peer: server(1), Epoch: 1, StillRegistered: true},
 	}
@@ -170,7 +171,10 @@ func TestUpdateCrashes(t *testing.T) {
 		t.Fatal("the download goes on")
 	}
 	d.fire(respawnTimer(core.Update))
-	want := []any{messages.SessionUp{Peer: server(1), Epoch: 1, Version: "1.1", Host: "dm1.example", Port: 5684, Again: true}}
+	want := []any{
+		messages.ServersChanged{Servers: []messages.Peer{server(1)}},
+		messages.SessionUp{Peer: server(1), Epoch: 1, Version: "1.1", Host: "dm1.example", Port: 5684, Again: true},
+	}
 	if diff := cmp.Diff(want, d.updates); diff != "" || len(d.sessions) != 1 {
 		t.Fatal(diff)
 	}

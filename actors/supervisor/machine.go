@@ -73,6 +73,7 @@ type Machine struct {
 	siblings  map[core.Role]decay.Decay // crashes of the shared siblings
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
+	audience  []messages.Peer // the servers that update was told of
 	states    states
 	writes    writes
 	sends     sends

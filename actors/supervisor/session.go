@@ -59,6 +59,26 @@ func (m *Machine) announceSessions() {
 	}
 }
 
+// announceServers tells update which servers there are accounts for. While there are none, a
+// bootstrap is to bring some: perhaps those of before.
+func (m *Machine) announceServers() {
+	if !m.config.Update {
+		return
+	}
+	var peers []messages.Peer
+	for _, a := range m.servers() {
+		peers = append(peers, a.Peer)
+	}
+	if len(peers) > 0 && !slices.Equal(peers, m.audience) {
+		m.audience = peers
+		m.tellServers()
+	}
+}
+
+func (m *Machine) tellServers() {
+	m.do(core.Tell{To: core.Update, Message: messages.ServersChanged{Servers: slices.Clone(m.audience)}})
+}
+
 // tellSiblings tells the shared actors that have to do with servers.
 func (m *Machine) tellSiblings(message any) {
 	m.do(core.Tell{To: core.Management, Message: message})
@@ -69,6 +89,9 @@ func (m *Machine) tellSiblings(message any) {
 
 // announceAgain announces everything that is up, to an actor that was started anew.
 func (m *Machine) announceAgain(to core.Role) {
+	if to == core.Update && m.audience != nil {
+		m.tellServers()
+	}
 	for _, up := range m.sessions {
 		up.Again = true
 		m.do(core.Tell{To: to, Message: up})

@@ -13,6 +13,7 @@ func (m *Machine) settle(now time.Time) {
 	if m.stop == nil && m.state != "" {
 		m.enter(m.overall())
 	}
+	m.announceServers()
 	m.announceSessions()
 	m.driveFetch(now)
 	m.endSends()
