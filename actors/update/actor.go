@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -23,34 +24,38 @@ type ActorConfig struct {
 	Log func(firmware.Cause, error)
 }
 
-// Props returns the properties of the update actor. route returns the actor in a role:
-// core.Supervisor, core.Management, core.Store, and core.Link of an epoch. Its mailbox drops
-// nothing; options may add hooks.
-func Props(config ActorConfig, route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
-	return actorkit.Props(func() actor.Actor { return newShell(config, route) }, options)
+// Maker returns what makes the properties of the update actor, for each incarnation of it.
+// route returns the actor in a role: core.Supervisor, core.Management, core.Store, and
+// core.Link of an epoch. Its mailbox drops nothing; options may add hooks.
+func Maker(config ActorConfig) func(actorkit.Route, actorkit.PropsOptions) *actor.Props {
+	shared := &lasting{turn: make(chan struct{}, 1)}
+	return func(route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
+		return actorkit.Props(func() actor.Actor { return newShell(config, shared, route) }, options)
+	}
 }
 
-// Maker returns what makes the properties of the actor, for each incarnation of it, as [Props]
-// does.
-func Maker(config ActorConfig) func(actorkit.Route, actorkit.PropsOptions) *actor.Props {
-	return func(route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
-		return Props(config, route, options)
-	}
+// lasting is what the incarnations of the actor have in common.
+type lasting struct {
+	incarnations atomic.Uint64
+	turn         chan struct{} // of the Installer: whoever has put something into it calls
 }
 
 // shell does what the machine asks for. What it has begun ends with it.
 type shell struct {
 	*actorkit.Shell
 	config ActorConfig
+	shared *lasting
 	ctx    context.Context
 	cancel context.CancelFunc
 	tell   func(any) // to itself, from any goroutine
+	detach func()    // from the faces; nil before it has started
 	jobs   *jobs
 	fetch  *fetch // by HTTP; nil for none
+	caller *caller
 }
 
-func newShell(config ActorConfig, route actorkit.Route) *shell {
-	s := &shell{config: config}
+func newShell(config ActorConfig, shared *lasting, route actorkit.Route) *shell {
+	s := &shell{config: config, shared: shared}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{Machine: New(config.Config), Executor: s, Route: route})
 	return s
@@ -63,18 +68,25 @@ func (s *shell) Receive(ctx actor.Context) {
 		s.started(ctx)
 		return
 	case *actor.Stopping, *actor.Restarting:
-		s.config.Faces.detach()
-		s.cancel()
+		s.ends()
 	}
 	s.Shell.Receive(ctx)
+}
+
+func (s *shell) ends() {
+	if s.detach != nil {
+		s.detach()
+	}
+	s.cancel()
 }
 
 func (s *shell) started(ctx actor.Context) {
 	root, self := ctx.ActorSystem().Root, ctx.Self()
 	s.tell = func(message any) { root.Send(self, message) }
 	s.jobs = &jobs{ctx: s.ctx, images: s.config.Images, tell: s.tell, log: s.log}
-	s.config.Faces.attach(func(asked Asked) { s.tell(asked) })
-	s.Input(ctx, Start{})
+	s.caller = &caller{ctx: s.ctx, turn: s.shared.turn, installer: s.config.Installer, tell: s.tell}
+	s.detach = s.config.Faces.attach(func(asked Asked) { s.tell(asked) })
+	s.Input(ctx, Start{Incarnation: s.shared.incarnations.Add(1)})
 }
 
 // Run implements actorkit.Executor.
@@ -91,7 +103,9 @@ func (s *shell) Run(_ actor.Context, effect core.Effect) bool {
 	case ImagePrepare, ImageAppend, ImageFinish, ImageDiscard:
 		s.jobs.add(effect)
 	case Call:
-		go call(s.ctx, s.config.Installer, effect, s.tell)
+		s.caller.call(effect)
+	case EndCall:
+		s.caller.end(effect.ID)
 	default:
 		return s.runHTTP(effect)
 	}

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -25,7 +26,9 @@ func (m *Machine) askInstall() {
 		m.on(Granted)
 		return
 	}
-	m.question = m.orGrant(messages.AsksInstall)
+	if m.question = m.orGrant(messages.AsksInstall); m.question != messages.AsksNothing {
+		m.awaitDue()
+	}
 }
 
 func (m *Machine) orGrant(q messages.FirmwareQuestion) messages.FirmwareQuestion {
@@ -52,31 +55,19 @@ func (m *Machine) authorise(in messages.AuthoriseFirmware) {
 
 // decide carries a decision out; false where there is nothing to decide.
 func (m *Machine) decide(in messages.AuthoriseFirmware) bool {
-	install := m.record.Phase == AskingInstall || m.record.Phase == DeferredInstall
 	switch in.Decision {
 	case messages.FirmwareGrant:
 		return m.on(Granted)
 	case messages.FirmwareRefuse:
-		m.failure.Cause, m.failure.Err = firmware.CauseDownloadRefused, nil
-		if install {
-			m.failure.Cause = firmware.CauseInstallRefused
-		}
 		return m.on(Refused)
 	case messages.FirmwareDefer:
-		if install && m.record.MaxDefer != nil && *m.record.MaxDefer == 0 {
+		if m.record.Phase.installs() && m.record.MaxDefer != nil && *m.record.MaxDefer == 0 {
 			return false
 		}
-		until := m.record.Until
-		m.record.Until = time.Time{}
-		if period := max(in.Period, 0); period > 0 {
-			m.record.Until = m.now.Add(period)
-		} else if m.config.Defer > 0 {
-			m.record.Until = m.now.Add(m.config.Defer)
+		if m.period = in.Period; m.period <= 0 {
+			m.period = m.config.Defer
 		}
-		if m.on(Deferred) {
-			return true
-		}
-		m.record.Until = until
+		return m.on(Deferred)
 	}
 	return false
 }
@@ -87,18 +78,64 @@ func (m *Machine) putOff() {
 	if m.record.Phase == DeferredInstall && m.record.Face == FaceUpdate {
 		m.record.Object5 = firmware.CauseInstallDeferred.Object5()
 	}
+	if m.period > 0 {
+		m.record.Until, m.record.Period = m.now.Add(m.period), m.period
+	}
 	m.log(firmware.CauseDeferred, nil)
+	m.holdOff()
+}
+
+// holdOff waits on. What was put off can still be granted, so the question stands.
+func (m *Machine) holdOff() {
+	m.question = messages.AsksDownload
+	if m.record.Phase.installs() {
+		m.question = messages.AsksInstall
+	}
 	m.awaitDue()
 }
 
+// awaitDue sets a timer for the end of what was put off, and for that of what the server
+// allows.
 func (m *Machine) awaitDue() {
-	due := m.record.Until
-	if latest := m.record.Latest; !latest.IsZero() && (due.IsZero() || latest.Before(due)) && m.record.Phase == DeferredInstall {
-		due = latest
+	var waits []time.Duration
+	if r := &m.record; !r.Until.IsZero() {
+		waits = append(waits, remaining(r.Until, m.now, r.Period))
 	}
-	if !due.IsZero() {
-		m.do(core.SetTimer{Timer: timerDue, After: due.Sub(m.now)})
+	if r := &m.record; !r.Latest.IsZero() && r.Phase.installs() {
+		waits = append(waits, remaining(r.Latest, m.now, deferral(r.MaxDefer)))
+	}
+	if len(waits) > 0 {
+		m.do(core.SetTimer{Timer: timerDue, After: slices.Min(waits)})
 	}
 }
 
-func (m *Machine) due() { m.on(Due) }
+// woke makes up for the time for which the machine was suspended: no timer has run.
+func (m *Machine) woke() {
+	switch m.record.Phase {
+	case DeferredDownload, AskingInstall, DeferredInstall:
+		m.awaitDue()
+	}
+}
+
+// remaining is how long it is until an instant that was that of a wait: never longer than the
+// wait was, for the clock may have been set since.
+func remaining(until, now time.Time, wait time.Duration) time.Duration {
+	return min(max(until.Sub(now), 0), wait)
+}
+
+// due goes on with what was put off. An installation that nobody has decided about for as
+// long as the server allows begins. While many reports wait for their server, nothing makes
+// more of them.
+func (m *Machine) due() {
+	switch {
+	case m.full():
+		m.do(core.SetTimer{Timer: timerDue, After: fullAgain})
+	case m.record.Phase == AskingInstall:
+		m.on(Granted)
+	default:
+		m.on(Due)
+	}
+}
+
+// fullAgain is when what is due is tried again while too many reports wait.
+const fullAgain = time.Minute

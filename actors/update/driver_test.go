@@ -30,11 +30,20 @@ type world struct {
 	killAt int
 	dead   bool
 
-	record    []byte // on the disk
-	storeErr  error
-	image     image
-	installer func(Call) Called
-	calls     []Method
+	record []byte                 // on the disk
+	aside  []byte                 // the one that was set aside
+	stored **messages.StoredState // what a load answers instead; nil in it: nothing
+	loads  int
+	// incarnation is that of the next machine; 0 is the first, too.
+	incarnation uint64
+	// answersNothing: the disk hangs.
+	answersNothing bool
+	outcome        *messages.SendOutcome // of a Send; nil where it arrives, or is muted
+	storeErr       error
+	image          image
+	installer      func(Call) Called
+	calls          []Method
+	ended          []uint64 // calls that were ended early
 
 	peer     messages.Peer
 	epoch    messages.Epoch
@@ -95,7 +104,7 @@ func newWorld(t *testing.T) *world {
 		if string(data) == "bad" {
 			return nil, &firmware.Error{Cause: firmware.CauseSignature}
 		}
-		return &Manifest{URI: imageURI, Version: "2.0.0", Component: "MAIN", Size: int64(len(w.content)), Digest: sha256.Sum256(w.content)}, nil
+		return &Manifest{URI: imageURI, Version: "2.0.0", Size: int64(len(w.content)), Digest: sha256.Sum256(w.content)}, nil
 	}
 	w.installer = func(c Call) Called { return Called{ID: c.ID, Method: c.Method, Done: firmware.InstallDone} }
 	return w
@@ -107,7 +116,7 @@ const imageURI = "coap://files.example.com/image"
 func (w *world) boot() {
 	w.m, w.dead, w.inputs = New(w.config), false, nil
 	w.timers, w.fetch, w.open, w.view = map[core.Timer]time.Time{}, nil, nil, View{}
-	w.input(Start{})
+	w.input(Start{Incarnation: w.incarnation})
 }
 
 // register has the server accept the client, which observes on.
@@ -180,12 +189,17 @@ func (w *world) carryOut(effect core.Effect) {
 				w.later(out)
 			}
 		}
+	case EndCall:
+		w.ended = append(w.ended, e.ID)
 	default:
 		w.disk(effect)
 	}
 }
 
 func (w *world) disk(effect core.Effect) {
+	if w.answersNothing {
+		return
+	}
 	i := &w.image
 	switch e := effect.(type) {
 	case ImagePrepare:
@@ -219,7 +233,14 @@ func (w *world) disk(effect core.Effect) {
 func (w *world) told(tell core.Tell) {
 	switch message := tell.Message.(type) {
 	case messages.LoadRecord:
-		w.later(messages.RecordLoaded{Stored: messages.StoredState{Data: w.record}})
+		w.loads++
+		if w.stored == nil {
+			w.later(messages.RecordLoaded{Stored: messages.StoredState{Data: w.record}})
+		} else if *w.stored != nil {
+			w.later(messages.RecordLoaded{Stored: **w.stored})
+		}
+	case messages.SetAside:
+		w.aside, w.record = w.record, nil
 	case messages.OpenDownload:
 		w.open = &message
 	case messages.CloseDownload:
@@ -248,6 +269,10 @@ func (w *world) told(tell core.Tell) {
 }
 
 func (w *world) sendAnswered(message messages.SendReports) {
+	if w.outcome != nil {
+		w.later(messages.ReportsSent{ID: message.ID, Outcome: *w.outcome})
+		return
+	}
 	if !w.sends {
 		w.later(messages.ReportsSent{ID: message.ID, Outcome: messages.SendOutcome{Peer: w.peer, Refusal: messages.SendMuted}})
 		return
@@ -333,6 +358,34 @@ func (w *world) ask(what Ask, value lwm2m.Value) error {
 		return nil
 	}
 }
+
+// authorise answers what the gateway is asked.
+func (w *world) authorise(d messages.FirmwareDecision, period time.Duration) messages.ErrorCode {
+	w.t.Helper()
+	answer := make(chan messages.Answered, 1)
+	w.input(messages.AuthoriseFirmware{Decision: d, Period: period, Answer: answer})
+	return (<-answer).Code
+}
+
+// answersCall is an Installer that answers a method in a way of its own.
+func (w *world) answersCall(method Method, how func(*Called)) {
+	before := w.installer
+	w.installer = func(c Call) Called {
+		out := before(c)
+		if c.Method == method {
+			how(&out)
+		}
+		return out
+	}
+}
+
+// needsReboot is an Installer whose image runs after a restart.
+func (w *world) needsReboot() {
+	w.answersCall(CallInstall, func(out *Called) { out.Done = firmware.InstallNeedsReboot })
+}
+
+// never is an answer that does not come.
+func never(out *Called) { *out = Called{} }
 
 // pass lets time pass, and all timers expire that are due.
 func (w *world) pass(d time.Duration) {

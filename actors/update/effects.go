@@ -157,6 +157,12 @@ type Call struct {
 	Image  firmware.Image
 }
 
+// EndCall ends a [Call] that nobody waits for any more.
+type EndCall struct {
+	core.Marker
+	ID uint64
+}
+
 // Called answers a [Call].
 type Called struct {
 	ID     uint64

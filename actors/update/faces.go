@@ -21,6 +21,7 @@ type Faces struct {
 	view  View
 	shown chan struct{} // closed when there is a view
 	actor func(Asked)   // sends to the actor; nil while there is none
+	turn  uint64        // counts the actors
 	there chan struct{} // closed when there is an actor
 }
 
@@ -68,21 +69,24 @@ func (f *Faces) show(view View) {
 	}
 }
 
-// attach has what is asked sent to an actor.
-func (f *Faces) attach(actor func(Asked)) {
+// attach has what is asked sent to an actor, until it is detached: then it waits for another
+// one, if there is none yet.
+func (f *Faces) attach(actor func(Asked)) (detach func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.actor == nil {
 		close(f.there)
 	}
+	f.turn++
 	f.actor = actor
+	turn := f.turn
+	return func() { f.detach(turn) }
 }
 
-// detach ends that: what is asked waits for another actor.
-func (f *Faces) detach() {
+func (f *Faces) detach(turn uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.actor != nil {
+	if f.actor != nil && f.turn == turn {
 		f.actor, f.there = nil, make(chan struct{})
 	}
 }

@@ -2,8 +2,8 @@ package update
 
 import (
 	"errors"
+	"time"
 
-	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/download"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 )
@@ -42,53 +42,72 @@ func causeOf(err error) firmware.Cause {
 	return firmware.CauseInternal
 }
 
-// words says why, for a person.
-func words(e *firmware.Error) string { return e.Error() }
+// verdict is how an update has ended.
+type verdict struct {
+	Result  firmware.Result // /10252/0/3
+	Object5 int64           // the same as /5/0/5
+	Detail  string          `json:",omitempty"` // why it has failed
+}
 
-// ends notes how an update has ended; the image goes.
-func (m *Machine) ends(result firmware.Result, object5 int64, detail string) {
-	m.record.Result, m.record.Object5, m.record.Detail = result, object5, detail
-	m.drop()
+// verdict is that of the present failure: the result that the Installer names, where it does.
+func (m *Machine) verdict() *verdict {
+	cause := m.failure.Cause
+	v := &verdict{Result: cause.Result(), Object5: cause.Object5(), Detail: m.failure.Error()}
+	if named, ok := errors.AsType[*firmware.ResultError](m.failure.Err); ok && failed(named.Result) {
+		v.Result, v.Object5 = named.Result, named.Result.Object5()
+	}
+	return v
+}
+
+// failed reports whether a number is the result of an update that has failed.
+func failed(r firmware.Result) bool {
+	_, known := firmware.RowOf(firmware.FamilyNewest, int(r))
+	return known && r != firmware.ResultNone && r != firmware.ResultSuccess
+}
+
+// conclude notes how an update, or the installation of an image, has ended.
+func (m *Machine) conclude(v verdict) {
+	m.record.Result, m.record.Object5, m.record.Detail = v.Result, v.Object5, v.Detail
+	m.record.Asked, m.record.Verdict = false, nil
+	m.hangUp()
 }
 
 // drop forgets what the update was about, and the image.
 func (m *Machine) drop() {
-	m.record.Manifest, m.decoded, m.record.Asked = nil, nil, false
+	m.record.Manifest, m.record.VendorData, m.decoded = nil, nil, nil
 	m.image = imageState{}
-	m.call = 0
 	m.later(ImageDiscard{})
 }
 
+// fail reports why an update has failed.
 func (m *Machine) fail() {
-	c := m.failure.Cause
-	m.ends(c.Result(), c.Object5(), words(&m.failure))
+	m.failAndKeep()
+	m.drop()
 }
 
 // failAndKeep reports why an installation has failed that can be tried again.
 func (m *Machine) failAndKeep() {
-	c := m.failure.Cause
-	m.record.Result, m.record.Object5, m.record.Detail = c.Result(), c.Object5(), words(&m.failure)
-	m.record.Asked, m.call = false, 0
-}
-
-func (m *Machine) cancel() {
-	m.failure = firmware.Error{Cause: firmware.CauseCancelled}
-	m.fail()
+	v := m.record.Verdict // of before the way back
+	if v == nil {
+		v = m.verdict()
+	}
+	m.conclude(*v)
 }
 
 // reset leaves nothing of an update, and no result.
 func (m *Machine) reset() {
-	m.failure = firmware.Error{Cause: firmware.CauseReset}
 	m.record.URI, m.record.Package, m.record.Name = "", "", ""
-	m.ends(firmware.ResultNone, firmware.Object5Initial, "")
+	m.conclude(verdict{Result: firmware.ResultNone, Object5: firmware.Object5Initial})
+	m.drop()
 }
 
 // succeed reports that the new version runs.
 func (m *Machine) succeed() {
-	if version := m.version(); version != "" {
+	if version := m.record.Package; version != "" {
 		m.record.Installed, m.record.Configured = version, m.config.Version
 	}
-	m.ends(firmware.ResultSuccess, firmware.Object5Success, "")
+	m.conclude(verdict{Result: firmware.ResultSuccess, Object5: firmware.Object5Success})
+	m.drop()
 }
 
 // installed is the version of the firmware that runs: what was installed last, unless the
@@ -104,8 +123,8 @@ func (m *Machine) installed() string {
 func (m *Machine) begin(face Face, server uint16) {
 	r := &m.record
 	m.nextImage()
-	r.Face, r.Server, r.URI, r.Manifest, r.Size, r.Hash, r.Asked = face, server, "", nil, 0, nil, false
+	r.Face, r.Server, r.URI, r.Manifest, r.VendorData, r.Size, r.Hash, r.Asked = face, server, "", nil, nil, 0, nil, false
+	r.Latest, r.Deadline, r.Verdict = time.Time{}, time.Time{}, nil
 	r.Result, r.Object5, r.Detail, r.Package, r.Name = firmware.ResultNone, firmware.Object5Initial, "", "", ""
 	m.failure, m.decoded, m.dirty, m.showing = firmware.Error{}, nil, true, true
-	m.do(core.StopTimer{Timer: timerDue})
 }

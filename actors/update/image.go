@@ -17,6 +17,7 @@ const roomAhead = 64 << 10
 type imageState struct {
 	job      uint64 // the latest that begins anew
 	last     uint64 // the latest
+	ending   bool   // the latest finishes the image
 	ready    bool   // length is known
 	length   int64  // bytes that are there
 	waiting  []byte // behind those, not being written yet
@@ -41,7 +42,7 @@ func (m *Machine) prepare(fresh bool) {
 	if m.decoded != nil {
 		job.Size, job.Limit = m.decoded.Size, m.decoded.Size
 	}
-	m.do(job)
+	m.later(job) // behind the removal of the image before, which waits for the record
 }
 
 // current reports whether an answer is about the image as it was begun last.
@@ -52,7 +53,7 @@ func (m *Machine) imageReady(in ImageReady) {
 		return
 	}
 	if in.Err != nil {
-		m.failBy(in.Err)
+		m.spoiledWith(causeOf(in.Err), in.Err)
 		return
 	}
 	m.image.length, m.image.ready = in.Length, true
@@ -133,10 +134,15 @@ func (m *Machine) imageWritten(in ImageWritten) {
 	}
 }
 
-// imageFinish has the image read and summed up.
+// imageFinish has the image made durable as a whole, and summed up, when all of it has been
+// written.
 func (m *Machine) imageFinish() {
+	i := &m.image
+	if i.ending || i.writing > 0 || len(i.waiting) > 0 {
+		return
+	}
 	m.lastID++
-	m.image.last = m.lastID
+	i.last, i.ending = m.lastID, true
 	m.do(ImageFinish{Job: m.lastID})
 }
 
@@ -146,24 +152,25 @@ func (m *Machine) imageDone(in ImageDone) {
 	if in.Job != m.image.last || !m.current(in.Job) {
 		return
 	}
-	if in.Err != nil {
-		m.failBy(in.Err)
-		return
-	}
-	switch m.record.Phase {
-	case Verifying:
+	m.image.ending = false
+	switch phase := m.record.Phase; {
+	case in.Err != nil:
+		m.spoiledWith(causeOf(in.Err), in.Err)
+	case phase == Receiving || phase == Downloading:
 		m.summed(in)
-	case Installing:
-		if !bytes.Equal(in.Hash[:], m.record.Hash) {
-			m.spoiledWith(firmware.CauseReadFailed, nil)
-			return
-		}
-		m.ask(CallInstall, in.Path)
+	case !bytes.Equal(in.Hash[:], m.record.Hash):
+		m.spoiledWith(firmware.CauseReadFailed, nil)
+	case phase == Verifying:
+		m.ask(CallVerify)
+	case phase == Installing:
+		m.ask(CallInstall)
 	}
 }
 
+// summed takes what the image is that has come. Only one that is whole, and on the disk, is
+// gone on with: after a loss of power there is still all of it.
 func (m *Machine) summed(in ImageDone) {
-	if d := m.decoded; d != nil && in.Size < d.Size {
+	if d := m.decoded; in.Size == 0 || d != nil && in.Size < d.Size {
 		m.failWith(firmware.CauseTruncated, nil)
 		return
 	} else if d != nil && in.Hash != d.Digest {
@@ -171,28 +178,30 @@ func (m *Machine) summed(in ImageDone) {
 		return
 	}
 	m.record.Size, m.record.Hash, m.record.Name = in.Size, in.Hash[:], hex.EncodeToString(in.Hash[:])
-	m.record.Package, m.dirty, m.showing = m.version(), true, true
-	m.ask(CallVerify, in.Path)
-}
-
-// version is what the manifest says; empty without one.
-func (m *Machine) version() string {
-	if m.decoded == nil {
-		return ""
+	m.showing = true
+	if m.record.Phase == Receiving {
+		m.pushDone()
 	}
-	return m.decoded.Version
+	m.on(Complete)
 }
 
-// ask calls the Installer. It is waited for; what an earlier call says is of no interest any
-// more.
-func (m *Machine) ask(method Method, path string) {
+// ask calls the Installer, with what the record says of the image: the manifest may not be
+// acceptable any more once its version runs.
+func (m *Machine) ask(method Method) {
 	m.lastID++
 	m.call = m.lastID
-	image := firmware.Image{Path: path, Size: m.record.Size, Hash: [32]byte(m.record.Hash), Version: m.version(), Component: mainComponent}
-	if m.decoded != nil {
-		image.Component, image.VendorData = m.decoded.Component, m.decoded.VendorData
+	r := &m.record
+	m.later(Call{ID: m.lastID, Method: method, Image: firmware.Image{
+		Path: m.config.ImagePath, Size: r.Size, Hash: [32]byte(r.Hash), Version: r.Package, Component: mainComponent, VendorData: r.VendorData,
+	}})
+}
+
+// hangUp ends a call of the Installer that nobody waits for any more.
+func (m *Machine) hangUp() {
+	if m.call != 0 {
+		m.do(EndCall{ID: m.call})
+		m.call = 0
 	}
-	m.later(Call{ID: m.lastID, Method: method, Image: image})
 }
 
 // progressEvery is the part of an image after which its progress is told.

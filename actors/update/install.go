@@ -16,22 +16,22 @@ const (
 	rebootEvery = 10 * time.Minute
 )
 
-// verify has the image summed up, and then looked at by the Installer.
-func (m *Machine) verify() {
-	if m.image.ready {
-		m.imageFinish()
-		return
-	}
-	m.prepare(false)
+// verify has the Installer look at the image.
+func (m *Machine) verify() { m.ask(CallVerify) }
+
+// readAgain has the image read once more, and then what belongs to the phase done: it may have
+// been a while, and the disk may have failed since.
+func (m *Machine) readAgain() { m.prepare(false) }
+
+func (m *Machine) confirm() { m.ask(CallConfirm) }
+
+// rollBack has the Installer go back. Why is kept: the process may end in the middle of it.
+func (m *Machine) rollBack() {
+	m.record.Verdict = m.verdict()
+	m.rollBackAgain()
 }
 
-// install has the image read once more: it may have been a while, and the disk may have
-// failed since.
-func (m *Machine) install() { m.prepare(false) }
-
-func (m *Machine) confirm() { m.ask(CallConfirm, m.config.ImagePath) }
-
-func (m *Machine) rollBack() { m.ask(CallRollBack, m.config.ImagePath) }
+func (m *Machine) rollBackAgain() { m.ask(CallRollBack) }
 
 // called takes what an Installer has said.
 func (m *Machine) called(in Called) {
@@ -110,13 +110,18 @@ func (m *Machine) rebootWhenTold() {
 // that of a new version then.
 func (m *Machine) rebootNow() {
 	m.record.Asked, m.dirty = true, true
-	m.ask(CallReboot, m.config.ImagePath)
+	m.ask(CallReboot)
 	m.do(core.SetTimer{Timer: timerReboot, After: rebootEvery})
 }
 
-// rebootAgain asks once more for a restart that has not come.
+// rebootAgain asks once more for a restart that has not come, unless the Installer is still
+// at it.
 func (m *Machine) rebootAgain() {
-	if m.record.Phase == Rebooting {
+	switch {
+	case m.record.Phase != Rebooting:
+	case m.call != 0:
+		m.do(core.SetTimer{Timer: timerReboot, After: rebootEvery})
+	default:
 		m.rebootNow()
 	}
 }

@@ -36,7 +36,7 @@ type Config struct {
 
 // Machine is the pure core. It implements core.Machine.
 //
-// Inputs are messages.SessionUp and SessionLost, ReportsObserved, ReportsDelivered, ReportsSent,
+// Inputs are messages.ServersChanged, SessionUp and SessionLost, Woke, ReportsObserved, ReportsDelivered, ReportsSent,
 // DownloadOpened, AuthoriseFirmware, InboundBlock, and what a link says of a request of this
 // actor; messages.RecordLoaded, and what the store answers; Asked, of the objects; and what
 // comes of the jobs that the shell does: ImageReady, ImageWritten, ImageDone, HTTPPart,
@@ -55,20 +55,24 @@ type Machine struct {
 	token   uint64        // of the latest write
 	durable uint64        // of the latest write that has succeeded
 
-	servers []*server
-	sending *sending
-	resting bool // no Send until timerSend
-	lastID  uint64
+	servers  []*server
+	accounts []messages.Peer // of management servers; nil while they are not known
+	again    bool            // there was a machine before this one in the process
+	sending  *sending
+	resting  bool // no Send until timerSend
+	lastID   uint64
 
 	waiting  []Asked // until the record has been read
 	pull     *pull   // the download under way
 	push     *push   // the package under way
 	image    imageState
 	status   messages.FirmwareStatus // as it was last told
-	decoded  *Manifest               // of record.Manifest
+	decoded  *Manifest               // of record.Manifest, until the installation begins
 	question messages.FirmwareQuestion
 	call     uint64         // of the Installer, that is waited for; 0 for none
 	failure  firmware.Error // that is being reported
+	period   time.Duration  // for which the gateway puts off; 0 for as long as nobody grants
+	unread   bool           // it was logged that the record could not be read
 }
 
 // Names of timers that come one for a server.
@@ -90,14 +94,22 @@ func graceTimer(p messages.Peer) core.Timer { return core.Timer{Name: timerGrace
 func New(config Config) *Machine { return &Machine{config: config, record: newRecord()} }
 
 // Start is the first input of a machine: it asks for its record.
-type Start struct{}
+type Start struct {
+	// Incarnation counts the machines of the process, from 1 on: what is on its way to one
+	// that has crashed is told by it from what was asked for by this one.
+	Incarnation uint64
+}
 
-// loadBound is how long the store has to read the record.
+// idsOf is how many IDs each incarnation has.
+const idsOf = 1 << 40
+
+// loadBound is how long the store has to read the record, before it is asked again.
 const loadBound = 30 * time.Second
 
 // Step implements core.Machine.
 func (m *Machine) Step(now time.Time, in any) []core.Effect {
-	m.now, m.effects, m.behind = now, nil, nil
+	// Times are those of the wall clock, which goes on while the machine is suspended.
+	m.now, m.effects, m.behind = now.Round(0), nil, nil
 	m.dispatch(in)
 	if m.loaded {
 		m.settle()
@@ -109,16 +121,16 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 func (m *Machine) dispatch(in any) {
 	switch in := in.(type) {
 	case Start:
-		m.do(
-			core.Tell{To: core.Store, Message: messages.LoadRecord{Record: messages.RecordFirmware}},
-			core.SetTimer{Timer: timerStore, After: loadBound},
-		)
+		m.lastID, m.again = in.Incarnation*idsOf, in.Incarnation > 1
+		m.load()
 	case messages.RecordLoaded:
 		m.recordLoaded(in.Stored)
 	case core.Persisted:
 		m.persisted(in.Token)
 	case core.PersistFailed:
 		m.persistFailed(in)
+	case messages.ServersChanged:
+		m.serversChanged(in)
 	case messages.SessionUp:
 		m.sessionUp(in)
 	case messages.SessionLost:
@@ -133,6 +145,8 @@ func (m *Machine) dispatch(in any) {
 		m.asked(in)
 	case messages.AuthoriseFirmware:
 		m.authorise(in)
+	case messages.Woke:
+		m.woke()
 	case core.Expired:
 		m.expired(in.Timer)
 	default:
@@ -187,7 +201,7 @@ func (m *Machine) expired(timer core.Timer) {
 	case timerStore:
 		m.storeExpired()
 	default:
-		if s := m.server(messages.PeerOfKey(timer.Key)); timer == graceTimer(s.peer) {
+		if s := m.server(messages.PeerOfKey(timer.Key)); timer == graceTimer(s.peer) && s.grace {
 			m.graceOver(s)
 		}
 	}
@@ -207,6 +221,7 @@ func (m *Machine) on(event Event) bool {
 // before anything is reported: the result comes before the state.
 func (m *Machine) enter(t Transition) {
 	before := m.record.Phase
+	m.because(t)
 	m.leave(before)
 	m.record.Phase = t.To
 	m.dirty = true
@@ -228,7 +243,7 @@ func (m *Machine) enter(t Transition) {
 // outcomes say how an update, or a part of it, has ended.
 var outcomes = map[Act]func(*Machine){
 	PutOff: (*Machine).putOff, Succeed: (*Machine).succeed, Fail: (*Machine).fail, FailAndKeep: (*Machine).failAndKeep,
-	Cancel: (*Machine).cancel, Reset: (*Machine).reset,
+	Reset: (*Machine).reset,
 }
 
 // acts are carried out when a phase has been entered.
@@ -237,8 +252,22 @@ var acts map[Act]func(*Machine)
 func init() { // they lead to further transitions
 	acts = map[Act]func(*Machine){
 		TakePackage: (*Machine).takePackage, CheckManifest: (*Machine).checkManifest, AskDownload: (*Machine).askDownload,
-		Fetch: (*Machine).fetch, Verify: (*Machine).verify, AskInstall: (*Machine).askInstall, Install: (*Machine).install,
+		Fetch: (*Machine).fetch, Verify: (*Machine).verify, AskInstall: (*Machine).askInstall, Install: (*Machine).readAgain,
 		Reboot: (*Machine).reboot, Confirm: (*Machine).confirm, RollBack: (*Machine).rollBack,
+	}
+}
+
+// because notes the reason where a server or the gateway is the one that ends an update.
+func (m *Machine) because(t Transition) {
+	switch {
+	case t.On == Cancelled:
+		m.failure = firmware.Error{Cause: firmware.CauseCancelled}
+	case t.On == ResetAsked:
+		m.failure = firmware.Error{Cause: firmware.CauseReset}
+	case t.On == Refused && m.record.Phase.installs():
+		m.failure = firmware.Error{Cause: firmware.CauseInstallRefused}
+	case t.On == Refused:
+		m.failure = firmware.Error{Cause: firmware.CauseDownloadRefused}
 	}
 }
 
@@ -250,9 +279,9 @@ func (m *Machine) leave(p Phase) {
 		m.endPull()
 	case Receiving:
 		m.endPush()
-	case DeferredDownload, DeferredInstall:
+	case DeferredDownload, AskingInstall, DeferredInstall:
 		m.do(core.StopTimer{Timer: timerDue})
-		m.record.Until = time.Time{}
+		m.record.Until, m.record.Period = time.Time{}, 0
 	case Rebooting:
 		m.do(core.StopTimer{Timer: timerReboot})
 	}
@@ -328,7 +357,8 @@ func (m *Machine) persistFailed(in core.PersistFailed) {
 
 func (m *Machine) storeExpired() {
 	if !m.loaded {
-		m.recordLoaded(messages.StoredState{Err: errNotRead})
+		m.notRead(errNotRead)
+		m.load()
 		return
 	}
 	m.dirty = true

@@ -10,7 +10,6 @@ import (
 type Manifest struct {
 	URI        string
 	Version    string
-	Component  string
 	Size       int64 // bytes
 	Digest     [32]byte
 	VendorData []byte
@@ -29,7 +28,7 @@ func Manifests(trust []*ecdsa.PublicKey, vendor, class manifest.UUID, maxImage i
 			return nil, err
 		}
 		return &Manifest{
-			URI: m.URI, Version: m.Version.String(), Component: m.Component, Size: m.Size, Digest: m.Digest, VendorData: m.VendorData,
+			URI: m.URI, Version: m.Version.String(), Size: m.Size, Digest: m.Digest, VendorData: m.VendorData,
 		}, nil
 	}
 }

@@ -12,10 +12,11 @@ import (
 
 const (
 	// maxOutbox is how many reports there can be that no server has. One update makes about
-	// ten; a further one is refused while there are so many that its own might not fit.
+	// ten; a further one is refused while there are so many that its own might not fit, and
+	// so is what could make more of them again and again.
 	maxOutbox = 128
 	fullFrom  = maxOutbox - 32
-	// sendAgain is when a Send is tried again for which there was no room.
+	// sendAgain is when a Send is tried again that has not reached its server.
 	sendAgain = 30 * time.Second
 )
 
@@ -37,6 +38,9 @@ func (m *Machine) report() {
 		}
 	}
 }
+
+// full reports whether there are so many reports that no server has that nothing is begun.
+func (m *Machine) full() bool { return len(m.record.Outbox) >= fullFrom }
 
 // mine reports whether a resource is of the object through which the update was begun.
 func (m *Machine) mine(path lwm2m.Path) bool { return path.Object() == m.record.Face.Object() }
@@ -153,14 +157,20 @@ func (m *Machine) sent(in messages.ReportsSent) {
 	switch in.Outcome.Refusal {
 	case 0:
 		m.has(s.path, s.value)
-	case messages.SendNotRegistered, messages.SendSilent:
-		m.server(s.peer).known = false // until the next session
-	case messages.SendPaused, messages.SendBusy, messages.SendUnreadable:
-		m.resting = true
-		m.do(core.SetTimer{Timer: timerSend, After: sendAgain})
+	case messages.SendNotRegistered, messages.SendSilent, messages.SendPaused, messages.SendBusy, messages.SendUnreadable:
+		m.rest()
+	case messages.SendRefused:
+		m.server(s.peer).mute = in.Outcome.Code.Class() == 4
+		m.rest()
 	default:
 		m.server(s.peer).mute = true
 	}
+}
+
+// rest lets a while pass before the next Send.
+func (m *Machine) rest() {
+	m.resting = true
+	m.do(core.SetTimer{Timer: timerSend, After: sendAgain})
 }
 
 // pathOf returns the reported resource that a record names.

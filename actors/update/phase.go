@@ -43,6 +43,9 @@ func (p Phase) String() string {
 	return "phase " + strconv.Itoa(int(p))
 }
 
+// installs reports whether it is up to the gateway to install, or not yet.
+func (p Phase) installs() bool { return p == AskingInstall || p == DeferredInstall }
+
 // Face is the object through which an update was begun.
 type Face uint8
 

@@ -26,6 +26,7 @@ type pull struct {
 	more    bool   // the server has more, and has not been asked for it
 	ended   bool   // all has come; some of it may not be on the disk yet
 	told    bool   // the supervisor knows that the attempt has brought something
+	anew    bool   // the attempt has begun anew, with another image
 	etag    []byte // of what is there
 	missing int    // attempts in a row in which the server had no such image any more
 }
@@ -44,7 +45,27 @@ func (m *Machine) fetch() {
 	m.lastID++
 	m.pull = &pull{download: m.lastID, location: location}
 	m.later(tell(messages.OpenDownload{ID: m.lastID, URI: m.record.URI}))
+	if m.record.Deadline.IsZero() {
+		m.moved()
+		return
+	}
+	// Restarts do not make the time longer that a download may take which brings nothing; and
+	// one has a while to bring something, however long the gateway was off.
+	left := max(remaining(m.record.Deadline, m.now, m.config.GiveUp), m.config.GiveUp/deadlineSteps)
+	m.do(core.SetTimer{Timer: timerGiveUp, After: left})
+}
+
+// deadlineSteps is how often the deadline is written anew in the time that a download has.
+const deadlineSteps = 24
+
+// moved notes that the download has come further: the time that it may bring nothing begins
+// anew.
+func (m *Machine) moved() {
 	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
+	deadline := m.now.Add(m.config.GiveUp)
+	if deadline.Sub(m.record.Deadline).Abs() >= m.config.GiveUp/deadlineSteps {
+		m.record.Deadline, m.dirty = deadline, true
+	}
 }
 
 // opened begins an attempt: with what is on the disk.
@@ -54,7 +75,7 @@ func (m *Machine) opened(in messages.DownloadOpened) {
 		return
 	}
 	m.stopRequest()
-	p.via, p.epoch, p.open, p.told = in.Via, in.Epoch, true, false
+	p.via, p.epoch, p.open, p.told, p.anew = in.Via, in.Epoch, true, false, false
 	m.prepare(false)
 }
 
@@ -65,7 +86,7 @@ func (m *Machine) pullReady(in ImageReady) {
 	switch {
 	case p == nil || !p.open:
 	case in.Complete:
-		m.on(Complete)
+		m.imageFinish()
 	case in.Length > 0 && len(in.ETag) == 0 && m.decoded == nil:
 		m.prepare(true)
 	default:
@@ -174,17 +195,24 @@ func (m *Machine) sized(size int64) bool {
 	return true
 }
 
-// changed begins anew: the server has another image.
+// changed begins anew: the server has another image. Where that happens once more in the same
+// attempt, the policy says when the next begins: nothing would slow a server down whose image
+// never stays the same.
 func (m *Machine) changed() {
+	p := m.pull
+	if p.anew {
+		m.attemptFailed(messages.Failure{Class: messages.ClassBadAnswer, Cause: errChanging})
+		return
+	}
 	m.stopRequest()
-	m.pull.etag, m.pull.total = nil, 0
+	p.etag, p.total, p.anew = nil, 0, true
 	m.prepare(true)
 }
 
 // pullMore asks for the next part, if there is room for it.
 func (m *Machine) pullMore() {
 	p := m.pull
-	if !p.more || m.image.writing+len(m.image.waiting) >= roomAhead {
+	if p.request == 0 || !p.more || m.image.writing+len(m.image.waiting) >= roomAhead {
 		return
 	}
 	p.more = false
@@ -205,16 +233,17 @@ func (m *Machine) pullWritten() {
 		p.told = true
 		m.do(tell(messages.DownloadProgressed{ID: p.download}))
 	}
-	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
+	m.moved()
 	m.pullMore()
 	m.pullEnd()
 }
 
-// pullEnd ends the download when all that has come is on the disk.
+// pullEnd has the image finished when all of it has come. What happens to the link then is of
+// no interest any more.
 func (m *Machine) pullEnd() {
-	if p := m.pull; p.ended && m.image.writing == 0 && len(m.image.waiting) == 0 {
-		p.request = 0
-		m.on(Complete)
+	if p := m.pull; p.ended {
+		p.request, p.open = 0, false
+		m.imageFinish()
 	}
 }
 
@@ -374,4 +403,7 @@ func isError[T error](err error) bool {
 	return is
 }
 
-var errGap = errors.New("a part of the image is missing")
+var (
+	errGap      = errors.New("a part of the image is missing")
+	errChanging = errors.New("the image has changed more than once while it was fetched")
+)

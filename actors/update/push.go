@@ -58,12 +58,13 @@ func (m *Machine) firstBlock(in messages.InboundBlock) {
 		m.resetBy(in)
 		return
 	case m.record.Phase == Receiving && m.push != nil && m.push.peer == in.Peer:
+		m.answerPushed(messages.RequestEntityIncomplete, "the package has been begun anew")
 		m.push = &push{peer: in.Peer, epoch: in.Epoch, frame: f}
 		m.prepare(true)
 	case m.record.Phase != Idle:
 		m.refuseBlock(in, messages.BadRequest, "an update is under way: reset it first")
 		return
-	case len(m.record.Outbox) >= fullFrom:
+	case m.full():
 		m.refuseBlock(in, messages.ServiceUnavailable, "what came of earlier updates has not been reported yet")
 		return
 	default:
@@ -143,16 +144,19 @@ func (m *Machine) pushWritten() {
 	}
 }
 
-// pushEnd answers the last block when all of the package is on the disk.
+// pushEnd has the image finished when all of the package has come.
 func (m *Machine) pushEnd() {
-	p := m.push
-	if !p.ended || p.held != nil || m.image.writing > 0 || len(m.image.waiting) > 0 {
-		return
+	if m.push.ended && m.push.held == nil {
+		m.imageFinish()
 	}
-	b := p.block
-	p.block = nil
-	m.later(answerBlock(b.epoch, b.id, messages.Changed, ""))
-	m.on(Complete)
+}
+
+// pushDone answers the last block: all of the package is on the disk.
+func (m *Machine) pushDone() {
+	if b := m.push.block; b != nil {
+		m.push.block = nil
+		m.later(answerBlock(b.epoch, b.id, messages.Changed, ""))
+	}
 }
 
 // endPush ends the receiving, in whatever way. A block that waits for an answer gets one that
@@ -162,10 +166,16 @@ func (m *Machine) endPush() {
 	if m.push == nil {
 		return
 	}
-	if b := m.push.block; b != nil {
-		m.do(answerBlock(b.epoch, b.id, codeOf(m.failure.Cause), m.failure.Cause.String()))
-	}
+	m.answerPushed(codeOf(m.failure.Cause), m.failure.Cause.String())
 	m.push = nil
+}
+
+// answerPushed answers the block that waits for an answer, if there is one.
+func (m *Machine) answerPushed(code messages.CoAPCode, why string) {
+	if b := m.push.block; b != nil {
+		m.push.block = nil
+		m.do(answerBlock(b.epoch, b.id, code, why))
+	}
 }
 
 // codeOf is what a server is answered whose package cannot be taken.

@@ -33,13 +33,21 @@ type record struct {
 	Server   uint16
 	URI      string `json:",omitempty"` // of the image
 	Manifest []byte `json:",omitempty"` // DER; what came through object 10252
-	Image    string `json:",omitempty"` // identifies the image in the folder
-	Size     int64  `json:",omitempty"` // of the image, once all of it is there
-	Hash     []byte `json:",omitempty"`
+	// VendorData is what it has for the Installer.
+	VendorData []byte `json:",omitempty"`
+	Image      string `json:",omitempty"` // identifies the image in the folder
+	Size       int64  `json:",omitempty"` // of the image, once all of it is there
+	Hash       []byte `json:",omitempty"`
 	// Asked says that the machine was to be restarted: the next start is a new version's.
 	Asked bool `json:",omitempty"`
 	// Until is when what was put off is due; zero when nobody has said when.
 	Until time.Time `json:",omitzero"`
+	// Period is how long it was to that when it was put off.
+	Period time.Duration `json:",omitempty"`
+	// Deadline is when a download has failed that brings nothing. It moves with what comes.
+	Deadline time.Time `json:",omitzero"`
+	// Verdict is why the machine goes back to the version before; nil while it does not.
+	Verdict *verdict `json:",omitempty"`
 	// Latest is when the installation begins even if it is put off (/5/0/13); zero for never.
 	Latest time.Time `json:",omitzero"`
 

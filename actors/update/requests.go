@@ -9,7 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
-	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // What is asked of the objects.
@@ -41,7 +40,7 @@ const maxWaiting = 16
 
 var (
 	errNothingAsked = errors.New("nothing is asked about a firmware update, or it may not be put off")
-	errNotRead      = errors.New("the store has not read it in time")
+	errNotRead      = errors.New("the store has not read the record in time")
 
 	busy         = object.Error{Code: lwm2m.CodeBadRequest, Detail: "an update is under way: reset it or wait for its end"}
 	otherUpdate  = object.Error{Code: lwm2m.CodeBadRequest, Detail: "the update under way was begun by a manifest"}
@@ -122,7 +121,7 @@ func (m *Machine) idle() *object.Error {
 	switch {
 	case m.record.Phase != Idle:
 		return &busy
-	case len(m.record.Outbox) >= fullFrom:
+	case m.full():
 		return &unreported
 	}
 	return nil
@@ -165,9 +164,12 @@ func (m *Machine) resetRequested() *object.Error {
 
 // updateAsked begins the installation. From now on counts for how long it may be put off.
 func (m *Machine) updateAsked() *object.Error {
+	if m.full() {
+		return &unreported
+	}
 	latest := m.record.Latest
 	if m.record.Latest = (time.Time{}); m.record.MaxDefer != nil && *m.record.MaxDefer > 0 {
-		m.record.Latest = m.now.Add(time.Duration(min(*m.record.MaxDefer, maxDefer)) * time.Second)
+		m.record.Latest = m.now.Add(deferral(m.record.MaxDefer))
 	}
 	if m.on(UpdateAsked) {
 		return nil
@@ -178,6 +180,14 @@ func (m *Machine) updateAsked() *object.Error {
 
 // maxDefer keeps times in the range of a time.Duration: a century.
 const maxDefer = 100 * 365 * 24 * 3600
+
+// deferral is for how long an installation may be put off (/5/0/13).
+func deferral(seconds *uint64) time.Duration {
+	if seconds == nil {
+		return maxDefer * time.Second
+	}
+	return time.Duration(min(*seconds, maxDefer)) * time.Second
+}
 
 // manifestWritten begins an update by a manifest. The same one again is the server's doubt
 // whether the first has come.
@@ -198,28 +208,4 @@ func (m *Machine) manifestWritten(in Asked) *object.Error {
 	m.record.Manifest = data
 	m.on(ManifestCame)
 	return nil
-}
-
-// recordLoaded goes on where the record says. One that cannot be used is set aside by the
-// store; the client begins without it.
-func (m *Machine) recordLoaded(stored messages.StoredState) {
-	if m.loaded {
-		return
-	}
-	err := stored.Err
-	if err == nil && stored.Data != nil {
-		var found record
-		if found, err = decodeRecord(stored.Data); err == nil {
-			m.record = found
-		}
-	}
-	if err != nil {
-		m.log(firmware.CauseRecordLost, err)
-	}
-	m.loaded, m.showing = true, true
-	m.resume()
-	for _, in := range m.waiting {
-		m.carryOut(in)
-	}
-	m.waiting = nil
 }

@@ -64,6 +64,43 @@ func (f *fetch) read(body *download.Body, tell func(any)) error {
 	}
 }
 
+// caller calls the Installer: one method at a time, also after the actor was started anew.
+type caller struct {
+	ctx       context.Context
+	turn      chan struct{}
+	installer firmware.Installer
+	tell      func(any)
+
+	id     uint64 // of the latest call
+	cancel context.CancelFunc
+}
+
+// call begins a call on a goroutine of its own, behind one that has been given up and has not
+// returned yet.
+func (c *caller) call(what Call) {
+	c.end(c.id)
+	ctx, cancel := context.WithCancel(c.ctx)
+	c.id, c.cancel = what.ID, cancel
+	go func() {
+		defer cancel()
+		select {
+		case c.turn <- struct{}{}:
+			defer func() { <-c.turn }()
+			if ctx.Err() == nil {
+				call(ctx, c.installer, what, c.tell)
+			}
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// end has a call end early.
+func (c *caller) end(id uint64) {
+	if c.cancel != nil && c.id == id {
+		c.cancel()
+	}
+}
+
 // call calls the Installer on the goroutine that it is called on. A panic is its answer.
 func call(ctx context.Context, installer firmware.Installer, c Call, tell func(any)) {
 	out := Called{ID: c.ID, Method: c.Method}

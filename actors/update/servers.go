@@ -19,6 +19,7 @@ const observeGrace = 30 * time.Second
 type server struct {
 	peer     messages.Peer
 	epoch    messages.Epoch // of the session; 0 while there is none
+	host     download.Host  // of the latest session
 	version  string
 	known    bool // management has said what it observes
 	mute     bool // it takes no Send, in this session
@@ -42,9 +43,44 @@ func (m *Machine) server(peer messages.Peer) *server {
 func (m *Machine) sessionUp(in messages.SessionUp) {
 	s := m.server(in.Peer)
 	s.epoch, s.version, s.mute, s.known = in.Epoch, in.Version, false, false
-	if host := (download.Host{Name: in.Host, Port: in.Port}); in.Host != "" && m.record.Hosts[in.Peer.ID] != host {
-		m.record.Hosts[in.Peer.ID], m.dirty = host, true
+	s.host = download.Host{Name: in.Host, Port: in.Port}
+	if m.loaded {
+		m.noteHost(s)
 	}
+}
+
+// noteHost keeps where a server is for the next start.
+func (m *Machine) noteHost(s *server) {
+	if s.host.Name != "" && m.record.Hosts[s.peer.ID] != s.host {
+		m.record.Hosts[s.peer.ID], m.dirty = s.host, true
+	}
+}
+
+// serversChanged takes which servers there are accounts for.
+func (m *Machine) serversChanged(in messages.ServersChanged) {
+	m.accounts = slices.Clone(in.Servers)
+	if m.loaded {
+		m.forgetServers()
+	}
+}
+
+// forgetServers forgets the servers that there are no accounts for any more: nothing waits
+// for them, and no image is fetched from them because of what they were.
+func (m *Machine) forgetServers() {
+	if len(m.accounts) == 0 {
+		return
+	}
+	gone := func(id uint16) bool { return !slices.Contains(m.accounts, messages.ManagementPeer(id)) }
+	m.servers = slices.DeleteFunc(m.servers, func(s *server) bool {
+		if gone(s.peer.ID) && s.grace {
+			m.do(core.StopTimer{Timer: graceTimer(s.peer)})
+		}
+		return gone(s.peer.ID)
+	})
+	expected, hosts := len(m.record.Observe), len(m.record.Hosts)
+	m.record.Observe = slices.DeleteFunc(m.record.Observe, func(e expectation) bool { return gone(e.Server) })
+	maps.DeleteFunc(m.record.Hosts, func(id uint16, _ download.Host) bool { return gone(id) })
+	m.dirty = m.dirty || len(m.record.Observe) < expected || len(m.record.Hosts) < hosts
 }
 
 // policy says where an image may be fetched from: from the client's own servers, too,
@@ -60,6 +96,9 @@ func (m *Machine) sessionLost(in messages.SessionLost) {
 	if s.epoch != in.Epoch {
 		return
 	}
+	if s.grace {
+		m.do(core.StopTimer{Timer: graceTimer(s.peer)})
+	}
 	s.epoch, s.known, s.grace = 0, false, false
 	if m.sending != nil && m.sending.peer == in.Peer {
 		m.sending = nil
@@ -67,8 +106,8 @@ func (m *Machine) sessionLost(in messages.SessionLost) {
 	m.pushLost(in.Epoch)
 }
 
-// observed takes which reported resources a server observes. One that observed more before
-// its session began has a while to do so again.
+// observed takes which reported resources a server observes. Before the record has been read
+// it is not known what it observed before.
 func (m *Machine) observed(in messages.ReportsObserved) {
 	s := m.server(in.Peer)
 	s.observes = in.Paths
@@ -77,6 +116,13 @@ func (m *Machine) observed(in messages.ReportsObserved) {
 	}
 	first := !s.known
 	s.known = true
+	if m.loaded {
+		m.expect(s, first)
+	}
+}
+
+// expect gives a server that observed more before its session began a while to do so again.
+func (m *Machine) expect(s *server, first bool) {
 	if first && m.missing(s) {
 		s.grace = true
 		m.do(core.SetTimer{Timer: graceTimer(s.peer), After: observeGrace})
@@ -159,16 +205,20 @@ func (m *Machine) addressee(path lwm2m.Path) (addressed, messages.Peer) {
 // observes reports whether a server that counts observes a resource, or may be about to.
 func (m *Machine) observes(path lwm2m.Path) bool {
 	for _, s := range m.candidates() {
-		if slices.Contains(s.observes, path) || slices.Contains(m.expected(s.peer), path.String()) {
+		if m.watches(s, path) {
 			return true
 		}
 	}
 	return false
 }
 
-// anybody reports whether any server observes a resource.
+func (m *Machine) watches(s *server, path lwm2m.Path) bool {
+	return slices.Contains(s.observes, path) || slices.Contains(m.expected(s.peer), path.String())
+}
+
+// anybody reports whether any server observes a resource, or may be about to.
 func (m *Machine) anybody(path lwm2m.Path) bool {
-	return slices.ContainsFunc(m.servers, func(s *server) bool { return slices.Contains(s.observes, path) })
+	return slices.ContainsFunc(m.servers, func(s *server) bool { return m.watches(s, path) })
 }
 
 // candidates lists the servers that are waited for: the one that has begun the update, where

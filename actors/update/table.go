@@ -52,7 +52,7 @@ type Transition struct {
 	On   Event
 	Face Face // NoFace: whichever
 	To   Phase
-	// Do is carried out when the phase has been entered.
+	// Do is carried out when the phase has been entered; zero is nothing.
 	Do Act
 }
 
@@ -61,24 +61,21 @@ type Act uint8
 
 // The acts.
 const (
-	Nothing       Act = iota
-	TakePackage       // store what the server sends
-	CheckManifest     // who has signed it, and is it for us?
-	AskDownload       // ask the gateway, unless it grants everything
-	Announce          // wait until the server knows
-	Fetch             // have a link opened, and fetch
-	Verify            // have the Installer look at the image
-	AskInstall        // ask the gateway, unless it grants everything
-	PutOff            // wait for the gateway
-	Install           // have the Installer install
-	Reboot            // have the machine restarted
-	Confirm           // ask the Installer whether the new version runs
-	RollBack          // have the Installer go back
-	Succeed           // report success
-	Fail              // report why not; the image goes
-	FailAndKeep       // report why not; the image stays, and can be tried again
-	Cancel            // report that
-	Reset             // nothing is left of the update
+	TakePackage   Act = iota + 1 // store what the server sends
+	CheckManifest                // who has signed it, and is it for us?
+	AskDownload                  // ask the gateway, unless it grants everything
+	Fetch                        // have a link opened, and fetch
+	Verify                       // have the Installer look at the image
+	AskInstall                   // ask the gateway, unless it grants everything
+	PutOff                       // wait for the gateway
+	Install                      // have the Installer install
+	Reboot                       // have the machine restarted
+	Confirm                      // ask the Installer whether the new version runs
+	RollBack                     // have the Installer go back
+	Succeed                      // report success
+	Fail                         // report why not; the image goes
+	FailAndKeep                  // report why not; the image stays, and can be tried again
+	Reset                        // nothing is left of the update
 )
 
 var (
@@ -110,7 +107,7 @@ var table = []Transition{
 	{From: fromIdle, On: ManifestCame, To: Processing, Do: CheckManifest},
 	{From: []Phase{Processing}, On: ManifestGood, To: AskingDownload, Do: AskDownload},
 
-	{From: asking, On: Granted, Face: FaceManifest, To: Announcing, Do: Announce},
+	{From: asking, On: Granted, Face: FaceManifest, To: Announcing},
 	{From: asking, On: Granted, To: Downloading, Do: Fetch},
 	{From: asking, On: Refused, To: Idle, Do: Fail},
 	{From: asking, On: Deferred, To: DeferredDownload, Do: PutOff},
@@ -141,7 +138,7 @@ var table = []Transition{
 	{From: []Phase{Installing, Rebooting}, On: Failed, Face: FaceUpdate, To: Downloaded, Do: FailAndKeep},
 	{From: []Phase{Installing, Rebooting}, On: Failed, To: Idle, Do: Fail},
 	{From: beforeInstall, On: Failed, To: Idle, Do: Fail},
-	{From: beforeInstall, On: Cancelled, Face: FaceUpdate, To: Idle, Do: Cancel},
+	{From: beforeInstall, On: Cancelled, Face: FaceUpdate, To: Idle, Do: Fail},
 	{From: append(fromIdle, beforeInstall...), On: ResetAsked, Face: FaceUpdate, To: Idle, Do: Reset},
 }
 

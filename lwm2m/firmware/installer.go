@@ -31,7 +31,8 @@ const (
 )
 
 // Installer is what a gateway does with an image. The methods are called one at a time, on a
-// goroutine of their own, with a context that ends when the client is closed. What one
+// goroutine of their own, with a context that ends when the client is closed, or when a server
+// has cancelled the update: another method is not called before this one has returned. What one
 // returns or panics with ends the update, with a result that the server is told: an error
 // that wraps a [ResultError] says which; what else comes of Verify is an integrity failure
 // ([ResultPayloadCorrupted]), of the others a failed installation ([ResultInstallationFailed]).
