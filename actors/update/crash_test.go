@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -176,5 +177,31 @@ func TestObservesAnew(t *testing.T) {
 	w.wantSeen(firmware.PathState, "1", "2")
 	if len(w.view.Owed) > 0 {
 		t.Errorf("owed %v", w.view.Owed)
+	}
+}
+
+// TestDiscardIsNotOvertaken: the image of a package that was cut goes before that of the next
+// is begun, also while the record that says so is being written.
+func TestDiscardIsNotOvertaken(t *testing.T) {
+	w := running(t)
+	block := messages.InboundBlock{Inbound: messages.Inbound{Peer: w.peer, Epoch: w.epoch, Payload: []byte("one")}, Next: true}
+	w.input(block)
+	w.wantPhase(Receiving)
+	m := New(w.config)
+	steps := []any{
+		Start{}, messages.RecordLoaded{Stored: messages.StoredState{Data: w.record}},
+		block, core.Persisted{Token: 1}, core.Persisted{Token: 2},
+	}
+	var jobs []core.Effect
+	for _, in := range steps {
+		for _, effect := range m.Step(w.now, in) {
+			switch effect.(type) {
+			case ImageDiscard, ImagePrepare:
+				jobs = append(jobs, effect)
+			}
+		}
+	}
+	if len(jobs) != 2 || jobs[0] != (ImageDiscard{}) {
+		t.Errorf("the disk is asked for %+v, want an ImageDiscard and an ImagePrepare", jobs)
 	}
 }

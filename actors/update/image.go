@@ -34,7 +34,9 @@ func (m *Machine) nextImage() {
 	m.record.Image = strconv.FormatUint(n+1, 36)
 }
 
-// prepare finds out what there is of the image, or begins it anew.
+// prepare finds out what there is of the image, or begins it anew. That waits for the record, as
+// the removal of an image does, which it must not overtake: until it is durable that an update has
+// ended, its image is needed.
 func (m *Machine) prepare(fresh bool) {
 	m.lastID++
 	m.image = imageState{job: m.lastID, last: m.lastID}
