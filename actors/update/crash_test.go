@@ -205,3 +205,17 @@ func TestDiscardIsNotOvertaken(t *testing.T) {
 		t.Errorf("the disk is asked for %+v, want an ImageDiscard and an ImagePrepare", jobs)
 	}
 }
+
+// TestOtherFaceAfterRestart: a server that observes both objects is told of both what happens
+// before it is known after a restart that it observes on.
+func TestOtherFaceAfterRestart(t *testing.T) {
+	w := running(t)
+	w.boot()
+	w.epoch++
+	w.input(messages.SessionUp{Peer: w.peer, Epoch: w.epoch, Version: w.version})
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.observesOn()
+	w.download()
+	w.wantSeen(firmware.PathState, "1", "2")
+	w.wantSeen(firmware.PathManifestState, "3", "4", "5")
+}
