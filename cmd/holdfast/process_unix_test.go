@@ -24,6 +24,7 @@ import (
 type machine struct {
 	t      *testing.T
 	server *lwm2mtest.Server
+	addr   string // of the server, host:port
 	config string
 	cmd    *exec.Cmd
 	said   []string
@@ -41,7 +42,7 @@ func newMachine(t *testing.T, more string) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{t: t, server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{})}
+	m := &machine{t: t, server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{}), addr: pc.LocalAddr().String()}
 	t.Cleanup(func() { _ = m.server.Close() })
 	m.server.ServeManagement(pc, lwm2mtest.NoSec())
 	m.config = writeFile(t, "gw.yaml", fmt.Sprintf("endpoint: %s\nstate_dir: %s\nserver: {uri: coap://%s, security: nosec}\n%s",
