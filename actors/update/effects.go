@@ -169,4 +169,6 @@ type Called struct {
 	Method Method
 	Done   firmware.Installed // of CallInstall
 	Err    error
+	// Panicked says that the Installer has not returned: Err says how.
+	Panicked bool
 }

@@ -72,6 +72,9 @@ var errInstalled = errors.New("the Installer has returned neither InstallDone no
 // installerFailed ends the update, with the result that the Installer names where it does.
 func (m *Machine) installerFailed(in Called) {
 	cause := installerCauses[in.Method]
+	if in.Panicked {
+		cause = firmware.CauseInternal
+	}
 	switch in.Method {
 	case CallRollBack:
 		m.log(firmware.CauseRollBackFailed, in.Err) // what has led here is what is reported
@@ -81,8 +84,8 @@ func (m *Machine) installerFailed(in Called) {
 		m.record.Asked = false
 	}
 	m.failure = firmware.Error{Cause: cause, Err: in.Err}
-	if named, ok := errors.AsType[*firmware.ResultError](in.Err); ok && named.Result.Object5() == firmware.Object5IntegrityFailed {
-		m.spoiledWith(cause, in.Err)
+	if v := m.verdict(); v.Object5 == firmware.Object5IntegrityFailed || v.Object5 == firmware.Object5UnsupportedPackage {
+		m.spoiledWith(cause, in.Err) // it would be no better another time
 		return
 	}
 	m.on(Failed)

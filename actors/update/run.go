@@ -107,9 +107,9 @@ func call(ctx context.Context, installer firmware.Installer, c Call, tell func(a
 	returned := false
 	defer func() {
 		if reason := recover(); reason != nil {
-			out.Err = &firmware.Error{Cause: firmware.CauseInternal, Err: fmt.Errorf("the Installer has panicked in %s", c.Method)}
+			out.Panicked, out.Err = true, fmt.Errorf("the Installer has panicked in %s", c.Method)
 		} else if !returned {
-			out.Err = &firmware.Error{Cause: firmware.CauseInternal, Err: fmt.Errorf("the Installer has ended its goroutine in %s", c.Method)}
+			out.Panicked, out.Err = true, fmt.Errorf("the Installer has ended its goroutine in %s", c.Method)
 		}
 		tell(out)
 	}()

@@ -32,10 +32,11 @@ const (
 
 // Installer is what a gateway does with an image. The methods are called one at a time, on a
 // goroutine of their own, with a context that ends when the client is closed, or when a server
-// has cancelled the update: another method is not called before this one has returned. What one
-// returns or panics with ends the update, with a result that the server is told: an error
-// that wraps a [ResultError] says which; what else comes of Verify is an integrity failure
-// ([ResultPayloadCorrupted]), of the others a failed installation ([ResultInstallationFailed]).
+// has cancelled the update: another method is not called before this one has returned. An error
+// ends the update, with a result that the server is told: one that wraps a [ResultError] says
+// which; any other one of Verify is an integrity failure ([ResultPayloadCorrupted]), of the
+// others a failed installation ([ResultInstallationFailed]). A panic is an internal error
+// ([ResultInternal]).
 //
 // A process can end at any moment. The client calls Install again after a restart if it does
 // not know how it has ended, and Confirm again until one has returned: both can be repeated.
@@ -55,7 +56,8 @@ type Installer interface {
 	RollBack(ctx context.Context, image Image) error
 }
 
-// ResultError is an error of an [Installer] that names the result that the server is told.
+// ResultError is an error of an [Installer] that names the result that the server is told: one
+// that an update can fail with, else it says no more than other errors.
 type ResultError struct {
 	Result Result
 	Err    error // why; may be nil
