@@ -46,7 +46,6 @@ const (
 	CauseWrongComponent                       // a component that the gateway does not have
 	CauseVersionRejected                      // not greater than the installed version
 	CauseUnsupportedPayload                   // a difference, encrypted, or several in one
-	CauseUnsupportedFormat                    // pushed in a Content-Format that cannot be an image
 	CauseInvalidURI                           // not an absolute URI with a host, or with what it must not have
 	CauseURITooLong                           // more than 255 bytes
 	CauseUnsupportedScheme                    // a scheme that /5/0/8 does not list
@@ -184,7 +183,6 @@ var causes = map[Cause]causeEntry{
 	CauseWrongComponent:     reported(ResultWrongComponent, "the manifest is for an unknown component"),
 	CauseVersionRejected:    reported(ResultVersionRejected, "the version is not greater than the installed one"),
 	CauseUnsupportedPayload: reported(ResultUnsupportedPayload, "the image is of an unsupported form"),
-	CauseUnsupportedFormat:  reported(ResultUnsupportedPayload, "the Content-Format cannot be that of an image"),
 	CauseInvalidURI:         reported(ResultInvalidURI, "the URI of the image is invalid"),
 	CauseURITooLong:         reported(ResultInvalidURI, "the URI of the image is too long"),
 	CauseUnsupportedScheme:  reportedAs(ResultInvalidURI, Object5UnsupportedProtocol, "the URI of the image has an unsupported scheme"),
