@@ -15,7 +15,13 @@ func (m *Machine) failWith(cause firmware.Cause, err error) {
 }
 
 // failBy ends it for the reason that an error gives.
-func (m *Machine) failBy(err error) { m.failWith(causeOf(err), err) }
+func (m *Machine) failBy(err error) {
+	cause := causeOf(err)
+	if e, ok := err.(*firmware.Error); ok {
+		err = e.Err // the cause is said once
+	}
+	m.failWith(cause, err)
+}
 
 // spoiledWith ends the update because the image is no good.
 func (m *Machine) spoiledWith(cause firmware.Cause, err error) {

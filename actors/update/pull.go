@@ -166,7 +166,7 @@ func (m *Machine) arrived(offset int64, data, etag []byte, size int64, more bool
 			return
 		}
 		if m.image.length == 0 {
-			m.image.describe = &Description{ETag: etag, Size: size}
+			m.image.describe = &Description{ETag: etag, Size: m.believed(size)}
 		}
 		p.missing = 0
 		if size > 0 && !m.sized(size) {
@@ -181,6 +181,15 @@ func (m *Machine) arrived(offset int64, data, etag []byte, size int64, more bool
 		p.more = more
 		m.pullMore()
 	}
+}
+
+// believed is the size that room is made for: the manifest's, where there is one, and else what
+// the server says.
+func (m *Machine) believed(size int64) int64 {
+	if m.decoded != nil {
+		return m.decoded.Size
+	}
+	return size
 }
 
 // sized takes what the server says of the size; false where that cannot be.

@@ -21,6 +21,8 @@ type firmwareWorld struct {
 	*systemtest.World
 	installer *lwm2mtest.Installer
 	told      *lwm2mtest.Collection
+	dir       string          // of images
+	family    firmware.Family // of the results
 }
 
 func newFirmwareWorld(t *testing.T) *firmwareWorld {
