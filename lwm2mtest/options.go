@@ -34,6 +34,12 @@ func WithTransport(t Transport) Option {
 	return func(s *option.Settings) { s.Transport = t }
 }
 
+// WithDialTCP replaces how connections to web servers that have firmware images are opened.
+// Names are those of [WithTransport], and certificates are still judged.
+func WithDialTCP(dial func(ctx context.Context, remote netip.AddrPort) (net.Conn, error)) Option {
+	return func(s *option.Settings) { s.DialTCP = dial }
+}
+
 // WithRand replaces the source of the first delay of the policy and of resend
 // factors by a function that returns numbers in [0, 1), so that a test can
 // assert exact instants. It is called from many goroutines. Message IDs and
