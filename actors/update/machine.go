@@ -65,6 +65,7 @@ type Machine struct {
 	waiting  []Asked // until the record has been read
 	pull     *pull   // the download under way
 	push     *push   // the package under way
+	failed   failedPush
 	image    imageState
 	status   messages.FirmwareStatus // as it was last told
 	decoded  *Manifest               // of record.Manifest, until the installation begins

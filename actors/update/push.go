@@ -1,6 +1,8 @@
 package update
 
 import (
+	"cmp"
+
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -32,6 +34,8 @@ func (m *Machine) block(in messages.InboundBlock) {
 		m.refuseBlock(in, messages.ServiceUnavailable, "the state of the update is being read")
 	case in.Offset == 0:
 		m.firstBlock(in)
+	case m.push == nil && m.failed.isNext(in):
+		m.refuseBlock(in, codeOf(m.failed.cause), m.failed.cause.String())
 	case m.push == nil || m.push.peer != in.Peer || m.push.epoch != in.Epoch || m.push.next != in.Offset:
 		m.refuseBlock(in, messages.RequestEntityIncomplete, "this block continues no package that is being received")
 	default:
@@ -163,11 +167,30 @@ func (m *Machine) pushDone() {
 // says why.
 func (m *Machine) endPush() {
 	m.do(core.StopTimer{Timer: timerPush})
-	if m.push == nil {
+	p := m.push
+	m.push, m.failed = nil, failedPush{}
+	if p == nil || p.ended && p.block == nil {
 		return
 	}
-	m.answerPushed(codeOf(m.failure.Cause), m.failure.Cause.String())
-	m.push = nil
+	cause := cmp.Or(m.failure.Cause, firmware.CauseCancelled)
+	if b := p.block; b != nil {
+		m.do(answerBlock(b.epoch, b.id, codeOf(cause), cause.String()))
+		return
+	}
+	m.failed = failedPush{peer: p.peer, epoch: p.epoch, next: p.next, cause: cause}
+}
+
+// failedPush is a package that has failed between two blocks: that it has, and why, the server
+// learns from the answer to the next.
+type failedPush struct {
+	peer  messages.Peer
+	epoch messages.Epoch
+	next  uint64
+	cause firmware.Cause // 0 for none
+}
+
+func (f failedPush) isNext(in messages.InboundBlock) bool {
+	return f.cause != 0 && f.peer == in.Peer && f.epoch == in.Epoch && f.next == in.Offset
 }
 
 // answerPushed answers the block that waits for an answer, if there is one.
