@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"time"
+
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -14,10 +16,18 @@ func (m *Machine) firmwareChanged(in messages.FirmwareChanged) {
 	if !m.config.Update {
 		return
 	}
+	before := m.firmware
 	m.firmware = &in.Status
-	if in.Status.Object != 0 {
+	if in.Status.Object != 0 && (before == nil || told(*before) != told(in.Status)) {
 		m.do(Emit{Event: firmwareEvent(&in.Status)})
 	}
+}
+
+// told is what an event says of a status: a question is not asked once more because a server
+// has got a report.
+func told(s messages.FirmwareStatus) messages.FirmwareStatus {
+	s.Pending, s.Version, s.Deferred = 0, "", time.Time{}
+	return s
 }
 
 // firmwareEvent has the numbers of the object by which the update was begun.

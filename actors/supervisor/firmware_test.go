@@ -54,6 +54,24 @@ func TestFirmwareChanged(t *testing.T) {
 	}
 }
 
+// What no event says is no event: who answers each question would answer the next one, too.
+func TestFirmwareEventsSayNews(t *testing.T) {
+	d := updating(t, serverAccount(t, server(1), 0))
+	asks := messages.FirmwareStatus{Object: 5, State: firmware.StateAwaitingDownload, Asks: messages.AsksDownload, Pending: 2}
+	d.step(messages.FirmwareChanged{Status: asks})
+	before := len(d.events)
+	asks.Pending, asks.Version = 1, "2.0.0"
+	d.step(messages.FirmwareChanged{Status: asks})
+	if len(d.events) != before || d.machine.published.Firmware.Pending != 1 {
+		t.Errorf("%+v", d.events[before:])
+	}
+	asks.State = firmware.StateDownloading
+	d.step(messages.FirmwareChanged{Status: asks})
+	if len(d.events) != before+1 {
+		t.Errorf("%d events", len(d.events)-before)
+	}
+}
+
 // fields are those of an event that do not come from the sink.
 func fields(t *testing.T, text string) map[string]any {
 	t.Helper()
