@@ -191,15 +191,23 @@ func (s *shell) started(ctx actor.Context) {
 }
 
 func (s *shell) spawnStorage(ctx actor.Context) {
-	s.siblings.storage.Store(ctx.Spawn(storage.Props(s.runtime.Storage, s.options("store"))))
+	ctx.Spawn(storage.Props(s.runtime.Storage, s.shared("store", &s.siblings.storage)))
 }
 
 func (s *shell) spawnManagement(ctx actor.Context) {
-	s.siblings.management.Store(ctx.Spawn(management.Props(s.runtime.Management, s.route, s.options("management"))))
+	ctx.Spawn(management.Props(s.runtime.Management, s.route, s.shared("management", &s.siblings.management)))
 }
 
 func (s *shell) spawnUpdate(ctx actor.Context) {
-	s.siblings.update.Store(ctx.Spawn(s.runtime.Update(s.route, s.options("update"))))
+	ctx.Spawn(s.runtime.Update(s.route, s.shared("update", &s.siblings.update)))
+}
+
+// shared are the options of a shared sibling: it is found before it runs. Others answer it at
+// once, and it may crash at once, while this goroutine is kept waiting.
+func (s *shell) shared(name string, at *atomic.Pointer[actor.PID]) actorkit.PropsOptions {
+	options := s.options(name)
+	options.OnSpawn = at.Store
+	return options
 }
 
 func (s *shell) options(name string) actorkit.PropsOptions {

@@ -127,7 +127,8 @@ type fetcherWorld struct {
 	uris   []string
 	bodies map[string]*bytes.Buffer
 	said   []string
-	panics int // how often it panics before it asks for anything
+	panics int           // how often it panics before it asks for anything
+	late   time.Duration // for which whoever has spawned it is kept waiting
 }
 
 func (w *fetcherWorld) say(format string, args ...any) {
@@ -164,6 +165,9 @@ func (f *fetcher) Receive(ctx actor.Context) {
 }
 
 func (f *fetcher) started(ctx actor.Context) {
+	if !ctx.Self().Equal(f.route(core.Update, 0)) {
+		f.world.say("what others answer does not come here")
+	}
 	if f.world.panics > 0 {
 		f.world.panics--
 		panic("no update today")
@@ -205,7 +209,12 @@ func runFetcher(t *testing.T, network *wire, world *fetcherWorld, disk blank, lo
 				return accounts.ToTree([]messages.Account{server}), nil
 			}},
 			Update: func(route actorkit.Route, options actorkit.PropsOptions) *actor.Props {
-				return actorkit.Props(func() actor.Actor { return &fetcher{route: route, world: world} }, options)
+				props := actorkit.Props(func() actor.Actor { return &fetcher{route: route, world: world} }, options)
+				return props.Configure(actor.WithSpawnFunc(func(system *actor.ActorSystem, id string, p *actor.Props, parent actor.SpawnerContext) (*actor.PID, error) {
+					pid, err := actor.DefaultSpawner(system, id, p, parent)
+					time.Sleep(world.late)
+					return pid, err
+				}))
 			},
 			Emit: func(messages.Event) {}, Publish: func(messages.Snapshot) {},
 			Finish: func(s messages.Stopped) { finished <- s },
@@ -265,6 +274,18 @@ func TestFetcherIsInTheRoll(t *testing.T) {
 func TestFetcherPanics(t *testing.T) {
 	network := &wire{image: []byte("firmware")}
 	world := &fetcherWorld{uris: []string{"coap://images.example/fw"}, panics: 3}
+	expectPanics(t, network, world)
+}
+
+// Others reach it, and each one that takes its place, also when whoever spawns it goes on much
+// later.
+func TestFetcherRunsBeforeItsSpawnReturns(t *testing.T) {
+	network := &wire{image: []byte("firmware")}
+	expectPanics(t, network, &fetcherWorld{uris: []string{"coap://images.example/fw"}, panics: 3, late: time.Second})
+}
+
+func expectPanics(t *testing.T, network *wire, world *fetcherWorld) {
+	t.Helper()
 	disk := blank{aside: make(chan string, 3)}
 	runFetcher(t, network, world, disk, nil)
 	if !slices.Equal(world.said, []string{"own link", "2.05"}) {

@@ -11,6 +11,9 @@ type PropsOptions struct {
 	// OnLatePanic is told of panics after Stopping or Restarting: they go no
 	// further than that, so that the stop, or the restart, goes on.
 	OnLatePanic func(self *actor.PID, crash *Crash)
+	// OnSpawn is told who the actor is before it runs, on the goroutine of whoever spawns
+	// it: what it has others send to it arrives, however late that goroutine goes on.
+	OnSpawn func(self *actor.PID)
 }
 
 // Props returns the properties of an actor with everything that this package
@@ -26,7 +29,9 @@ func Props(producer actor.Producer, options PropsOptions, extra ...actor.PropsOp
 	mailbox := Mailbox(options.Mailbox)
 	props := actor.PropsFromProducer(incarnate,
 		actor.WithMailbox(mailbox), actor.WithSupervisor(strategyOf(options.OnChildCrash)))
-	if options.OnChildCrash == nil && len(extra) == 0 {
+	if told := options.OnSpawn; told != nil {
+		props.Configure(actor.WithOnInit(func(ctx actor.Context) { told(ctx.Self()) }))
+	} else if options.OnChildCrash == nil && len(extra) == 0 {
 		props.Configure(actor.WithSpawnFunc(spawnShared(incarnate, mailbox)))
 	}
 	return props.Configure(extra...)
