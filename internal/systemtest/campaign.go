@@ -199,6 +199,13 @@ func (c *Campaign) Crash() {
 // answerBound is how long the server waits for an answer.
 const answerBound = 90 * time.Second
 
+// Listen has the server take what a client sends of itself: it has to say so (/1/x/23).
+func (c *Campaign) Listen() {
+	c.ask(func(ctx context.Context) (lwm2mtest.Response, error) {
+		return c.Server.Write(ctx, Endpoint, "/1/0/23", lwm2mtest.Replace, lwm2mtest.Content{Format: lwm2m.FormatText, Payload: []byte("0")})
+	})
+}
+
 // Observe has the server observe all that it is to be told, as far as it does not.
 func (c *Campaign) Observe() {
 	for _, path := range c.Observed {
@@ -247,7 +254,7 @@ func (c *Campaign) Anew() { c.begun = false }
 // to, orders the update as long as nothing shows that it has begun, and has it installed when
 // it can be. It reports whether the server was told within a time that it has ended.
 func (c *Campaign) Pursue(version string, within time.Duration) bool {
-	for end := time.Now().Add(within); time.Now().Before(end); c.Client.Sleep(time.Minute) {
+	for end := time.Now().Add(within); time.Now().Before(end); Rest(time.Minute) {
 		c.Observe()
 		state, known := c.latest(c.Order.State())
 		switch {
