@@ -538,3 +538,39 @@ func TestClockBeforeAnotherAccountsCertificate(t *testing.T) {
 		}
 	}
 }
+
+// Certificates that cannot be read leave no web server of images that is trusted: not the
+// system's authorities. Without such certificates, or with those of an authority alone, a
+// server is held to what the configuration says.
+func TestWebServersOfImagesAreTrustedAsConfigured(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	files, ca, missing := set.Client.WriteFiles(t), set.CA.WriteFile(t), filepath.Join(t.TempDir(), "missing.pem")
+	for name, test := range map[string]struct {
+		download *FirmwareDownload
+		want     *x509.CertPool // nil for the system's
+	}{
+		"nothing":                  {nil, nil},
+		"a key":                    {&FirmwareDownload{Security: SecurityPSK, PSKIdentity: "i", PSKKey: []byte("0123456789abcdef")}, nil},
+		"a key that is missing":    {&FirmwareDownload{Security: SecurityPSK, PSKIdentity: "i", PSKKeyFile: missing}, nil},
+		"an authority":             {&FirmwareDownload{Security: SecurityX509, Trust: ca}, set.CA.Pool()},
+		"an authority missing":     {&FirmwareDownload{Security: SecurityX509, Trust: missing}, x509.NewCertPool()},
+		"certificates":             {&FirmwareDownload{Security: SecurityX509, Trust: ca, Certificate: files.Cert, PrivateKey: files.Key}, set.CA.Pool()},
+		"a certificate missing":    {&FirmwareDownload{Security: SecurityX509, Trust: ca, Certificate: missing, PrivateKey: files.Key}, x509.NewCertPool()},
+		"its authority is missing": {&FirmwareDownload{Security: SecurityX509, Trust: missing, Certificate: files.Cert, PrivateKey: files.Key}, x509.NewCertPool()},
+	} {
+		cfg := updating()
+		cfg.Firmware.Download, cfg.Firmware.Trust = test.download, files.Cert
+		c, err := New(cfg)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		c.updates = c.firmware(nil)
+		var got *x509.CertPool
+		if config := c.webTrust(); config != nil {
+			got = config.RootCAs
+		}
+		if (got == nil) != (test.want == nil) || got != nil && !got.Equal(test.want) {
+			t.Errorf("%s: another trust than configured", name)
+		}
+	}
+}

@@ -32,6 +32,7 @@ const downloadServer = "coaps://images.invalid"
 type firmwareFiles struct {
 	signers  []*ecdsa.PublicKey // who may sign a manifest
 	download messages.Credentials
+	distrust bool // the certificates of download cannot be used: no web server is trusted
 }
 
 // read reads the files of a Firmware with its defaults. Beside faults stands what can be
@@ -45,6 +46,7 @@ func (w *Firmware) read(now validity.Clock) (files firmwareFiles, faults []Fault
 	if w.Download != nil {
 		credentials, wrong := w.Download.read(now)
 		files.download = credentials
+		files.distrust = len(wrong) > 0 && w.Download.Security == SecurityX509
 		faults = append(faults, wrong...)
 	}
 	return files, faults
@@ -175,15 +177,26 @@ func (c *Client) objects() []object.Object {
 func (c *Client) updateActor(transport network.Transport, silence time.Duration) update.ActorConfig {
 	u := c.updates
 	config := u.config(silence)
-	trust, err := download.NewTLS(u.files.download, c.config.signers()...)
-	if err != nil { // then no server of images is trusted
-		c.reportFirmware([]Fault{{Key: configDownload, Problem: err.Error(), Err: err}})
-		trust = &tls.Config{RootCAs: x509.NewCertPool()}
-	}
 	return update.ActorConfig{
 		Config: config, Faces: u.faces, Images: u.images, Installer: u.installer(), Log: c.firmwareLog,
-		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: trust, Clock: clockNow},
+		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: c.webTrust(), Clock: clockNow},
 	}
+}
+
+// webTrust is which https servers of images are trusted: none where the certificates that say
+// so cannot be used. The system's roots in their place would be trust that nobody asked for.
+func (c *Client) webTrust() *tls.Config {
+	none := &tls.Config{RootCAs: x509.NewCertPool()}
+	files := c.updates.files
+	if files.distrust {
+		return none // which has been reported
+	}
+	trust, err := download.NewTLS(files.download, c.config.signers()...)
+	if err != nil {
+		c.reportFirmware([]Fault{{Key: configDownload, Problem: err.Error(), Err: err}})
+		return none
+	}
+	return trust
 }
 
 // config is what the machine of updates is told.

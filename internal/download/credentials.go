@@ -26,7 +26,8 @@ func (e *CredentialsError) Error() string {
 // Unwrap returns the parser's error.
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// NewTLS returns what [Client.TLS] is with credentials: X.509 means the same as with DTLS. Keys
+// NewTLS returns what [Client.TLS] is with credentials: X.509 means the same as with DTLS, but
+// that a certificate and key of one's own may both be left out. Keys
 // without certificates are for DTLS only: with them, and with none, it is nil, the
 // system's roots. A private key that is held outside of the credentials is one of the
 // signers'. The error is a *[CredentialsError].
@@ -37,6 +38,9 @@ func NewTLS(c messages.Credentials, signers ...crypto.Signer) (*tls.Config, erro
 	config := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
 	if err := trust(config, c); err != nil {
 		return nil, err
+	}
+	if len(c.Certificate) == 0 && len(c.PrivateKey) == 0 { // nothing to show, which most servers are content with
+		return config, nil
 	}
 	own, err := ownCertificate(c, signers)
 	if err != nil {

@@ -79,6 +79,28 @@ func TestNewTLS(t *testing.T) {
 	}
 }
 
+// With nothing to show, a server is still held to the authority, and to the name.
+func TestNewTLSWithoutACertificate(t *testing.T) {
+	set := testpki.Must(t, "endpoint")
+	serve := func(leaf *testpki.Leaf) string {
+		config := &tls.Config{Certificates: []tls.Certificate{leaf.TLS()}}
+		server, _ := secureServer(t, config, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("image")) })
+		return server.URL
+	}
+	credentials := withX509(t, set, messages.UsageTrustAnchor, set.CA.Cert)
+	credentials.Certificate, credentials.PrivateKey = nil, nil
+	config, err := NewTLS(credentials)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := get(t, &Client{Policy: here, TLS: config}, serve(set.Server), Fetch{}); string(got) != "image" || !isEnd(err) {
+		t.Errorf("%q %v", got, err)
+	}
+	if _, _, err := get(t, &Client{Policy: here, TLS: config}, serve(set.ServerOtherCA), Fetch{}); Failure(err).Class != messages.ClassServerCertificate {
+		t.Errorf("of another authority: %v", err)
+	}
+}
+
 func TestCredentialsThatCannotBeUsed(t *testing.T) {
 	set := testpki.Must(t, "endpoint")
 	for what, spoil := range map[string]func(c *messages.Credentials){
