@@ -45,7 +45,7 @@ type LeshanPeer struct {
 // (LeshanServer or LeshanBootstrap) on free ports and returns when it listens,
 // or starts a LeshanClient. It knows the objects of interop/leshan/models. The
 // arguments are those of interop/leshan: --cid, --block-size, --cert, --key,
-// --trust, --coap, --coaps, --awake; --server, --endpoint, --queue.
+// --trust, --coap, --coaps, --awake, --ack-timeout; --server, --endpoint, --queue.
 func Leshan(t testing.TB, kind string, args ...string) *LeshanPeer {
 	t.Helper()
 	Require(t, KindLeshan)

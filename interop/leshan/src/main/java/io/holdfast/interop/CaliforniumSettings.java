@@ -1,5 +1,7 @@
 package io.holdfast.interop;
 
+import java.util.concurrent.TimeUnit;
+
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.elements.config.Configuration;
 import org.eclipse.californium.scandium.config.DtlsConfig;
@@ -14,6 +16,8 @@ final class CaliforniumSettings {
         // Without this, PSK with CCM_8, the suite that LwM2M mandates, is not offered beside the others.
         configuration.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
         configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.cidLength());
+        if (options.ackTimeout() > 0)
+            configuration.set(CoapConfig.ACK_TIMEOUT, options.ackTimeout(), TimeUnit.MILLISECONDS);
         if (options.blockSize() > 0) {
             // A body above the largest message goes block by block (RFC 7959).
             configuration.set(CoapConfig.MAX_MESSAGE_SIZE, options.blockSize());

@@ -24,16 +24,18 @@ import java.util.Set;
  * @param server URI of the server that a client registers with
  * @param endpoint name of a client
  * @param queue whether a client asks for queue mode
+ * @param ackTimeout ACK_TIMEOUT of RFC 7252 in milliseconds, 0 for Californium's own
  */
 record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int cidLength, int blockSize, Path cert,
-        Path key, Path trust, Path models, int awake, String server, String endpoint, boolean queue) {
+        Path key, Path trust, Path models, int awake, String server, String endpoint, boolean queue,
+        int ackTimeout) {
 
     private static final String USAGE = "usage: Main server|bootstrap [--coap HOST:PORT] [--coaps HOST:PORT]"
             + " [--cid BYTES] [--block-size 16|32|...|1024] [--cert PEM --key PEM --trust PEM] [--models DIRECTORY]"
-            + " [--awake MILLISECONDS]\n       Main client --server coap://HOST:PORT --endpoint NAME"
+            + " [--awake MILLISECONDS] [--ack-timeout MILLISECONDS]\n       Main client --server coap://HOST:PORT --endpoint NAME"
             + " [--queue true] [--models DIRECTORY]";
     private static final Set<String> NAMES = Set.of("coap", "coaps", "cid", "block-size", "cert", "key", "trust",
-            "models", "awake", "server", "endpoint", "queue");
+            "models", "awake", "server", "endpoint", "queue", "ack-timeout");
     /** MAX_TRANSMIT_WAIT of RFC 7252, which LwM2M says for queue mode. */
     private static final String AWAKE_MS = "93000";
 
@@ -55,7 +57,8 @@ record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int c
                 Integer.parseInt(values.getOrDefault("cid", "6")), blockSize(values.getOrDefault("block-size", "0")),
                 path(values, "cert"), path(values, "key"), path(values, "trust"), path(values, "models"),
                 Integer.parseInt(values.getOrDefault("awake", AWAKE_MS)), values.get("server"),
-                values.get("endpoint"), Boolean.parseBoolean(values.get("queue"))).checked();
+                values.get("endpoint"), Boolean.parseBoolean(values.get("queue")),
+                Integer.parseInt(values.getOrDefault("ack-timeout", "0"))).checked();
     }
 
     boolean hasCertificate() {
