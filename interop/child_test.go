@@ -28,7 +28,7 @@ var command = sync.OnceValues(func() (binary string, err error) {
 })
 
 // buildCommand returns the holdfast binary.
-func buildCommand(t *testing.T) string {
+func buildCommand(t testing.TB) string {
 	t.Helper()
 	binary, err := command()
 	if err != nil {
@@ -39,7 +39,7 @@ func buildCommand(t *testing.T) string {
 
 // child is the client in a process of its own, which a test can kill.
 type child struct {
-	t       *testing.T
+	t       testing.TB
 	command *exec.Cmd
 	stderr  bytes.Buffer
 	events  chan holdfast.Event // closed when the process was waited for
@@ -48,7 +48,7 @@ type child struct {
 }
 
 // launch starts the process; it ends with the test at the latest.
-func launch(t *testing.T, binary, config string) *child {
+func launch(t testing.TB, binary, config string) *child {
 	t.Helper()
 	c := &child{
 		t: t, command: exec.Command(binary, "run", "--config", config, "--json"),

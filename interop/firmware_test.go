@@ -265,7 +265,7 @@ func breakOff(web *systemtest.HTTP, name string, size int64) {
 }
 
 // imageFile writes an image into a file.
-func imageFile(t *testing.T, image lwm2mtest.Pattern, size int64) string {
+func imageFile(t testing.TB, image lwm2mtest.Pattern, size int64) string {
 	t.Helper()
 	content, err := io.ReadAll(image.Reader(size))
 	if err != nil {
