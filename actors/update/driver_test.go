@@ -55,20 +55,21 @@ type world struct {
 	seen     []string // what the server has, in order
 	acked    map[string]int64
 
-	content []byte // of the image at its server
-	etag    []byte
-	block   int // bytes of a part
-	stall   int // the server sends nothing from this offset on; 0 for never
-	asked   []uint64
-	fetch   *messages.Request
-	at      int
-	open    *messages.OpenDownload
-	failed  []messages.DownloadFailed
-	status  messages.FirmwareStatus
-	replies []messages.Reply
-	mores   int
-	logged  []firmware.Cause
-	inputs  []any // that are on their way to the machine
+	content  []byte // of the image at its server
+	etag     []byte
+	block    int // bytes of a part
+	stall    int // the server sends nothing from this offset on; 0 for never
+	asked    []uint64
+	fetch    *messages.Request
+	at       int
+	open     *messages.OpenDownload
+	failed   []messages.DownloadFailed
+	status   messages.FirmwareStatus
+	statuses []messages.FirmwareStatus // all there were
+	replies  []messages.Reply
+	mores    int
+	logged   []firmware.Cause
+	inputs   []any // that are on their way to the machine
 }
 
 type image struct {
@@ -250,6 +251,7 @@ func (w *world) told(tell core.Tell) {
 		w.fetch = nil
 	case messages.FirmwareChanged:
 		w.status = message.Status
+		w.statuses = append(w.statuses, message.Status)
 	case messages.Request:
 		w.fetch, w.at = &message, int(message.From)
 		w.asked = append(w.asked, message.From)

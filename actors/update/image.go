@@ -236,6 +236,10 @@ func (m *Machine) progress() (there, total int64) {
 		return 0, m.announcedSize()
 	case Receiving, Announcing, Downloading:
 		return m.image.length, m.announcedSize()
+	case Verifying:
+		if m.record.Size == 0 { // it has not been summed up yet
+			return m.image.length, m.image.length
+		}
 	}
 	return m.record.Size, m.record.Size
 }
