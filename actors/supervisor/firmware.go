@@ -18,15 +18,19 @@ func (m *Machine) firmwareChanged(in messages.FirmwareChanged) {
 	}
 	before := m.firmware
 	m.firmware = &in.Status
-	if in.Status.Object != 0 && (before == nil || told(*before) != told(in.Status)) {
+	if in.Status.Object != 0 && (before == nil || inEvent(*before) != inEvent(in.Status)) {
 		m.do(Emit{Event: firmwareEvent(&in.Status)})
 	}
 }
 
-// told is what an event says of a status: a question is not asked once more because a server
-// has got a report.
-func told(s messages.FirmwareStatus) messages.FirmwareStatus {
-	s.Pending, s.Version, s.Deferred = 0, "", time.Time{}
+// inEvent leaves of a status what its event says: what else changes makes no event.
+func inEvent(s messages.FirmwareStatus) messages.FirmwareStatus {
+	s.Version, s.Pending, s.Deferred = "", 0, time.Time{}
+	if s.Object == firmware.ObjectUpdate {
+		s.State, s.Result = firmware.State(s.State.Object5()), 0
+	} else {
+		s.Object5 = 0
+	}
 	return s
 }
 

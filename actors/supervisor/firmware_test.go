@@ -54,21 +54,28 @@ func TestFirmwareChanged(t *testing.T) {
 	}
 }
 
-// What no event says is no event: who answers each question would answer the next one, too.
-func TestFirmwareEventsSayNews(t *testing.T) {
+// What an event does not say makes none.
+func TestFirmwareChangedWithoutAnEvent(t *testing.T) {
 	d := updating(t, serverAccount(t, server(1), 0))
-	asks := messages.FirmwareStatus{Object: 5, State: firmware.StateAwaitingDownload, Asks: messages.AsksDownload, Pending: 2}
-	d.step(messages.FirmwareChanged{Status: asks})
-	before := len(d.events)
-	asks.Pending, asks.Version = 1, "2.0.0"
-	d.step(messages.FirmwareChanged{Status: asks})
-	if len(d.events) != before || d.machine.published.Firmware.Pending != 1 {
-		t.Errorf("%+v", d.events[before:])
-	}
-	asks.State = firmware.StateDownloading
-	d.step(messages.FirmwareChanged{Status: asks})
-	if len(d.events) != before+1 {
-		t.Errorf("%d events", len(d.events)-before)
+	first := messages.FirmwareStatus{Object: 5, State: firmware.StateUpdating, Result: firmware.ResultNone, Pending: 2}
+	for _, test := range []struct {
+		change func(*messages.FirmwareStatus)
+		events int
+	}{
+		{func(*messages.FirmwareStatus) {}, 1},
+		{func(s *messages.FirmwareStatus) { s.Pending = 1 }, 0},
+		{func(s *messages.FirmwareStatus) { s.Version = "2.0.0" }, 0},
+		{func(s *messages.FirmwareStatus) { s.State = firmware.StateRebooting }, 0}, // 3 in object 5, too
+		{func(s *messages.FirmwareStatus) { s.Object = 10252 }, 1},
+		{func(s *messages.FirmwareStatus) { s.State = firmware.StateUpdating }, 1},
+		{func(s *messages.FirmwareStatus) { s.Detail = "why" }, 1},
+	} {
+		test.change(&first)
+		before := len(d.events)
+		d.step(messages.FirmwareChanged{Status: first})
+		if got := len(d.events) - before; got != test.events || *d.machine.published.Firmware != first {
+			t.Errorf("%+v: %d events", first, got)
+		}
 	}
 }
 
