@@ -2,9 +2,13 @@ package main
 
 import (
 	"errors"
+	"os"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-iot/holdfast/cmd/holdfast/internal/demo"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
 // runDemo is the command demo.
@@ -16,7 +20,7 @@ func (p *program) runDemo(args []string) int {
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return exit
 	}
-	options := demo.Options{Only: splitNames(*only), Out: p.stdout, JSON: *asJSON, Coloured: p.coloured(p.stdout)}
+	options := demo.Options{Only: splitNames(*only), Out: p.stdout, JSON: *asJSON, Coloured: p.coloured(p.stdout), Command: p.another}
 	if *list {
 		return p.demoExit(demo.List(options))
 	}
@@ -49,4 +53,22 @@ func splitNames(list string) []string {
 		}
 	}
 	return names
+}
+
+// another returns a command that runs this program once more, as a client with the
+// configuration in a file. What the environment says of a configuration is left out of its
+// environment.
+func (p *program) another(config string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self, "run", "--json", "--config", config)
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if !slices.ContainsFunc(configfile.Keys(), func(key string) bool { return configfile.Variable(key) == name }) {
+			cmd.Env = append(cmd.Env, variable)
+		}
+	}
+	return cmd, nil
 }

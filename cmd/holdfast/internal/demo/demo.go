@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ const (
 )
 
 // ErrFailed says that a scenario did not end as the recovery table demands.
-var ErrFailed = errors.New("not every error was recovered from")
+var ErrFailed = errors.New("not every scenario ended as it should")
 
 // UnknownScenarioError says that a name stands for no scenario.
 type UnknownScenarioError struct{ Name string }
@@ -38,8 +39,8 @@ func (e *UnknownScenarioError) Error() string {
 
 // Options say what to run and where to print it.
 type Options struct {
-	// Only selects scenarios by their name, the error's name or its number;
-	// case does not matter. Empty selects all.
+	// Only selects scenarios by their name, the error's name or its number, and all updates
+	// by firmwareScenarios; case does not matter. Empty selects all.
 	Only []string
 	// Out takes what is printed.
 	Out io.Writer
@@ -47,7 +48,14 @@ type Options struct {
 	JSON bool
 	// Coloured uses ECMA-48 colours in the text.
 	Coloured bool
+	// Command makes the process of a gateway that will be killed.
+	Command Command
 }
+
+// Command returns a command that has not been started: a client with the configuration in a
+// file, which prints its events to its standard output, one JSON object a line (holdfast run
+// --json). It takes nothing of its configuration from its environment.
+type Command func(config string) (*exec.Cmd, error)
 
 // Run carries the selected scenarios out, one after the other, and returns
 // when nothing of them is left. The error is an [*UnknownScenarioError] before
@@ -58,7 +66,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	return run(ctx, chosen, o.printer())
+	return run(ctx, chosen, o)
 }
 
 // List prints the selected scenarios without running them. The error is an
@@ -108,20 +116,37 @@ func choose(names []string) ([]scenario, error) {
 
 // called reports whether the scenario goes by that name.
 func (s scenario) called(name string) bool {
+	if s.updates() {
+		return strings.EqualFold(name, s.name) || strings.EqualFold(name, firmwareScenarios)
+	}
 	return strings.EqualFold(name, s.name) || strings.EqualFold(name, s.code.String()) || name == strconv.Itoa(int(s.code))
 }
 
+// firmwareScenarios selects all scenarios with an update of the firmware.
+const firmwareScenarios = "firmware"
+
+// count returns how many scenarios provoke an error, and how many update a firmware.
+func count(all []scenario) (errors, updates int) {
+	for _, s := range all {
+		if s.updates() {
+			updates++
+		}
+	}
+	return len(all) - updates, updates
+}
+
 // run opens the lab, plays the scenarios and closes it again.
-func run(ctx context.Context, chosen []scenario, out printer) error {
+func run(ctx context.Context, chosen []scenario, o Options) error {
+	out := o.printer()
 	began := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, totalBound)
 	defer cancel()
-	l, err := openLab(out)
+	l, err := openLab(out, o.Command)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	out.intro(len(chosen))
+	out.intro(count(chosen))
 	if err := l.opening(bounded); err != nil {
 		return err
 	}
@@ -141,6 +166,10 @@ func playAll(ctx context.Context, l *lab, chosen []scenario) []result {
 		l.heal()
 		if errors.Is(ctx.Err(), context.Canceled) { // an interrupt, not the bound
 			return results
+		}
+		if r.impossible {
+			l.out.say("not shown: " + r.Failure)
+			continue
 		}
 		l.out.result(r)
 		results = append(results, r)

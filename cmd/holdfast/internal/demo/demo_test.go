@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,9 +19,18 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/configfile"
 )
 
+// asGateway is the environment variable with the configuration of the client that the test
+// binary is then, for the scenario that kills one.
+const asGateway = "DEMO_TEST_GATEWAY"
+
 func TestMain(m *testing.M) {
+	if config := os.Getenv(asGateway); config != "" {
+		gateway(config)
+		return
+	}
 	code := m.Run()
 	if err := leaks(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,6 +50,35 @@ func leaks() (err error) {
 	return err
 }
 
+// gateway is what `holdfast run --json` is, as far as the demo needs it.
+func gateway(config string) {
+	file, err := configfile.Load(config)
+	if err != nil {
+		panic(err)
+	}
+	client, err := holdfast.New(file.Config)
+	if err != nil {
+		panic(err)
+	}
+	interrupted, _ := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(interrupted, func() { _ = client.Close(context.Background()) })
+	events, _ := client.Events(eventRoom)
+	if err := client.Start(context.Background()); err != nil {
+		panic(err)
+	}
+	lines := json.NewEncoder(os.Stdout)
+	for e := range events {
+		_ = lines.Encode(e)
+	}
+}
+
+// testCommand starts the test binary as a gateway.
+func testCommand(config string) (*exec.Cmd, error) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asGateway+"="+config)
+	return cmd, nil
+}
+
 // output is what --json printed.
 type output struct {
 	events  map[string][]holdfast.Event // by endpoint
@@ -50,7 +91,7 @@ func runJSON(t *testing.T, only ...string) output {
 	t.Helper()
 	t.Setenv("TMPDIR", t.TempDir())
 	var out bytes.Buffer
-	if err := Run(t.Context(), Options{Only: only, Out: &out, JSON: true}); err != nil {
+	if err := Run(t.Context(), Options{Only: only, Out: &out, JSON: true, Command: testCommand}); err != nil {
 		t.Errorf("%v\n%s", err, out.String())
 	}
 	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "*")); len(left) > 0 {
@@ -66,7 +107,7 @@ func parse(t *testing.T, data []byte) output {
 		var head struct{ Type string }
 		unmarshal(t, line, &head)
 		switch head.Type {
-		case "demo_result":
+		case typeResult, typeFirmware:
 			var r result
 			unmarshal(t, line, &r)
 			o.results = append(o.results, r)
@@ -105,14 +146,53 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
+	updates := 0
 	for _, r := range o.results {
+		if r.updates() {
+			updates++
+			checkUpdate(t, r, o.events[r.Endpoint])
+			continue
+		}
 		checkResult(t, r, o.events[r.Endpoint])
+	}
+	if updates != 4 {
+		t.Errorf("%d firmware updates", updates)
 	}
 	for code := holdfast.ErrBootstrapFailed.Code; code <= holdfast.ErrReadCredentials.Code; code++ {
 		const enrolment = 15 // nothing enrols yet
 		if shown := slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }); shown != (code != enrolment) {
 			t.Errorf("code %d is shown: %v", code, shown)
 		}
+	}
+}
+
+// updatesOf says how each update ends, and what the server has to have been told, in words of
+// their own independently of the plays.
+var updatesOf = map[string]struct {
+	object uint16
+	result int64
+	told   map[string][]int64
+}{
+	"firmware-update":    {10252, 18, map[string][]int64{"/10252/0/2": {1, -1, 3, 4, 6, 7, 1}, "/10252/0/3": {-1, 18}}},
+	"firmware-signature": {10252, 23, map[string][]int64{"/10252/0/2": {1, -1, 1}, "/10252/0/3": {-1, 23}}},
+	"firmware-lost-link": {5, 1, map[string][]int64{"/5/0/3": {0, 1, 2, 3, 0}, "/5/0/5": {0, 1}}},
+	"firmware-kill":      {5, 1, map[string][]int64{"/5/0/3": {0, 1, 2, 3, 0}, "/5/0/5": {0, 1}}},
+}
+
+// checkUpdate holds the result of an update against the events between its numbers.
+func checkUpdate(t *testing.T, r result, events []holdfast.Event) {
+	t.Helper()
+	want := updatesOf[r.Scenario]
+	if !r.Recovered || r.RecoveredInMS == nil || r.Failure != "" || !reflect.DeepEqual(r.Told, want.told) {
+		t.Errorf("%+v, want %+v", r, want)
+	}
+	if r.FirstSeq == 0 || r.LastSeq < r.FirstSeq || r.LastSeq > uint64(len(events)) {
+		t.Fatalf("%s: %d to %d of %d events", r.Scenario, r.FirstSeq, r.LastSeq, len(events))
+	}
+	if !slices.ContainsFunc(events[r.FirstSeq-1:r.LastSeq], func(e holdfast.Event) bool {
+		return e.Firmware != nil && e.Firmware.Object == want.object && e.Firmware.Result == want.result
+	}) {
+		t.Errorf("%s: nothing shows the result between %d and %d", r.Scenario, r.FirstSeq, r.LastSeq)
 	}
 }
 
@@ -165,6 +245,50 @@ func TestOnlyRunsWhatIsNamed(t *testing.T) {
 	}
 }
 
+// All updates have a name in common. One that goes wrong is told from an error.
+func TestUpdates(t *testing.T) {
+	chosen, err := choose([]string{"Firmware", "13"})
+	if errors, updates := count(chosen); err != nil || errors != 1 || updates != 4 {
+		t.Errorf("%d errors, %d updates, %v", errors, updates, err)
+	}
+	if chosen, err := choose([]string{"0"}); err == nil {
+		t.Errorf("0 is %d scenarios", len(chosen))
+	}
+	s := scenario{name: "x", cured: updatedByURI}
+	fetched := holdfast.Event{Type: holdfast.EventFirmware, Seq: 1, Firmware: &holdfast.FirmwareProgress{Object: 5, State: 1}}
+	over := holdfast.Event{Type: holdfast.EventFirmware, Seq: 2, Firmware: &holdfast.FirmwareProgress{Object: 5, Result: 1}}
+	told := map[string][]int64{"/5/0/5": {1}}
+	if r := s.judgeUpdate(gatewayName, []holdfast.Event{fetched, over}, 0, told, nil); !r.Recovered || verdictOf([]result{r}) != "1 of 1 firmware update ended as they should" {
+		t.Errorf("%+v %s", r, verdictOf([]result{r}))
+	}
+	for _, r := range []result{
+		s.judgeUpdate(gatewayName, []holdfast.Event{fetched}, 0, told, nil),
+		s.judgeUpdate(gatewayName, []holdfast.Event{fetched, over}, 0, nil, nil),
+		s.judgeUpdate(gatewayName, []holdfast.Event{fetched, over}, 0, told, errNotResumed),
+	} {
+		if r.Recovered || r.Failure == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Where a program cannot be started a second time, as in an emulator, the gateway that is
+// killed is not shown, and nothing has failed.
+func TestNoSecondProcess(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	foreign := filepath.Join(t.TempDir(), "foreign")
+	if err := os.WriteFile(foreign, []byte("\x7fELF of another machine"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	err := Run(t.Context(), Options{Only: []string{"firmware-kill"}, Out: &out, Command: func(string) (*exec.Cmd, error) {
+		return exec.Command(foreign), nil
+	}})
+	if err != nil || !strings.Contains(out.String(), "not shown: this machine starts no second process") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestUnknownScenario(t *testing.T) {
 	var out bytes.Buffer
 	var unknown *UnknownScenarioError
@@ -186,7 +310,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range scenarios() {
-		if !strings.Contains(text.String(), s.name) || !strings.Contains(text.String(), s.code.String()) {
+		if !strings.Contains(text.String(), s.name) || !strings.Contains(text.String(), nameText(s.errorName())) {
 			t.Errorf("%s is not listed", s.name)
 		}
 	}
@@ -198,7 +322,7 @@ func TestList(t *testing.T) {
 func TestScenariosAreSound(t *testing.T) {
 	names, codes := map[string]bool{}, map[holdfast.ErrorCode]bool{}
 	for _, s := range scenarios() {
-		if s.name == "" || s.provoked == "" || s.play == nil || s.cured.match == nil || names[s.name] || codes[s.code] {
+		if s.name == "" || s.provoked == "" || s.play == nil || s.cured.match == nil || names[s.name] || codes[s.code] && !s.updates() {
 			t.Errorf("%+v", s.name)
 		}
 		names[s.name], codes[s.code] = true, true
@@ -285,7 +409,7 @@ func TestContractNamesEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, line := range map[string]any{
-		"demo_result": result{Failure: "x"}, "demo_summary": total{}, "demo_scenario": listed{},
+		typeResult: result{Code: 1, Name: "x", Failure: "x"}, typeFirmware: result{Told: map[string][]int64{"": nil}, Failure: "x"}, "demo_summary": total{}, "demo_scenario": listed{Code: 1, Name: "x"},
 	} {
 		data, err := json.Marshal(line)
 		if err != nil {

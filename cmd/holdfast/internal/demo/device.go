@@ -15,8 +15,9 @@ const eventRoom = 4096
 // device is one client of the show, with a record of its events.
 type device struct {
 	endpoint  string
-	dir       string // its state directory
-	client    *holdfast.Client
+	dir       string           // its state directory
+	client    *holdfast.Client // nil where a process of its own is the client
+	process   *process
 	events    *eventLog
 	recording sync.WaitGroup
 }
@@ -55,10 +56,16 @@ func (l *lab) follow(endpoint, dir string, client *holdfast.Client) *device {
 
 // startDevice makes a client and starts it.
 func (l *lab) startDevice(ctx context.Context, endpoint, dir string, bootstrap *holdfast.Account) (*device, error) {
-	d, err := l.newDevice(endpoint, dir, bootstrap)
+	return l.startConfigured(ctx, l.settings(endpoint, dir, bootstrap))
+}
+
+// startConfigured is startDevice with a configuration.
+func (l *lab) startConfigured(ctx context.Context, cfg holdfast.Config) (*device, error) {
+	client, err := l.runtime.New(cfg)
 	if err != nil {
 		return nil, err
 	}
+	d := l.follow(cfg.Endpoint, cfg.StateDir, client)
 	return d, d.client.Start(ctx)
 }
 
@@ -69,6 +76,10 @@ func (d *device) await(ctx context.Context, state holdfast.State) error {
 
 // close ends the client and waits until its last event is printed.
 func (d *device) close(ctx context.Context) error {
+	if d.client == nil {
+		d.process.end(ctx)
+		return nil
+	}
 	err := d.client.Close(ctx)
 	d.recording.Wait()
 	return err

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (p *human) stamp(at time.Time) string {
 	return p.paint(faint, fmt.Sprintf("  %7.3f", at.Sub(p.began).Seconds()))
 }
 
-func (p *human) intro(scenarios int) {
+func (p *human) intro(errors, updates int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.began = time.Now()
@@ -66,9 +67,15 @@ func (p *human) intro(scenarios int) {
 	p.line("")
 	p.line("A bootstrap server and a management server run in this process, on loopback,")
 	p.line("over DTLS with pre-shared keys. A gateway bootstraps and registers with them.")
-	p.line("Then %s provoked from the outside: in the network, the servers, the", plural(scenarios, "error is", "errors are"))
-	p.line("files. Each is reported once, with what comes next and when; the gateway recovers")
-	p.line("by itself.")
+	if errors > 0 {
+		p.line("Then %s provoked from the outside: in the network, the servers, the", plural(errors, "error is", "errors are"))
+		p.line("files. Each is reported once, with what comes next and when; the gateway recovers")
+		p.line("by itself.")
+	}
+	if updates > 0 {
+		p.line("Then %s, and something goes wrong with most; the", plural(updates, "gateway gets a firmware update", "gateways get a firmware update each"))
+		p.line("server is told every state and the result, in order, whatever happens.")
+	}
 	p.line("")
 	p.line("Delays are scaled down for this; the way they double is the real one:")
 	p.line("  first retry after %s to %s (default 2 s to 10 s, then doubling up to a week)", seconds(cfg.Reconnect.InitialMin), seconds(cfg.Reconnect.InitialMax))
@@ -82,7 +89,7 @@ func (p *human) headline(n, of int, s scenario) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.line("")
-	p.line("%s %s  %s", p.paint(faint, fmt.Sprintf("[%d/%d]", n, of)), p.paint(bold, titled(s.code)), s.name)
+	p.line("%s %s  %s", p.paint(faint, fmt.Sprintf("[%d/%d]", n, of)), p.paint(bold, s.title()), s.name)
 }
 
 func titled(code holdfast.ErrorCode) string { return fmt.Sprintf("%d %v", int(code), code) }
@@ -114,7 +121,7 @@ func (p *human) event(e holdfast.Event) {
 	case e.Type == holdfast.EventState:
 		p.state(e)
 	default:
-		p.line("%s  %s %s", p.stamp(e.Time), p.paint(styleOf(e.Type), fmt.Sprintf("%-12s", label(e.Type))), printable(describe(e)))
+		p.line("%s  %s %s", p.stamp(e.Time), p.paint(styleOf(e), fmt.Sprintf("%-12s", label(e.Type))), printable(describe(e)))
 	}
 }
 
@@ -128,11 +135,11 @@ func (p *human) state(e holdfast.Event) {
 	p.open = true
 }
 
-func styleOf(kind holdfast.EventType) style {
-	switch kind {
-	case holdfast.EventError:
+func styleOf(e holdfast.Event) style {
+	switch _, failed := endOf(e); {
+	case e.Type == holdfast.EventError, failed:
 		return red
-	case holdfast.EventDegraded:
+	case e.Type == holdfast.EventDegraded:
 		return yellow
 	}
 	return green
@@ -157,6 +164,8 @@ func describe(e holdfast.Event) string {
 		return fmt.Sprintf("at %s as %s", e.Server, e.Location)
 	case holdfast.EventDegraded:
 		return e.Actor + ": " + e.Detail
+	case holdfast.EventFirmware:
+		return describeUpdate(e)
 	}
 	return "at " + e.Server
 }
@@ -172,6 +181,15 @@ func describeError(e holdfast.Event) string {
 		text += " - " + actionText(string(e.Action)) + " now"
 	case again:
 		text += " - " + actionText(string(e.Action)) + " in " + seconds(delay)
+	}
+	return text
+}
+
+// describeUpdate says how far an update has come, and why it has failed.
+func describeUpdate(e holdfast.Event) string {
+	text := e.Firmware.String()
+	if e.Detail != "" {
+		text += ": " + e.Detail
 	}
 	return text
 }
@@ -192,13 +210,28 @@ func actionText(action string) string {
 func (p *human) result(r result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !r.Recovered {
-		p.line("   %s", p.paint(red, "NOT RECOVERED: "+printable(r.Failure)))
+	switch {
+	case !r.Recovered:
+		p.line("   %s", p.paint(red, "NOT "+strings.ToUpper(r.verdict())+": "+printable(r.Failure)))
+		return
+	case r.updates():
+		p.line("   %s", p.paint(green, fmt.Sprintf("ended as it should, %s after it began", seconds(r.took()))))
 		return
 	}
 	p.line("   %s", p.paint(green, fmt.Sprintf("%s: %s after the first error, %s; the server counted %s",
 		verdictWord(r), seconds(r.took()), plural(r.Attempts, "attempt", "attempts"),
 		plural(r.ServerSaw, "Register or Update", "Registers and Updates"))))
+}
+
+// updates reports whether the result is that of an update.
+func (r result) updates() bool { return r.Type == typeFirmware }
+
+// verdict is the good end in a word.
+func (r result) verdict() string {
+	if r.updates() {
+		return "as it should"
+	}
+	return "recovered"
 }
 
 // verdictWord is what recovery means for the error: a refused call only has its
@@ -222,10 +255,20 @@ func (p *human) list(all []scenario) {
 	defer p.mu.Unlock()
 	rows := [][]string{{"code", "error", "scenario", "provoked by"}}
 	for _, s := range all {
-		rows = append(rows, []string{fmt.Sprintf("%4d", int(s.code)), s.code.String(), s.name, s.provoked})
+		rows = append(rows, []string{codeText(s.code), nameText(s.errorName()), s.name, s.provoked})
 	}
 	p.table(rows)
 }
+
+// codeText and nameText are cells of a table; an update has neither code nor name.
+func codeText(code holdfast.ErrorCode) string {
+	if code == 0 {
+		return "   -"
+	}
+	return fmt.Sprintf("%4d", int(code))
+}
+
+func nameText(name string) string { return or(name, "firmware update") }
 
 func (p *human) summary(results []result, took time.Duration) {
 	p.mu.Lock()
@@ -237,17 +280,31 @@ func (p *human) summary(results []result, took time.Duration) {
 	}
 	p.table(rows)
 	p.line("")
-	n := recoveries(results)
-	verdict := fmt.Sprintf("%d of %s recovered, in %s", n, plural(len(results), "error", "errors"), seconds(took))
-	if n < len(results) {
+	verdict := verdictOf(results) + ", in " + seconds(took)
+	if recoveries(results) < len(results) {
 		p.line("%s", p.paint(red, verdict))
 	} else {
 		p.line("%s", p.paint(green, verdict))
 	}
-	p.line("Recovery is counted from the first error. Delays were scaled down, see above.")
+	p.line("Recovery is counted from the first error, an update from its beginning. Delays were")
+	p.line("scaled down, see above.")
 	p.line("")
 	p.line("Go on with a server to try against:   holdfast server --help")
 	p.line("and a gateway of your own:            holdfast run --config gw.yaml")
+}
+
+// verdictOf counts what went well, errors and updates apart.
+func verdictOf(results []result) string {
+	updates := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.updates() })
+	errors := slices.DeleteFunc(slices.Clone(results), result.updates)
+	var parts []string
+	if len(errors) > 0 || len(updates) == 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s recovered", recoveries(errors), plural(len(errors), "error", "errors")))
+	}
+	if len(updates) > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s ended as they should", recoveries(updates), plural(len(updates), "firmware update", "firmware updates")))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // row is the result's line of the table.
@@ -258,10 +315,10 @@ func (r result) row() []string {
 	}
 	recovered, verdict := "-", "FAILED"
 	if r.Recovered {
-		recovered, verdict = seconds(r.took()), "recovered"
+		recovered, verdict = seconds(r.took()), r.verdict()
 	}
 	return []string{
-		fmt.Sprintf("%4d", int(r.Code)), r.Name, r.Provoked, fmt.Sprint(r.Attempts),
+		codeText(r.Code), nameText(r.Name), r.Provoked, fmt.Sprint(r.Attempts),
 		or(strings.Join(delays, ", "), "none"), recovered, verdict,
 	}
 }

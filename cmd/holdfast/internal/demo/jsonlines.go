@@ -31,8 +31,8 @@ func (p *jsonLines) print(v any) {
 // listed is a scenario of --list.
 type listed struct {
 	Type     string             `json:"type"` // "demo_scenario"
-	Code     holdfast.ErrorCode `json:"code"`
-	Name     string             `json:"name"`
+	Code     holdfast.ErrorCode `json:"code,omitzero"`
+	Name     string             `json:"name,omitempty"`
 	Scenario string             `json:"scenario"`
 	Provoked string             `json:"provoked"`
 }
@@ -47,7 +47,7 @@ type total struct {
 
 func (p *jsonLines) list(all []scenario) {
 	for _, s := range all {
-		p.print(listed{Type: "demo_scenario", Code: s.code, Name: s.code.String(), Scenario: s.name, Provoked: s.provoked})
+		p.print(listed{Type: "demo_scenario", Code: s.code, Name: s.errorName(), Scenario: s.name, Provoked: s.provoked})
 	}
 }
 
@@ -57,7 +57,7 @@ func (p *jsonLines) summary(results []result, took time.Duration) {
 
 func (p *jsonLines) event(e holdfast.Event)      { p.print(e) }
 func (p *jsonLines) result(r result)             { p.print(r) }
-func (p *jsonLines) intro(int)                   {}
+func (p *jsonLines) intro(int, int)              {}
 func (p *jsonLines) headline(int, int, scenario) {}
 func (p *jsonLines) follow(string)               {}
 func (p *jsonLines) say(string)                  {}

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -42,13 +43,19 @@ type lab struct {
 	keys       map[string][]byte // at the management service, by identity
 	factory    *holdfast.Account // the bootstrap account of every device
 
+	// Of the scenario that updates a gateway.
+	signer    *ecdsa.PrivateKey
+	installer *lwm2mtest.Installer
+	told      *lwm2mtest.Collection // states and results, by the server's own count
+	command   Command
+
 	gateway *device
 	devices []*device // all there are, the gateway included
 }
 
 // openLab starts the servers.
-func openLab(out printer) (l *lab, err error) {
-	l = &lab{out: out, keys: map[string][]byte{}, server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{})}
+func openLab(out printer, command Command) (l *lab, err error) {
+	l = &lab{out: out, command: command, keys: map[string][]byte{}, server: lwm2mtest.NewServer(lwm2mtest.ServerOptions{})}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -190,6 +197,7 @@ func (l *lab) dir(name string) string { return filepath.Join(l.root, name) }
 func (l *lab) heal() {
 	l.server.Behave()
 	l.server.AcceptHandshakes()
+	l.server.MendFiles()
 	l.names.restore()
 	l.deliver(gatewayName, nil)
 	if err := l.restoreDirectory(l.gateway.dir); err != nil {

@@ -10,8 +10,9 @@ import (
 type printer interface {
 	// list shows the scenarios instead of a run.
 	list(all []scenario)
-	// intro comes first; scenarios is how many there will be.
-	intro(scenarios int)
+	// intro comes first, with how many errors will be provoked, and how many firmwares
+	// updated.
+	intro(errors, updates int)
 	// headline opens the n-th scenario.
 	headline(n, of int, s scenario)
 	// follow names the endpoint that the audience should watch.

@@ -4,25 +4,63 @@ import (
 	"context"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 )
 
-// scenario provokes one error and sees the recovery.
+// scenario provokes one error and sees the recovery, or updates a gateway's firmware and sees
+// how that ends.
 type scenario struct {
 	name     string
-	code     holdfast.ErrorCode
-	provoked string // how, in a few words, for the table
+	code     holdfast.ErrorCode // 0 of an update
+	provoked string             // how, in a few words, for the table
 	// cast returns the device that will meet the error, ready for it. Nil
 	// means the gateway, registered.
 	cast func(ctx context.Context, l *lab) (*device, error)
 	// play provokes the error and returns when the device has recovered.
 	play func(ctx context.Context, t *take) error
 	// cured is the event that shows the recovery (docs/design.md, The recovery
-	// table); it has to follow the error.
+	// table); it has to follow the error. Of an update it is the end.
 	cured expectation
 }
 
+// updates reports whether the scenario updates a firmware.
+func (s scenario) updates() bool { return s.code == 0 }
+
+// title is what the scenario is about, for people.
+func (s scenario) title() string {
+	if s.updates() {
+		return "firmware update"
+	}
+	return titled(s.code)
+}
+
 // scenarios returns all of them, in the order of the show.
-func scenarios() []scenario {
+func scenarios() []scenario { return append(errorScenarios(), updateScenarios()...) }
+
+// updateScenarios are about updates of the firmware.
+func updateScenarios() []scenario {
+	return []scenario{
+		{
+			name: "firmware-update", provoked: "signed manifest, image from the management server",
+			cast: castUpdatable(updatedName, firmware.ObjectManifest), play: playUpdate, cured: updatedByManifest,
+		},
+		{
+			name: "firmware-signature", provoked: "manifest whose signature does not fit",
+			cast: castUpdatable(unsignedName, firmware.ObjectManifest), play: playBadSignature, cured: refusedManifest,
+		},
+		{
+			name: "firmware-lost-link", provoked: "server crashes half way through a download",
+			cast: castUpdatable(cutOffName, firmware.ObjectUpdate), play: playLostLink, cured: updatedByURI,
+		},
+		{
+			name: "firmware-kill", provoked: "kill -9 of the gateway half way through a download",
+			cast: castKillable, play: playKill, cured: updatedByURI,
+		},
+	}
+}
+
+// errorScenarios are about one error each.
+func errorScenarios() []scenario {
 	return []scenario{
 		{
 			name: "bootstrap-refused", code: holdfast.ErrBootstrapFailed.Code,

@@ -61,13 +61,22 @@ func (s scenario) perform(ctx context.Context, l *lab) result {
 	defer cancel()
 	d, err := s.ready(ctx, l)
 	if err != nil {
-		return s.judge(l.gateway.endpoint, nil, 0, err)
+		return s.judged(l, l.gateway, 0, 0, err)
 	}
 	l.out.follow(d.endpoint)
 	t := &take{lab: l, device: d, cursor: d.events.last()}
 	mark, saw := t.cursor, l.accepted()
 	err = s.play(ctx, t)
-	return s.judge(d.endpoint, d.events.after(mark), l.accepted()-saw, err)
+	return s.judged(l, d, mark, l.accepted()-saw, err)
+}
+
+// judged judges what a device has done since an event. What it updates has its own rules.
+func (s scenario) judged(l *lab, d *device, mark uint64, saw int, err error) result {
+	events := d.events.after(mark)
+	if s.updates() {
+		return s.judgeUpdate(d.endpoint, events, saw, l.toldBy(d.endpoint), err)
+	}
+	return s.judge(d.endpoint, events, saw, err)
 }
 
 // ready returns the device that will meet the error.
