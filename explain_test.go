@@ -430,3 +430,18 @@ func TestHumanDuration(t *testing.T) {
 		}
 	}
 }
+
+// An update that is put off has not failed, and one that waits for a grant has not begun.
+func TestFirmwareProgressInWords(t *testing.T) {
+	for want, p := range map[string]FirmwareProgress{
+		"put off, 8 of 8 bytes (100 %)": {Object: 5, State: 2, Result: 11, Progress: 8, Total: 8},
+		"put off":                       {Object: 10252, State: 2, Result: -1},
+		"awaiting download approval, the gateway is asked whether to download": {Object: 5, State: 1, Asks: "download"},
+		"idle, failed: result 11 DEFERRED":                                     {Object: 5, Result: 11},
+		"downloaded":                                                           {Object: 5, State: 2},
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -253,7 +253,7 @@ const firmwareRemedy = "Correct what holdfast config check names, and restart th
 type FirmwareStatus struct {
 	Object     uint16 `json:"object"`                // 5 or 10252; 0 before the first update
 	State      int64  `json:"state"`                 // what is the case; what a server was told may lag behind
-	StateName  string `json:"state_name"`            // such as "downloading", finer than object 5 has it
+	StateName  string `json:"state_name"`            // such as "downloading" or "put off", finer than object 5 has it
 	Result     int64  `json:"result"`                // of the last update that has ended
 	ResultName string `json:"result_name,omitempty"` // as in docs/update-results.md; empty before one has ended
 	Progress   int64  `json:"progress"`              // bytes of the image that are there
@@ -280,6 +280,9 @@ func firmwareStatusOf(s *messages.FirmwareStatus) *FirmwareStatus {
 	out := &FirmwareStatus{
 		Object: s.Object, State: state, StateName: s.State.String(), Result: result, Progress: s.Progress, Total: s.Total,
 		Version: s.Version, Pending: s.Pending, Asks: s.Asks.String(), DeferredUntil: s.Deferred, Detail: s.Detail,
+	}
+	if s.PutOff != messages.AsksNothing {
+		out.StateName = putOff
 	}
 	none := int64(firmware.Object5Initial)
 	if s.Object == firmware.ObjectManifest {
@@ -350,8 +353,17 @@ func (p FirmwareProgress) String() string {
 	return text
 }
 
+// putOff is the state of an update that the gateway has put off.
+const putOff = "put off"
+
 func (p FirmwareProgress) stateName() string {
-	if p.Object == firmware.ObjectManifest {
+	deferred := p.State != firmware.Object5Idle && p.Result == firmware.Object5Deferred
+	switch {
+	case p.Object == firmware.ObjectManifest && p.State == int64(firmware.StateProcessing), p.Object == firmware.ObjectUpdate && deferred:
+		return putOff
+	case p.Asks == messages.AsksDownload.String():
+		return firmware.StateAwaitingDownload.String()
+	case p.Object == firmware.ObjectManifest:
 		return firmware.State(p.State).String()
 	}
 	names := [...]string{"idle", "downloading", "downloaded", "updating"} // of /5/0/3

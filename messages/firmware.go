@@ -128,8 +128,8 @@ type FirmwareStatus struct {
 	Total    int64           // bytes; 0 while that is not known
 	Version  string          // that is being installed, or was last; may be empty
 	Pending  int             // reports that no server has yet
-	// Asks is what the gateway is asked, also while it has put that off.
-	Asks FirmwareQuestion
+	Asks     FirmwareQuestion
+	PutOff   FirmwareQuestion // what the gateway was asked when it put the update off
 	// Deferred is until when the gateway has put the update off; zero when it has not, or
 	// for as long as nobody says go on.
 	Deferred time.Time
@@ -141,6 +141,12 @@ type FirmwareStatus struct {
 func (s FirmwareStatus) Values() (state, result int64) {
 	if s.Object == firmware.ObjectManifest {
 		return int64(s.State), int64(s.Result)
+	}
+	switch s.PutOff {
+	case AsksDownload:
+		return firmware.Object5Downloading, s.Object5
+	case AsksInstall:
+		return firmware.Object5Downloaded, s.Object5
 	}
 	return s.State.Object5(), s.Object5
 }

@@ -25,21 +25,15 @@ func (m *Machine) firmwareChanged(in messages.FirmwareChanged) {
 
 // inEvent leaves of a status what its event says: what else changes makes no event.
 func inEvent(s messages.FirmwareStatus) messages.FirmwareStatus {
-	s.Version, s.Pending, s.Deferred = "", 0, time.Time{}
-	if s.Object == firmware.ObjectUpdate {
-		s.State, s.Result = firmware.State(s.State.Object5()), 0
-	} else {
-		s.Object5 = 0
-	}
+	state, result := s.Values()
+	s.State, s.Result, s.Object5 = firmware.State(state), firmware.Result(result), 0
+	s.Version, s.Pending, s.PutOff, s.Deferred = "", 0, messages.AsksNothing, time.Time{}
 	return s
 }
 
 // firmwareEvent has the numbers of the object by which the update was begun.
 func firmwareEvent(s *messages.FirmwareStatus) messages.Event {
-	state, result := int64(s.State), int64(s.Result)
-	if s.Object == firmware.ObjectUpdate {
-		state, result = s.State.Object5(), s.Object5
-	}
+	state, result := s.Values()
 	e := messages.Event{
 		Type: messages.EventFirmware, Object: s.Object, FirmwareState: &state, FirmwareResult: &result,
 		Progress: new(s.Progress), Asks: s.Asks.String(), Detail: oneLine(s.Detail),

@@ -82,15 +82,6 @@ func (m *Machine) putOff() {
 		m.record.Until, m.record.Period = m.now.Add(m.period), m.period
 	}
 	m.log(firmware.CauseDeferred, nil)
-	m.holdOff()
-}
-
-// holdOff waits on. What was put off can still be granted, so the question stands.
-func (m *Machine) holdOff() {
-	m.question = messages.AsksDownload
-	if m.record.Phase.installs() {
-		m.question = messages.AsksInstall
-	}
 	m.awaitDue()
 }
 

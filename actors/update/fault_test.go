@@ -87,7 +87,7 @@ func runningAsked(t *testing.T) *world {
 	return w
 }
 
-// Of what is put off once more, the later period counts, and the question stands.
+// Of what is put off once more, the later period counts, and what the gateway was asked shows.
 func TestPutOffAgain(t *testing.T) {
 	w := runningAsked(t)
 	_ = w.ask(AskURI, lwm2m.String(imageURI))
@@ -95,7 +95,7 @@ func TestPutOffAgain(t *testing.T) {
 	w.authorise(messages.FirmwareDefer, 3*time.Hour)
 	w.pass(3*time.Hour - time.Second)
 	w.wantPhase(DeferredDownload)
-	if w.status.Asks != messages.AsksDownload || !w.status.Deferred.Equal(start.Add(3*time.Hour)) {
+	if w.status.PutOff != messages.AsksDownload || w.status.Asks != messages.AsksNothing || !w.status.Deferred.Equal(start.Add(3*time.Hour)) {
 		t.Errorf("the status is %+v", w.status)
 	}
 	w.boot()
@@ -104,7 +104,7 @@ func TestPutOffAgain(t *testing.T) {
 	w.authorise(messages.FirmwareDefer, 0)
 	w.pass(1000 * time.Hour)
 	w.wantPhase(DeferredDownload)
-	if w.status.Asks != messages.AsksDownload || !w.status.Deferred.IsZero() {
+	if w.status.PutOff != messages.AsksDownload || w.status.Asks != messages.AsksNothing || !w.status.Deferred.IsZero() {
 		t.Errorf("the status is %+v", w.status)
 	}
 }

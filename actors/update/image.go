@@ -214,13 +214,13 @@ func (m *Machine) tellStatus() {
 	status := messages.FirmwareStatus{
 		Object: m.record.Face.Object(), State: m.record.Phase.State(), Result: m.record.Result, Object5: m.record.Object5,
 		Version: m.record.Package, Pending: len(m.record.Outbox) + len(m.record.Unread), Asks: m.question,
-		Deferred: m.record.Until, Detail: m.record.Detail,
+		PutOff: m.record.Phase.putOff(), Deferred: m.record.Until, Detail: m.record.Detail,
 	}
 	status.Progress, status.Total = m.progress()
 	before := m.status
 	step := max(status.Total/progressEvery, 1<<16)
 	if moved := status.Progress - before.Progress; moved > 0 && moved < step && status.Progress != status.Total {
-		before.Progress, before.Total = status.Progress, status.Total
+		status.Progress = before.Progress
 	}
 	if status == before {
 		return

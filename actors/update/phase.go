@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Phase is the state of the machine: finer than what servers are told. The numbers are in
@@ -101,4 +102,15 @@ func (p Phase) Object5() int64 {
 		return firmware.Object5Downloaded
 	}
 	return p.State().Object5()
+}
+
+// putOff is what the gateway was asked when it put the update off.
+func (p Phase) putOff() messages.FirmwareQuestion {
+	switch p {
+	case DeferredDownload:
+		return messages.AsksDownload
+	case DeferredInstall:
+		return messages.AsksInstall
+	}
+	return messages.AsksNothing
 }

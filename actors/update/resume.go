@@ -103,9 +103,9 @@ var resumed map[Phase]func(*Machine)
 func init() {
 	resumed = map[Phase]func(*Machine){
 		Idle: (*Machine).idleAgain, Announcing: func(*Machine) {}, Downloaded: func(*Machine) {}, Receiving: (*Machine).receivingAgain,
-		Processing: (*Machine).checkManifest, AskingDownload: (*Machine).askDownload, DeferredDownload: (*Machine).holdOff,
+		Processing: (*Machine).checkManifest, AskingDownload: (*Machine).askDownload, DeferredDownload: (*Machine).awaitDue,
 		Downloading: (*Machine).fetch, Verifying: (*Machine).readAgain, AskingInstall: (*Machine).askInstall,
-		DeferredInstall: (*Machine).holdOff, Installing: (*Machine).readAgain, Rebooting: (*Machine).rebootingAgain,
+		DeferredInstall: (*Machine).awaitDue, Installing: (*Machine).readAgain, Rebooting: (*Machine).rebootingAgain,
 		Confirming: (*Machine).confirm, RollingBack: (*Machine).rollBackAgain,
 	}
 }
