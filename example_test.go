@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/configfile"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 )
 
@@ -64,6 +66,36 @@ func Example_objects() {
 	}
 	for now := range time.Tick(time.Second) { // whoever observes it is told
 		_ = kitchen.Update(func(t *Thermometer) { t.Value = 19 + float64(now.Second())/10; t.Max = max(t.Max, t.Value) })
+	}
+}
+
+// What a gateway does with an image is an Installer, here of a machine with two systems, A
+// and B. The README shows it, and the function behind it.
+
+type systems struct{}
+
+func (systems) Verify(ctx context.Context, i firmware.Image) error { return do(ctx, "verify", i.Path) }
+func (systems) Install(ctx context.Context, i firmware.Image) (firmware.Installed, error) {
+	return firmware.InstallNeedsReboot, do(ctx, "write-other", i.Path)
+}
+func (systems) Reboot(ctx context.Context) error { return do(ctx, "boot-other") }
+func (systems) Confirm(ctx context.Context, i firmware.Image) error {
+	return do(ctx, "keep", i.Version)
+}
+func (systems) RollBack(ctx context.Context, i firmware.Image) error { return do(ctx, "boot-other") }
+
+func do(ctx context.Context, args ...string) error {
+	return exec.CommandContext(ctx, "/usr/sbin/systems", args...).Run()
+}
+
+func Example_firmware() {
+	client, err := holdfast.New(holdfast.Config{
+		Endpoint: "gw-0001",
+		Server:   &holdfast.Account{URI: "coap://127.0.0.1:5683", Security: holdfast.SecurityNoSec},
+		Firmware: &holdfast.Firmware{Installer: systems{}, Version: "1.0.0"},
+	})
+	if err != nil || client.Start(context.Background()) != nil {
+		panic("the configuration is wrong, or another process uses ./state")
 	}
 }
 
@@ -140,7 +172,11 @@ func TestReadmeShowsTheExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"Example", "Example_objects"} {
+	_, after, _ := strings.Cut(string(source), "type systems ")
+	if installer, _, found := strings.Cut(after, "\nfunc Example_firmware"); !found || !strings.Contains(string(readme), "type systems "+installer) {
+		t.Error("README.md does not show the Installer as it is compiled")
+	}
+	for _, name := range []string{"Example", "Example_objects", "Example_firmware"} {
 		_, after, _ := strings.Cut(string(source), "func "+name+"() {\n")
 		body, _, found := strings.Cut(after, "\n}\n")
 		if !found {

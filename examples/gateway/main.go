@@ -1,10 +1,11 @@
 // Command gateway is an example of a gateway that management servers see, read and
 // steer: a room with two thermometers (object 3303) and a heating (3306), beside what the machine
-// says of itself.
+// says of itself, and whose firmware they update.
 //
 //	go run ./examples/gateway -server coap://127.0.0.1:5683
 //
-// The room is simulated: room.go has the objects, and where your own sensors would be read.
+// The room is simulated: room.go has the objects, and where your own sensors would be
+// read; slot.go has what is done with a firmware image.
 package main
 
 import (
@@ -23,13 +24,15 @@ import (
 func main() {
 	server := flag.String("server", "coap://127.0.0.1:5683", "the `URI` of the management server")
 	endpoint := flag.String("endpoint", "example-gateway", "the endpoint `name`")
+	images := flag.String("firmware-dir", "./firmware", "the `folder` of firmware images, and of the slot that they are installed into")
 	state := flag.String("state-dir", "./state", "the `folder` of credentials and state")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, holdfast.Config{
 		Endpoint: *endpoint, StateDir: *state,
-		Server: &holdfast.Account{URI: *server, Security: holdfast.SecurityNoSec},
+		Server:   &holdfast.Account{URI: *server, Security: holdfast.SecurityNoSec},
+		Firmware: updates(*images),
 	}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -53,6 +56,10 @@ func run(ctx context.Context, config holdfast.Config) error {
 		_ = client.Close(context.WithoutCancel(ctx)) // within 5 s; the last event says how it went
 	}()
 	for event := range events {
+		if f := event.Firmware; f != nil {
+			fmt.Println(event.Type, f, event.Detail)
+			continue
+		}
 		fmt.Println(event.Type, event.State, event.Server, event.Detail)
 	}
 	return nil

@@ -2,13 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -16,6 +21,12 @@ const name = "example-gateway"
 
 // managed starts the gateway, and a server that it is registered with.
 func managed(t *testing.T) (*room, *lwm2mtest.Server) {
+	t.Helper()
+	return managedWith(t, t.TempDir())
+}
+
+// managedWith is managed with a folder for firmware.
+func managedWith(t *testing.T, images string) (*room, *lwm2mtest.Server) {
 	t.Helper()
 	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -26,7 +37,8 @@ func managed(t *testing.T) (*room, *lwm2mtest.Server) {
 	server.ServeManagement(pc, lwm2mtest.NoSec())
 	r, client, err := newGateway(holdfast.Config{
 		Endpoint: name, StateDir: t.TempDir(),
-		Server: &holdfast.Account{URI: "coap://" + pc.LocalAddr().String(), Security: holdfast.SecurityNoSec},
+		Server:   &holdfast.Account{URI: "coap://" + pc.LocalAddr().String(), Security: holdfast.SecurityNoSec},
+		Firmware: updates(images),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +95,49 @@ func TestAServerWarmsTheRoom(t *testing.T) {
 	}
 	if got := read("/3303/0/5601") + read("/3303/1/5601"); got != "2019" {
 		t.Errorf("after the reset of one thermometer the least is %s", got)
+	}
+}
+
+// The server pushes an image and has it installed: then it is in the slot, and the server has
+// the result.
+func TestAServerUpdatesTheGateway(t *testing.T) {
+	const size = 20_000
+	image, images := lwm2mtest.Pattern(7), t.TempDir()
+	_, server := managedWith(t, images)
+	told := server.Collect(objects.Registry(), firmware.PathState, firmware.PathResult)
+	last := func(path lwm2m.Path, want int64) func() bool {
+		return func() bool {
+			values := told.Of(name, path)
+			return len(values) > 0 && values[len(values)-1].Int() == want
+		}
+	}
+	for _, path := range []lwm2m.Path{firmware.PathState, firmware.PathResult} {
+		if o, response, err := server.Observe(t.Context(), name, path.String(), lwm2m.FormatText); o == nil || err != nil {
+			t.Fatalf("observe: %v, %v", response.Code, err)
+		}
+	}
+	if response, err := server.Push(t.Context(), name, "/5/0/0", image.Reader(size), lwm2mtest.PushOptions{}); response.Code != lwm2m.CodeChanged || err != nil {
+		t.Fatalf("push: %v, %v", response.Code, err)
+	}
+	if err := server.Await(t.Context(), last(firmware.PathState, firmware.Object5Downloaded)); err != nil {
+		t.Fatal(err)
+	}
+	if response, err := server.Execute(t.Context(), name, "/5/0/2", ""); response.Code != lwm2m.CodeChanged || err != nil {
+		t.Fatalf("update: %v, %v", response.Code, err)
+	}
+	if err := server.Await(t.Context(), last(firmware.PathResult, firmware.Object5Success)); err != nil {
+		t.Fatal(err)
+	}
+	installed, err := os.ReadFile(filepath.Join(images, "slot"))
+	if err != nil || sha256.Sum256(installed) != image.SHA256(size) {
+		t.Errorf("%d bytes in the slot, %v", len(installed), err)
+	}
+}
+
+// An empty image is refused.
+func TestAnEmptyImage(t *testing.T) {
+	if (slot{}).Verify(t.Context(), firmware.Image{}) == nil {
+		t.Error("it was taken")
 	}
 }
 
