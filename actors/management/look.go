@@ -186,7 +186,7 @@ func (m *Machine) report(now time.Time, ob *reporting.Observation, p lwm2m.Paylo
 		return m.expel(ob, now, answer{Answer: a})
 	}
 	reported := m.reportedIn(p.Nodes)
-	confirmable := ob.Confirmable(now) || m.owed(reported)
+	confirmable := ob.Confirmable(now) || m.owed(ob.Peer, reported)
 	ob.Told(now, settled(ob, p), confirmable)
 	return m.send(m.observers.of(ob.Peer), note{
 		observation: ob, at: now, code: a.Code, format: a.Format, payload: a.Payload, confirmable: confirmable, reported: reported,

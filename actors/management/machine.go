@@ -39,10 +39,10 @@ type Config struct {
 	// that say how a firmware update goes on. Sorted; nil where there is no firmware
 	// update, and so no core.Update.
 	Reported []lwm2m.Path
-	// Owed says whether the present value of a reported resource has not been delivered
-	// yet. It is asked after the value has been read, from the actor's goroutine, and never
-	// blocks.
-	Owed func(lwm2m.Path) bool
+	// Owed says whether a server is not known to have the present value of a reported
+	// resource. It is asked after the value has been read, from the actor's goroutine, and
+	// never blocks.
+	Owed func(messages.Peer, lwm2m.Path) bool
 	// PostWrites are resources to which servers also write by POST.
 	PostWrites []lwm2m.Path
 	// Log is told of every fault of an application's object. It must not block; nil

@@ -88,7 +88,7 @@ func (m *Machine) reportsAsked() {
 	}
 	for _, path := range m.config.Reported {
 		for _, ob := range m.tellingOf(path) {
-			if m.config.Owed(path) && !m.observers.of(ob.Peer).outbox.underWay(ob) {
+			if m.config.Owed(ob.Peer, path) && !m.observers.of(ob.Peer).outbox.underWay(ob) {
 				m.urge(ob)
 			}
 		}
@@ -116,7 +116,7 @@ func (m *Machine) reportsOnly(ob *reporting.Observation) bool {
 // delivered reports whether an observation tells of nothing but what is reported, and the
 // server has that: update would not have said so otherwise.
 func (m *Machine) delivered(ob *reporting.Observation) bool {
-	return m.reportsOnly(ob) && !slices.ContainsFunc(ob.Targets, m.config.Owed)
+	return m.reportsOnly(ob) && !slices.ContainsFunc(ob.Targets, func(path lwm2m.Path) bool { return m.config.Owed(ob.Peer, path) })
 }
 
 // recall takes what was just read of an observation for what the server knows, where it was
@@ -143,9 +143,9 @@ func (m *Machine) reportedIn(nodes []lwm2m.Node) (reported []lwm2m.Node) {
 	return reported
 }
 
-// owed reports whether one of some reported values has not been delivered yet.
-func (m *Machine) owed(reported []lwm2m.Node) bool {
-	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return m.config.Owed(n.Path) })
+// owed reports whether one of some reported values has not been delivered to a server yet.
+func (m *Machine) owed(peer messages.Peer, reported []lwm2m.Node) bool {
+	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return m.config.Owed(peer, n.Path) })
 }
 
 // thresholds are those that a server has set: nil where it has set none. What is reported

@@ -65,7 +65,9 @@ func newReporter(t *testing.T) (*desk, *reporter) {
 	return r.d.registered(), r
 }
 
-func (r *reporter) owed(path lwm2m.Path) bool { return len(r.queue) > 0 && r.queue[0].Path == path }
+func (r *reporter) owed(_ messages.Peer, path lwm2m.Path) bool {
+	return len(r.queue) > 0 && r.queue[0].Path == path
+}
 
 // report has values reported, in order.
 func (r *reporter) report(path lwm2m.Path, values ...int64) {

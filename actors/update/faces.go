@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // Faces are the objects through which servers see an update. They outlive the actor: what
@@ -47,12 +48,13 @@ func (f *Faces) Objects() (all []object.Object) {
 	return all
 }
 
-// Owed reports whether no server has the value yet that a reported resource shows, as far as
-// that is known.
-func (f *Faces) Owed(path lwm2m.Path) bool {
+// Owed reports whether a server is not known to have the value that a reported resource shows:
+// of one that is not waited for, nobody keeps a note.
+func (f *Faces) Owed(peer messages.Peer, path lwm2m.Path) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.view.Reported == nil || slices.Contains(f.view.Owed, path.String())
+	v := &f.view
+	return v.Reported == nil || slices.Contains(v.Owed, path.String()) || v.Server != 0 && v.Server != peer.ID
 }
 
 // show replaces the view, and tells those who watch.

@@ -15,6 +15,7 @@ import (
 type View struct {
 	Reported map[string]int64 // by path
 	Owed     []string         // of those, the paths whose value no server has yet
+	Server   uint16           // short server ID of the one that is waited for; 0 for any
 	URI      string
 	Name     string // SHA-256 of the last image, hexadecimal
 	Hash     []byte
@@ -43,6 +44,9 @@ func (m *Machine) view() View {
 	if len(r.Outbox) > 0 {
 		v.Owed = append(v.Owed, r.Outbox[0].Path)
 	}
+	if only := m.candidates(); len(only) == 1 && only[0].peer.ID == r.Server {
+		v.Server = r.Server
+	}
 	v.Hash, _ = hex.DecodeString(r.Name)
 	if there, total := m.progress(); total > 0 {
 		v.Percent = min(100*there/total, 100)
@@ -63,8 +67,8 @@ func (v *View) resources(object uint16) []lwm2m.Resource {
 		}
 	}
 	return []lwm2m.Resource{
-		single(objects.MetadataProtocolSupported, lwm2m.Integer(protocolVersion)), single(objects.MetadataVendor, lwm2m.Opaque(v.Vendor[:])),
-		single(objects.MetadataClass, lwm2m.Opaque(v.Class[:])),
+		single(objects.MetadataProtocolSupported, lwm2m.Integer(protocolVersion)), single(objects.MetadataVendor, lwm2m.String(firmware.UUID(v.Vendor))),
+		single(objects.MetadataClass, lwm2m.String(firmware.UUID(v.Class))),
 	}
 }
 
@@ -94,6 +98,7 @@ func (v *View) update() []lwm2m.Resource {
 func (v *View) manifest() []lwm2m.Resource {
 	return []lwm2m.Resource{
 		v.reported(firmware.PathManifestState), v.reported(firmware.PathManifestResult),
+		single(objects.ManifestPayloadResult, lwm2m.Opaque(nil)), // the reference behaviour puts what an application returns there
 		single(objects.ManifestAssetHash, lwm2m.Opaque(v.Hash)), single(objects.ManifestVersion, lwm2m.Integer(schemaVersion)),
 		single(objects.ManifestProgress, lwm2m.Integer(v.Percent)), single(objects.ManifestCampaignID, lwm2m.String(v.Campaign)),
 	}

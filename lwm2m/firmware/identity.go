@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +29,11 @@ func VendorID(text string) ([16]byte, error) { return identity(namespaceDNS, tex
 // is, and of a name the UUID of version 5 in the namespace of the vendor. The error is
 // [ErrIdentity].
 func ClassID(vendor [16]byte, text string) ([16]byte, error) { return identity(vendor, text) }
+
+// UUID returns an identity as a text (RFC 9562 section 4), which VendorID and ClassID read.
+func UUID(id [16]byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", id[:4], id[4:6], id[6:8], id[8:10], id[10:])
+}
 
 func identity(namespace [16]byte, text string) ([16]byte, error) {
 	if id, ok := parseUUID(text); ok {
