@@ -2,9 +2,13 @@ package update
 
 import (
 	"cmp"
+	"math"
 
+	"github.com/holdfast-iot/holdfast/internal/answers"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -13,7 +17,7 @@ type push struct {
 	peer   messages.Peer
 	epoch  messages.Epoch
 	next   uint64    // where the next block begins, of the payload
-	frame  frame     // what is around the image in the payload
+	size   int64     // bytes of the image; -1 where only the end says it
 	held   []byte    // the part of the present block that belongs to the image, until there is a file for it
 	block  *awaiting // the block that is not answered yet; nil for none
 	ended  bool
@@ -39,7 +43,7 @@ func (m *Machine) block(in messages.InboundBlock) {
 	case m.push == nil || m.push.peer != in.Peer || m.push.epoch != in.Epoch || m.push.next != in.Offset:
 		m.refuseBlock(in, messages.RequestEntityIncomplete, "this block continues no package that is being received")
 	default:
-		m.takeBlock(in)
+		m.takeBlock(in, 0)
 	}
 }
 
@@ -53,17 +57,17 @@ func answerBlock(epoch messages.Epoch, id uint64, code messages.CoAPCode, why st
 
 // firstBlock begins a package, or begins it anew.
 func (m *Machine) firstBlock(in messages.InboundBlock) {
-	f, data, ok := openFrame(in.ContentFormat, in.Payload)
+	body, refusal := answers.ReadOpaqueBody(in.Inbound, pathPackage, !in.Next)
 	switch {
-	case !ok:
-		m.refuseBlock(in, messages.BadRequest, "the payload is no package")
+	case !refusal.IsZero():
+		m.refuseBlock(in, refusal.Code, string(refusal.Payload))
 		return
-	case !in.Next && isNull(data):
+	case !in.Next && isNull(in.Payload[body.Head:]):
 		m.resetBy(in)
 		return
 	case m.record.Phase == Receiving && m.push != nil && m.push.peer == in.Peer:
 		m.answerPushed(messages.RequestEntityIncomplete, "the package has been begun anew")
-		m.push = &push{peer: in.Peer, epoch: in.Epoch, frame: f}
+		m.push = newPush(in, body)
 		m.prepare(true)
 	case m.record.Phase != Idle:
 		m.refuseBlock(in, messages.BadRequest, "an update is under way: reset it first")
@@ -72,11 +76,23 @@ func (m *Machine) firstBlock(in messages.InboundBlock) {
 		m.refuseBlock(in, messages.ServiceUnavailable, "what came of earlier updates has not been reported yet")
 		return
 	default:
-		m.push = &push{peer: in.Peer, epoch: in.Epoch, frame: f}
+		m.push = newPush(in, body)
 		m.begin(FaceUpdate, in.Peer.ID)
 		m.on(PackageBegun)
 	}
-	m.takeBlock(in)
+	in.Payload = in.Payload[body.Head:]
+	m.takeBlock(in, body.Head)
+}
+
+// pathPackage is where packages are written.
+var pathPackage = lwm2m.PathOf(firmware.ObjectUpdate, 0, objects.FirmwarePackage)
+
+func newPush(in messages.InboundBlock, body answers.OpaqueBody) *push {
+	p := &push{peer: in.Peer, epoch: in.Epoch, size: -1}
+	if body.Sized {
+		p.size = int64(min(body.Size, math.MaxInt64))
+	}
+	return p
 }
 
 // isNull reports whether a package stands for none: it is empty, or a NUL.
@@ -94,19 +110,16 @@ func (m *Machine) resetBy(in messages.InboundBlock) {
 // takePackage begins a file for what a server sends.
 func (m *Machine) takePackage() { m.prepare(true) }
 
-// takeBlock takes the next block.
-func (m *Machine) takeBlock(in messages.InboundBlock) {
+// takeBlock takes the next block, which began with a head that is no part of the image.
+func (m *Machine) takeBlock(in messages.InboundBlock, head int) {
 	p := m.push
 	data := in.Payload
-	if in.Offset == 0 {
-		_, data, _ = openFrame(in.ContentFormat, in.Payload)
-	}
-	p.next = in.Offset + uint64(len(in.Payload))
+	p.next = in.Offset + uint64(head+len(data))
 	p.block = &awaiting{epoch: in.Epoch, id: in.ID, next: in.Next}
 	p.passed += int64(len(data))
 	p.ended = !in.Next
 	m.do(core.SetTimer{Timer: timerPush, After: m.config.PushSilence})
-	if size := p.frame.size; size >= 0 && (p.passed > size || p.ended && p.passed < size) {
+	if size := p.size; size >= 0 && (p.passed > size || p.ended && p.passed < size) {
 		m.failWith(firmware.CauseTruncated, nil)
 		return
 	}

@@ -2,9 +2,11 @@ package update
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -15,12 +17,6 @@ import (
 
 // recordVersion is that of the records that this package writes.
 const recordVersion = 1
-
-// Report is a value of a reported resource that no server has yet.
-type Report struct {
-	Path  lwm2m.Path
-	Value int64
-}
 
 // record is what is durable. It is written as JSON: small, and readable for whoever has to
 // inspect one that was set aside.
@@ -75,7 +71,7 @@ type record struct {
 	Hosts map[uint16]download.Host
 }
 
-// entry is a [Report] as a record has it.
+// entry is a report: a value of a reported resource that no server has yet.
 type entry struct {
 	Path  string
 	Value int64
@@ -119,7 +115,7 @@ func encodeRecord(r *record) ([]byte, error) { return json.Marshal(r) }
 // decodeRecord reads a record strictly: one that says something which this version does not
 // understand is not used, rather than half of it.
 func decodeRecord(data []byte) (record, error) {
-	r := record{Hosts: map[uint16]download.Host{}}
+	r := record{}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&r); err != nil {
@@ -128,28 +124,50 @@ func decodeRecord(data []byte) (record, error) {
 	if r.Version != recordVersion {
 		return record{}, errRecordVersion
 	}
-	if err := r.check(); err != nil {
-		return record{}, err
+	if _, err := decoder.Token(); err != io.EOF || !r.sound() {
+		return record{}, errRecordContent
+	}
+	if r.Hosts == nil {
+		r.Hosts = map[uint16]download.Host{}
 	}
 	return r, nil
 }
 
-// check says whether the machine can go on from a record.
-func (r *record) check() error {
-	if r.Phase >= phases || r.Face > FaceManifest || len(r.Outbox) > maxOutbox || r.Phase != Idle && r.Face == NoFace {
-		return errRecordContent
+// sound reports whether the machine can go on from a record.
+func (r *record) sound() bool {
+	unread := !slices.ContainsFunc(r.Unread, func(path string) bool { return !isReported(path) })
+	outbox := len(r.Outbox) <= maxOutbox && !slices.ContainsFunc(r.Outbox, func(e entry) bool { return !isReported(e.Path) })
+	return r.begun() && r.downloaded() && r.shows() && unread && outbox
+}
+
+// begun reports whether there is what an update has that has begun.
+func (r *record) begun() bool {
+	switch {
+	case r.Phase >= phases || r.Face > FaceManifest:
+		return false
+	case r.Phase == Idle:
+		return true
+	case r.Face == FaceManifest && slices.Contains(beforeInstall, r.Phase):
+		return len(r.Manifest) > 0
 	}
-	for _, e := range r.Outbox {
-		if !isReported(e.Path) {
-			return errRecordContent
-		}
+	return r.Face != NoFace
+}
+
+// downloaded reports whether there is what an image has that has been downloaded.
+func (r *record) downloaded() bool {
+	switch r.Phase {
+	case Idle, Receiving, Processing, AskingDownload, DeferredDownload, Announcing, Downloading:
+		return true
 	}
-	for _, path := range firmware.Reported() {
-		if _, shown := r.Shown[path.String()]; !shown {
-			return errRecordContent
-		}
-	}
-	return nil
+	return len(r.Hash) == sha256.Size
+}
+
+// shows reports whether there is a value for each reported resource, and nothing else.
+func (r *record) shows() bool {
+	return len(r.Shown) == len(firmware.Reported()) && !slices.ContainsFunc(firmware.Reported(), func(path lwm2m.Path) bool {
+		_, shown := r.Shown[path.String()]
+		return !shown
+	})
 }
 
 func isReported(path string) bool {
