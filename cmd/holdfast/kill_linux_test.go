@@ -281,8 +281,9 @@ func (m *mortality) judgeInstalls(o *order) {
 }
 
 // judgeNotifications checks that nothing is notified again after its acknowledgement was on the
-// disk. That of the latest value may not have been, when the client was killed; that of those
-// before was, or the latest would not have been reported.
+// disk. That of the latest value may not have been, when the client was killed, or when the value
+// was in the answer to an Observe; that of those before was, or the latest would not have been
+// reported.
 func (m *mortality) judgeNotifications() {
 	m.t.Helper()
 	values, latest, again := map[lwm2m.Path]int64{}, lwm2m.Path{}, false
@@ -293,7 +294,7 @@ func (m *mortality) judgeNotifications() {
 		before, known := values[told.Path]
 		switch {
 		case !known || before != told.Value.Int():
-			values[told.Path], latest, again = told.Value.Int(), told.Path, false
+			values[told.Path], latest, again = told.Value.Int(), told.Path, told.By == lwm2mtest.ByObserve
 		case told.By == lwm2mtest.ByNotification && again && told.Path == latest:
 			again = false
 		case told.By == lwm2mtest.ByNotification:
@@ -353,7 +354,7 @@ func (m *mortality) doom(a aim) {
 		m.moments.pass("")
 	}
 	m.starts()
-	alive, dies, process := m.alive, m.dies, m.cmd.Process
+	alive, process := m.alive, m.cmd.Process
 	go func() {
 		select {
 		case <-came:
@@ -364,7 +365,6 @@ func (m *mortality) doom(a aim) {
 		<-wait.Done()
 		cancel()
 		_ = process.Kill() // it may have ended: the test says so
-		dies()
 	}()
 }
 
@@ -387,11 +387,14 @@ func (m *mortality) live(o *order, stop bool) *order {
 		}
 		o = m.newOrder()
 	}
-	if stop || m.alive.Err() == context.DeadlineExceeded {
-		m.t.Fatalf("%s, %s: hangs", o.name, o.way)
+	if stop || context.Cause(m.alive) == errHangs {
+		m.t.Fatalf("%s, %s: %v", o.name, o.way, context.Cause(m.alive))
 	}
 	m.reap()
 	m.judgeStart(o)
+	if m.random.IntN(4) == 0 {
+		m.server.Forget() // it was restarted, too: it registers the client anew, and observes again
+	}
 	o.kills++
 	if o.resumes = m.left(); o.resumes == killSize || o.way == pushed {
 		o.resumes = 0
@@ -427,10 +430,9 @@ func (m *mortality) settled() {
 func (m *mortality) ending() {
 	m.t.Helper()
 	m.signal(syscall.SIGTERM)
-	if err := m.cmd.Wait(); err != nil {
-		m.t.Error(err)
+	if <-m.alive.Done(); m.exit != nil {
+		m.t.Error(m.exit)
 	}
-	m.dies()
 	entries, err := os.ReadDir(m.dir)
 	if err != nil {
 		m.t.Fatal(err)
@@ -452,6 +454,9 @@ func TestKilledDuringUpdates(t *testing.T) {
 	defer func() {
 		if t.Failed() {
 			m.reap()
+			for i, told := range m.told.All() {
+				t.Log(i, slices.Contains(m.lives, i), told.Time.Format("15:04:05.000"), told.By, told.Path, told.Value.Int())
+			}
 			t.Logf("what the client said:\n%s", m.tail())
 		}
 	}()

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,9 +34,9 @@ type mortal struct {
 	socket   string          // of the control API
 	output   string          // file of what all processes have said
 	known    int             // Registers and Updates before the present process
-	alive    context.Context // ends with the present process
-	dies     context.CancelFunc
-	remains  []*os.File // each ends when a process has ended, with all its children
+	alive    context.Context // ends when the server has all that the present process has sent
+	exit     error           // of the process, when alive has ended
+	remains  []*os.File      // each ends when a process has ended, with all its children
 }
 
 // patienceOfLife is more than a process takes until it is killed.
@@ -119,20 +121,46 @@ func (g *mortal) begins() {
 	}
 	defer w.Close()
 	g.remains = append(g.remains, r)
-	g.alive, g.dies = context.WithTimeout(context.Background(), patienceOfLife)
 	g.known = g.server.Registers(gateway) + g.server.Updates(gateway)
 	g.prepare(asItIs, output, "--json")
 	g.cmd.Stderr, g.cmd.ExtraFiles = output, []*os.File{w}
 	if err := g.cmd.Start(); err != nil {
 		g.t.Fatal(err)
 	}
+	alive, dies := context.WithCancelCause(context.Background())
+	g.alive = alive
+	hangs := time.AfterFunc(patienceOfLife, func() { dies(errHangs) })
+	go func() {
+		g.exit = g.cmd.Wait()
+		hangs.Stop()
+		g.drain()
+		dies(errEnded)
+	}()
+}
+
+// Why a process is not waited for any more.
+var (
+	errHangs = errors.New("the client hangs")
+	errEnded = errors.New("the process has ended")
+)
+
+// drain waits until the server has taken what was sent to it before: it answers a ping behind
+// that. What the client takes for delivered, when it is killed, the server is to have.
+func (g *mortal) drain() {
+	conn, err := net.Dial("udp", g.addr)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_, _ = conn.Write([]byte{0x40, 0, 0, 1})
+	_, _ = conn.Read(make([]byte, 16)) // without an answer there is no server any more
 }
 
 // reap kills the process, if nobody has, and returns when it is gone.
 func (g *mortal) reap() {
 	_ = g.cmd.Process.Kill() // an error says that it is gone
-	_ = g.cmd.Wait()         // that it was killed
-	g.dies()
+	<-g.alive.Done()
 }
 
 // bury waits until of the processes, all or those before the present one, nothing is left: no
