@@ -286,3 +286,16 @@ func TestCrashKeepsTheDownload(t *testing.T) {
 	d.open(ownImage)
 	d.opened(messages.ViaLink)
 }
+
+// A report that is answered 4.04 may be one to a server that has forgotten the client: an
+// Update finds that out. What an application sends does not.
+func TestReportToAServerThatKnowsNoClient(t *testing.T) {
+	d := updating(t, serverAccount(t, server(1), 1))
+	d.unmuted(server(1))
+	d.step(messages.SendReports{ID: 1, Peer: server(1), Paths: []lwm2m.Path{firmware.PathState}})
+	d.step(messages.SendCollected{ID: 1, Format: messages.FormatSenMLCBOR, Payload: []byte("x")})
+	d.step(messages.SendAnswered{Epoch: d.epoch(server(1)), ID: 1, Refusal: messages.SendRefused, Code: messages.NotFound})
+	if o := lastOrder[messages.SendUpdate](d); o.Epoch != d.epoch(server(1)) || o.Triggered {
+		t.Errorf("%+v", o)
+	}
+}

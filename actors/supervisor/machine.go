@@ -199,7 +199,7 @@ func (m *Machine) call(now time.Time, in any) {
 	case messages.SendRequest:
 		m.send(now, in)
 	case messages.SendAnswered:
-		m.sendAnswered(in)
+		m.sendAnswered(now, in)
 	case messages.Stop:
 		m.stopAll(now, in)
 	case messages.Deregistered:

@@ -132,8 +132,16 @@ func (m *Machine) sendCollected(in messages.SendCollected) {
 	}
 }
 
-func (m *Machine) sendAnswered(in messages.SendAnswered) {
+// sendAnswered ends the Send to one server. Where a report is answered 4.04, the server may
+// have no Send, or it does not know the client any more: an Update tells.
+func (m *Machine) sendAnswered(now time.Time, in messages.SendAnswered) {
+	s := m.sends.ofOne[in.ID]
 	m.sendOver(in.ID, messages.SendOutcome{Refusal: in.Refusal, Code: in.Code, Detail: in.Detail})
+	a := m.live(in.Epoch)
+	doubtful := s != nil && s.of.reports != nil && in.Code == messages.NotFound
+	if doubtful && a != nil && a.stage == stageRegistered && !now.Before(a.pending.floor) {
+		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch})
+	}
 }
 
 // sendOver ends the Send to one server.

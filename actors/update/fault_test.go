@@ -291,6 +291,7 @@ func TestSendIsSentAgain(t *testing.T) {
 	for _, out := range []messages.SendOutcome{
 		{Refusal: messages.SendSilent}, {Refusal: messages.SendBusy}, {Refusal: messages.SendNotRegistered},
 		{Refusal: messages.SendRefused, Code: messages.ServiceUnavailable},
+		{Refusal: messages.SendRefused, Code: messages.NotFound}, // it may not know the client any more
 	} {
 		w := newWorld(t)
 		w.observes, w.sends, w.outcome = nil, true, &out
@@ -302,6 +303,24 @@ func TestSendIsSentAgain(t *testing.T) {
 		w.pass(sendAgain)
 		w.wantSeen(firmware.PathManifestState, "-1", "1")
 		w.wantSeen(firmware.PathManifestResult, "23")
+	}
+}
+
+// A server that answers 4.04 again, although it knows the client, has no Send: the last values
+// wait for it to read them.
+func TestServerWithoutSend(t *testing.T) {
+	w := newWorld(t)
+	w.observes, w.sends = nil, true
+	w.outcome = &messages.SendOutcome{Refusal: messages.SendRefused, Code: messages.NotFound}
+	w.boot()
+	w.register()
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("bad")))
+	if len(w.m.record.Outbox) == 0 {
+		t.Error("it was not asked a second time")
+	}
+	w.pass(sendAgain)
+	if n := len(w.m.record.Outbox); n != 0 {
+		t.Errorf("%d reports wait for a server that has no Send", n)
 	}
 }
 

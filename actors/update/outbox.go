@@ -160,7 +160,7 @@ func (m *Machine) sent(in messages.ReportsSent) {
 	case messages.SendNotRegistered, messages.SendSilent, messages.SendPaused, messages.SendBusy, messages.SendUnreadable:
 		m.rest()
 	case messages.SendRefused:
-		m.server(s.peer).mute = in.Outcome.Code.Class() == 4
+		m.server(s.peer).refuses(in.Outcome.Code)
 		m.rest()
 	default:
 		m.server(s.peer).mute = true

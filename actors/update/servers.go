@@ -23,8 +23,17 @@ type server struct {
 	version  string
 	known    bool // management has said what it observes
 	mute     bool // it takes no Send, in this session
+	doubtful bool // it has answered one that it does not know the client, in this session
 	observes []lwm2m.Path
 	grace    bool // it may be about to observe again
+}
+
+// refuses takes an error that a server has answered to a Send. With 4.04 it may not know the
+// client any more. The supervisor finds that out, and a new session follows, in which the
+// report is due; where none does, the server has no Send.
+func (s *server) refuses(code messages.CoAPCode) {
+	doubt := code == messages.NotFound && !s.doubtful
+	s.doubtful, s.mute = doubt, code.Class() == 4 && !doubt
 }
 
 // server finds a server, or begins to know it.
@@ -42,7 +51,7 @@ func (m *Machine) server(peer messages.Peer) *server {
 
 func (m *Machine) sessionUp(in messages.SessionUp) {
 	s := m.server(in.Peer)
-	s.epoch, s.version, s.mute, s.known = in.Epoch, in.Version, false, false
+	s.epoch, s.version, s.mute, s.doubtful, s.known = in.Epoch, in.Version, false, false, false
 	s.host = download.Host{Name: in.Host, Port: in.Port}
 	if m.loaded {
 		m.noteHost(s)
