@@ -72,7 +72,7 @@ func drawFortune(t *rapid.T, order systemtest.Order) fortune {
 		Install: time.Duration(rapid.IntRange(0, 20).Draw(t, "install")) * time.Second,
 		Reboot:  rapid.Bool().Draw(t, "reboot"),
 	}
-	all := []mishap{serverAway, imagesAway, loss, webResets, killed, restarted, observerLost, observerSilent, pausedFor}
+	all := []mishap{serverAway, imagesAway, loss, webResets, killed, restarted, forgotten, observerLost, observerSilent, pausedFor}
 	for range rapid.IntRange(0, 6).Draw(t, "mishaps") {
 		f.Bad = append(f.Bad, misfortune{
 			What: rapid.SampledFrom(all).Draw(t, "what"),
