@@ -39,6 +39,7 @@ type client struct {
 	stage  *stage
 	dir    string
 	heard  time.Time // of the last event
+	update string    // how far one has come, as it was told last
 }
 
 func (s *stage) configure(c *command) {
@@ -58,6 +59,9 @@ func (s *stage) configure(c *command) {
 	if c.has("sensor") {
 		s.sensor = s.newSensor()
 		cfg.Objects = append(cfg.Objects, s.sensor)
+	}
+	if c.has("firmware") {
+		s.takeUpdates(c, cfg)
 	}
 	if c.has("parts") {
 		cfg.Objects = append(cfg.Objects, s.newParts())
@@ -214,6 +218,7 @@ func (s *stage) kill() {
 	if err := os.CopyFS(copied, os.DirFS(dead.dir)); err == nil {
 		s.settings.config.StateDir = copied
 	}
+	s.keepImages()
 	go func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -298,9 +303,16 @@ func (c *client) narrate(e holdfast.Event) {
 	if e.Type == holdfast.EventState { // of the client, whatever its cause
 		account = wholeClient
 	}
+	r, text := rankEvent, c.stage.describeEvent(e)
+	if e.Type == holdfast.EventFirmware {
+		if text == c.update { // only how much there is to be reported has changed
+			return
+		}
+		r, c.update = rankFirmware, text
+	}
 	c.stage.narrator.add(&entry{
-		at: e.Time, rank: rankEvent, account: account, actor: clientName,
-		text: c.stage.describeEvent(e), fails: e.Type == holdfast.EventError,
+		at: e.Time, rank: r, account: account, actor: clientName,
+		text: text, fails: e.Type == holdfast.EventError,
 	})
 }
 

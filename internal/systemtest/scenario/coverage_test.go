@@ -39,11 +39,19 @@ var unreachable = map[string]string{
 	"silence in []": "a Register and a Bootstrap-Request whose resends are exhausted begin anew, until the attempt's time is over",
 }
 
-// init adds the rows of downloads: no client of a scenario fetches an image.
+// init adds the rows of downloads that no scenario shows.
 func init() {
+	const secured = "no server of images has DTLS in a scenario"
+	why := map[messages.Class]string{
+		messages.ClassCredentialsRefused: secured, messages.ClassOwnCertificate: secured,
+		messages.ClassClock: secured, messages.ClassServerCertificate: secured,
+		messages.ClassBadAnswer:  "the images of the scenarios come in good order",
+		messages.ClassStoreWrite: "the disk of the images has no faults in a scenario", messages.ClassStoreRead: "the same",
+		messages.ClassBadCredentials: "it ends the update", messages.ClassConfiguration: "the same",
+	}
 	for _, row := range supervisor.Table() {
-		if slices.Equal(row.Phases, []messages.Phase{messages.PhaseFirmware}) {
-			unreachable[nameOf(row)] = "no client of a scenario fetches an image"
+		if slices.Equal(row.Phases, []messages.Phase{messages.PhaseFirmware}) && why[row.Class] != "" {
+			unreachable[nameOf(row)] = why[row.Class]
 		}
 	}
 }
@@ -125,10 +133,11 @@ func (n narrated) shows(row supervisor.Row) bool {
 }
 
 // fits reports whether an error does not contradict a row: without a bootstrap
-// account there is no bootstrap, and what happens as credentials are read says
-// itself what is done.
+// account there is no bootstrap, what happens as credentials are read says itself what
+// is done, and an update that has ended is not tried again.
 func (n narrated) fits(row supervisor.Row) bool {
-	instead := row.Step == supervisor.Bootstrap && n.acts("retry in .*") || n.failure.Phase == messages.PhaseStore
+	instead := row.Step == supervisor.Bootstrap && n.acts("retry in .*") || n.failure.Phase == messages.PhaseStore ||
+		n.failure.Phase == messages.PhaseFirmware && n.acts("none")
 	return n.shows(row) || n.isOf(row) && instead
 }
 

@@ -57,12 +57,15 @@
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
 //	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
 //	       [accounts=N] [key-file] [queue-mode] [sensor] [parts]
+//	       [firmware [needs-reboot]]
 //	    The configuration of the client, before start. The default is a factory
 //	    account for "server" without security and no bootstrap account. With
 //	    key-file the configuration names a file with the key, which is missing.
 //	    With sensor the client serves a temperature, /3303/0/5700, which is 20; with
 //	    parts an object 26241, whose instances have a name, /26241/N/0, and which
-//	    servers create, write and delete.
+//	    servers create, write and delete. With firmware it takes updates, whose
+//	    installer is at work for a second with each step, and has the machine
+//	    restarted where it needs a reboot.
 //	start [registered]
 //	    Starts the client, in a new process after a kill or close. With
 //	    "registered", what happens until it is registered is not narrated.
@@ -106,6 +109,16 @@
 //	server sends observe PATH [at=S]
 //	server sends write PATH pmin=N|pmax=N|gt=N|lt=N|st=N ... [at=S]
 //	    The server observes a resource, or writes attributes to it.
+//	server sends manifest uri=URI [size=N] [version=V] [forged] [at=S]
+//	server sends package [size=N] [at=S]
+//	    The server orders an update: by a manifest of the image, signed by who is
+//	    trusted or by somebody else, or by sending the image.
+//	image [size=N] [seed=N] [at=S], image gone [at=S]
+//	    The server has an image of so many bytes at /image, 3000 by default; another
+//	    seed makes another one.
+//	image answers CODE|silence|reset|ack|malformed [from=N] [max-age=N] [times=N] [at=S]
+//	    How the server treats the next requests for the image, of the blocks from
+//	    that byte on.
 //	sensor shows=N
 //	    The temperature is another one.
 //	deliver [no-finish] [every=D]

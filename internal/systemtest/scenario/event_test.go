@@ -25,6 +25,8 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 		return fmt.Sprintf("bootstrapped%s: accounts %d", with, e.Accounts)
 	case holdfast.EventDisabled:
 		return "disabled by " + s.serverOf(e.Server) + ": " + describeAction(e)
+	case holdfast.EventFirmware:
+		return describeFirmware(e)
 	case holdfast.EventDegraded:
 		return fmt.Sprintf("degraded: %s, restarts %d: %s", e.Actor, e.Restarts, s.tidy(e.Detail))
 	}

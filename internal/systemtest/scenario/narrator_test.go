@@ -20,12 +20,13 @@ import (
 type rank uint8
 
 const (
-	rankName   rank = iota // the name service, and what an application asks for
-	rankEvent              // an event of the client
-	rankCall               // how a call of an application ended
-	rankServer             // what a server reads or forgets
-	rankClient             // a datagram of the client
-	rankReply              // a datagram of a server
+	rankName     rank = iota // the name service, and what an application asks for
+	rankEvent                // an event of the client
+	rankFirmware             // how far an update has come: another actor tells of that
+	rankCall                 // how a call of an application ended
+	rankServer               // what a server reads or forgets
+	rankClient               // a datagram of the client
+	rankReply                // a datagram of a server
 )
 
 // entry is one line of a narration, or a datagram of which the line is composed
@@ -240,7 +241,7 @@ func (n *narrator) compare(a, b *entry) int {
 // what the client asks: the actor that asks is not the one that answers a server.
 func (n *narrator) group(e *entry) string {
 	switch {
-	case e.rank == rankEvent:
+	case e.rank == rankEvent || e.rank == rankFirmware:
 		return e.account
 	case e.packet == nil:
 		return ""

@@ -186,7 +186,7 @@ func (v *server) send(c *command) {
 		return
 	}
 	for word, do := range map[string]func(*server, *command){
-		"observe": (*server).observe, "create": (*server).create, "write-composite": (*server).writeComposite,
+		"observe": (*server).observe, "manifest": (*server).manifest, "package": (*server).push, "create": (*server).create, "write-composite": (*server).writeComposite,
 	} {
 		if c.has(word) {
 			do(v, c)

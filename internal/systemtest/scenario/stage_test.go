@@ -50,6 +50,8 @@ type stage struct {
 	lives    int // processes of the client so far
 	needle   needle
 	sensor   *object.Values // that the client serves; nil without
+	// installer outlives the processes; nil without updates of the firmware.
+	installer *lwm2mtest.Installer
 	// exhausted says that the client's system has no sockets left.
 	exhausted atomic.Bool
 }
@@ -128,6 +130,7 @@ var commands = map[string]func(*stage, *command){
 	"crash":   (*stage).crash,
 	"hang":    (*stage).hang,
 	"sensor":  func(s *stage, c *command) { s.show(s.sensor, c.number("shows", 0)) },
+	"image":   (*stage).changeImage,
 	"status":  (*stage).status,
 }
 
