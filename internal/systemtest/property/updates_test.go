@@ -312,9 +312,9 @@ func (o *ordeal) judgeOrder(out *fate) {
 		states, results = []int64{1, -1, 3, 4, 6, 7, 8, 1}, []int64{-1, 18}
 	case o.Order.Manifest():
 		states, results = []int64{1, -1, 3, 4, 6, 7, 1}, []int64{-1, 18}
-	case o.Order == systemtest.ByPush && slices.Contains(ended, firmware.Object5ConnectionLost):
-		out.cut = true // a transfer in blocks does not outlive its link
-		states, results = []int64{0, 1, 0}, []int64{0, firmware.Object5ConnectionLost}
+	case o.Order == systemtest.ByPush:
+		states, results = packages(ended)
+		out.cut = len(results) > 2 || results[len(results)-1] == firmware.Object5ConnectionLost
 	}
 	if !slices.Equal(got, states) {
 		out.fault("the server was told the states %v, want %v", got, states)
@@ -322,6 +322,21 @@ func (o *ordeal) judgeOrder(out *fate) {
 	if !slices.Equal(ended, results) {
 		out.fault("the server was told the results %v, want %v", ended, results)
 	}
+}
+
+// packages are the states and results of packages of which some were cut off: a transfer in
+// blocks does not outlive its link, and the server sends another one.
+func packages(ended []int64) (states, results []int64) {
+	states, results = []int64{0}, []int64{0}
+	for _, result := range ended {
+		switch result {
+		case firmware.Object5ConnectionLost:
+			states, results = append(states, 1, 0), append(results, result, 0)
+		case firmware.Object5Success:
+			states, results = append(states, 1, 2, 3, 0), append(results, result, 0)
+		}
+	}
+	return states, results[:max(2, len(results)-1)]
 }
 
 // judgeRepetitions demands that nothing is told again that was settled. What the server itself
