@@ -25,8 +25,8 @@ type firmwareWorld struct {
 	family    firmware.Family // of the results
 }
 
-func newFirmwareWorld(t *testing.T) *firmwareWorld {
-	w := &firmwareWorld{World: systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), installer: lwm2mtest.NewInstaller()}
+func newFirmwareWorld(t *testing.T, options ...lwm2mtest.ServerOptions) *firmwareWorld {
+	w := &firmwareWorld{World: systemtest.NewWorld(t, append(options, lwm2mtest.ServerOptions{})[0]), installer: lwm2mtest.NewInstaller()}
 	w.Serve(systemtest.CoAPPort, lwm2mtest.NoSec())
 	w.told = w.Server.Collect(objects.Registry(), firmware.Reported()...)
 	return w
