@@ -81,8 +81,9 @@ type Campaign struct {
 	Installer *lwm2mtest.Installer
 	Told      *lwm2mtest.Collection
 	Web       *HTTP
-	Config    holdfast.Config // of the next process
-	Client    *Client         // the present process
+	Files     *lwm2mtest.Service // at images.test
+	Config    holdfast.Config    // of the next process
+	Client    *Client            // the present process
 	Image     lwm2mtest.Pattern
 	Size      int64 // bytes of the image
 	Order     Order
@@ -101,7 +102,7 @@ func NewCampaign(w *World, order Order, size int64) *Campaign {
 		Image: 1, Size: size, Order: order, Observed: []lwm2m.Path{order.State(), order.Result()},
 	}
 	c.Serve(CoAPPort, lwm2mtest.NoSec())
-	c.ServeImages(CoAPPort, lwm2mtest.NoSec())
+	c.Files = c.ServeImages(CoAPPort, lwm2mtest.NoSec())
 	c.Network.SetDNS("images.test", ImageAddr)
 	c.Told = c.Server.Collect(objects.Registry(), firmware.Reported()...)
 	c.Provide(c.Image)

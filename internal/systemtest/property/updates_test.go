@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-iot/holdfast"
+	"github.com/holdfast-iot/holdfast/internal/alarm"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
@@ -238,7 +239,7 @@ func (o *ordeal) befall(b misfortune) {
 	case imagesAway:
 		o.Web.Refuse(syscall.ECONNREFUSED)
 		o.Web.Reset()
-		time.AfterFunc(b.For, func() { o.Web.Refuse(nil) })
+		alarm.After(b.For, func() { o.Web.Refuse(nil) })
 		o.lift(b, o.Network.Impair(lwm2mtest.Either(lwm2mtest.FromHost(o.ImageHost), lwm2mtest.ToHost(o.ImageHost)), lwm2mtest.Conditions{BlackHole: true}))
 	case loss:
 		o.lift(b, o.Network.Impair(lwm2mtest.Everywhere(), lwm2mtest.Conditions{Loss: 0.2}))
@@ -256,12 +257,12 @@ func (o *ordeal) befall(b misfortune) {
 		o.blind(b)
 	case pausedFor:
 		client := o.Client
-		_ = client.Pause(context.Background())                                    // it may be about to end
-		time.AfterFunc(b.For, func() { _ = client.Resume(context.Background()) }) // the same
+		_ = client.Pause(context.Background())                                 // it may be about to end
+		alarm.After(b.For, func() { _ = client.Resume(context.Background()) }) // the same
 	}
 }
 
-func (o *ordeal) lift(b misfortune, i *lwm2mtest.Impairment) { time.AfterFunc(b.For, i.Lift) }
+func (o *ordeal) lift(b misfortune, i *lwm2mtest.Impairment) { alarm.After(b.For, i.Lift) }
 
 // blind has the server forget what it observes, or not take what it is told for a while.
 func (o *ordeal) blind(b misfortune) {
@@ -271,7 +272,7 @@ func (o *ordeal) blind(b misfortune) {
 			continue
 		}
 		relation.Ignore(true)
-		time.AfterFunc(b.For, func() { relation.Ignore(false) })
+		alarm.After(b.For, func() { relation.Ignore(false) })
 	}
 }
 
