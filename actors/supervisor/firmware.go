@@ -26,6 +26,7 @@ func (m *Machine) firmwareChanged(in messages.FirmwareChanged) {
 // inEvent leaves of a status what its event says: what else changes makes no event.
 func inEvent(s messages.FirmwareStatus) messages.FirmwareStatus {
 	state, result := s.Values()
+	s.Asks = asked(&s)
 	s.State, s.Result, s.Object5 = firmware.State(state), firmware.Result(result), 0
 	s.Version, s.Pending, s.PutOff, s.Deferred = "", 0, messages.AsksNothing, time.Time{}
 	return s
@@ -36,12 +37,21 @@ func firmwareEvent(s *messages.FirmwareStatus) messages.Event {
 	state, result := s.Values()
 	e := messages.Event{
 		Type: messages.EventFirmware, Object: s.Object, FirmwareState: &state, FirmwareResult: &result,
-		Progress: new(s.Progress), Asks: s.Asks.String(), Detail: oneLine(s.Detail),
+		Progress: new(s.Progress), Asks: asked(s).String(), Detail: oneLine(s.Detail),
 	}
 	if s.Total > 0 {
 		e.Total = new(s.Total)
 	}
 	return e
+}
+
+// asked is what an event asks: nothing of an update that was put off. Who answers each question
+// would put it off for ever.
+func asked(s *messages.FirmwareStatus) messages.FirmwareQuestion {
+	if s.State == firmware.StateProcessing {
+		return messages.AsksNothing
+	}
+	return s.Asks
 }
 
 // authorise hands on what the gateway answers. Where nobody asks, that is code 11.

@@ -30,7 +30,7 @@ func TestFirmwareChanged(t *testing.T) {
 			Object: 5, State: firmware.StateIdle, Result: firmware.ResultNoSpace, Object5: 2, Detail: "the disk\nis full",
 		}, `{"type":"firmware","object":5,"state":0,"result":2,"progress":0,"detail":"the disk; is full"}`},
 		{"object 5, put off", messages.FirmwareStatus{
-			Object: 5, State: firmware.StateProcessing, Result: firmware.ResultNone, Object5: 11, PutOff: messages.AsksInstall, Progress: 7, Total: 7,
+			Object: 5, State: firmware.StateProcessing, Result: firmware.ResultNone, Object5: 11, Asks: messages.AsksInstall, PutOff: messages.AsksInstall, Progress: 7, Total: 7,
 		}, `{"type":"firmware","object":5,"state":2,"result":11,"progress":7,"total":7}`},
 		{"10252, asking", messages.FirmwareStatus{
 			Object: 10252, State: firmware.StateAwaitingDownload, Result: firmware.ResultNone, Asks: messages.AsksDownload,
