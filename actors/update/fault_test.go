@@ -435,3 +435,19 @@ func TestCancelWhileABlockWaits(t *testing.T) {
 		t.Errorf("answered %+v", w.replies)
 	}
 }
+
+// A value that nobody waits for does not overtake those before it, which would take its place
+// again when their turn comes.
+func TestValuesOfTheOtherFaceStayInOrder(t *testing.T) {
+	w := newWorld(t)
+	w.boot()
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("bad")))
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	_ = w.ask(AskCancel, lwm2m.Value{})
+	w.register()
+	w.pass(time.Hour)
+	if got := w.view.Reported[firmware.PathManifestResult.String()]; got != 37 {
+		t.Errorf("the result shows %d", got)
+	}
+	w.wantSeen(firmware.PathManifestResult, "23", "-1", "37")
+}

@@ -30,7 +30,7 @@ func (m *Machine) report() {
 			continue
 		}
 		m.dirty = true
-		if m.mine(path) || m.anybody(path) {
+		if m.mine(path) || m.anybody(path) || m.queued(path) {
 			m.record.Outbox = append(m.record.Outbox, entry{Path: path.String(), Value: values[path]})
 		} else {
 			m.record.Shown[path.String()] = values[path]
@@ -41,6 +41,11 @@ func (m *Machine) report() {
 
 // full reports whether there are so many reports that no server has that nothing is begun.
 func (m *Machine) full() bool { return len(m.record.Outbox) >= fullFrom }
+
+// queued reports whether older values of a resource wait: a newer one is shown behind them.
+func (m *Machine) queued(path lwm2m.Path) bool {
+	return slices.ContainsFunc(m.record.Outbox, func(e entry) bool { return e.Path == path.String() })
+}
 
 // mine reports whether a resource is of the object through which the update was begun.
 func (m *Machine) mine(path lwm2m.Path) bool { return path.Object() == m.record.Face.Object() }
