@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // The server is told the result that the Installer has named.
@@ -79,5 +80,21 @@ func TestInstallerThatDoesNotReturnIsAnInternalError(t *testing.T) {
 		if w.status.Result != firmware.ResultInternal {
 			t.Errorf("result %s", w.status.Result)
 		}
+	}
+}
+
+// Management and the supervisor are two: what a server observes in its session may be known
+// before the session is.
+func TestObservedBeforeTheSession(t *testing.T) {
+	w := newWorld(t)
+	w.observes, w.version = nil, "1.0"
+	w.boot()
+	w.epoch++
+	w.input(messages.ReportsObserved{Peer: w.peer, Epoch: w.epoch})
+	w.input(messages.SessionUp{Peer: w.peer, Epoch: w.epoch, Version: w.version})
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.download()
+	if n := len(w.m.record.Outbox); n > 0 {
+		t.Errorf("%d reports wait for a server that observes nothing", n)
 	}
 }

@@ -21,9 +21,10 @@ type server struct {
 	epoch    messages.Epoch // of the session; 0 while there is none
 	host     download.Host  // of the latest session
 	version  string
-	known    bool // management has said what it observes
-	mute     bool // it takes no Send, in this session
-	doubtful bool // it has answered one that it does not know the client, in this session
+	said     messages.Epoch // of the session of which management has said what it observes
+	known    bool           // that is the present one
+	mute     bool           // it takes no Send, in this session
+	doubtful bool           // it has answered one that it does not know the client, in this session
 	observes []lwm2m.Path
 	grace    bool // it may be about to observe again
 }
@@ -56,6 +57,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) {
 	if m.loaded {
 		m.noteHost(s)
 	}
+	m.know(s) // management may have been quicker than the supervisor
 }
 
 // noteHost keeps where a server is for the next start.
@@ -119,8 +121,13 @@ func (m *Machine) sessionLost(in messages.SessionLost) {
 // it is not known what it observed before.
 func (m *Machine) observed(in messages.ReportsObserved) {
 	s := m.server(in.Peer)
-	s.observes = in.Paths
-	if in.Epoch == 0 || in.Epoch != s.epoch {
+	s.observes, s.said = in.Paths, in.Epoch
+	m.know(s)
+}
+
+// know takes what a server observes for that of its session, where it is.
+func (m *Machine) know(s *server) {
+	if s.said == 0 || s.said != s.epoch {
 		return
 	}
 	first := !s.known
