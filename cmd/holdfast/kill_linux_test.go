@@ -116,6 +116,7 @@ func (m *mortality) place(o *order) {
 	case code == lwm2m.CodeChanged, code == lwm2m.CodeBadRequest && o.doubt:
 		o.ordered = true
 		m.moments.pass("ordered")
+	case code == lwm2m.CodeServiceUnavailable: // the client is reading its state: again
 	default:
 		m.t.Errorf("%s: the order was answered %s", o.name, code)
 		o.ordered = true
