@@ -182,7 +182,10 @@ func (m *mortality) values(o *order, path lwm2m.Path) (values []int64) {
 // drive does what the server does, until the update or the process has ended.
 func (m *mortality) drive(o *order) (over bool) {
 	for m.alive.Err() == nil {
-		seen := len(m.told.All())
+		seen, registers := len(m.told.All()), m.server.Registers(gateway)
+		if !m.observes() { // again after each Register
+			break
+		}
 		state := m.values(o, firmware.PathState)
 		switch {
 		case !o.ordered:
@@ -194,7 +197,7 @@ func (m *mortality) drive(o *order) (over bool) {
 		case m.over(o):
 			return true
 		}
-		if m.server.Await(m.alive, func() bool { return len(m.told.All()) > seen }) != nil {
+		if m.server.Await(m.alive, func() bool { return len(m.told.All()) > seen || m.server.Registers(gateway) > registers }) != nil {
 			break
 		}
 	}
