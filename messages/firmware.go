@@ -190,7 +190,7 @@ func (d FirmwareDecision) String() string {
 }
 
 // AuthoriseFirmware answers what the gateway is asked, or grants what it has put off. Facade
-// to supervisor, and on to update, which answers: code 11 where nothing is asked.
+// to supervisor, and on to update, which decides: code 11 where nothing is asked.
 type AuthoriseFirmware struct {
 	Decision FirmwareDecision
 	Period   time.Duration // of FirmwareDefer; 0 for as long as nobody grants
@@ -205,3 +205,10 @@ type ServersChanged struct{ Servers []Peer }
 // ReportsAsked asks for all that was said by [ReportsObserved] once more: update has been
 // started anew. Update to management.
 type ReportsAsked struct{}
+
+// FirmwareDecided answers an [AuthoriseFirmware], behind the [FirmwareChanged] that shows what came
+// of it: whoever looks at the status when the call has returned sees that. Update to supervisor.
+type FirmwareDecided struct {
+	Answered Answered
+	Answer   chan<- Answered
+}

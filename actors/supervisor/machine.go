@@ -240,6 +240,8 @@ func (m *Machine) fromUpdate(now time.Time, in any) {
 		m.closeDownload(in)
 	case messages.FirmwareChanged:
 		m.firmwareChanged(in)
+	case messages.FirmwareDecided:
+		m.answer(in.Answer, in.Answered)
 	case messages.AuthoriseFirmware:
 		m.authorise(in)
 	case messages.SendReports:

@@ -98,8 +98,6 @@ func (s *shell) Run(_ actor.Context, effect core.Effect) bool {
 		s.log(effect.Cause, effect.Err)
 	case AnswerRequest:
 		effect.To <- effect.Err // it has room for one value
-	case AnswerCall:
-		effect.To <- effect.Answered // the same
 	case ImagePrepare, ImageAppend, ImageFinish, ImageDiscard:
 		s.jobs.add(effect)
 	case Call:

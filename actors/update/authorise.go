@@ -9,13 +9,6 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// AnswerCall answers what the gateway has decided.
-type AnswerCall struct {
-	core.Marker
-	To chan<- messages.Answered // has room for the one answer
-	messages.Answered
-}
-
 // askDownload asks the gateway whether to download, unless it grants everything.
 func (m *Machine) askDownload() { m.question = m.orGrant(messages.AsksDownload) }
 
@@ -47,10 +40,12 @@ func (m *Machine) overdue() bool {
 // authorise takes a decision of the gateway.
 func (m *Machine) authorise(in messages.AuthoriseFirmware) {
 	if !m.loaded || !m.decide(in) {
-		m.do(AnswerCall{To: in.Answer, Answered: messages.Answered{Code: messages.ConnectNotAllowed, Cause: errNothingAsked}})
+		m.do(tell(messages.FirmwareDecided{
+			Answered: messages.Answered{Code: messages.ConnectNotAllowed, Cause: errNothingAsked}, Answer: in.Answer,
+		}))
 		return
 	}
-	m.later(AnswerCall{To: in.Answer})
+	m.decided = in.Answer
 }
 
 // decide carries a decision out; false where there is nothing to decide.

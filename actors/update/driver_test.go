@@ -181,8 +181,6 @@ func (w *world) carryOut(effect core.Effect) {
 		w.logged = append(w.logged, e.Cause)
 	case AnswerRequest:
 		e.To <- e.Err
-	case AnswerCall:
-		e.To <- e.Answered
 	case Call:
 		w.calls = append(w.calls, e.Method)
 		if w.installer != nil {
@@ -233,6 +231,8 @@ func (w *world) disk(effect core.Effect) {
 
 func (w *world) told(tell core.Tell) {
 	switch message := tell.Message.(type) {
+	case messages.FirmwareDecided:
+		message.Answer <- message.Answered
 	case messages.LoadRecord:
 		w.loads++
 		if w.stored == nil {

@@ -70,10 +70,11 @@ type Machine struct {
 	status   messages.FirmwareStatus // as it was last told
 	decoded  *Manifest               // of record.Manifest, until the installation begins
 	question messages.FirmwareQuestion
-	call     uint64         // of the Installer, that is waited for; 0 for none
-	failure  firmware.Error // that is being reported
-	period   time.Duration  // for which the gateway puts off; 0 for as long as nobody grants
-	unread   bool           // it was logged that the record could not be read
+	decided  chan<- messages.Answered // whom this step has carried out a decision for; nil for nobody
+	call     uint64                   // of the Installer, that is waited for; 0 for none
+	failure  firmware.Error           // that is being reported
+	period   time.Duration            // for which the gateway puts off; 0 for as long as nobody grants
+	unread   bool                     // it was logged that the record could not be read
 }
 
 // Names of timers that come one for a server.
@@ -309,6 +310,10 @@ func (m *Machine) finish() []core.Effect {
 		return m.effects
 	}
 	m.tellStatus()
+	if m.decided != nil {
+		m.later(tell(messages.FirmwareDecided{Answer: m.decided}))
+		m.decided = nil
+	}
 	if m.showing {
 		m.showing = false
 		m.gated = append(m.gated, Show{View: m.view()})
