@@ -116,6 +116,7 @@ func TestOneCallAtATime(t *testing.T) {
 		time.Sleep(time.Hour)
 		second.end(9)
 		time.Sleep(time.Hour)
+		synctest.Wait() // the calls have ended
 		if installer.most != 1 || installer.now != 0 {
 			t.Errorf("%d at a time, %d at the end", installer.most, installer.now)
 		}
