@@ -131,15 +131,22 @@ func TestUpdateUnderFire(t *testing.T) {
 	}
 }
 
+// raced is how many places there are to each at which an actor crashes under the race
+// detector; without it, which is a part of continuous integration, too, they do at all.
+const raced = 3
+
 // burnUpdates has an update for each place where an actor can be made to crash.
 func burnUpdates(t *testing.T, order systemtest.Order, before, seen map[spot]int) {
 	t.Helper()
-	runs, struck := 0, 0
+	runs, struck, places := 0, 0, 0
 	for _, target := range slices.SortedFunc(maps.Keys(seen), func(a, b spot) int { return strings.Compare(a.String(), b.String()) }) {
 		if strings.HasPrefix(target.message, "*actor.") {
 			continue
 		}
 		for _, nth := range someOf(before[target], seen[target]) {
+			if places++; systemtest.RaceDetector && places%raced != 0 {
+				continue
+			}
 			runs++
 			t.Run(fmt.Sprintf("%s/%d", target, nth), func(t *testing.T) { struck += burnUpdate(t, order, target, nth) })
 		}
