@@ -79,7 +79,7 @@ func (c *Client) parts() supervisor.Runtime {
 
 // wireUpdates adds what updates of the firmware need.
 func (c *Client) wireUpdates(runtime *supervisor.Runtime, u *updates) {
-	runtime.Config.Download = supervisor.Download{Credentials: u.files.download, Hosts: u.AllowHosts}
+	runtime.Config.Download = &supervisor.Download{Credentials: u.files.download, Hosts: u.AllowHosts}
 	runtime.CoAP.StreamPaths = []string{pathPackage.String()}
 	runtime.Management.PostWrites = []lwm2m.Path{pathManifest}
 	runtime.Management.Reported, runtime.Management.Owed = firmware.Reported(), u.faces.Owed

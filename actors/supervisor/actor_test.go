@@ -195,7 +195,7 @@ func runFetcher(t *testing.T, network *wire, world *fetcherWorld, disk blank, lo
 	synctest.Test(t, func(t *testing.T) {
 		world.bodies = map[string]*bytes.Buffer{}
 		config := testConfig()
-		config.Download.Hosts = []string{"allowed.example"}
+		config.Download = &Download{Hosts: []string{"allowed.example"}}
 		server := serverAccount(t, server(1), 0)
 		server.URI, server.Credentials = mustURI(t, "coap://silent.example"), messages.Credentials{Mode: messages.SecurityNoSec}
 		system := actorkit.NewSystem(nil)

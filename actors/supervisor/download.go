@@ -18,8 +18,11 @@ type Download struct {
 	Hosts []string
 }
 
+// noDownload is how images are fetched where nothing is configured.
+var noDownload = &Download{}
+
 // secured reports whether there are credentials.
-func (d Download) secured() bool {
+func (d *Download) secured() bool {
 	return d.Credentials.Mode != messages.SecurityPSK || d.Credentials.Identity != "" || len(d.Credentials.Key) > 0
 }
 
@@ -74,8 +77,8 @@ type pastFetch struct {
 	pending pending
 }
 
-func (f *fetch) past() pastFetch {
-	return pastFetch{uri: f.uri, outage: f.outage, attempt: f.attempt.next(time.Time{}), pending: f.pending}
+func (f *fetch) past() *pastFetch {
+	return &pastFetch{uri: f.uri, outage: f.outage, attempt: f.attempt.next(time.Time{}), pending: f.pending}
 }
 
 // openDownload begins a download. One of the same image goes on with its count and its
@@ -86,10 +89,10 @@ func (m *Machine) openDownload(now time.Time, in messages.OpenDownload) {
 	}
 	m.dropFetch()
 	f := &fetch{id: in.ID, uri: in.URI}
-	if m.past.uri == in.URI {
+	if m.past != nil && m.past.uri == in.URI {
 		f.outage, f.attempt, f.pending = m.past.outage, m.past.attempt, m.past.pending
 	}
-	m.fetch, m.past = f, pastFetch{}
+	m.fetch, m.past = f, nil
 	m.waitFetch(now, later(f.pending.due, f.pending.floor))
 }
 
@@ -101,7 +104,7 @@ func (m *Machine) closeDownload(in messages.CloseDownload) {
 }
 
 func (m *Machine) endFetch() {
-	past := pastFetch{uri: m.fetch.uri, pending: pending{floor: m.fetch.pending.floor}}
+	past := &pastFetch{uri: m.fetch.uri, pending: pending{floor: m.fetch.pending.floor}}
 	m.dropFetch()
 	m.past = past
 }

@@ -32,7 +32,7 @@ func updatingWith(t *testing.T, how Download, configured ...messages.Account) *d
 	t.Helper()
 	d := newDriver(t, configured...)
 	config := testConfig()
-	config.Update, config.Download = true, how
+	config.Update, config.Download = true, &how
 	d.machine = New(config)
 	d.step(messages.Start{})
 	d.loaded(nil, nil)

@@ -45,8 +45,8 @@ type Config struct {
 	Built time.Time
 	// Update says that there is a shared actor update; the shell sets it.
 	Update bool
-	// Download is how it fetches images.
-	Download Download
+	// Download is how it fetches images; nil for no credentials and no local hosts.
+	Download *Download
 	// FirstMID is the message ID that the first link to a peer begins with, drawn
 	// at random, where no record of state says otherwise.
 	FirstMID uint16
@@ -79,7 +79,7 @@ type Machine struct {
 	sends     sends
 
 	fetch      *fetch                   // of an image; nil for none
-	past       pastFetch                // the one before
+	past       *pastFetch               // the one before; nil for none
 	firmware   *messages.FirmwareStatus // as update has said last; nil where there is no update
 	updateDown bool                     // the shared actor update has crashed, and is not back
 
@@ -99,6 +99,9 @@ func New(config Config) *Machine { return Resume(config, &Memory{}) }
 func Resume(config Config, memory *Memory) *Machine {
 	if config.Registry == nil {
 		config.Registry = objects.Core()
+	}
+	if config.Download == nil {
+		config.Download = noDownload
 	}
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),

@@ -322,7 +322,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")
 	m.states.read, m.states.failed = true, true
-	m.past = pastFetch{
+	m.past = &pastFetch{
 		uri: "coap://images.example/fw", outage: outage{failures: 2, last: &refused, since: now},
 		attempt: attempt{chosen: netip.MustParseAddrPort("192.0.2.1:5683")}, pending: pending{due: now, floor: now},
 	}
