@@ -81,8 +81,9 @@ func (c *Client) parts() supervisor.Runtime {
 func (c *Client) wireUpdates(runtime *supervisor.Runtime, u *updates) {
 	runtime.Config.Download = &supervisor.Download{Credentials: u.files.download, Hosts: u.AllowHosts}
 	runtime.CoAP.StreamPaths = []string{pathPackage.String()}
-	runtime.Management.PostWrites = []lwm2m.Path{pathManifest}
-	runtime.Management.Reported, runtime.Management.Owed = firmware.Reported(), u.faces.Owed
+	runtime.Management.Updates = &management.Updates{
+		Reported: firmware.Reported(), Owed: u.faces.Owed, PostWrites: []lwm2m.Path{pathManifest},
+	}
 	runtime.Update = update.Maker(c.updateActor(runtime.Transport, runtime.CoAP.ExchangeLifetime()))
 }
 

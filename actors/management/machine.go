@@ -35,9 +35,18 @@ type Config struct {
 	// UsedIDs is behind which ID those of observations and notifications begin: a link may
 	// still speak of those that an actor has used that has crashed.
 	UsedIDs uint64
+	// Updates is what updates of the firmware need; nil where there are none, and so no
+	// core.Update.
+	Updates *Updates
+	// Log is told of every fault of an application's object. It must not block; nil
+	// means that nobody wants to know.
+	Log func(Fault)
+}
+
+// Updates is what updates of the firmware need.
+type Updates struct {
 	// Reported are the resources of which a server is to have every value, in order: those
-	// that say how a firmware update goes on. Sorted; nil where there is no firmware
-	// update, and so no core.Update.
+	// that say how an update goes on. Sorted.
 	Reported []lwm2m.Path
 	// Owed says whether a server is not known to have the present value of a reported
 	// resource. It is asked after the value has been read, from the actor's goroutine, and
@@ -45,12 +54,15 @@ type Config struct {
 	Owed func(messages.Peer, lwm2m.Path) bool
 	// PostWrites are resources to which servers also write by POST.
 	PostWrites []lwm2m.Path
-	// Log is told of every fault of an application's object. It must not block; nil
-	// means that nobody wants to know.
-	Log func(Fault)
 }
 
+// noUpdates is what all clients share that have no updates.
+var noUpdates = &Updates{}
+
 func (c Config) withDefaults() Config {
+	if c.Updates == nil {
+		c.Updates = noUpdates
+	}
 	if c.Registry == nil {
 		c.Registry = RegistryOf(c.Objects)
 	}

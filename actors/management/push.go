@@ -34,7 +34,7 @@ func (s session) judgePush(in *messages.InboundBlock) *answer {
 		return notAllowed
 	case len(in.Query) > 0:
 		return queried
-	case len(s.config.Reported) == 0:
+	case len(s.config.Updates.Reported) == 0:
 		return refuse(messages.InternalServerError, "there is no firmware update to take the image")
 	case in.Offset > 0:
 		return nil
@@ -58,7 +58,7 @@ func pushed(in *messages.Inbound, path lwm2m.Path) operation {
 // the reference behaviour delivers a manifest by a POST with a payload. A payload without a
 // format is the value itself.
 func (s session) writesByPost(r *task) bool {
-	if r.in.Code != messages.POST || !slices.Contains(s.config.PostWrites, r.path) {
+	if r.in.Code != messages.POST || !slices.Contains(s.config.Updates.PostWrites, r.path) {
 		return false
 	}
 	if r.in.ContentFormat == nil {

@@ -144,7 +144,7 @@ func TestPushThatNobodyTakes(t *testing.T) {
 		t.Errorf("without an update: %v", d.replies)
 	}
 	panics := &panicking{updateObject: newUpdateObject()}
-	d = newDesk(t, Config{Objects: []object.Object{panics}, Reported: reportedHere, Owed: (&reporter{}).owed}).registered()
+	d = newDesk(t, Config{Objects: []object.Object{panics}, Updates: &Updates{Reported: reportedHere, Owed: (&reporter{}).owed}}).registered()
 	panics.now, d.heard = true, nil
 	d.step(pushing(0, "image", true))
 	if len(d.replies) != 1 || d.replies[0].Code != messages.InternalServerError || len(d.heard) > 0 {
@@ -210,7 +210,7 @@ func TestWriteByPost(t *testing.T) {
 	} {
 		o := newManifest()
 		o.tree.PutResource(10252, 0, lwm2m.Resource{ID: 1, Value: lwm2m.Opaque([]byte("none"))})
-		d := newDesk(t, Config{Objects: []object.Object{o}, PostWrites: []lwm2m.Path{path}}).registered()
+		d := newDesk(t, Config{Objects: []object.Object{o}, Updates: &Updates{PostWrites: []lwm2m.Path{path}}}).registered()
 		reply := d.ask(c.in)
 		v, _ := o.tree.Value(path)
 		if reply.Code != c.want || string(v.Bytes()) != c.has {
@@ -226,7 +226,7 @@ func TestWriteByPost(t *testing.T) {
 // What writes by POST takes the right to write.
 func TestRightsOfAWriteByPost(t *testing.T) {
 	o := newUpdateObject()
-	d := newDesk(t, Config{Objects: []object.Object{o}, PostWrites: []lwm2m.Path{lwm2m.PathOf(5, 0, 0)}}).registered()
+	d := newDesk(t, Config{Objects: []object.Object{o}, Updates: &Updates{PostWrites: []lwm2m.Path{lwm2m.PathOf(5, 0, 0)}}}).registered()
 	in := withPayload(request(messages.POST, "/5/0/0"), "image")
 	for rights, want := range map[int64]messages.CoAPCode{2: messages.Changed, 4: messages.Unauthorized} {
 		d.step(messages.ModelChanged{Tree: accessTo5(rights)})

@@ -33,7 +33,7 @@ type outlook struct {
 
 // audiences tells update which servers observe what is reported, where that has changed.
 func (m *Machine) audiences() (effects []core.Effect) {
-	if len(m.config.Reported) == 0 {
+	if len(m.config.Updates.Reported) == 0 {
 		return nil
 	}
 	for _, o := range m.observers {
@@ -63,7 +63,7 @@ func (m *Machine) audienceOf(o *observer) []core.Effect {
 // observedBy lists the reported resources that a server observes, and may read.
 func (m *Machine) observedBy(peer messages.Peer) (paths []lwm2m.Path) {
 	s := session{Machine: m, peer: peer, now: m.now}
-	for _, path := range m.config.Reported {
+	for _, path := range m.config.Updates.Reported {
 		by := func(ob *reporting.Observation) bool { return ob.Peer == peer }
 		if slices.ContainsFunc(m.tellingOf(path), by) && s.mayReadAt(path) {
 			paths = append(paths, path)
@@ -86,9 +86,9 @@ func (m *Machine) reportsAsked() {
 	for _, o := range m.observers {
 		o.audience = audience{again: o.epoch != 0}
 	}
-	for _, path := range m.config.Reported {
+	for _, path := range m.config.Updates.Reported {
 		for _, ob := range m.tellingOf(path) {
-			if m.config.Owed(ob.Peer, path) && !m.observers.of(ob.Peer).outbox.underWay(ob) {
+			if m.config.Updates.Owed(ob.Peer, path) && !m.observers.of(ob.Peer).outbox.underWay(ob) {
 				m.urge(ob)
 			}
 		}
@@ -101,13 +101,13 @@ func (b *outbox) underWay(ob *reporting.Observation) bool {
 }
 
 func (m *Machine) isReported(path lwm2m.Path) bool {
-	_, is := slices.BinarySearchFunc(m.config.Reported, path, lwm2m.Path.Compare)
+	_, is := slices.BinarySearchFunc(m.config.Updates.Reported, path, lwm2m.Path.Compare)
 	return is
 }
 
 // reportsOnly reports whether an observation tells of nothing but what is reported.
 func (m *Machine) reportsOnly(ob *reporting.Observation) bool {
-	if len(m.config.Reported) == 0 {
+	if len(m.config.Updates.Reported) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(ob.Targets, func(target lwm2m.Path) bool { return !m.isReported(target) })
@@ -116,7 +116,7 @@ func (m *Machine) reportsOnly(ob *reporting.Observation) bool {
 // delivered reports whether an observation tells of nothing but what is reported, and the
 // server has that: update would not have said so otherwise.
 func (m *Machine) delivered(ob *reporting.Observation) bool {
-	return m.reportsOnly(ob) && !slices.ContainsFunc(ob.Targets, func(path lwm2m.Path) bool { return m.config.Owed(ob.Peer, path) })
+	return m.reportsOnly(ob) && !slices.ContainsFunc(ob.Targets, func(path lwm2m.Path) bool { return m.config.Updates.Owed(ob.Peer, path) })
 }
 
 // recall takes what was just read of an observation for what the server knows, where it was
@@ -132,7 +132,7 @@ func (m *Machine) recall(now time.Time, ob *reporting.Observation, values []lwm2
 
 // reportedIn picks what is reported of what was read.
 func (m *Machine) reportedIn(nodes []lwm2m.Node) (reported []lwm2m.Node) {
-	if len(m.config.Reported) == 0 {
+	if len(m.config.Updates.Reported) == 0 {
 		return nil
 	}
 	for _, n := range nodes {
@@ -145,14 +145,14 @@ func (m *Machine) reportedIn(nodes []lwm2m.Node) (reported []lwm2m.Node) {
 
 // owed reports whether one of some reported values has not been delivered to a server yet.
 func (m *Machine) owed(peer messages.Peer, reported []lwm2m.Node) bool {
-	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return m.config.Owed(peer, n.Path) })
+	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return m.config.Updates.Owed(peer, n.Path) })
 }
 
 // thresholds are those that a server has set: nil where it has set none. What is reported
 // has none.
 func (m *Machine) thresholds(o *observer) func(lwm2m.Path) reporting.Attributes {
 	set := o.attributes.Thresholds()
-	if set == nil || len(m.config.Reported) == 0 {
+	if set == nil || len(m.config.Updates.Reported) == 0 {
 		return set
 	}
 	return func(path lwm2m.Path) reporting.Attributes {

@@ -60,7 +60,7 @@ var reportedHere = []lwm2m.Path{firmware.PathState, firmware.PathResult}
 // newReporter returns a desk whose server is registered, and what reports there.
 func newReporter(t *testing.T) (*desk, *reporter) {
 	r := &reporter{object: newUpdateObject(), scale: newGauge(0)}
-	r.d = newDesk(t, Config{Objects: []object.Object{r.object, r.scale}, Reported: reportedHere, Owed: r.owed})
+	r.d = newDesk(t, Config{Objects: []object.Object{r.object, r.scale}, Updates: &Updates{Reported: reportedHere, Owed: r.owed}})
 	r.d.update = r.take
 	return r.d.registered(), r
 }

@@ -60,6 +60,18 @@ type fetch struct {
 	pending pending
 }
 
+// updateState is what belongs to updates of the firmware.
+type updateState struct {
+	fetch      *fetch                   // of an image; nil for none
+	past       *pastFetch               // the one before; nil for none
+	firmware   *messages.FirmwareStatus // as update has said last
+	audience   []messages.Peer          // the servers that update was told of
+	updateDown bool                     // the shared actor update has crashed, and is not back
+}
+
+// noUpdates is that of all clients without updates. Nothing is written to it.
+var noUpdates = &updateState{}
+
 // fetchPeer is the other end of a link that is opened for an image. There is one at a time.
 var fetchPeer = messages.DownloadPeer(1)
 
@@ -145,8 +157,10 @@ func (m *Machine) interruptFetch() {
 
 // stopFetch ends the traffic of the download for good.
 func (m *Machine) stopFetch() {
-	m.interruptFetch()
-	m.fetch = nil
+	if m.fetch != nil {
+		m.interruptFetch()
+		m.fetch = nil
+	}
 }
 
 // driveFetch lets the download begin as soon as it can, and ends an attempt over the link of

@@ -73,15 +73,11 @@ type Machine struct {
 	siblings  map[core.Role]decay.Decay // crashes of the shared siblings
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
-	audience  []messages.Peer // the servers that update was told of
 	states    states
 	writes    writes
 	sends     sends
 
-	fetch      *fetch                   // of an image; nil for none
-	past       *pastFetch               // the one before; nil for none
-	firmware   *messages.FirmwareStatus // as update has said last; nil where there is no update
-	updateDown bool                     // the shared actor update has crashed, and is not back
+	*updateState
 
 	memory *Memory
 	kept   map[messages.Peer]kept // what is remembered of accounts that have not been read yet
@@ -105,10 +101,10 @@ func Resume(config Config, memory *Memory) *Machine {
 	}
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),
-		accounts: map[messages.Peer]*account{},
+		accounts: map[messages.Peer]*account{}, updateState: noUpdates,
 	}
 	if config.Update {
-		m.firmware = &messages.FirmwareStatus{}
+		m.updateState = &updateState{firmware: &messages.FirmwareStatus{}}
 	}
 	m.recall()
 	return m

@@ -131,7 +131,9 @@ func (m *Machine) recall() {
 	m.budget.copy(&m.memory.budget)
 	m.states.copy(&m.memory.states)
 	m.loader.failures, m.unused = m.memory.looks, m.memory.unused
-	m.past = m.memory.fetch
+	if m.config.Update {
+		m.past = m.memory.fetch
+	}
 	m.states.distrusted = m.memory.setAside > 0
 	m.siblings = map[core.Role]decay.Decay{}
 	maps.Copy(m.siblings, m.memory.siblings)

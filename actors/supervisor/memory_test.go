@@ -322,6 +322,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")
 	m.states.read, m.states.failed = true, true
+	m.config.Update, m.updateState = true, &updateState{}
 	m.past = &pastFetch{
 		uri: "coap://images.example/fw", outage: outage{failures: 2, last: &refused, since: now},
 		attempt: attempt{chosen: netip.MustParseAddrPort("192.0.2.1:5683")}, pending: pending{due: now, floor: now},
@@ -339,7 +340,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	nothingMissing(t, *first.accounts[server(1)])
 	nothingMissing(t, first.order)
 	nothingMissing(t, first.rates)
-	nothingMissing(t, first.fetch)
+	nothingMissing(t, *first.fetch)
 	nothingMissing(t, *first.states.peers[0], "restored", "crashes") // no record was
 	next := Resume(m.config, &first)
 	next.memory = &Memory{epoch: first.epoch}
