@@ -20,13 +20,14 @@ type handover struct {
 	props   *actor.Props
 	actor   actor.Actor
 	mailbox actor.Mailbox
+	told    func(*actor.PID) // who the child is; nil where nobody asks
 }
 
 // handovers are as many as there are spawns at a time.
 var handovers = sync.Pool{New: func() any {
 	h := &handover{}
 	h.props = actor.PropsFromProducer(h.take,
-		actor.WithMailbox(func() actor.Mailbox { return h.mailbox }), actor.WithSupervisor(unwatched))
+		actor.WithMailbox(func() actor.Mailbox { return h.mailbox }), actor.WithSupervisor(unwatched), actor.WithOnInit(h.tell))
 	return h
 }}
 
@@ -38,17 +39,23 @@ func (h *handover) take() actor.Actor {
 	return child
 }
 
+func (h *handover) tell(ctx actor.Context) {
+	if h.told != nil {
+		h.told(ctx.Self())
+	}
+}
+
 // spawnShared spawns children with shared Props, and root actors, which a Guardian
 // restarts, with their own.
-func spawnShared(incarnate actor.Producer, mailbox actor.MailboxProducer) actor.SpawnFunc {
+func spawnShared(incarnate actor.Producer, mailbox actor.MailboxProducer, told func(*actor.PID)) actor.SpawnFunc {
 	return func(system *actor.ActorSystem, id string, props *actor.Props, parent actor.SpawnerContext) (*actor.PID, error) {
 		if _, root := parent.(*actor.RootContext); root {
 			return actor.DefaultSpawner(system, id, props, parent)
 		}
 		h := handovers.Get().(*handover)
-		h.actor, h.mailbox = incarnate(), mailbox()
+		h.actor, h.mailbox, h.told = incarnate(), mailbox(), told
 		pid, err := actor.DefaultSpawner(system, id, h.props, parent)
-		h.mailbox = nil
+		h.mailbox, h.told = nil, nil
 		handovers.Put(h)
 		return pid, err
 	}

@@ -31,8 +31,9 @@ func Props(producer actor.Producer, options PropsOptions, extra ...actor.PropsOp
 		actor.WithMailbox(mailbox), actor.WithSupervisor(strategyOf(options.OnChildCrash)))
 	if told := options.OnSpawn; told != nil {
 		props.Configure(actor.WithOnInit(func(ctx actor.Context) { told(ctx.Self()) }))
-	} else if options.OnChildCrash == nil && len(extra) == 0 {
-		props.Configure(actor.WithSpawnFunc(spawnShared(incarnate, mailbox)))
+	}
+	if options.OnChildCrash == nil && len(extra) == 0 {
+		props.Configure(actor.WithSpawnFunc(spawnShared(incarnate, mailbox, options.OnSpawn)))
 	}
 	return props.Configure(extra...)
 }
