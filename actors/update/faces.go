@@ -177,18 +177,18 @@ func (f *face) absent(id uint16) bool {
 	return whole && def.Operations&lwm2m.OpRead != 0 && !there
 }
 
-// writes are what servers can write, in the order in which it is carried out: what begins or
-// ends an update comes last.
+// writes are what servers can write, in the order in which it is carried out: what can be
+// refused comes first, so that a Write that is refused has changed nothing.
 var writes = []struct {
 	object, resource uint16
 	ask              Ask
 }{
-	{firmware.ObjectUpdate, objects.FirmwareSeverity, AskSeverity},
-	{firmware.ObjectUpdate, objects.FirmwareMaximumDeferPeriod, AskMaxDefer},
 	{firmware.ObjectUpdate, objects.FirmwarePackage, AskPackage},
 	{firmware.ObjectUpdate, objects.FirmwarePackageURI, AskURI},
-	{firmware.ObjectManifest, objects.ManifestCampaignID, AskCampaign},
+	{firmware.ObjectUpdate, objects.FirmwareSeverity, AskSeverity},
+	{firmware.ObjectUpdate, objects.FirmwareMaximumDeferPeriod, AskMaxDefer},
 	{firmware.ObjectManifest, objects.ManifestManifest, AskManifest},
+	{firmware.ObjectManifest, objects.ManifestCampaignID, AskCampaign},
 }
 
 // Write implements object.Writer.

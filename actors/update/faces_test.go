@@ -9,6 +9,8 @@ import (
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -81,6 +83,42 @@ func TestFacesOutliveActors(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A Write of several resources that is refused has changed nothing.
+func TestRefusedWriteChangesNothing(t *testing.T) {
+	w := running(t)
+	faces := NewFaces(false)
+	faces.show(w.view)
+	defer faces.attach(func(a Asked) { w.input(a) })()
+	change := object.Change{Resources: []lwm2m.Resource{
+		single(objects.FirmwarePackageURI, lwm2m.String("ftp://files.example.com/image")),
+		single(objects.FirmwareSeverity, lwm2m.Integer(2)), single(objects.FirmwareMaximumDeferPeriod, lwm2m.Unsigned(60)),
+	}}
+	commit, err := faces.faces[0].Write(t.Context(), change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := commit(t.Context()); err == nil || w.m.record.Severity != severityDefault || w.m.record.MaxDefer != nil {
+		t.Errorf("%v, and severity %d, defer period %v", err, w.m.record.Severity, w.m.record.MaxDefer)
+	}
+	change.Resources[0].Value = lwm2m.String(imageURI)
+	commit, _ = faces.faces[0].Write(t.Context(), change)
+	if err := commit(t.Context()); err != nil || w.m.record.Severity != 2 || *w.m.record.MaxDefer != 60 {
+		t.Errorf("%v, and severity %d, defer period %v", err, w.m.record.Severity, w.m.record.MaxDefer)
+	}
+	w.wantPhase(Downloading)
+}
+
+// A job that comes without an image fails, and does no more harm.
+func TestJobsWithoutAnImage(t *testing.T) {
+	var told []any
+	j := &jobs{ctx: t.Context(), tell: func(a any) { told = append(told, a) }}
+	j.do(ImageFinish{Job: 1})
+	j.do(ImageAppend{Job: 2})
+	if done, written := told[0].(ImageDone), told[1].(ImageWritten); causeOf(done.Err) != firmware.CauseInternal || causeOf(written.Err) != firmware.CauseInternal {
+		t.Errorf("%+v, %+v", done, written)
+	}
 }
 
 // slowInstaller takes its time, also after its context has ended.

@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -76,7 +77,7 @@ func (j *jobs) do(effect core.Effect) {
 		err := j.append(effect)
 		j.tell(ImageWritten{Job: effect.Job, Length: j.length(), Err: imageError(err, firmware.CauseWriteFailed)})
 	case ImageFinish:
-		image, err := j.image.Finish()
+		image, err := j.finish()
 		j.tell(ImageDone{Job: effect.Job, Path: image.Path, Size: image.Size, Hash: image.Hash, Err: imageError(err, firmware.CauseReadFailed)})
 	case ImageDiscard:
 		j.image = nil
@@ -113,9 +114,20 @@ func (j *jobs) prepare(p ImagePrepare) (ready ImageReady) {
 	return ready
 }
 
+// errNoImage is what a job fails with that comes without an image: a panic on this goroutine
+// would end the process.
+var errNoImage = &firmware.Error{Cause: firmware.CauseInternal, Err: errors.New("there is no image that has been prepared")}
+
+func (j *jobs) finish() (firmware.Image, error) {
+	if j.image == nil {
+		return firmware.Image{}, errNoImage
+	}
+	return j.image.Finish()
+}
+
 func (j *jobs) append(a ImageAppend) error {
 	if j.image == nil {
-		return &firmware.Error{Cause: firmware.CauseInternal}
+		return errNoImage
 	}
 	if d := a.Describe; d != nil {
 		if err := j.image.Describe(d.ETag, d.Size); err != nil {
@@ -127,8 +139,8 @@ func (j *jobs) append(a ImageAppend) error {
 
 // imageError says what a failure of the disk means for the update.
 func imageError(err error, otherwise firmware.Cause) error {
-	if err == nil {
-		return nil
+	if err == nil || err == error(errNoImage) {
+		return err
 	}
 	cause := otherwise
 	switch imagefile.KindOf(err) {
