@@ -30,11 +30,13 @@ type ReportsObserved struct {
 }
 
 // ReportsDelivered says that a server has values of reported resources: it has acknowledged a
-// notification with them, or its Read or Observe was answered. Management to update.
+// notification with them, or its Read was answered. Management to update.
 type ReportsDelivered struct {
 	Peer  Peer
 	Nodes []lwm2m.Node
-	Asked bool // by a Read or an Observe; else by an acknowledged notification
+	// Asked says that it has read them. Nobody acknowledges an answer, so that this counts only
+	// where the server does not observe them.
+	Asked bool
 }
 
 // SendReports asks for a Send of the present values of reported resources to a server that

@@ -51,10 +51,10 @@ func (s session) readComposite(in *messages.Inbound) answer {
 			return done.refusal(lwm2m.Path{}, err)
 		}
 		a := answer{Answer: answers.EncodeComposite(format, p)}
-		done.tellsReports(&a, p)
 		if request.Observe != nil {
 			done.observe(&a, &request, targets, p)
 		}
+		done.tellsReports(&a, p)
 		return a
 	})
 }

@@ -38,6 +38,9 @@ func (s session) observe(a *answer, in *messages.Inbound, targets []lwm2m.Path, 
 	ob.Proven, ob.Certain = in.Epoch, s.reportsOnly(ob)
 	ob.Rules = s.rules(o, targets)
 	ob.Told(s.now, settled(ob, p), true)
+	if s.owed(s.peer, s.reportedIn(p.Nodes)) { // nobody acknowledges an answer, and it may be lost
+		ob.Urge()
+	}
 	if s.since != s.changes { // what was read may be older than a change of which nobody was told
 		ob.Changed()
 	}

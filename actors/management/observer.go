@@ -148,12 +148,15 @@ func (m *Machine) woke(in messages.Woke) []core.Effect {
 	return nil
 }
 
-// beginAnew ends what the server asked for under a registration of before.
+// beginAnew ends what the server asked for under a registration of before. What has overtaken
+// the announcement was dormant until now.
 func (m *Machine) beginAnew(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		if m.observations[ob.ID].epoch != o.epoch {
 			m.forget(o, ob)
+			continue
 		}
+		m.lookAt(ob)
 	}
 	o.outbox.drop(func(n note) bool { return n.ends() && n.began != o.epoch }) // the token may name another by now
 	o.attributes = reporting.Table{}

@@ -141,6 +141,39 @@ func TestARegisterEndsObservations(t *testing.T) {
 	}
 }
 
+// What has overtaken the word of a Register is told from then on as it would have been: after
+// the longest period, say, and of what has changed meanwhile.
+func TestAnObservationThatOvertakesTheRegisterGoesOn(t *testing.T) {
+	for name, resumed := range map[string]bool{"a Register": false, "an Update": true} {
+		d, g := weighing(t)
+		d.storing(false)
+		d.down(4, false)
+		early := observing("b", weight)
+		early.Epoch = 5
+		d.ask(early)
+		d.set(g, 0, 7)
+		d.sleep(time.Minute)
+		wantTold(t, d)
+		d.up(5, resumed)
+		wantTold(t, d, "60 b 7")
+
+		d.down(5, false)
+		attributes := request(messages.PUT, weight)
+		attributes.Epoch, attributes.Query = 6, []string{"pmax=30"}
+		d.ask(attributes)
+		early.Epoch = 6
+		d.ask(early)
+		d.sleep(time.Minute)
+		d.up(6, resumed)
+		d.notified(d.now)
+		start := d.now
+		d.sleep(45 * time.Second)
+		if told := d.notified(start); len(told) != 1 {
+			t.Errorf("%s: told %q in 45 s of a longest period of 30", name, told)
+		}
+	}
+}
+
 // What a server has asked for outlives the process, with rising numbers.
 func TestObservationsOutliveTheProcess(t *testing.T) {
 	d, g := weighing(t, "pmin=5", "gt=10")

@@ -44,10 +44,10 @@ func (s session) encode(path lwm2m.Path, in *messages.Inbound, p lwm2m.Payload) 
 		format = *in.Accept
 	}
 	a := answer{Answer: answers.Encode(format, path, p)}
-	s.tellsReports(&a, p)
 	if in.Observe != nil {
 		s.observe(&a, in, []lwm2m.Path{path}, p)
 	}
+	s.tellsReports(&a, p)
 	return a
 }
 

@@ -163,9 +163,10 @@ func (m *Machine) thresholds(o *observer) func(lwm2m.Path) reporting.Attributes 
 	}
 }
 
-// tellsReports has update told that a server has what it asked for, once it is answered.
+// tellsReports has update told that a server has what it has read, once it is answered. Of what
+// it begins to observe with that it is notified: only then it is known to have it.
 func (s session) tellsReports(a *answer, p lwm2m.Payload) {
-	if a.Code == messages.Content {
+	if a.Code == messages.Content && a.observe == nil {
 		a.behind = tellDelivered(s.peer, s.reportedIn(p.Nodes), true)
 	}
 }

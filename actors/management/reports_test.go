@@ -179,19 +179,18 @@ func TestDeliveredReports(t *testing.T) {
 	tests := []struct {
 		observe messages.Inbound
 		want    []lwm2m.Node
-		first   []lwm2m.Node // by the answer
 	}{
-		{observing("a", "/5/0/3"), []lwm2m.Node{state(1)}, []lwm2m.Node{state(0)}},
-		{senML(observing("a", "/5/0")), []lwm2m.Node{state(1), result(0)}, []lwm2m.Node{state(0), result(0)}},
-		{senML(observing("a", "/5")), []lwm2m.Node{state(1), result(0)}, []lwm2m.Node{state(0), result(0)}},
-		{observingAll("a", "/5/0/3", "/4000/0/1"), []lwm2m.Node{state(1)}, []lwm2m.Node{state(0)}},
+		{observing("a", "/5/0/3"), []lwm2m.Node{state(1)}},
+		{senML(observing("a", "/5/0")), []lwm2m.Node{state(1), result(0)}},
+		{senML(observing("a", "/5")), []lwm2m.Node{state(1), result(0)}},
+		{observingAll("a", "/5/0/3", "/4000/0/1"), []lwm2m.Node{state(1)}},
 	}
 	for i, test := range tests {
 		d, r := newReporter(t)
 		if reply := d.ask(test.observe); reply.Observe == nil {
 			t.Fatalf("%d: %v %s", i, reply.Code, reply.Payload)
 		}
-		wantDelivered(t, d, true, test.first...)
+		wantDelivered(t, d, true) // nobody acknowledges an answer
 		d.outcome = 0
 		r.report(firmware.PathState, 1, 2)
 		wantDelivered(t, d, false)
@@ -227,6 +226,27 @@ func TestReadReports(t *testing.T) {
 	reply, said := slices.IndexFunc(effects, toLink), slices.IndexFunc(effects, toUpdate)
 	if reply < 0 || said < reply {
 		t.Errorf("the answer is effect %d, what update is told %d", reply, said)
+	}
+}
+
+// What is owed when a server begins to observe it is notified besides: nobody acknowledges the
+// answer, and it may be lost.
+func TestOwedReportsAreNotifiedBesidesTheAnswer(t *testing.T) {
+	for _, observe := range []messages.Inbound{observing("a", "/5/0/3"), senML(observing("a", "/5")), observingAll("a", "/5/0/3", "/5/0/5")} {
+		d, r := newReporter(t)
+		r.report(firmware.PathState, 1)
+		d.outcome = 0
+		if reply := d.ask(observe); reply.Observe == nil {
+			t.Fatalf("%v %s", reply.Code, reply.Payload)
+		}
+		wantDelivered(t, d, true)
+		if len(d.notes) != 1 || !d.notes[0].Confirmable {
+			t.Fatalf("%v: notified %+v", observe.Path, d.notes)
+		}
+		d.acknowledge(4)
+		if said := heardOf[messages.ReportsDelivered](d); len(said) != 1 || said[0].Asked || !slices.Contains(said[0].Nodes, state(1)) {
+			t.Errorf("%v: delivered %+v", observe.Path, said)
+		}
 	}
 }
 

@@ -240,6 +240,26 @@ func TestNobodyAcknowledges(t *testing.T) {
 	}
 }
 
+// What a server that observes has read may have been lost on the way to it: it is waited for
+// that it acknowledges a notification.
+func TestAReadOfAnObserverIsNoAcknowledgement(t *testing.T) {
+	w := newWorld(t)
+	w.boot()
+	w.silent = true
+	w.register()
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+	path := pathOf(w.view.Owed[0])
+	shown := []lwm2m.Node{{Path: path, Value: lwm2m.Integer(w.view.Reported[path.String()])}}
+	w.input(messages.ReportsDelivered{Peer: w.peer, Asked: true, Nodes: shown})
+	if now := w.view.Reported[path.String()]; now != shown[0].Value.Int() || !containsAll(w.view.Owed, path.String()) {
+		t.Fatalf("%s=%d was read, and %d is shown, owed %v", path, shown[0].Value.Int(), now, w.view.Owed)
+	}
+	w.input(messages.ReportsDelivered{Peer: w.peer, Nodes: shown})
+	if now := w.view.Reported[path.String()]; now == shown[0].Value.Int() && containsAll(w.view.Owed, path.String()) {
+		t.Fatalf("%s=%d was acknowledged, and is still owed", path, now)
+	}
+}
+
 func TestNobodyObserves(t *testing.T) {
 	w := newWorld(t)
 	w.observes = nil

@@ -110,13 +110,16 @@ func (m *Machine) sendUnread() {
 }
 
 // delivered notes that a server has values. What it has of older values, on a notification
-// that was overtaken, is not what it is waited for.
+// that was overtaken, is not what it is waited for; and what it has read it may not have got:
+// where it observes, it is waited for that it acknowledges.
 func (m *Machine) delivered(in messages.ReportsDelivered) {
 	if !m.counts(in.Peer) {
 		return
 	}
 	for _, n := range in.Nodes {
-		m.has(n.Path, n.Value.Int())
+		if !in.Asked || !m.watches(m.server(in.Peer), n.Path) {
+			m.has(n.Path, n.Value.Int())
+		}
 	}
 }
 
