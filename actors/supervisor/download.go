@@ -245,8 +245,9 @@ func (m *Machine) spawnFetch(now time.Time, f *fetch) {
 	if f.at.Secure() {
 		credentials = m.config.Download.Credentials
 	}
+	m.do(Spawn{Peer: fetchPeer, Epoch: f.link, FirstMID: m.takeMessageIDs(fetchPeer)})
+	m.tellOpened(f, messages.ViaLink, f.link) // before the link can be lost, of which update is told by others
 	m.do(
-		Spawn{Peer: fetchPeer, Epoch: f.link, FirstMID: m.takeMessageIDs(fetchPeer)},
 		Order{Epoch: f.link, To: core.Network, Message: messages.Connect{
 			Peer: fetchPeer, Epoch: f.link, URI: f.at.CoAP, Credentials: credentials,
 			Deadline: f.attempt.share(now), Known: m.known(), Addresses: f.attempt.addresses, After: f.attempt.chosen,
@@ -254,7 +255,6 @@ func (m *Machine) spawnFetch(now time.Time, f *fetch) {
 		}},
 		core.SetTimer{Timer: timerFetchGuard, After: f.attempt.deadline.Sub(now) + guardGrace},
 	)
-	m.tellOpened(f, messages.ViaLink, f.link)
 }
 
 // tellOpened tells update that it can fetch.

@@ -549,6 +549,30 @@ func TestDownloadMessageIDs(t *testing.T) {
 	}
 }
 
+// A link may be lost before anything else has happened, and update is told so by its actor: it has to
+// know of the attempt by then, or it would wait for what never comes.
+func TestDownloadIsOpenBeforeItCanFail(t *testing.T) {
+	d := updating(t, serverAccount(t, server(1), 0))
+	var order []string
+	for _, effect := range d.machine.Step(d.now, messages.OpenDownload{ID: firstFetch, URI: ownImage}) {
+		switch effect := effect.(type) {
+		case Spawn:
+			order = append(order, "spawned")
+		case core.Tell:
+			if _, opened := effect.Message.(messages.DownloadOpened); opened {
+				order = append(order, "opened")
+			}
+		case Order:
+			if _, connects := effect.Message.(messages.Connect); connects {
+				order = append(order, "connects")
+			}
+		}
+	}
+	if want := []string{"spawned", "opened", "connects"}; !slices.Equal(order, want) {
+		t.Errorf("%v, want %v", order, want)
+	}
+}
+
 // Whatever ends an attempt, another one follows: the table has no other step for downloads.
 func TestDownloadFailuresAreAllRetried(t *testing.T) {
 	answers := []messages.CoAPCode{messages.NotFound, messages.Forbidden, messages.BadRequest, messages.ServiceUnavailable, messages.InternalServerError}
