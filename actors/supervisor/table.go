@@ -83,6 +83,11 @@ const (
 	remedyImage       = "Look at the log of the server of the image, and check the image's URI with whoever ordered the update. The client goes on trying."
 	remedyImageURI    = "Have the update ordered with another URI, or allow the host by name in firmware.allow_hosts. The client goes on trying."
 	remedyImageDisk   = "Check the disk under the folder for images (firmware.dir): space, permissions, file-system errors. The client goes on trying."
+	remedyImageName   = "Check the host name in the image's URI, and this machine's resolver. The client goes on trying."
+	remedyImageLink   = "Check that the server of the image is running, and that it can be reached from this network: name, address, port, firewalls. The client goes on trying."
+	remedyImageClosed = "The server of the image closed the connection. Look at its log for why. The client goes on trying."
+	remedyImageStall  = "The server of the image fell silent at the credentials of firmware.download. Where that repeats it does not accept them: compare them with what it has. Once, it may be a lost datagram. The client goes on trying."
+	remedyImageAlert  = "Look at the log of the server of the image: it may not accept the credentials of firmware.download, or support none of the client's versions of TLS and cipher suites. The client goes on trying."
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 
@@ -91,6 +96,8 @@ const (
 var table = []Row{
 	// The download of an image, where what is done about other links would be wrong.
 	{Class: messages.ClassCredentialsRefused, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyImageOwn},
+	{Class: messages.ClassHandshakeStalled, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageStall},
+	{Class: messages.ClassAlert, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyImageAlert},
 	{Class: messages.ClassOwnCertificate, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyImageOwn},
 	{Class: messages.ClassClock, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyClock},
 	{Class: messages.ClassServerCertificate, Phases: ofImages, Code: messages.ConnectSecureConnectionFailed, Step: Retry, Remedy: remedyCertificate},
@@ -100,6 +107,14 @@ var table = []Row{
 	{Class: messages.ClassBadAnswer, Phases: ofImages, Code: messages.ConnectResponseParseFailed, Step: Retry, Remedy: remedyImage},
 	{Class: messages.ClassStoreWrite, Phases: ofImages, Code: messages.ConnectorFailedToStoreCredentials, Step: Retry, Remedy: remedyImageDisk},
 	{Class: messages.ClassStoreRead, Phases: ofImages, Code: messages.ConnectorFailedToReadCredentials, Step: Retry, Remedy: remedyImageDisk},
+	{Class: messages.ClassDNS, Phases: ofImages, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyImageName},
+	{Class: messages.ClassRefused, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyImageLink},
+	{Class: messages.ClassUnreachable, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyImageLink},
+	{Class: messages.ClassSocket, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyImageLink},
+	{Class: messages.ClassClosed, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyImageClosed},
+	{Class: messages.ClassHandshakeTimeout, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageLink},
+	{Class: messages.ClassTimeout, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageLink},
+	{Class: messages.ClassSilence, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageLink},
 	{Class: messages.ClassConfiguration, Phases: ofImages, Code: messages.ConnectInvalidParameters, Step: Retry, Remedy: remedyImageURI},
 
 	{Class: messages.ClassDNS, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyDNS},
