@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -87,6 +88,7 @@ type Campaign struct {
 	Image     lwm2mtest.Pattern
 	Size      int64 // bytes of the image
 	Order     Order
+	Site      string // the URI of the image, where it is not the order's own
 	Observed  []lwm2m.Path
 
 	began int // what had been told when the update was begun
@@ -150,7 +152,7 @@ func (c *Campaign) Manifest(version string, change func(*manifest.Manifest)) []b
 		c.T.Fatal(err)
 	}
 	m := manifest.Manifest{
-		Component: manifest.DefaultComponent, Digest: c.Image.SHA256(c.Size), Size: c.Size, URI: c.Order.URI(), Format: manifest.FormatRaw,
+		Component: manifest.DefaultComponent, Digest: c.Image.SHA256(c.Size), Size: c.Size, URI: c.URI(), Format: manifest.FormatRaw,
 	}
 	m.Vendor, err = firmware.VendorID(imageVendor)
 	if err == nil {
@@ -171,6 +173,9 @@ func (c *Campaign) Manifest(version string, change func(*manifest.Manifest)) []b
 	}
 	return data
 }
+
+// URI is where the image is.
+func (c *Campaign) URI() string { return cmp.Or(c.Site, c.Order.URI()) }
 
 // Run starts a process of the client.
 func (c *Campaign) Run(options ...holdfast.Option) {
@@ -246,7 +251,7 @@ func (c *Campaign) Begin(version string) bool {
 		case ByPush:
 			return c.Server.Push(ctx, Endpoint, "/5/0/0", c.Image.Reader(c.Size), lwm2mtest.PushOptions{})
 		case ByURI:
-			return c.Server.Write(ctx, Endpoint, "/5/0/1", lwm2mtest.Replace, lwm2mtest.Content{Format: lwm2m.FormatText, Payload: []byte(c.Order.URI())})
+			return c.Server.Write(ctx, Endpoint, "/5/0/1", lwm2mtest.Replace, lwm2mtest.Content{Format: lwm2m.FormatText, Payload: []byte(c.URI())})
 		}
 		return c.Server.Write(ctx, Endpoint, "/10252/0/1", lwm2mtest.Replace, lwm2mtest.Content{Format: lwm2m.FormatOpaque, Payload: c.Manifest(version, nil)})
 	})
