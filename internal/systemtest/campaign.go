@@ -95,15 +95,21 @@ type Campaign struct {
 	begun bool
 }
 
-// NewCampaign makes a campaign, whose image is at all servers. The caller closes it, in the
-// same bubble.
+// NewCampaign makes a campaign, whose image is at all servers, and whose client is registered with
+// a server over plain CoAP. The caller closes it, in the same bubble.
 func NewCampaign(w *World, order Order, size int64) *Campaign {
 	w.T.Helper()
+	w.Serve(CoAPPort, lwm2mtest.NoSec())
+	return NewCampaignIn(w, w.NoSec(), order, size)
+}
+
+// NewCampaignIn is NewCampaign in a world that has a server for a configuration already.
+func NewCampaignIn(w *World, cfg holdfast.Config, order Order, size int64) *Campaign {
+	w.T.Helper()
 	c := &Campaign{
-		World: w, Installer: lwm2mtest.NewInstaller(), Web: NewHTTP(w.T, nil), Config: w.NoSec(),
+		World: w, Installer: lwm2mtest.NewInstaller(), Web: NewHTTP(w.T, nil), Config: cfg,
 		Image: 1, Size: size, Order: order, Observed: []lwm2m.Path{order.State(), order.Result()},
 	}
-	c.Serve(CoAPPort, lwm2mtest.NoSec())
 	c.Files = c.ServeImages(CoAPPort, lwm2mtest.NoSec())
 	c.Network.SetDNS("images.test", ImageAddr)
 	c.Told = c.Server.Collect(objects.Registry(), firmware.Reported()...)

@@ -138,6 +138,7 @@ func (s *scene) finish() {
 	}
 	s.demandAnswer()
 	s.demandObserved()
+	s.demandUpdated()
 	s.client.ExpectClose(nil)
 	if n := errorsLeft(s.client); n > 0 {
 		s.T.Errorf("%d errors on Close: %s", n, s.client.Story())

@@ -39,7 +39,8 @@ func (s *scene) goOn() {
 		}
 		s.comeBack()
 		return
-	case matrix.RegisteredIdle, matrix.Updating, matrix.Observing, matrix.Notifying, matrix.Sending, matrix.Handling, matrix.Asleep:
+	case matrix.RegisteredIdle, matrix.Updating, matrix.Observing, matrix.Notifying, matrix.Sending, matrix.Handling, matrix.Asleep,
+		matrix.Downloading:
 	default:
 		s.Network.SetDNS("server.test", systemtest.ServerAddr)
 		s.management.AcceptHandshakes()

@@ -129,12 +129,7 @@ func playDownload(t *testing.T, open opening, f fetchFault, tap lwm2mtest.Tap) {
 		mend := f.befall(s)
 		s.run(lwm2mtest.WithTap(tap))
 		s.Client.WaitFor(holdfast.Registered)
-		s.Observe()
-		s.Begin("2.0.0")
-		if f.strike != nil {
-			time.Sleep(500 * time.Millisecond)
-			f.strike(s)
-		}
+		s.order(f)
 		e := s.Client.ExpectError(f.code)
 		s.demandFailure(f, e)
 		mend()
@@ -174,7 +169,7 @@ func (s *site) demandEnd(f fetchFault, e holdfast.Event) {
 			s.T.Errorf("another error: %+v", later)
 		}
 	}
-	if n := s.Server.Seen(systemtest.Endpoint, lwm2mtest.Register); n != 1 || s.Client.Status().State != holdfast.Registered {
+	if n := s.Server.Seen(systemtest.Endpoint, lwm2mtest.Register); n != s.accepted || s.Client.Status().State != holdfast.Registered {
 		s.T.Errorf("registered %d times, and now %s", n, s.Client.Status().State)
 	}
 	s.DemandImage()

@@ -42,7 +42,7 @@ const (
 	Asleep    // registered in queue mode, and 93 s have gone by
 	Disabled  // by /1/x/4: the client stays away for a while
 	Closing
-	Downloading
+	Downloading // an image is fetched, and the client is registered
 	momentCount
 )
 
@@ -112,6 +112,7 @@ const (
 	LinkNotNeeded
 	OneAccount
 	OwnOutcome
+	OwnResult
 )
 
 // String returns the reason as a sentence.
@@ -129,6 +130,7 @@ func (r Reason) String() string {
 		SharedActor:   "An actor that all accounts share is replaced alone, and no attempt fails.",
 		OneAccount:    "A configuration has one management account at most.",
 		OwnOutcome:    "What does not fit ends that request or notification alone, and is no error of the client.",
+		OwnResult:     "A fault of the disk under an image ends the update with a result of its own, which the server learns, and is no error of the client.",
 		LinkNotNeeded: "The server has finished: a lost link changes nothing any more.",
 	}
 	if int(r) < len(sentences) {
@@ -140,7 +142,7 @@ func (r Reason) String() string {
 // Reasons returns the closed list of reasons, without NoReason.
 func Reasons() []Reason {
 	var all []Reason
-	for r := NotBuilt; r <= OwnOutcome; r++ {
+	for r := NotBuilt; r <= OwnResult; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -230,6 +232,8 @@ var (
 	unlinked = append(span(Start, Handshake), Disabled)
 	managed  = span(Observing, Asleep) // registered, while servers manage the client
 	busy     = span(Observing, Handling)
+
+	onDisk = []because{{OwnResult, []Moment{Downloading}}}
 )
 
 // matrix is the data of [CellOf]. A code that is missing is not built.
@@ -240,16 +244,16 @@ var matrix = map[messages.ErrorCode]line{
 		otherwise: NotThen,
 	},
 	messages.ConnectInvalidParameters: {
-		tested: []Moment{Start, Registering}, renewed: []Moment{Registering}, otherwise: CheckedBefore,
+		tested: []Moment{Start, Registering, Downloading}, renewed: []Moment{Registering}, otherwise: CheckedBefore,
 	},
-	messages.ConnectorInvalidCredentials: {tested: []Moment{Start}, otherwise: CheckedBefore},
+	messages.ConnectorInvalidCredentials: {tested: []Moment{Start, Downloading}, otherwise: CheckedBefore},
 	messages.ConnectNotRegistered: {
 		tested:    append(span(Start, Registering), Disabled, Closing),
 		renewed:   []Moment{BootstrapPersisting}, // the store ends what it has begun
 		otherwise: IsRegistered, ended: true,
 	},
 	messages.ConnectTimeout: {
-		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating, Notifying, Sending}, session...),
+		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating, Notifying, Sending, Downloading}, session...),
 		because: []because{
 			{NoAttempt, []Moment{Start, Disabled}},
 			{OtherCode, []Moment{Resolving, RegisteredIdle, Observing, Handling, Asleep, Closing}},
@@ -257,34 +261,34 @@ var matrix = map[messages.ErrorCode]line{
 		otherwise: NotThen,
 	},
 	messages.ConnectNetworkError: {
-		tested: slices.Concat(span(Handshake, BootstrapFinish), []Moment{Registering, RegisteredIdle, Updating}, managed),
+		tested: slices.Concat(span(Handshake, BootstrapFinish), []Moment{Registering, RegisteredIdle, Updating, Downloading}, managed),
 		because: []because{
 			{NoAttempt, []Moment{Start, Disabled}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
 		},
 	},
-	messages.ConnectResponseParseFailed: {tested: linked, renewed: sessions, because: []because{{NoLink, unlinked}}},
+	messages.ConnectResponseParseFailed: {tested: slices.Concat(linked, []Moment{Downloading}), renewed: sessions, because: []because{{NoLink, unlinked}}},
 	messages.ConnectUnknownError: {
-		tested:  span(Resolving, Asleep),
+		tested:  append(span(Resolving, Asleep), Downloading),
 		because: []because{{SharedActor, []Moment{Start}}, {NoAttempt, []Moment{Disabled}}, {OtherCode, []Moment{Closing}}},
 	},
 	messages.ConnectMemoryConnectFail: {
-		tested:    []Moment{Start, BootstrapWrite},
+		tested:    []Moment{Start, BootstrapWrite, Downloading},
 		unless:    []because{{OneAccount, []Moment{Start}}},
 		because:   []because{{NoLink, []Moment{Resolving, Handshake, Disabled}}, {OwnOutcome, busy}},
 		otherwise: SmallRequests,
 	},
-	messages.ConnectNotAllowed: {tested: span(Start, Closing), renewed: sessions},
+	messages.ConnectNotAllowed: {tested: span(Start, Downloading), renewed: sessions},
 	messages.ConnectSecureConnectionFailed: {
-		tested:    []Moment{Handshake},
+		tested:    []Moment{Handshake, Downloading},
 		because:   []because{{OtherCode, linked}},
 		otherwise: NotThen,
 	},
-	messages.ConnectDNSResolvingFailed:     {tested: []Moment{Resolving}, otherwise: NotThen},
+	messages.ConnectDNSResolvingFailed:     {tested: []Moment{Resolving, Downloading}, otherwise: NotThen},
 	messages.ConnectorUnregistrationFailed: {tested: []Moment{Closing}, otherwise: NotThen},
 	messages.ConnectorFailedToStoreCredentials: {
-		tested: []Moment{Start, BootstrapPersisting}, lost: []Moment{Start}, otherwise: NotThen,
+		tested: []Moment{Start, BootstrapPersisting}, lost: []Moment{Start}, because: onDisk, otherwise: NotThen,
 	},
-	messages.ConnectorFailedToReadCredentials: {tested: []Moment{Start}, lost: []Moment{Start}, otherwise: NotThen},
+	messages.ConnectorFailedToReadCredentials: {tested: []Moment{Start}, lost: []Moment{Start}, because: onDisk, otherwise: NotThen},
 }
 
 // CellOf returns the cell of a code, a moment and a state of the store. There
@@ -294,7 +298,7 @@ func CellOf(code messages.ErrorCode, at Moment, stored StoreState) (Cell, bool) 
 		return Cell{}, false
 	}
 	row, built := matrix[code]
-	if !built || at >= Downloading {
+	if !built {
 		return Cell{Reason: NotBuilt}, true
 	}
 	if reason, found := reasonAt(row.unless, at); found && stored != Bootstrapped {

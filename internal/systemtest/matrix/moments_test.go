@@ -67,6 +67,9 @@ func (s *scene) reachManaged() {
 		}
 	case matrix.Disabled:
 		s.disable()
+	case matrix.Downloading:
+		s.site.Client = s.client
+		s.site.order(fetchFault{})
 	}
 }
 

@@ -49,6 +49,7 @@ type scene struct {
 	former     tallies
 	delivers   matrix.Account // what the bootstrap server writes
 	accepted   int            // Registers before the cell's last error
+	site       *site          // that an image is fetched from; nil at other moments
 	valve      *object.Instance[valve]
 	relation   *lwm2mtest.ObserveRelation // of it; nil where nobody observes
 }
@@ -97,6 +98,9 @@ func (s *scene) end() {
 				s.T.Error(err)
 			}
 		}
+	}
+	if s.site != nil {
+		s.site.Web.Close()
 	}
 	s.Close()
 }
@@ -251,7 +255,11 @@ func (s *scene) section(uri, identity string, key []byte) *holdfast.Account {
 // launch starts the client that the scene is about.
 func (s *scene) launch() {
 	logger := zerolog.New(s.log).Level(zerolog.DebugLevel)
-	s.client = s.Start(s.cfg, lwm2mtest.WithTap(s.needle), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(logger))))
+	options := []holdfast.Option{lwm2mtest.WithTap(s.needle), holdfast.WithLogger(slog.New(zerolog.NewSlogHandler(logger)))}
+	if s.site != nil {
+		options = append(options, lwm2mtest.WithDialTCP(s.site.dial))
+	}
+	s.client = s.Start(s.cfg, options...)
 }
 
 // reach leads the client to the moment and holds it there: until the gate

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -27,6 +28,7 @@ type site struct {
 	reach    atomic.Pointer[dialer]     // whom a client reaches that wants the web server
 	tls      atomic.Pointer[tls.Config] // of the web server's next handshake
 	log      *systemtest.Buffer
+	accepted int // Registers before the update was ordered
 }
 
 // opening opens the site.
@@ -48,7 +50,12 @@ var imageKey = []byte("fedcba9876543210")
 func newSite(t *testing.T, open opening) *site {
 	t.Helper()
 	w := systemtest.NewWorld(t, lwm2mtest.ServerOptions{})
-	s := &site{Campaign: systemtest.NewCampaign(w, systemtest.ByManifest, imageBytes), port: systemtest.CoAPPort, log: &systemtest.Buffer{}}
+	return openSite(systemtest.NewCampaign(w, systemtest.ByManifest, imageBytes), &systemtest.Buffer{}, open)
+}
+
+// openSite makes the site of a campaign, whose client writes the log.
+func openSite(c *systemtest.Campaign, log *systemtest.Buffer, open opening) *site {
+	s := &site{Campaign: c, port: systemtest.CoAPPort, log: log}
 	open(s)
 	s.reaches(s.Web.DialAddr)
 	return s
@@ -61,6 +68,18 @@ func (s *site) run(options ...holdfast.Option) {
 	s.T.Helper()
 	logger := slog.New(zerolog.NewSlogHandler(zerolog.New(s.log).Level(zerolog.DebugLevel)))
 	s.Run(append(options, holdfast.WithLogger(logger), lwm2mtest.WithDialTCP(s.dial))...)
+}
+
+// order has the server order the update of a client that is registered.
+func (s *site) order(f fetchFault) {
+	s.T.Helper()
+	s.accepted = s.Server.Seen(systemtest.Endpoint, lwm2mtest.Register)
+	s.Observe()
+	s.Begin("2.0.0")
+	if f.strike != nil {
+		time.Sleep(500 * time.Millisecond)
+		f.strike(s)
+	}
 }
 
 func (s *site) dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
