@@ -176,6 +176,24 @@ func TestPushBehindARemoval(t *testing.T) {
 	}
 }
 
+// An image that fills the disk is removed although that cannot be stored: without it there is room
+// for the record.
+func TestImageThatFillsTheDisk(t *testing.T) {
+	w := running(t)
+	w.image.err = &firmware.Error{Cause: firmware.CauseNoSpace}
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.storeErr = errors.New("the disk is full")
+	w.download()
+	if w.image.id != "" {
+		t.Errorf("the image is there still: %d bytes", len(w.image.data))
+	}
+	w.wantSeen(firmware.PathResult)
+	w.storeErr = nil
+	w.pass(storeAgain)
+	w.wantPhase(Idle)
+	w.wantSeen(firmware.PathResult, "2")
+}
+
 // A server whose account is gone is not waited for: another is told.
 func TestServerIsGone(t *testing.T) {
 	w := running(t)

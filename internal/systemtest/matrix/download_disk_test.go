@@ -2,6 +2,7 @@ package matrix_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -186,4 +187,47 @@ func TestMatrixOfFullDisks(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A disk that the image itself fills, and that has the state of the update, too, is no dead end:
+// without the image there is room to store that it has failed.
+func TestMatrixOfSmallDisks(t *testing.T) {
+	for _, order := range systemtest.Orders() {
+		t.Run(string(order), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := systemtest.NewCampaign(systemtest.NewWorld(t, lwm2mtest.ServerOptions{}), order, largeImage)
+				defer c.Close()
+				d := &smallDisk{folders: []string{c.Config.StateDir, c.Config.Firmware.Dir}, room: largeImage / 2}
+				c.Run(lwm2mtest.WithStoreFaults(d.operate))
+				c.Client.WaitFor(holdfast.Registered)
+				c.Observe()
+				c.Begin("2.0.0")
+				demandResult(c, "2.0.0", firmware.CauseNoSpace)
+				demandUntouched(c)
+				c.Client.ExpectClose(nil)
+			})
+		})
+	}
+}
+
+// smallDisk takes nothing more when the files in its folders have so many bytes.
+type smallDisk struct {
+	folders []string
+	room    int64
+}
+
+func (d *smallDisk) operate(operation lwm2mtest.DiskOperation, _ string) error {
+	var used int64
+	for _, folder := range d.folders {
+		files, _ := os.ReadDir(folder) // a folder that is not there yet has none
+		for _, f := range files {
+			if info, err := f.Info(); err == nil {
+				used += info.Size()
+			}
+		}
+	}
+	if operation == lwm2mtest.DiskWrite && used >= d.room {
+		return syscall.ENOSPC
+	}
+	return nil
 }
