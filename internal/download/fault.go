@@ -3,6 +3,7 @@ package download
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/validity"
@@ -56,7 +57,7 @@ type ConnectionError struct {
 
 // Error returns a sentence for a person.
 func (e *ConnectionError) Error() string {
-	return withCause("the server's connection: "+e.Op+" "+e.Host, e.Err)
+	return withCause("the server's connection: "+strings.TrimSuffix(e.Op+" "+e.Host, " "), e.Err)
 }
 
 // Unwrap returns the operation's error.
