@@ -134,6 +134,7 @@ func (s *stage) start(c *command) {
 		s.configure(&command{t: s.t, at: c.at, verb: "config", args: map[string]string{}})
 	}
 	s.lives++
+	s.living.Store(int64(s.lives))
 	addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(9 + s.lives)})
 	host := s.network.Host("", addr)
 	s.narrator.hosts[addr] = clientName
@@ -142,6 +143,7 @@ func (s *stage) start(c *command) {
 		lwm2mtest.WithTap(&s.needle),
 		lwm2mtest.WithStoreFaults(s.disk.operate),
 		lwm2mtest.WithWallClock(s.clock),
+		lwm2mtest.WithDialTCP(s.dialWeb),
 		lwm2mtest.WithRand(func() float64 { return 0 }))
 	if err != nil {
 		s.narrator.say(time.Now(), rankCall, clientName, s.refusal("start", err))
@@ -190,6 +192,9 @@ func (s *stage) refusal(what string, err error) string {
 
 // tidy replaces what differs from one run to the next: where the files are.
 func (s *stage) tidy(text string) string {
+	if f := s.settings.config.Firmware; f != nil {
+		text = strings.ReplaceAll(text, filepath.Dir(f.Dir), "~")
+	}
 	return strings.ReplaceAll(text, filepath.Dir(s.settings.config.StateDir), "~")
 }
 
@@ -209,6 +214,7 @@ func (s *stage) kill() {
 		return
 	}
 	s.client = nil
+	s.living.Store(0)
 	dead.drain()
 	s.narrator.bury(dead.host.Addr())
 	for _, scope := range []lwm2mtest.Scope{lwm2mtest.FromHost(dead.host), lwm2mtest.ToHost(dead.host)} {
@@ -247,6 +253,8 @@ func (s *stage) call(c *command) {
 		"update": client.RegisterUpdate, "pause": client.Pause, "resume": client.Resume,
 		"bootstrap": client.Bootstrap, "factory-reset": client.FactoryReset,
 		"network-up": func(context.Context) error { client.NetworkUp(); return nil },
+		"grant":      client.decide(holdfast.FirmwareGrant), "refuse": client.decide(holdfast.FirmwareRefuse),
+		"defer": client.decide(holdfast.FirmwareDefer),
 	}
 	if what == "send" {
 		calls[what] = s.sendValues(c)

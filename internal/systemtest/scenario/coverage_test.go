@@ -41,10 +41,7 @@ var unreachable = map[string]string{
 
 // init adds the rows of downloads that no scenario shows.
 func init() {
-	const secured = "no server of images has DTLS in a scenario"
 	why := map[messages.Class]string{
-		messages.ClassCredentialsRefused: secured, messages.ClassOwnCertificate: secured,
-		messages.ClassClock: secured, messages.ClassServerCertificate: secured,
 		messages.ClassBadAnswer:  "the images of the scenarios come in good order",
 		messages.ClassStoreWrite: "the disk of the images has no faults in a scenario", messages.ClassStoreRead: "the same",
 		messages.ClassBadCredentials: "it ends the update", messages.ClassConfiguration: "the same",

@@ -57,7 +57,7 @@
 //	config [server=nosec|psk|x509|none] [bootstrap=none|nosec|psk] [uri=URI]
 //	       [lifetime=D] [version=1.0|1.1] [policy=P] [bootstrap-bytes=N]
 //	       [accounts=N] [key-file] [queue-mode] [sensor] [parts]
-//	       [firmware [needs-reboot]]
+//	       [firmware [needs-reboot] [asks] [download=psk|x509]]
 //	    The configuration of the client, before start. The default is a factory
 //	    account for "server" without security and no bootstrap account. With
 //	    key-file the configuration names a file with the key, which is missing.
@@ -65,7 +65,9 @@
 //	    parts an object 26241, whose instances have a name, /26241/N/0, and which
 //	    servers create, write and delete. With firmware it takes updates, whose
 //	    installer is at work for a second with each step, and has the machine
-//	    restarted where it needs a reboot.
+//	    restarted where it needs a reboot. With asks the gateway says whether an
+//	    update goes on (call grant and so on); with download there are credentials
+//	    for images from "server-2" over DTLS.
 //	start [registered]
 //	    Starts the client, in a new process after a kill or close. With
 //	    "registered", what happens until it is registered is not narrated.
@@ -73,7 +75,7 @@
 //	    Ends the process at once (kill -9): no datagram leaves any more.
 //	close
 //	    Closes the client, which de-registers.
-//	call update|pause|resume|bootstrap|factory-reset|network-up
+//	call update|pause|resume|bootstrap|factory-reset|network-up|grant|refuse|defer
 //	call send PATH... [to=N]
 //	    What an application asks for. A Send goes to the server with that short
 //	    ID, by default 1.
@@ -109,8 +111,8 @@
 //	server sends observe PATH [at=S]
 //	server sends write PATH pmin=N|pmax=N|gt=N|lt=N|st=N ... [at=S]
 //	    The server observes a resource, or writes attributes to it.
-//	server sends manifest uri=URI [size=N] [version=V] [forged] [at=S]
-//	server sends package [size=N] [at=S]
+//	server sends manifest uri=URI [size=N] [version=V] [forged] [meanwhile] [at=S]
+//	server sends package [size=N] [meanwhile] [at=S]
 //	    The server orders an update: by a manifest of the image, signed by who is
 //	    trusted or by somebody else, or by sending the image.
 //	image [size=N] [seed=N] [at=S], image gone [at=S]
@@ -119,6 +121,14 @@
 //	image answers CODE|silence|reset|ack|malformed [from=N] [max-age=N] [times=N] [at=S]
 //	    How the server treats the next requests for the image, of the blocks from
 //	    that byte on.
+//	web image [size=N] [seed=N]
+//	web breaks|closes|stalls after=N [times=N], web answers [status=N] [times=N]
+//	    A web server, web.test, has an image. The connections of the next requests
+//	    for it are reset, closed or fall silent after so many bytes; or an error
+//	    is the answer.
+//	installer STEP [fails]
+//	    What becomes of a step of the installation, which takes a second: verify,
+//	    install, reboot, confirm or roll-back.
 //	sensor shows=N
 //	    The temperature is another one.
 //	deliver [no-finish] [every=D]
@@ -143,6 +153,9 @@
 //	disk full|read-only|unreadable|forbidden|mended, disk hangs for=D
 //	    The disk under the state directory cannot be written, or not even read,
 //	    or takes its time over the next write.
+//	disk room bytes=N
+//	    The disk under the state directory and the images has room for so many
+//	    bytes more.
 //	disk damages RECORD
 //	    A bit of a stored record is another one.
 //	disk key-file

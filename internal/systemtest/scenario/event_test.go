@@ -26,7 +26,7 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 	case holdfast.EventDisabled:
 		return "disabled by " + s.serverOf(e.Server) + ": " + describeAction(e)
 	case holdfast.EventFirmware:
-		return describeFirmware(e)
+		return s.tidy(describeFirmware(e))
 	case holdfast.EventDegraded:
 		return fmt.Sprintf("degraded: %s, restarts %d: %s", e.Actor, e.Restarts, s.tidy(e.Detail))
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
@@ -98,6 +99,9 @@ type disk struct {
 	mu    sync.Mutex
 	fault diskFault
 	hangs time.Duration // how long the next write takes
+	// room is how many bytes the folders may have in all; 0 is no bound.
+	room    int64
+	folders []string
 }
 
 // diskFault is what some operations fail with; the zero value is none.
@@ -132,6 +136,8 @@ func (s *stage) changeDisk(c *command) {
 	dir := s.settings.config.StateDir
 	var err error
 	switch what {
+	case "room":
+		s.disk.limit(int64(c.number("bytes", 0)), s.settings.config)
 	case "hangs":
 		s.disk.change(diskFault{}, c.duration("for", time.Minute))
 	case "damages":
@@ -149,7 +155,31 @@ func (s *stage) changeDisk(c *command) {
 func (d *disk) change(fault diskFault, hangs time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fault, d.hangs = fault, hangs
+	d.fault, d.hangs, d.room = fault, hangs, 0
+}
+
+// limit leaves so much room on the disk, which has both the state and the images.
+func (d *disk) limit(left int64, cfg holdfast.Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.folders = []string{cfg.StateDir}
+	if cfg.Firmware != nil {
+		d.folders = append(d.folders, cfg.Firmware.Dir)
+	}
+	d.room = d.used() + left
+}
+
+// used is how many bytes there are. The lock is held.
+func (d *disk) used() (used int64) {
+	for _, folder := range d.folders {
+		files, _ := os.ReadDir(folder) // one that is not there yet has none
+		for _, f := range files {
+			if info, err := f.Info(); err == nil {
+				used += info.Size()
+			}
+		}
+	}
+	return used
 }
 
 // operate is a lwm2mtest.DiskFault.
@@ -167,6 +197,9 @@ func (d *disk) outcome(operation lwm2mtest.DiskOperation) (fault diskFault, take
 	defer d.mu.Unlock()
 	if operation == lwm2mtest.DiskWrite {
 		takes, d.hangs = d.hangs, 0
+		if d.room > 0 && d.used() >= d.room {
+			return diskFaults["full"], takes
+		}
 	}
 	return d.fault, takes
 }

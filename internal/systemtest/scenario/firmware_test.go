@@ -6,9 +6,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast"
@@ -35,8 +37,44 @@ func (s *stage) takeUpdates(c *command, cfg *holdfast.Config) {
 	s.installs(c.has("needs-reboot"))
 	cfg.Firmware = &holdfast.Firmware{
 		Dir: filepath.Join(s.t.TempDir(), "images"), Installer: s.installer, Vendor: imageVendor, Class: imageClass, Version: "1.0.0",
-		TrustKeys: [][]byte{s.trusted(c)},
+		TrustKeys: [][]byte{s.trusted(c)}, Download: s.downloads(c, c.text("download", "")),
 	}
+	if c.has("asks") {
+		cfg.Firmware.Authorise = holdfast.AuthoriseAsk
+	}
+}
+
+// downloads are the credentials for "server-2" as the server of the image.
+func (s *stage) downloads(c *command, security string) *holdfast.FirmwareDownload {
+	d := &holdfast.FirmwareDownload{Security: holdfast.SecurityMode(security)}
+	switch d.Security {
+	case "":
+		return nil
+	case holdfast.SecurityPSK:
+		d.PSKIdentity, d.PSKKey = endpoint, keys[second]
+	case holdfast.SecurityX509:
+		var a holdfast.Account
+		s.certify(c, s.servers[second], &a)
+		d.Certificate, d.PrivateKey, d.Trust = a.Certificate, a.PrivateKey, a.Trust
+	default:
+		c.fatalf("there is no such security")
+	}
+	return d
+}
+
+// changeInstaller is about a step of the installation.
+func (s *stage) changeInstaller(c *command) {
+	step := lwm2mtest.InstallerStep(strings.ReplaceAll(c.word(), "-", " "))
+	o := lwm2mtest.InstallerOutcome{After: workTakes}
+	if c.has("fails") {
+		o.Err = errors.New("as the installer says")
+	}
+	s.installer.On(step, o)
+}
+
+// decide is a call by which the gateway answers what an update asks.
+func (c *client) decide(d holdfast.FirmwareDecision) func(context.Context) error {
+	return func(ctx context.Context) error { return c.AuthoriseFirmware(ctx, d, 0) }
 }
 
 func (s *stage) installs(needsReboot bool) {

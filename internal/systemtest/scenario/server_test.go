@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -115,10 +117,18 @@ func (v *server) collect(n *narrator) {
 		case r.Kind == lwm2mtest.Expired:
 			n.say(r.Time, rankServer, v.name, "the lifetime of "+r.Location+" is over")
 		case r.Identity != "":
-			n.say(r.Time, rankServer, v.name+" reads", r.Kind.String()+" of "+r.Endpoint+": "+outcome(r.Answer))
+			n.say(r.Time, rankServer, v.name+" reads", read(r)+": "+outcome(r.Answer))
 		}
 	}
 	v.told = len(history)
+}
+
+// read says what a server has read, and of whom: a fetch does not say it.
+func read(r lwm2mtest.Record) string {
+	if r.Endpoint == "" {
+		return r.Kind.String()
+	}
+	return r.Kind.String() + " of " + r.Endpoint
 }
 
 func outcome(answer messages.CoAPCode) string {
@@ -189,7 +199,7 @@ func (v *server) send(c *command) {
 		"observe": (*server).observe, "manifest": (*server).manifest, "package": (*server).push, "create": (*server).create, "write-composite": (*server).writeComposite,
 	} {
 		if c.has(word) {
-			do(v, c)
+			v.sendBy(c, do)
 			return
 		}
 	}
@@ -211,6 +221,18 @@ func (v *server) send(c *command) {
 		return
 	}
 	v.request(r)
+}
+
+// sendBy waits for what the server does, unless other things happen meanwhile.
+func (v *server) sendBy(c *command, do func(*server, *command)) {
+	if !c.has("meanwhile") {
+		do(v, c)
+		return
+	}
+	late := *c // whose arguments are taken while others are being checked
+	late.words, late.args = slices.Clone(c.words), maps.Clone(c.args)
+	c.words, c.args = nil, nil
+	go do(v, &late)
 }
 
 // observe has the server observe a resource, as long as its registration lasts.

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
@@ -47,11 +48,13 @@ type stage struct {
 
 	settings settings
 	client   *client
-	lives    int // processes of the client so far
+	lives    int          // processes of the client so far
+	living   atomic.Int64 // the one that lives; 0 for none
 	needle   needle
 	sensor   *object.Values // that the client serves; nil without
 	// installer outlives the processes; nil without updates of the firmware.
 	installer *lwm2mtest.Installer
+	web       *systemtest.HTTP // nil until something is said of it
 	// exhausted says that the client's system has no sockets left.
 	exhausted atomic.Bool
 }
@@ -81,6 +84,9 @@ func (s *stage) end() {
 	}
 	for _, v := range s.servers {
 		v.end()
+	}
+	if s.web != nil {
+		s.web.Close()
 	}
 	_ = s.network.Close() // it never fails
 	time.Sleep(time.Hour)
@@ -113,25 +119,27 @@ func (s *stage) collect() {
 
 // commands of the language; doc.go says what they do.
 var commands = map[string]func(*stage, *command){
-	"config":  (*stage).configure,
-	"start":   (*stage).start,
-	"kill":    func(s *stage, _ *command) { s.kill() },
-	"close":   (*stage).closeClient,
-	"call":    (*stage).call,
-	"advance": func(_ *stage, c *command) { time.Sleep(c.parseDuration(c.word())) },
-	"await":   (*stage).await,
-	"answer":  (*stage).answer,
-	"server":  (*stage).changeServer,
-	"deliver": (*stage).deliver,
-	"network": (*stage).changeNetwork,
-	"dns":     (*stage).changeDNS,
-	"clock":   (*stage).setClock,
-	"disk":    (*stage).changeDisk,
-	"crash":   (*stage).crash,
-	"hang":    (*stage).hang,
-	"sensor":  func(s *stage, c *command) { s.show(s.sensor, c.number("shows", 0)) },
-	"image":   (*stage).changeImage,
-	"status":  (*stage).status,
+	"config":    (*stage).configure,
+	"start":     (*stage).start,
+	"kill":      func(s *stage, _ *command) { s.kill() },
+	"close":     (*stage).closeClient,
+	"call":      (*stage).call,
+	"advance":   func(_ *stage, c *command) { time.Sleep(c.parseDuration(c.word())) },
+	"await":     (*stage).await,
+	"answer":    (*stage).answer,
+	"server":    (*stage).changeServer,
+	"deliver":   (*stage).deliver,
+	"network":   (*stage).changeNetwork,
+	"dns":       (*stage).changeDNS,
+	"clock":     (*stage).setClock,
+	"disk":      (*stage).changeDisk,
+	"crash":     (*stage).crash,
+	"hang":      (*stage).hang,
+	"sensor":    func(s *stage, c *command) { s.show(s.sensor, c.number("shows", 0)) },
+	"image":     (*stage).changeImage,
+	"web":       (*stage).changeWeb,
+	"installer": (*stage).changeInstaller,
+	"status":    (*stage).status,
 }
 
 // setClock sets the wall clock of the client.
