@@ -3,6 +3,7 @@ package configfile
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -147,9 +148,13 @@ func pathsFrom(folder string, paths []string) {
 }
 
 // commandFrom puts the path of a program in place. A mere name is looked up when it is
-// run, as a shell does; the arguments are the program's own matter.
+// run, as a shell does; the arguments are the program's own matter. What was a path stays one,
+// also in the working directory: as a mere name it would be another program, or none.
 func commandFrom(folder string, argv []string) {
-	if len(argv) > 0 && strings.ContainsRune(argv[0], '/') {
-		argv[0] = pathFrom(folder, argv[0])
+	if len(argv) == 0 || !strings.ContainsRune(argv[0], '/') {
+		return
+	}
+	if argv[0] = pathFrom(folder, argv[0]); filepath.Base(argv[0]) == argv[0] {
+		argv[0] = "." + string(filepath.Separator) + argv[0]
 	}
 }

@@ -227,6 +227,28 @@ func TestPathsOfObjects(t *testing.T) {
 	}
 }
 
+// A program beside a file that is named without a folder is still that program: a mere name
+// would be looked up in PATH, where there may be another one.
+func TestProgramsBesideAFileInTheWorkingDirectory(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ folder, program, want string }{
+		"beside":      {".", "./install", "." + string(filepath.Separator) + "install"},
+		"below":       {".", "bin/install", filepath.Join("bin", "install")},
+		"above":       {".", "../install", filepath.Join("..", "install")},
+		"back":        {"..", "./x/../install", filepath.Join("..", "install")},
+		"mere name":   {".", "install", "install"},
+		"another":     {"etc", "./install", filepath.Join("etc", "install")},
+		"no folder":   {"", "./install", "./install"},
+		"no argument": {".", "", ""},
+	} {
+		argv := []string{test.program}
+		commandFrom(test.folder, argv)
+		if argv[0] != test.want {
+			t.Errorf("%s: %q, want %q", name, argv[0], test.want)
+		}
+	}
+}
+
 // A value that is writable is kept, and a definition with it. What is not asked for is not there.
 func TestWritableObjects(t *testing.T) {
 	t.Parallel()
