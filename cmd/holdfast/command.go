@@ -48,20 +48,29 @@ func (p *program) dispatch(args []string) int {
 			return guarded(p, func(p *program) int { return c.run(p, args[len(words):]) })
 		}
 	}
-	return finite(func(p *program, _ []string) int {
-		p.complain("%q is not a command", args[0])
-		p.usage(p.stderr)
-		return exitUsage
-	})(p, args)
+	return finite((*program).noCommand)(p, args)
+}
+
+// noCommand says that there is no such command. The first word of some is none by itself: then
+// these are what is shown.
+func (p *program) noCommand(args []string) int {
+	p.complain("%q is not a command", args[0])
+	begin := func(c command) bool { return strings.HasPrefix(c.name, args[0]+" ") }
+	some := slices.DeleteFunc(commands(), func(c command) bool { return !begin(c) })
+	if len(some) == 0 {
+		some = commands()
+	}
+	printUsage(p.stderr, some)
+	return exitUsage
 }
 
 // help prints the usage: where it was asked for, or where nothing was.
 func (p *program) help(args []string) int {
 	if len(args) == 0 {
-		p.usage(p.stderr)
+		printUsage(p.stderr, commands())
 		return exitUsage
 	}
-	p.usage(p.stdout)
+	printUsage(p.stdout, commands())
 	return exitDone
 }
 
@@ -78,10 +87,10 @@ func (p *program) endOnHangup() {
 	}()
 }
 
-func (p *program) usage(w io.Writer) {
+func printUsage(w io.Writer, of []command) {
 	fmt.Fprintln(w, "usage: holdfast COMMAND [flags]")
 	fmt.Fprintln(w)
-	for _, c := range commands() {
+	for _, c := range of {
 		fmt.Fprintf(w, "  %-14s %s\n", c.name, c.summary)
 	}
 	fmt.Fprintln(w)
@@ -102,10 +111,13 @@ func (p *program) flags(synopsis string) *flag.FlagSet {
 	return fs
 }
 
-// parse parses the flags and makes sure that as many arguments follow as the
+// anyNumber has parse leave it to the command how many arguments there are.
+const anyNumber = -1
+
+// parse parses the flags and makes sure that there are as many arguments beside them as the
 // command takes. When it is not ok, the command ends with the exit code.
 func (p *program) parse(fs *flag.FlagSet, args []string, operands int) (exit int, ok bool) {
-	switch err := fs.Parse(args); {
+	switch err := parseAll(fs, args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintf(p.stdout, "usage: holdfast %s\n", fs.Name())
 		fs.SetOutput(p.stdout)
@@ -113,10 +125,26 @@ func (p *program) parse(fs *flag.FlagSet, args []string, operands int) (exit int
 		return exitDone, false
 	case err != nil: // the flag set has said why
 		return p.misused(fs, ""), false
-	case fs.NArg() != operands:
+	case operands != anyNumber && fs.NArg() != operands:
 		return p.misused(fs, fmt.Sprintf("%d arguments where %d are expected", fs.NArg(), operands)), false
 	}
 	return exitDone, true
+}
+
+// parseAll parses flags wherever they are, before the arguments, between them or behind them, up
+// to a "--". The flag set then has the arguments only.
+func parseAll(fs *flag.FlagSet, args []string) error {
+	operands := []string{"--"}
+	for {
+		if err := fs.Parse(args); err != nil {
+			return err
+		}
+		rest := fs.Args()
+		if parsed := len(args) - len(rest); len(rest) == 0 || parsed > 0 && args[parsed-1] == "--" {
+			return fs.Parse(append(operands, rest...))
+		}
+		operands, args = append(operands, rest[0]), rest[1:]
+	}
 }
 
 // misused says why a command line cannot be carried out, and what a correct one

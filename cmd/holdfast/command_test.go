@@ -1,7 +1,9 @@
 package main
 
 import (
+	"flag"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -27,6 +29,8 @@ func TestExitCodes(t *testing.T) {
 		{"--help", exitDone, ""},
 		{"nonsense", exitUsage, `"nonsense" is not a command`},
 		{"config", exitUsage, `"config" is not a command`},
+		{"config nonsense", exitUsage, `"config" is not a command`},
+		{"firmware", exitUsage, `"firmware" is not a command`},
 		{"config check", exitUsage, "0 arguments where 1 are expected"},
 		{"config check a b", exitUsage, "2 arguments where 1 are expected"},
 		{"config check -h", exitDone, ""},
@@ -60,6 +64,46 @@ func TestExitCodes(t *testing.T) {
 		if test.exit == exitDone && (got.stderr != "" || got.stdout == "") {
 			t.Errorf("%s: stdout %q, stderr %q", test.args, got.stdout, got.stderr)
 		}
+	}
+}
+
+// Flags stand before, between and behind the arguments; what follows -- is no flag.
+func TestFlagsStandAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ args, want, flags string }{
+		{"", "", "false 0"},
+		{"a", "a", "false 0"},
+		{"a --on b -n 3 c", "a b c", "true 3"},
+		{"--on a b --n=4", "a b", "true 4"},
+		{"-n 1 a -n 2", "a", "false 2"},
+		{"a -- --on -n", "a --on -n", "false 0"},
+		{"-- a --on", "a --on", "false 0"},
+		{"--on -- -n", "-n", "true 0"},
+		{"a - b", "a - b", "false 0"},
+	} {
+		fs := flag.NewFlagSet("", flag.ContinueOnError)
+		on, n := fs.Bool("on", false, ""), fs.Int("n", 0, "")
+		err := parseAll(fs, strings.Fields(test.args))
+		if got := fmt.Sprint(*on, *n); err != nil || got != test.flags || strings.Join(fs.Args(), " ") != test.want {
+			t.Errorf("%q: %q, %s, %v", test.args, fs.Args(), got, err)
+		}
+	}
+	fs := flag.NewFlagSet("", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	if err := parseAll(fs, []string{"a", "--nonsense"}); err == nil {
+		t.Error("a flag behind an argument that is none")
+	}
+}
+
+// The first word of some commands shows these.
+func TestFirstWordOfCommands(t *testing.T) {
+	t.Parallel()
+	got := invoke(t.Context(), "firmware").stderr
+	if !strings.Contains(got, "firmware sign") || strings.Contains(got, "provision") {
+		t.Error(got)
+	}
+	if got := invoke(t.Context(), "firm").stderr; !strings.Contains(got, "firmware sign") || !strings.Contains(got, "provision") {
+		t.Error(got)
 	}
 }
 

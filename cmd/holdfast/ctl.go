@@ -57,13 +57,16 @@ func (p *program) ctl(args []string) int {
 	fs.BoolVar(&o.wait, "wait", p.terminal(p.stdout), "wait for what comes of a call, and exit by that (default on a terminal)")
 	fs.DurationVar(&o.timeout, "timeout", 0, "how long to wait for that, such as 90s (default 4m, of a bootstrap 16m)")
 	fs.DurationVar(&o.period, "for", 0, "how long firmware defer puts an update off, such as 90m (default the client's firmware.defer)")
-	action, args := word(args)
+	if exit, ok := p.parse(fs, args, anyNumber); !ok {
+		return exit
+	}
+	action, words := word(fs.Args())
 	decision := ""
 	if action == "firmware" {
-		decision, args = word(args)
+		decision, words = word(words)
 	}
-	if exit, ok := p.parse(fs, args, 0); !ok {
-		return exit
+	if len(words) > 0 {
+		return p.misused(fs, fmt.Sprintf("%d arguments where 0 are expected behind the action", len(words)))
 	}
 	if !slices.Contains(ctlActions, action) {
 		return p.misused(fs, "which action: "+strings.Join(ctlActions, ", ")+"?")
@@ -86,12 +89,12 @@ func (p *program) ctl(args []string) int {
 	return p.ctlDo(c, action, o)
 }
 
-// word takes the first argument off that is no flag.
+// word takes the first argument off.
 func word(args []string) (first string, rest []string) {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+	if len(args) > 0 {
 		return args[0], args[1:]
 	}
-	return "", args
+	return "", nil
 }
 
 // problem says what does not go together, or returns "".

@@ -70,10 +70,27 @@ func (o signOptions) described() (m manifest.Manifest, err error) {
 	if to, err := url.Parse(o.uri); err != nil || to.Scheme == "" || to.Host == "" {
 		return m, errors.New("--uri: is no absolute URI such as coaps://images.example.com/gw-1")
 	}
+	if over := o.overwrites(); over != "" {
+		return m, errors.New("--out: is the file of --" + over + ", which it would take the place of")
+	}
 	trial := m // with a size that cannot be wrong
 	trial.Size = 1
 	_, err = trial.Encode()
 	return m, flagAtFault(err)
+}
+
+// overwrites returns the flag whose file the manifest would be written over; empty for none.
+func (o signOptions) overwrites() string {
+	out, err := os.Stat(o.out)
+	if err != nil {
+		return "" // it is not there yet, or cannot be written, which is said then
+	}
+	for flag, path := range map[string]string{"image": o.image, "key": o.key, "vendor-data": o.vendorData} {
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, out) {
+			return flag
+		}
+	}
+	return ""
 }
 
 // flagAtFault leaves out of an error that a manifest is malformed: there is none yet.

@@ -161,6 +161,9 @@ vendor data  2 bytes "\x1bx"
 	if got := invoke(t.Context(), "firmware", "show", "--trust", trust, path); got != (outcome{exitDone, want + "signature    of one of those in " + trust + "\n", ""}) {
 		t.Errorf("%+v", got)
 	}
+	if got := invoke(t.Context(), "firmware", "show", path, "--trust", trust); got != (outcome{exitDone, want + "signature    of one of those in " + trust + "\n", ""}) {
+		t.Errorf("%+v", got)
+	}
 	other := newSigning(t).path("cert.pem")
 	got := invoke(t.Context(), "firmware", "show", "--trust", other, path)
 	if got != (outcome{exitFailed, want + "signature    of none of those in " + other + "\n", "holdfast: no trusted key has signed the manifest\n"}) {
@@ -178,6 +181,29 @@ vendor data  2 bytes "\x1bx"
 	}
 	if got := invoke(t.Context(), "firmware", "show"); got.exit != exitUsage {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The manifest never takes the place of what it is made of.
+func TestFirmwareSignOverItsOwnFiles(t *testing.T) {
+	t.Parallel()
+	s := newSigning(t)
+	link := s.path("link")
+	if err := os.Link(s.path("key.pem"), link); err != nil {
+		t.Skip(err)
+	}
+	data := s.write(t, "data", []byte("site 7"))
+	for name, out := range map[string]string{
+		"image": s.path("image"), "key": s.path("key.pem"), "a name of the key": link, "another way to it": s.dir + "/./key.pem", "vendor data": data,
+	} {
+		before, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := s.sign(t, "out", out, "vendor-data", data)
+		if after, err := os.ReadFile(out); got.exit != exitUsage || !strings.Contains(got.stderr, "--out: is the file of --") || err != nil || !bytes.Equal(before, after) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 }
 
