@@ -175,7 +175,8 @@ func (e Event) FetchesFirmware() bool {
 	return m.FirmwareFetches()
 }
 
-// Ended reports whether the update has ended, and whether it has failed.
+// Ended reports whether the update has ended, and whether it has failed. An installation that
+// the server can have tried again, with State 2 of object 5, has failed, and the update not ended.
 func (p FirmwareProgress) Ended() (ended, failed bool) {
 	m := messageOf(Event{Type: EventFirmware, Firmware: &p})
 	return m.FirmwareEnded()

@@ -114,7 +114,7 @@ func (e *Event) NeedsPerson() bool {
 }
 
 // FirmwareEnded reports whether an event of an update says that it has ended, and whether
-// it has failed.
+// it has failed. An installation that can be tried again has failed, and not ended.
 func (e *Event) FirmwareEnded() (ended, failed bool) {
 	if e.FirmwareState == nil || e.FirmwareResult == nil {
 		return false, false
@@ -122,7 +122,8 @@ func (e *Event) FirmwareEnded() (ended, failed bool) {
 	state, result := *e.FirmwareState, *e.FirmwareResult
 	if e.Object == firmware.ObjectUpdate {
 		ended = state == firmware.Object5Idle && result != firmware.Object5Initial
-		return ended, ended && result != firmware.Object5Success
+		kept := state == firmware.Object5Downloaded && result != firmware.Object5Initial && result != firmware.Object5Deferred
+		return ended, (ended || kept) && result != firmware.Object5Success
 	}
 	ended = state == int64(firmware.StateIdle) && result != int64(firmware.ResultNone)
 	return ended, ended && result != int64(firmware.ResultSuccess)

@@ -51,6 +51,8 @@ func TestEndOfAnUpdate(t *testing.T) {
 		{5, 3, 0, false, false, false},
 		{5, 0, 1, true, false, false},
 		{5, 0, 8, true, true, false},
+		{5, 2, 8, false, true, false}, // it can be tried again
+		{5, 2, 11, false, false, false},
 		{10252, 1, -1, false, false, false},
 		{10252, 2, -1, false, false, false},
 		{10252, 4, -1, false, false, true},

@@ -54,6 +54,36 @@ func TestInstallerNamesTheResult(t *testing.T) {
 	}
 }
 
+// What came of a former try is void when a server asks for the next one: also while the gateway
+// is asked, and what a person reads of it.
+func TestFormerTryIsVoid(t *testing.T) {
+	w := runningAsked(t)
+	w.answersCall(CallInstall, func(out *Called) { out.Err = errors.New("no room") })
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.authorise(messages.FirmwareGrant, 0)
+	w.download()
+	_ = w.ask(AskUpdate, lwm2m.Value{})
+	w.authorise(messages.FirmwareGrant, 0)
+	w.wantPhase(Downloaded)
+	w.wantSeen(firmware.PathResult, "8")
+	if w.status.Detail == "" {
+		t.Fatal("nobody says why")
+	}
+	void := func(phase Phase) {
+		t.Helper()
+		w.wantPhase(phase)
+		w.wantSeen(firmware.PathResult, "8", "0")
+		if w.status.Detail != "" || w.status.Object5 != firmware.Object5Initial {
+			t.Errorf("the status is %+v", w.status)
+		}
+	}
+	_ = w.ask(AskUpdate, lwm2m.Value{})
+	void(AskingInstall)
+	w.answersCall(CallInstall, never)
+	w.authorise(messages.FirmwareGrant, 0)
+	void(Installing)
+}
+
 // panics is an Installer that does not return.
 type panics struct{ firmware.Installer }
 

@@ -230,8 +230,8 @@ func (m *Machine) enter(t Transition) {
 	if before.Object5() != t.To.Object5() {
 		m.record.Changed = m.now
 	}
-	if t.To == Installing {
-		m.record.Result, m.record.Object5 = firmware.ResultNone, firmware.Object5Initial // of a former try
+	if t.To == Installing || t.On == UpdateAsked { // what came of a former try is void
+		m.record.Result, m.record.Object5, m.record.Detail = firmware.ResultNone, firmware.Object5Initial, ""
 	}
 	if outcome, is := outcomes[t.Do]; is {
 		outcome(m)

@@ -88,6 +88,8 @@ func TestLevelsOfUpdates(t *testing.T) {
 		{5, 3, 0, 500, "", slog.LevelInfo},
 		{5, 0, 1, 500, "", slog.LevelInfo},
 		{5, 0, 5, 500, "", slog.LevelWarn},
+		{5, 2, 8, 500, "", slog.LevelWarn}, // the server can have it tried again
+		{5, 2, 11, 500, "", slog.LevelInfo},
 	} {
 		e := &messages.Event{
 			Type: messages.EventFirmware, Object: test.object, Asks: test.asks,
