@@ -3,6 +3,7 @@ package update
 import (
 	"bytes"
 	"encoding/hex"
+	"slices"
 	"strconv"
 
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
@@ -226,6 +227,9 @@ func (m *Machine) tellStatus() {
 		return
 	}
 	m.status = status
+	if status.Progress != before.Progress && slices.Contains(fetching, m.record.Phase) {
+		m.showing = true // /10252/0/7
+	}
 	m.later(tell(messages.FirmwareChanged{Status: status}))
 }
 

@@ -3,6 +3,7 @@ package update
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -187,6 +188,40 @@ func TestRefusals(t *testing.T) {
 		w.wantSeen(firmware.PathState, "1", "0")
 		w.wantSeen(firmware.PathResult, "10")
 	})
+}
+
+// What a server is refused is written down once, whichever way it has asked.
+func TestRefusalsAreLogged(t *testing.T) {
+	w := running(t)
+	_ = w.ask(AskUpdate, lwm2m.Value{})
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	_ = w.ask(AskURI, lwm2m.String(imageURI+"2"))
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+	w.input(messages.InboundBlock{Inbound: messages.Inbound{Peer: w.peer, Epoch: w.epoch, ID: 1, Payload: w.content[:1024]}, Next: true})
+	w.download()
+	w.answersCall(CallInstall, never)
+	_ = w.ask(AskUpdate, lwm2m.Value{})
+	w.input(messages.InboundBlock{Inbound: messages.Inbound{Peer: w.peer, Epoch: w.epoch, ID: 2}}) // a package that stands for none
+	want := []firmware.Cause{
+		firmware.CauseRequestRefused, firmware.CauseManifestBusy, firmware.CauseManifestBusy, firmware.CauseManifestBusy, firmware.CauseRequestRefused,
+	}
+	if !slices.Equal(w.logged, want) {
+		t.Errorf("logged %v, want %v", w.logged, want)
+	}
+}
+
+// How much of the image is there shows while it comes, in bytes as the registry of the OMA has it.
+func TestProgressShows(t *testing.T) {
+	w := newWorld(t)
+	w.content = content(400_000)
+	w.boot()
+	w.register()
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+	w.stall = 200 * 1024
+	w.download()
+	if there := w.view.Progress; there < 128<<10 || there > int64(w.stall) {
+		t.Errorf("%d bytes of %d show", there, w.stall)
+	}
 }
 
 func TestRebootAndConfirm(t *testing.T) {

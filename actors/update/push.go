@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -51,6 +52,12 @@ func (m *Machine) refuseBlock(in messages.InboundBlock, code messages.CoAPCode, 
 	m.do(answerBlock(in.Epoch, in.ID, code, why))
 }
 
+// refuseRequest refuses a package as any other request: it is written down.
+func (m *Machine) refuseRequest(in messages.InboundBlock, why *object.Error) {
+	m.refused(why)
+	m.refuseBlock(in, why.Code, why.Detail)
+}
+
 func answerBlock(epoch messages.Epoch, id uint64, code messages.CoAPCode, why string) core.Effect {
 	return core.Tell{To: core.Link, Epoch: epoch, Message: messages.Reply{Epoch: epoch, ID: id, Code: code, Payload: []byte(why)}}
 }
@@ -69,13 +76,11 @@ func (m *Machine) firstBlock(in messages.InboundBlock) {
 		m.answerPushed(messages.RequestEntityIncomplete, "the package has been begun anew")
 		m.push = newPush(in, body)
 		m.prepare(true)
-	case m.record.Phase != Idle:
-		m.refuseBlock(in, messages.BadRequest, "an update is under way: reset it first")
-		return
-	case m.full():
-		m.refuseBlock(in, messages.ServiceUnavailable, "what came of earlier updates has not been reported yet")
-		return
 	default:
+		if refusal := m.idle(); refusal != nil {
+			m.refuseRequest(in, refusal)
+			return
+		}
 		m.push = newPush(in, body)
 		m.begin(FaceUpdate, in.Peer.ID)
 		m.on(PackageBegun)
@@ -101,7 +106,7 @@ func isNull(data []byte) bool { return len(data) == 0 || len(data) == 1 && data[
 // resetBy answers a package that stands for none.
 func (m *Machine) resetBy(in messages.InboundBlock) {
 	if refusal := m.resetRequested(); refusal != nil {
-		m.refuseBlock(in, refusal.Code, refusal.Detail)
+		m.refuseRequest(in, refusal)
 		return
 	}
 	m.later(answerBlock(in.Epoch, in.ID, messages.Changed, ""))

@@ -66,11 +66,20 @@ func (m *Machine) asked(in Asked) {
 
 func (m *Machine) carryOut(in Asked) {
 	if refusal := m.judge(in); refusal != nil {
-		m.log(firmware.CauseRequestRefused, refusal)
+		m.refused(refusal)
 		m.later(AnswerRequest{To: in.Answer, Err: refusal})
 		return
 	}
 	m.later(AnswerRequest{To: in.Answer})
+}
+
+// refused has it written down, once, that a server was refused something.
+func (m *Machine) refused(why *object.Error) {
+	cause := firmware.CauseRequestRefused
+	if why == &busy || why == &otherUpdate {
+		cause = firmware.CauseManifestBusy
+	}
+	m.log(cause, why)
 }
 
 func (m *Machine) judge(in Asked) *object.Error {
@@ -201,7 +210,6 @@ func (m *Machine) manifestWritten(in Asked) *object.Error {
 		return nil
 	}
 	if refusal := m.idle(); refusal != nil {
-		m.log(firmware.CauseManifestBusy, refusal)
 		return refusal
 	}
 	m.begin(FaceManifest, in.Server)

@@ -24,7 +24,7 @@ type View struct {
 	Severity int64
 	MaxDefer *uint64
 	Campaign string
-	Percent  int64
+	Progress int64 // bytes of the image
 
 	Installed     string
 	Vendor, Class [16]byte
@@ -48,9 +48,7 @@ func (m *Machine) view() View {
 		v.Server = r.Server
 	}
 	v.Hash, _ = hex.DecodeString(r.Name)
-	if there, total := m.progress(); total > 0 {
-		v.Percent = min(100*there/total, 100)
-	}
+	v.Progress, _ = m.progress()
 	return v
 }
 
@@ -100,7 +98,7 @@ func (v *View) manifest() []lwm2m.Resource {
 		v.reported(firmware.PathManifestState), v.reported(firmware.PathManifestResult),
 		single(objects.ManifestPayloadResult, lwm2m.Opaque(nil)), // the reference behaviour puts what an application returns there
 		single(objects.ManifestAssetHash, lwm2m.Opaque(v.Hash)), single(objects.ManifestVersion, lwm2m.Integer(schemaVersion)),
-		single(objects.ManifestProgress, lwm2m.Integer(v.Percent)), single(objects.ManifestCampaignID, lwm2m.String(v.Campaign)),
+		single(objects.ManifestProgress, lwm2m.Integer(v.Progress)), single(objects.ManifestCampaignID, lwm2m.String(v.Campaign)),
 	}
 }
 
