@@ -99,6 +99,13 @@ type DownloadOpened struct {
 // Supervisor to update.
 type DownloadInterrupted struct{ ID uint64 }
 
+// DownloadPaused says that the application has paused the client, or that the client goes on: a
+// download that is not tried is not one that brings nothing. Supervisor to update.
+type DownloadPaused struct {
+	ID     uint64
+	Paused bool
+}
+
 // DownloadProgressed says that an attempt has brought something: the count of failures
 // begins anew. Update to supervisor, at most once for an attempt.
 type DownloadProgressed struct{ ID uint64 }

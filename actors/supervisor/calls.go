@@ -119,6 +119,7 @@ func (m *Machine) pause(now time.Time) {
 	m.do(core.StopTimer{Timer: timerLoad})
 	m.order = order{}
 	m.interruptFetch()
+	m.tellPaused()
 	for _, a := range m.everyone() {
 		if a.stage == stageRegistered {
 			a.outage.lost(now)
@@ -133,6 +134,7 @@ func (m *Machine) pause(now time.Time) {
 // stay in force.
 func (m *Machine) resume(now time.Time) bool {
 	m.paused = false
+	m.tellPaused()
 	if m.tree == nil || m.loader.failures > 0 {
 		m.load(now)
 	}

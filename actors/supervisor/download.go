@@ -105,7 +105,17 @@ func (m *Machine) openDownload(now time.Time, in messages.OpenDownload) {
 		f.outage, f.attempt, f.pending = m.past.outage, m.past.attempt, m.past.pending
 	}
 	m.fetch, m.past = f, nil
+	if m.paused {
+		m.tellPaused()
+	}
 	m.waitFetch(now, later(f.pending.due, f.pending.floor))
+}
+
+// tellPaused tells update whether the client is paused.
+func (m *Machine) tellPaused() {
+	if m.fetch != nil {
+		m.do(core.Tell{To: core.Update, Message: messages.DownloadPaused{ID: m.fetch.id, Paused: m.paused}})
+	}
 }
 
 // closeDownload ends a download. What its server has asked for stays in force.

@@ -66,6 +66,23 @@ func (d *driver) wantTold(want ...any) {
 	}
 }
 
+// wantPaused demands that update was told, in order and besides what wantTold is about, whether the
+// client is paused.
+func (d *driver) wantPaused(want ...bool) {
+	d.t.Helper()
+	var got []bool
+	d.updates = slices.DeleteFunc(d.updates, func(message any) bool {
+		p, is := message.(messages.DownloadPaused)
+		if is && p.ID == firstFetch {
+			got = append(got, p.Paused)
+		}
+		return is
+	})
+	if !slices.Equal(got, want) {
+		d.t.Fatalf("update was told %v of a pause, want %v", got, want)
+	}
+}
+
 // opened demands that one attempt has begun since the last time.
 func (d *driver) opened(via messages.Via) messages.DownloadOpened {
 	d.t.Helper()
@@ -404,6 +421,7 @@ func TestDownloadIsInterrupted(t *testing.T) {
 		d.open(ownImage)
 		d.opened(messages.ViaLink)
 		d.call(messages.CallPause)
+		d.wantPaused(true)
 		d.wantTold(interrupted)
 		if !d.idle(fetchPeer) || len(d.timers) != 0 {
 			t.Fatalf("links or timers are left: %v", d.timers)
@@ -411,6 +429,7 @@ func TestDownloadIsInterrupted(t *testing.T) {
 		d.step(messages.NetworkUp{})
 		d.wantTold()
 		d.call(messages.CallResume)
+		d.wantPaused(false)
 		d.opened(messages.ViaLink)
 	})
 	t.Run("pause in a wait", func(t *testing.T) {
@@ -421,6 +440,7 @@ func TestDownloadIsInterrupted(t *testing.T) {
 		d.call(messages.CallPause)
 		d.now = d.now.Add(20 * time.Second)
 		d.call(messages.CallResume)
+		d.wantPaused(true, false)
 		d.wantTold()
 		if got := d.fire(timerFetch); got != 40*time.Second {
 			t.Fatalf("waited %v", got)
@@ -431,8 +451,10 @@ func TestDownloadIsInterrupted(t *testing.T) {
 		d := updating(t, serverAccount(t, server(1), 0))
 		d.call(messages.CallPause)
 		d.open(httpImage)
+		d.wantPaused(true)
 		d.wantTold()
 		d.call(messages.CallResume)
+		d.wantPaused(false)
 		d.opened(messages.ViaHTTP)
 	})
 	t.Run("factory reset", func(t *testing.T) {

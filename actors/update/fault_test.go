@@ -469,3 +469,56 @@ func TestValuesOfTheOtherFaceStayInOrder(t *testing.T) {
 	}
 	w.wantSeen(firmware.PathManifestResult, "23", "-1", "37")
 }
+
+// While the client is paused, it is not the download that brings nothing: also where the process
+// or the actor ends meanwhile.
+func TestGiveUpOfAClientThatIsPaused(t *testing.T) {
+	w := running(t)
+	pause := func(paused bool) { w.input(messages.DownloadPaused{ID: w.open.ID, Paused: paused}) }
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.pass(20 * time.Hour)
+	pause(true)
+	pause(true)
+	w.pass(100 * time.Hour)
+	w.wantPhase(Downloading)
+	pause(false)
+	pause(false)
+	w.pass(4*time.Hour - time.Second)
+	w.wantPhase(Downloading)
+	w.pass(time.Second)
+	w.wantPhase(Idle)
+	w.wantSeen(firmware.PathResult, "4")
+
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.stall = 1024
+	w.pass(20 * time.Hour)
+	w.download()
+	pause(true)
+	w.input(messages.DownloadInterrupted{ID: w.open.ID})
+	w.pass(100 * time.Hour)
+	w.boot()
+	w.register()
+	w.pass(24*time.Hour - time.Second)
+	w.wantPhase(Downloading)
+	w.pass(time.Second)
+	w.wantPhase(Idle)
+}
+
+// What was on its way to the disk when the client was paused has brought the download further.
+func TestPauseWhileAPartIsWritten(t *testing.T) {
+	w := running(t)
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.pass(20 * time.Hour)
+	w.stall = 1024
+	w.opened()
+	w.answersNothing = true
+	w.serve()
+	w.input(messages.DownloadPaused{ID: w.open.ID, Paused: true})
+	w.input(ImageWritten{Job: w.m.image.last, Length: 1024})
+	w.pass(100 * time.Hour)
+	w.input(messages.DownloadPaused{ID: w.open.ID})
+	w.pass(24*time.Hour - time.Second)
+	w.wantPhase(Downloading)
+	w.pass(time.Second)
+	w.wantPhase(Idle)
+}

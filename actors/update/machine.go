@@ -165,6 +165,8 @@ func (m *Machine) transfer(in any) {
 		m.opened(in)
 	case messages.DownloadInterrupted:
 		m.interrupted(in)
+	case messages.DownloadPaused:
+		m.paused(in)
 	case messages.ResponseBlock:
 		m.part(in)
 	case messages.Response:

@@ -20,15 +20,17 @@ type pull struct {
 
 	via     messages.Via
 	epoch   messages.Epoch
-	open    bool   // the supervisor has opened an attempt that has not ended
-	request uint64 // of the attempt; 0 while nothing is asked for
-	first   bool   // nothing has come of it yet
-	more    bool   // the server has more, and has not been asked for it
-	ended   bool   // all has come; some of it may not be on the disk yet
-	told    bool   // the supervisor knows that the attempt has brought something
-	anew    bool   // the attempt has begun anew, with another image
-	etag    []byte // of what is there
-	missing int    // attempts in a row in which the server had no such image any more
+	open    bool          // the supervisor has opened an attempt that has not ended
+	request uint64        // of the attempt; 0 while nothing is asked for
+	first   bool          // nothing has come of it yet
+	more    bool          // the server has more, and has not been asked for it
+	ended   bool          // all has come; some of it may not be on the disk yet
+	told    bool          // the supervisor knows that the attempt has brought something
+	anew    bool          // the attempt has begun anew, with another image
+	etag    []byte        // of what is there
+	paused  bool          // nothing is tried, because the application wants it so
+	left    time.Duration // of the time that the download may bring nothing, while it is paused
+	missing int           // attempts in a row in which the server had no such image any more
 }
 
 // missingLimit is how often in a row a server may say that it has no image of which it has
@@ -49,10 +51,13 @@ func (m *Machine) fetch() {
 		m.moved()
 		return
 	}
-	// Restarts do not make the time longer that a download may take which brings nothing; and
-	// one has a while to bring something, however long the gateway was off.
-	left := max(remaining(m.record.Deadline, m.now, m.config.GiveUp), m.config.GiveUp/deadlineSteps)
-	m.do(core.SetTimer{Timer: timerGiveUp, After: left})
+	m.do(core.SetTimer{Timer: timerGiveUp, After: m.left()})
+}
+
+// left is for how long the download may still bring nothing. Restarts do not make that longer;
+// and there is a while to bring something, however long the gateway was off.
+func (m *Machine) left() time.Duration {
+	return max(remaining(m.record.Deadline, m.now, m.config.GiveUp), m.config.GiveUp/deadlineSteps)
 }
 
 // deadlineSteps is how often the deadline is written anew in the time that a download has.
@@ -61,11 +66,31 @@ const deadlineSteps = 24
 // moved notes that the download has come further: the time that it may bring nothing begins
 // anew.
 func (m *Machine) moved() {
+	if p := m.pull; p.paused { // it was on its way to the disk
+		p.left = m.config.GiveUp
+		return
+	}
 	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
 	deadline := m.now.Add(m.config.GiveUp)
 	if deadline.Sub(m.record.Deadline).Abs() >= m.config.GiveUp/deadlineSteps {
 		m.record.Deadline, m.dirty = deadline, true
 	}
+}
+
+// paused stops the clock of a download that is not tried, or lets it go on.
+func (m *Machine) paused(in messages.DownloadPaused) {
+	p := m.pull
+	if p == nil || in.ID != p.download || in.Paused == p.paused {
+		return
+	}
+	p.paused, m.dirty = in.Paused, true
+	if p.paused {
+		p.left, m.record.Deadline = m.left(), time.Time{}
+		m.do(core.StopTimer{Timer: timerGiveUp})
+		return
+	}
+	m.record.Deadline = m.now.Add(p.left)
+	m.do(core.SetTimer{Timer: timerGiveUp, After: p.left})
 }
 
 // opened begins an attempt: with what is on the disk.
