@@ -60,8 +60,9 @@ type Firmware struct {
 	// MaxSize bounds an image, in bytes: 1 to 1 TiB. Default DefaultFirmwareMaxSize.
 	MaxSize int64
 	// GiveUp is after how long without a byte a download has failed: positive. Until then
-	// it is tried again by the reconnection policy. While the client is paused, the time
-	// stands still. Default DefaultFirmwareGiveUp.
+	// it is tried again by the reconnection policy. What comes once more, because it could not
+	// be kept, does not count. While the client is paused, the time stands still. Default
+	// DefaultFirmwareGiveUp.
 	GiveUp time.Duration
 	// Download is what coaps and https servers of images are shown, and held to. A
 	// management server that has the image itself needs none: the link to it is used, with

@@ -54,16 +54,19 @@ type world struct {
 	view     View
 	seen     []string // what the server has, in order
 	acked    map[string]int64
+	by       map[string]Face // by path: the object of the update that has changed the value last
 
 	content  []byte // of the image at its server
 	etag     []byte
 	block    int // bytes of a part
 	stall    int // the server sends nothing from this offset on; 0 for never
+	early    int // the image ends at this offset, whatever its announced size is; 0 for its end
 	asked    []uint64
 	fetch    *messages.Request
 	at       int
 	open     *messages.OpenDownload
 	failed   []messages.DownloadFailed
+	moved    int // how often a download has come further
 	status   messages.FirmwareStatus
 	statuses []messages.FirmwareStatus // all there were
 	replies  []messages.Reply
@@ -94,7 +97,7 @@ func content(size int) []byte {
 
 func newWorld(t *testing.T) *world {
 	w := &world{
-		t: t, now: start, timers: map[core.Timer]time.Time{}, peer: peer1, version: "1.1", acked: map[string]int64{},
+		t: t, now: start, timers: map[core.Timer]time.Time{}, peer: peer1, version: "1.1", acked: map[string]int64{}, by: map[string]Face{},
 		observes: firmware.Reported(), content: content(5000), etag: []byte{1}, block: 1024,
 		config: Config{
 			Version: "1.0.0", GiveUp: 24 * time.Hour, PushSilence: 247 * time.Second, ImagePath: "/image",
@@ -249,6 +252,8 @@ func (w *world) told(tell core.Tell) {
 	case messages.DownloadFailed:
 		w.failed = append(w.failed, message)
 		w.fetch = nil
+	case messages.DownloadProgressed:
+		w.moved++
 	case messages.FirmwareChanged:
 		w.status = message.Status
 		w.statuses = append(w.statuses, message.Status)
@@ -287,6 +292,11 @@ func (w *world) sendAnswered(message messages.SendReports) {
 
 // show is what management makes of a view: the server is told what is owed to it.
 func (w *world) show(view View) {
+	for path, value := range view.Reported {
+		if before, shown := w.view.Reported[path]; shown && before != value {
+			w.by[path] = w.m.record.Face
+		}
+	}
 	w.view = view
 	if w.silent || w.epoch == 0 {
 		return
@@ -329,8 +339,12 @@ func (w *world) serve() {
 		return
 	}
 	f := w.fetch
-	end := min(w.at+w.block, len(w.content))
-	part := messages.ResponseBlock{Epoch: f.Epoch, ID: f.ID, Offset: uint64(w.at), Data: w.content[w.at:end], Next: end < len(w.content)}
+	size := len(w.content)
+	if w.early > 0 {
+		size = min(size, w.early)
+	}
+	end := min(w.at+w.block, size)
+	part := messages.ResponseBlock{Epoch: f.Epoch, ID: f.ID, Offset: uint64(w.at), Data: w.content[w.at:end], Next: end < size}
 	if w.at == int(f.From) {
 		part.ETag, part.Size = w.etag, new(uint64(len(w.content)))
 	}

@@ -389,6 +389,45 @@ func TestImageNeverTheSame(t *testing.T) {
 	w.wantPhase(Downloaded)
 }
 
+// A download that is begun anew in each attempt, and gets no further, has an end: what comes is
+// what has come before. A server has another image a few times, and not for ever.
+func TestDownloadThatGetsNoFurther(t *testing.T) {
+	for name, test := range map[string]struct {
+		etag  func(attempt int) []byte
+		moved int
+	}{
+		"no tags":               {func(int) []byte { return nil }, 1},
+		"another one each time": {func(attempt int) []byte { return []byte{byte(attempt)} }, 1 + changesLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := running(t)
+			_ = w.ask(AskURI, lwm2m.String(imageURI))
+			w.stall = 2048
+			last := 0 // the attempt that has brought it further
+			for attempt := range 10 {
+				before := w.moved
+				w.etag = test.etag(attempt)
+				w.download()
+				w.serve() // what is asked for then, from the beginning
+				w.input(nil)
+				w.input(messages.RequestFailed{Epoch: w.fetch.Epoch, ID: w.fetch.ID, Reason: messages.Exhausted})
+				if w.moved > before {
+					last = attempt
+				}
+				w.pass(time.Hour)
+			}
+			if w.moved != test.moved || len(w.failed) != 10 {
+				t.Errorf("%d attempts of %d have brought it further, want %d", w.moved, len(w.failed), test.moved)
+			}
+			w.pass(time.Duration(14+last)*time.Hour - time.Second)
+			w.wantPhase(Downloading)
+			w.pass(time.Second)
+			w.wantPhase(Idle)
+			w.wantSeen(firmware.PathResult, "4")
+		})
+	}
+}
+
 // What the Installer is at ends when a server cancels the update.
 func TestCancelEndsTheCall(t *testing.T) {
 	w := running(t)

@@ -3,6 +3,7 @@ package update
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -20,22 +21,32 @@ type pull struct {
 
 	via     messages.Via
 	epoch   messages.Epoch
-	open    bool          // the supervisor has opened an attempt that has not ended
-	request uint64        // of the attempt; 0 while nothing is asked for
-	first   bool          // nothing has come of it yet
-	more    bool          // the server has more, and has not been asked for it
-	ended   bool          // all has come; some of it may not be on the disk yet
-	told    bool          // the supervisor knows that the attempt has brought something
-	anew    bool          // the attempt has begun anew, with another image
-	etag    []byte        // of what is there
-	paused  bool          // nothing is tried, because the application wants it so
-	left    time.Duration // of the time that the download may bring nothing, while it is paused
-	missing int           // attempts in a row in which the server had no such image any more
+	open    bool   // the supervisor has opened an attempt that has not ended
+	request uint64 // of the attempt; 0 while nothing is asked for
+	first   bool   // nothing has come of it yet
+	more    bool   // the server has more, and has not been asked for it
+	ended   bool   // all has come; some of it may not be on the disk yet
+	told    bool   // the supervisor knows that the attempt has brought something
+	anew    bool   // the attempt has begun anew, with another image
+	etag    []byte // of what is there
+	// reached is how many bytes there have been at most. What comes once more because it was
+	// not kept brings the download no further, however often it comes.
+	reached int64
+	changes int               // how often the server has had another image
+	early   int64             // where it has ended before its announced end
+	failure *messages.Failure // of the last attempt
+	paused  bool              // nothing is tried, because the application wants it so
+	left    time.Duration     // of the time that the download may bring nothing, while it is paused
+	missing int               // attempts in a row in which the server had no such image any more
 }
 
 // missingLimit is how often in a row a server may say that it has no image of which it has
 // given a part before: it may have been restarted and still be starting.
 const missingLimit = 3
+
+// changesLimit is how many other images of a server may come from their beginning as if they were
+// the first. One whose image never stays the same would be asked for ever.
+const changesLimit = 3
 
 // fetch has the supervisor open the first attempt.
 func (m *Machine) fetch() {
@@ -52,45 +63,6 @@ func (m *Machine) fetch() {
 		return
 	}
 	m.do(core.SetTimer{Timer: timerGiveUp, After: m.left()})
-}
-
-// left is for how long the download may still bring nothing. Restarts do not make that longer;
-// and there is a while to bring something, however long the gateway was off.
-func (m *Machine) left() time.Duration {
-	return max(remaining(m.record.Deadline, m.now, m.config.GiveUp), m.config.GiveUp/deadlineSteps)
-}
-
-// deadlineSteps is how often the deadline is written anew in the time that a download has.
-const deadlineSteps = 24
-
-// moved notes that the download has come further: the time that it may bring nothing begins
-// anew.
-func (m *Machine) moved() {
-	if p := m.pull; p.paused { // it was on its way to the disk
-		p.left = m.config.GiveUp
-		return
-	}
-	m.do(core.SetTimer{Timer: timerGiveUp, After: m.config.GiveUp})
-	deadline := m.now.Add(m.config.GiveUp)
-	if deadline.Sub(m.record.Deadline).Abs() >= m.config.GiveUp/deadlineSteps {
-		m.record.Deadline, m.dirty = deadline, true
-	}
-}
-
-// paused stops the clock of a download that is not tried, or lets it go on.
-func (m *Machine) paused(in messages.DownloadPaused) {
-	p := m.pull
-	if p == nil || in.ID != p.download || in.Paused == p.paused {
-		return
-	}
-	p.paused, m.dirty = in.Paused, true
-	if p.paused {
-		p.left, m.record.Deadline = m.left(), time.Time{}
-		m.do(core.StopTimer{Timer: timerGiveUp})
-		return
-	}
-	m.record.Deadline = m.now.Add(p.left)
-	m.do(core.SetTimer{Timer: timerGiveUp, After: p.left})
 }
 
 // opened begins an attempt: with what is on the disk.
@@ -240,6 +212,9 @@ func (m *Machine) changed() {
 	}
 	m.stopRequest()
 	p.etag, p.total, p.anew = nil, 0, true
+	if p.changes++; p.changes <= changesLimit {
+		p.reached = 0
+	}
 	m.prepare(true)
 }
 
@@ -263,11 +238,14 @@ func (m *Machine) pullWritten() {
 	if p == nil {
 		return
 	}
-	if !p.told {
-		p.told = true
-		m.do(tell(messages.DownloadProgressed{ID: p.download}))
+	if m.image.length > p.reached {
+		p.reached = m.image.length
+		m.moved()
+		if !p.told {
+			p.told = true
+			m.do(tell(messages.DownloadProgressed{ID: p.download}))
+		}
 	}
-	m.moved()
 	m.pullMore()
 	m.pullEnd()
 }
@@ -287,7 +265,11 @@ func (m *Machine) response(in messages.Response) {
 	if !p.its(in.Epoch, in.ID) {
 		return
 	}
-	if in.Code == messages.Content {
+	switch {
+	case in.Code == messages.Content && m.endsEarly():
+		m.attemptFailed(messages.Failure{Class: messages.ClassBadAnswer, Cause: errEarly})
+		return
+	case in.Code == messages.Content:
 		p.ended = true
 		m.pullEnd()
 		return
@@ -299,23 +281,35 @@ func (m *Machine) response(in messages.Response) {
 	m.rejected(f)
 }
 
+// endsEarly reports whether an image ends before its announced end. The server is asked once more
+// then: the announcement may have been wrong (RFC 7959 section 4), or the end.
+func (m *Machine) endsEarly() bool {
+	p, size := m.pull, m.image.size()
+	early := size < m.announcedSize() && size != p.early
+	p.early = size
+	return early
+}
+
 // rejected takes an error of the server that has the image: one that no further attempt
 // changes ends the update, unless the server has given a part of the image before.
 func (m *Machine) rejected(f messages.Failure) {
 	switch {
 	case f.Answer == messages.NotFound && m.gone():
 		m.finalFailure(firmware.CauseNotFound, f)
-	case f.Answer.Class() == 4 && f.Answer != messages.TooManyRequests && f.Answer != messages.NotFound && m.gone():
+	case f.Answer.Class() == 4 && !slices.Contains(passing, f.Answer) && f.Answer != messages.NotFound && m.gone():
 		m.finalFailure(firmware.CauseDownloadRejected, f)
 	default:
 		m.attemptFailed(f)
 	}
 }
 
+// passing are errors of class 4 that say nothing of the next attempt.
+var passing = []messages.CoAPCode{messages.TooManyRequests, messages.RequestEntityIncomplete}
+
 // gone counts a refusal; it reports whether it is to be believed.
 func (m *Machine) gone() bool {
 	m.pull.missing++
-	return m.image.length == 0 || m.pull.missing >= missingLimit
+	return m.image.size() == 0 || m.pull.missing >= missingLimit
 }
 
 func (m *Machine) requestFailed(in messages.RequestFailed) {
@@ -369,6 +363,7 @@ func (m *Machine) attemptBroken(f messages.Failure) {
 		m.finalFailure(cause, f)
 		return
 	}
+	p.failure = &f
 	m.log(firmware.CauseTransient, &f)
 	m.do(tell(messages.DownloadFailed{ID: p.download, Failure: f}))
 }
@@ -392,13 +387,6 @@ func (m *Machine) finalFailure(cause firmware.Cause, f messages.Failure) {
 	m.stopRequest()
 	m.do(tell(messages.DownloadFailed{ID: m.pull.download, Failure: f, Final: true}))
 	m.failWith(cause, &f)
-}
-
-// giveUp ends a download that has brought nothing for too long.
-func (m *Machine) giveUp() {
-	if m.record.Phase == Downloading {
-		m.failWith(firmware.CauseConnectionLost, nil)
-	}
 }
 
 func (m *Machine) httpPart(in HTTPPart) {
@@ -439,5 +427,6 @@ func isError[T error](err error) bool {
 
 var (
 	errGap      = errors.New("a part of the image is missing")
+	errEarly    = errors.New("the image has ended before its announced end")
 	errChanging = errors.New("the image has changed more than once while it was fetched")
 )

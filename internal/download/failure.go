@@ -116,6 +116,7 @@ func answerTo(status int) messages.CoAPCode {
 	answers := map[int]messages.CoAPCode{
 		http.StatusUnauthorized: messages.Unauthorized, http.StatusForbidden: messages.Forbidden,
 		http.StatusNotFound: messages.NotFound, http.StatusGone: messages.NotFound,
+		http.StatusRequestTimeout: messages.RequestEntityIncomplete, http.StatusTooEarly: messages.ServiceUnavailable,
 		http.StatusTooManyRequests: messages.TooManyRequests, http.StatusBadGateway: messages.BadGateway,
 		http.StatusServiceUnavailable: messages.ServiceUnavailable, http.StatusGatewayTimeout: messages.GatewayTimeout,
 	}

@@ -382,6 +382,7 @@ func TestFailuresOfStatuses(t *testing.T) {
 	pause := 5 * time.Second
 	for status, want := range map[int]messages.CoAPCode{
 		400: messages.BadRequest, 401: messages.Unauthorized, 403: messages.Forbidden, 404: messages.NotFound, 410: messages.NotFound, 418: messages.BadRequest,
+		408: messages.RequestEntityIncomplete, 425: messages.ServiceUnavailable,
 		429: messages.TooManyRequests, 500: messages.InternalServerError, 502: messages.BadGateway, 503: messages.ServiceUnavailable,
 		504: messages.GatewayTimeout, 599: messages.InternalServerError,
 	} {

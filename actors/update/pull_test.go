@@ -1,0 +1,123 @@
+package update
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast-iot/holdfast/lwm2m"
+	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/messages"
+)
+
+// pulling is a world whose machine fetches, and has got a part of the image unless the server
+// sends nothing.
+func pulling(t *testing.T, stall int) *world {
+	w := running(t)
+	_ = w.ask(AskURI, lwm2m.String(imageURI))
+	w.stall = stall
+	w.download()
+	return w
+}
+
+func (w *world) answers(code messages.CoAPCode) {
+	w.input(messages.Response{Epoch: w.fetch.Epoch, ID: w.fetch.ID, Code: code})
+}
+
+// A server that has given a part of an image is asked again when it refuses the rest: also where
+// that part is still on its way to the disk.
+func TestRefusalBehindAPartThatIsBeingWritten(t *testing.T) {
+	for _, code := range []messages.CoAPCode{messages.NotFound, messages.BadRequest} {
+		w := running(t)
+		_ = w.ask(AskURI, lwm2m.String(imageURI))
+		w.stall = 1024
+		w.opened()
+		w.answersNothing = true
+		w.serve()
+		w.input(nil)
+		w.answers(code)
+		if len(w.failed) != 1 || w.failed[0].Final {
+			t.Errorf("%s: failed %+v", code, w.failed)
+		}
+		w.wantPhase(Downloading)
+	}
+}
+
+// Some refusals say nothing of the next attempt.
+func TestRefusalsThatPass(t *testing.T) {
+	for code, final := range map[messages.CoAPCode]bool{
+		messages.RequestEntityIncomplete: false, messages.TooManyRequests: false, messages.ServiceUnavailable: false,
+		messages.BadRequest: true, messages.Forbidden: true, messages.NotFound: true, messages.RequestEntityTooLarge: true,
+	} {
+		w := running(t)
+		_ = w.ask(AskURI, lwm2m.String(imageURI))
+		w.opened()
+		w.answers(code)
+		if len(w.failed) != 1 || w.failed[0].Final != final {
+			t.Errorf("%s: failed %+v", code, w.failed)
+		}
+	}
+}
+
+// An image that ends before its announced end is asked for once more. Where it ends there again,
+// the announcement was wrong; with a manifest it is the image.
+func TestImageEndsEarly(t *testing.T) {
+	for name, test := range map[string]struct {
+		manifest bool
+		mended   bool // the server has all of it the second time
+		phase    Phase
+		result   int64
+	}{
+		"an end that was none":      {false, true, Downloaded, firmware.Object5Initial},
+		"a wrong announcement":      {false, false, Downloaded, firmware.Object5Initial},
+		"a short one":               {true, false, Idle, firmware.Object5IntegrityFailed},
+		"not as short as it seemed": {true, true, Idle, firmware.Object5Success},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := running(t)
+			whole := w.content
+			if test.manifest {
+				_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+			} else {
+				_ = w.ask(AskURI, lwm2m.String(imageURI))
+			}
+			w.opened()
+			w.early = 3000
+			w.serve()
+			w.input(nil)
+			if len(w.failed) != 1 || w.failed[0].Final || w.failed[0].Failure.Class != messages.ClassBadAnswer {
+				t.Fatalf("failed %+v", w.failed)
+			}
+			w.wantPhase(Downloading)
+			if test.mended {
+				w.early = 0
+			} else {
+				whole = whole[:w.early]
+			}
+			w.download()
+			w.wantPhase(test.phase)
+			if test.phase == Downloaded && !bytes.Equal(w.image.data, whole) {
+				t.Errorf("%d bytes are there", len(w.image.data))
+			}
+			if w.status.Object5 != test.result {
+				t.Errorf("the result is %d, want %d", w.status.Object5, test.result)
+			}
+		})
+	}
+}
+
+// A download that is given up says what the last attempt has failed with.
+func TestGiveUpSaysWhy(t *testing.T) {
+	w := pulling(t, 1024)
+	w.input(messages.RequestFailed{Epoch: w.fetch.Epoch, ID: w.fetch.ID, Reason: messages.Exhausted})
+	w.opened()
+	w.answers(messages.InternalServerError)
+	w.pass(24 * time.Hour)
+	w.wantPhase(Idle)
+	why := fmt.Sprint(firmware.CauseConnectionLost, ": ", w.failed[1].Failure.Error())
+	if w.status.Detail != why || !strings.Contains(why, "5.00") {
+		t.Errorf("%q, want %q", w.status.Detail, why)
+	}
+}
