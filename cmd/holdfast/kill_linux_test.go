@@ -299,10 +299,12 @@ func (m *mortality) judgeNotifications() {
 		switch {
 		case !known || before != told.Value.Int():
 			values[told.Path], latest, again = told.Value.Int(), told.Path, told.By == lwm2mtest.ByObserve
+		case told.By == lwm2mtest.ByObserve && told.Path == latest:
+			again = true
 		case told.By == lwm2mtest.ByNotification && again && told.Path == latest:
 			again = false
 		case told.By == lwm2mtest.ByNotification:
-			m.t.Errorf("%s is %d was notified again", told.Path, before)
+			m.t.Errorf("%s is %d was notified again at %s", told.Path, before, told.Time.Format("15:04:05.000"))
 		}
 	}
 }
