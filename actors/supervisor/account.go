@@ -41,6 +41,7 @@ func (s stage) String() string {
 type account struct {
 	*messages.Account           // shared with what is remembered: never changed, only replaced
 	expires           time.Time // the own certificate; zero without one
+	name              string    // see server
 
 	stage   stage
 	epoch   messages.Epoch // of the present incarnation; 0 when there is none
@@ -84,6 +85,7 @@ func (p *pending) over() { p.due, p.floor = time.Time{}, time.Time{} }
 // use takes the account as it is to be used from now on.
 func (a *account) use(acct messages.Account) {
 	a.Account, a.expires = &acct, expiry(&acct.Credentials)
+	a.name = cmp.Or(acct.Server, acct.URI.String())
 }
 
 // expiry returns when the own certificate of credentials expires; zero without one.
@@ -98,7 +100,8 @@ func (a *account) bootstrap() bool { return a.Peer.Kind == messages.PeerBootstra
 
 func (a *account) management() bool { return a.Peer.Kind == messages.PeerManagement }
 
-func (a *account) server() string { return cmp.Or(a.Server, a.URI.String()) }
+// server is what events and the status call the account's server.
+func (a *account) server() string { return a.name }
 
 // attempting reports whether an attempt is under way: neither a wait on a link
 // that works nor a de-registration is one.

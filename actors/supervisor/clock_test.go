@@ -167,7 +167,7 @@ func TestKnownTime(t *testing.T) {
 	built := time.Now().Add(24 * time.Hour)
 	m.config.Built = built
 	check("build", built)
-	m.accounts[server(1)] = m.newAccount(certified)
+	m.admit(m.newAccount(certified))
 	check("certificate", time.Now().Add(48*time.Hour))
 	m.durableOf(server(1)).accepted = built.AddDate(1, 0, 0)
 	check("record", built.AddDate(1, 0, 0))

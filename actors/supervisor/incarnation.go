@@ -85,7 +85,7 @@ func (m *Machine) retire(a *account) {
 func (m *Machine) forget(a *account) {
 	m.retire(a)
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
-	delete(m.accounts, a.Peer)
+	m.dismiss(a)
 }
 
 func (m *Machine) progress(now time.Time, in messages.Progress) {

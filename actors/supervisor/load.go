@@ -126,7 +126,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 			known.use(acct)
 			continue
 		}
-		m.accounts[acct.Peer] = m.newAccount(acct)
+		m.admit(m.newAccount(acct))
 	}
 	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
 }

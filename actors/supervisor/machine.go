@@ -63,6 +63,7 @@ type Machine struct {
 	tree     *lwm2m.Tree // objects 0, 1 and 2 in force; nil when no account is usable
 	origin   origin      // of tree
 	accounts map[messages.Peer]*account
+	ranks    []*account      // accounts in order; nil where one has come or gone since
 	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
 
 	loader    loader
@@ -297,11 +298,26 @@ func (m *Machine) servers() []*account {
 	return slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.management() })
 }
 
-// everyone returns all accounts, the bootstrap account first.
-func (m *Machine) everyone() []*account {
-	all := slices.Collect(maps.Values(m.accounts))
-	slices.SortFunc(all, byID)
-	return all
+// everyone returns all accounts, the bootstrap account first. Accounts may come and
+// go while the result is in use, and it may be written to.
+func (m *Machine) everyone() []*account { return slices.Clone(m.ranked()) }
+
+// ranked is everyone for who only reads, before an account comes or goes: every step
+// asks, and there may be hundreds of accounts.
+func (m *Machine) ranked() []*account {
+	if m.ranks == nil {
+		m.ranks = slices.SortedFunc(maps.Values(m.accounts), byID)
+	}
+	return m.ranks
+}
+
+// admit adds an account, in place of the one before of the same number.
+func (m *Machine) admit(a *account) { m.accounts[a.Peer], m.ranks = a, nil }
+
+// dismiss drops an account.
+func (m *Machine) dismiss(a *account) {
+	delete(m.accounts, a.Peer)
+	m.ranks = nil
 }
 
 func byID(a, b *account) int { return a.Peer.Compare(b.Peer) }

@@ -88,16 +88,19 @@ func (mem *Memory) rememberSiblings(siblings map[core.Role]decay.Decay) {
 }
 
 func (mem *Memory) rememberAccounts(m *Machine) {
+	for peer, k := range m.kept {
+		*mem.account(peer) = k
+	}
+	for _, a := range m.ranked() {
+		*mem.account(a.Peer) = a.keep()
+	}
+	if len(m.kept) == 0 && len(mem.accounts) == len(m.accounts) {
+		return // those, and no other
+	}
 	maps.DeleteFunc(mem.accounts, func(p messages.Peer, _ *kept) bool {
 		_, unread := m.kept[p]
 		return m.accounts[p] == nil && !unread
 	})
-	for peer, k := range m.kept {
-		*mem.account(peer) = k
-	}
-	for peer, a := range m.accounts {
-		*mem.account(peer) = a.keep()
-	}
 }
 
 // account returns where an account is remembered.
@@ -105,10 +108,12 @@ func (mem *Memory) account(p messages.Peer) *kept {
 	if mem.accounts == nil {
 		mem.accounts = map[messages.Peer]*kept{}
 	}
-	if mem.accounts[p] == nil {
-		mem.accounts[p] = &kept{}
+	k := mem.accounts[p]
+	if k == nil {
+		k = &kept{}
+		mem.accounts[p] = k
 	}
-	return mem.accounts[p]
+	return k
 }
 
 func (a *account) keep() kept {

@@ -195,7 +195,7 @@ func TestFailureBlockOutlivesACrash(t *testing.T) {
 func TestRefusalEndsATurn(t *testing.T) {
 	d := ordered(t, false)
 	d.machine.config.PolicyKind = PolicyLwM2M
-	d.machine.accounts[messages.BootstrapPeer()] = &account{Account: new(bootstrapAccount(t))}
+	d.machine.admit(d.machine.newAccount(bootstrapAccount(t)))
 	d.machine.startIdle(d.now)
 	d.drain()
 	d.machine.effects = nil

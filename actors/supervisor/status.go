@@ -95,8 +95,11 @@ func (m *Machine) publish() {
 
 func (m *Machine) snapshot() messages.Snapshot {
 	s := messages.Snapshot{State: m.state, Firmware: m.firmware}
-	for _, a := range m.everyone() {
-		s.Connections = append(s.Connections, m.status(a))
+	if all := m.ranked(); len(all) > 0 {
+		s.Connections = make([]messages.ConnectionStatus, len(all))
+		for i, a := range all {
+			s.Connections[i] = m.status(a)
+		}
 	}
 	return s
 }
