@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 )
@@ -201,10 +202,13 @@ func (s sample) load(t *testing.T) *module {
 // root is the module's directory, from this package's.
 const root = "../.."
 
-// holdfast loads the module that this test belongs to.
+// own reads the module that this test belongs to, once: no rule changes it.
+var own = sync.OnceValues(func() (*module, error) { return load(os.DirFS(root)) })
+
+// holdfast returns the module that this test belongs to.
 func holdfast(t *testing.T) *module {
 	t.Helper()
-	m, err := load(os.DirFS(root))
+	m, err := own()
 	if err != nil {
 		t.Fatal(err)
 	}
