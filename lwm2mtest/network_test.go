@@ -145,6 +145,30 @@ func TestNetworkLatencyIsExactAndKeepsOrder(t *testing.T) {
 	})
 }
 
+// TestNetworkKeepsTheOrderOfOneInstant: also among packets between which others were
+// sent, and those that are sent while it lasts.
+func TestNetworkKeepsTheOrderOfOneInstant(t *testing.T) {
+	bubble(t, NetworkOptions{}, func(t *testing.T, w *world) {
+		slow := w.Impair(FromHost(w.client), Conditions{Latency: 30 * time.Millisecond})
+		for _, text := range []string{"d", "a", "e", "b", "f", "c"} {
+			wait := 30 * time.Millisecond
+			if text < "d" {
+				wait = 10 * time.Millisecond
+			}
+			slow.Change(Conditions{Latency: wait})
+			w.write(t, text)
+		}
+		slow.Change(Conditions{})
+		time.Sleep(10 * time.Millisecond)
+		w.write(t, "now")
+		time.Sleep(20 * time.Millisecond)
+		w.write(t, "then")
+		if got := texts(w.read(t, 8)); got != "abcnowdefthen" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 func TestNetworkLoss(t *testing.T) {
 	bubble(t, NetworkOptions{Seed: 7, ReceiveQueue: 2000}, func(t *testing.T, w *world) {
 		i := w.Impair(ToHost(w.server), Conditions{Loss: 0.3})
