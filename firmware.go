@@ -165,12 +165,20 @@ func (o opened) close(logger *slog.Logger) {
 	}
 }
 
-// objects are those that servers can see: the application's, and those of updates.
+// objects are those that servers can see: the application's, and those of updates. One of the
+// application's takes the place of that of updates, where Validate allows it.
 func (c *Client) objects() []object.Object {
 	if c.updates == nil {
 		return c.config.Objects
 	}
-	return append(slices.Clone(c.config.Objects), c.updates.faces.Objects()...)
+	all := slices.Clone(c.config.Objects)
+	for _, face := range c.updates.faces.Objects() {
+		same := func(o object.Object) bool { return o.Definition().ID == face.Definition().ID }
+		if !slices.ContainsFunc(c.config.Objects, same) {
+			all = append(all, face)
+		}
+	}
+	return all
 }
 
 // updateActor is what the actor of updates is made with.

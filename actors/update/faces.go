@@ -244,8 +244,18 @@ func sameResource(a, b lwm2m.Resource) bool {
 	return a.ID == b.ID && a.Value == b.Value && slices.Equal(a.Instances, b.Instances)
 }
 
+// component defines of the Software Component object what is served: an object does not say what
+// it does not do, and Discover lists what can be executed.
+func component() lwm2m.ObjectDef {
+	definition := objects.SoftwareComponentDef()
+	definition.Resources = slices.DeleteFunc(definition.Resources, func(r lwm2m.ResourceDef) bool {
+		return r.ID != objects.ComponentIdentity && r.ID != objects.ComponentVersion
+	})
+	return definition
+}
+
 // definitions of the objects, by ID.
 var definitions = map[uint16]lwm2m.ObjectDef{
-	firmware.ObjectUpdate: objects.FirmwareUpdateDef(), firmware.ObjectComponent: objects.SoftwareComponentDef(),
+	firmware.ObjectUpdate: objects.FirmwareUpdateDef(), firmware.ObjectComponent: component(),
 	firmware.ObjectManifest: objects.ManifestDef(), firmware.ObjectMetadata: objects.DeviceMetadataDef(),
 }

@@ -3,6 +3,7 @@ package update
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,6 +39,35 @@ func TestFacesShowWhatTheyDefine(t *testing.T) {
 	}
 	if got := w.view.resources(firmware.ObjectMetadata)[1].Value.Text(); got != firmware.UUID(w.config.Vendor) {
 		t.Errorf("the vendor is %q", got)
+	}
+}
+
+// What an object lists can be executed or written, and what it lists as readable has a value.
+func TestFacesListWhatTheyDo(t *testing.T) {
+	w := running(t)
+	faces := NewFaces(true)
+	faces.show(w.view)
+	done := faces.attach(func(a Asked) { a.Answer <- nil })
+	defer done()
+	for _, o := range faces.Objects() {
+		definition := o.Definition()
+		for _, id := range o.(object.Lister).Resources(0) {
+			def, _ := definition.Resource(id)
+			path := lwm2m.PathOf(definition.ID, 0, id)
+			if def.Operations&lwm2m.OpExecute != 0 {
+				if err := o.(object.Executor).Execute(t.Context(), path, lwm2m.Arguments{}); err != nil {
+					t.Errorf("%s is listed: %v", path, err)
+				}
+			}
+			if def.Operations&lwm2m.OpWrite != 0 && !slices.ContainsFunc(writes, func(w struct {
+				object, resource uint16
+				ask              Ask
+			}) bool {
+				return w.object == definition.ID && w.resource == id
+			}) {
+				t.Errorf("%s is listed, and a Write does nothing", path)
+			}
+		}
 	}
 }
 

@@ -10,22 +10,24 @@ import (
 
 // failWith ends the update, or the part of it that is under way, for a reason.
 func (m *Machine) failWith(cause firmware.Cause, err error) {
-	m.failure = firmware.Error{Cause: cause, Err: err}
+	m.fails(cause, err)
 	m.on(Failed)
 }
 
-// failBy ends it for the reason that an error gives.
-func (m *Machine) failBy(err error) {
-	cause := causeOf(err)
-	if e, ok := err.(*firmware.Error); ok {
+// fails notes why something fails.
+func (m *Machine) fails(cause firmware.Cause, err error) {
+	if e, ok := err.(*firmware.Error); ok && e.Cause == cause {
 		err = e.Err // the cause is said once
 	}
-	m.failWith(cause, err)
+	m.failure = firmware.Error{Cause: cause, Err: err}
 }
+
+// failBy ends it for the reason that an error gives.
+func (m *Machine) failBy(err error) { m.failWith(causeOf(err), err) }
 
 // spoiledWith ends the update because the image is no good.
 func (m *Machine) spoiledWith(cause firmware.Cause, err error) {
-	m.failure = firmware.Error{Cause: cause, Err: err}
+	m.fails(cause, err)
 	if !m.on(Spoiled) {
 		m.on(Failed)
 	}

@@ -2,6 +2,7 @@ package update
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -119,5 +120,25 @@ func TestGiveUpSaysWhy(t *testing.T) {
 	why := fmt.Sprint(firmware.CauseConnectionLost, ": ", w.failed[1].Failure.Error())
 	if w.status.Detail != why || !strings.Contains(why, "5.00") {
 		t.Errorf("%q, want %q", w.status.Detail, why)
+	}
+}
+
+// Why an image cannot be begun, or not be finished, is said once.
+func TestCausesAreSaidOnce(t *testing.T) {
+	wrong := &firmware.Error{Cause: firmware.CauseNoSpace, Err: errors.New("7 bytes are free")}
+	for name, fails := range map[string]func(*world){
+		"begun":    func(w *world) { w.input(ImageReady{Job: w.m.image.job, Err: wrong}) },
+		"written":  func(w *world) { w.input(ImageWritten{Job: w.m.image.last, Err: wrong}) },
+		"finished": func(w *world) { w.input(ImageDone{Job: w.m.image.last, Err: wrong}) },
+	} {
+		w := running(t)
+		w.answersNothing = true
+		_ = w.ask(AskURI, lwm2m.String(imageURI))
+		w.opened()
+		fails(w)
+		w.wantPhase(Idle)
+		if want := "there is no room for the image: 7 bytes are free"; w.status.Detail != want || w.status.Object5 != firmware.Object5NoSpace {
+			t.Errorf("%s: %q, want %q", name, w.status.Detail, want)
+		}
 	}
 }

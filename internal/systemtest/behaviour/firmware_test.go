@@ -3,6 +3,7 @@ package behaviour
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
+	"github.com/holdfast-iot/holdfast/lwm2m/object"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
@@ -154,4 +156,46 @@ func TestFirmwareOfAServerThatDoesNotObserve(t *testing.T) {
 		}
 		c.ExpectClose(nil)
 	})
+}
+
+// The version that runs is in object 14, which says what it does and nothing else; one that the
+// application has itself is the one that servers see.
+func TestFirmwareComponent(t *testing.T) {
+	own, err := object.NewValues(lwm2m.ObjectDef{ID: 14, Name: "own", Multiple: true, Resources: []lwm2m.ResourceDef{
+		{ID: 0, Name: "Component Identity", Kind: lwm2m.KindString, Operations: lwm2m.OpRead},
+	}})
+	if err != nil || own.Set(lwm2m.PathOf(14, 0, 0), lwm2m.String("radio")) != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		objects          []object.Object
+		identity, listed string
+	}{
+		"of updates":         {nil, "MAIN", "</14>,</14/0>,</14/0/0>,</14/0/2>"},
+		"of the application": {[]object.Object{own}, "radio", "</14>,</14/0>,</14/0/0>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newFirmwareWorld(t)
+				defer w.Close()
+				cfg := w.config()
+				cfg.Objects = test.objects
+				c := w.Start(cfg)
+				c.WaitFor(holdfast.Registered)
+				got, err := w.Server.Read(context.Background(), systemtest.Endpoint, "/14/0/0", lwm2m.FormatText)
+				if err != nil || string(got.Payload) != test.identity {
+					t.Errorf("the identity is %q, %v", got.Payload, err)
+				}
+				listed, err := w.Server.Discover(context.Background(), systemtest.Endpoint, "/14")
+				if err != nil || string(listed.Payload) != test.listed {
+					t.Errorf("it has %s, %v", listed.Payload, err)
+				}
+				r, _ := w.Server.Registration(systemtest.Endpoint)
+				if n := strings.Count(string(r.Objects), "/14/0"); n != 1 {
+					t.Errorf("it is announced %d times: %s", n, r.Objects)
+				}
+				c.ExpectClose(nil)
+			})
+		})
+	}
 }
