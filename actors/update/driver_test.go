@@ -339,6 +339,10 @@ func (w *world) serve() {
 		return
 	}
 	f := w.fetch
+	if w.at > 0 && w.at >= len(w.content) { // it has become shorter
+		w.later(messages.Response{Epoch: f.Epoch, ID: f.ID, Code: messages.BadOption})
+		return
+	}
 	size := len(w.content)
 	if w.early > 0 {
 		size = min(size, w.early)

@@ -24,6 +24,7 @@ type pull struct {
 	open    bool   // the supervisor has opened an attempt that has not ended
 	request uint64 // of the attempt; 0 while nothing is asked for
 	first   bool   // nothing has come of it yet
+	behind  bool   // it was not for the beginning of the image
 	more    bool   // the server has more, and has not been asked for it
 	ended   bool   // all has come; some of it may not be on the disk yet
 	told    bool   // the supervisor knows that the attempt has brought something
@@ -99,6 +100,7 @@ func (m *Machine) request() {
 	m.lastID++
 	p.request, p.first, p.more, p.ended = m.lastID, true, false, false
 	from := max(m.image.length-1, 0)
+	p.behind = from >= largestBlock
 	if p.via == messages.ViaHTTP {
 		m.do(HTTPFetch{ID: p.request, Location: p.location, From: from, ETag: p.etag, Size: m.announcedSize()})
 		return
@@ -294,6 +296,8 @@ func (m *Machine) endsEarly() bool {
 // changes ends the update, unless the server has given a part of the image before.
 func (m *Machine) rejected(f messages.Failure) {
 	switch {
+	case m.pull.endsBefore(f.Answer):
+		m.changed()
 	case f.Answer == messages.NotFound && m.gone():
 		m.finalFailure(firmware.CauseNotFound, f)
 	case f.Answer.Class() == 4 && !slices.Contains(passing, f.Answer) && f.Answer != messages.NotFound && m.gone():
@@ -301,6 +305,13 @@ func (m *Machine) rejected(f messages.Failure) {
 	default:
 		m.attemptFailed(f)
 	}
+}
+
+// endsBefore reports whether an error says that the image of the server has nothing where this
+// attempt was to go on: it is a shorter one than that of which there is a part. Servers differ in
+// what they answer then.
+func (p *pull) endsBefore(answer messages.CoAPCode) bool {
+	return p.via != messages.ViaHTTP && p.first && p.behind && (answer == messages.BadRequest || answer == messages.BadOption)
 }
 
 // passing are errors of class 4 that say nothing of the next attempt.

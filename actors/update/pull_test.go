@@ -46,6 +46,36 @@ func TestRefusalBehindAPartThatIsBeingWritten(t *testing.T) {
 	}
 }
 
+// A server that has a shorter image by now has nothing where the download was to go on: it begins
+// anew. Where its beginning is refused, too, that is the end.
+func TestImageShrinks(t *testing.T) {
+	for _, code := range []messages.CoAPCode{messages.BadRequest, messages.BadOption} {
+		w := pulling(t, 3072)
+		w.lose()
+		w.content, w.etag, w.stall = content(2000), []byte{2}, 0
+		w.register()
+		w.opened()
+		w.answers(code)
+		if w.fetch == nil || w.fetch.From != 0 {
+			t.Fatalf("%s: asked from %v", code, w.asked)
+		}
+		w.serve()
+		w.input(nil)
+		w.wantPhase(Downloaded)
+		if !bytes.Equal(w.image.data, w.content) || len(w.failed) != 0 {
+			t.Errorf("%s: %d bytes, failed %+v", code, len(w.image.data), w.failed)
+		}
+		w = pulling(t, 3072)
+		w.lose()
+		w.register()
+		w.opened()
+		w.answers(code)
+		w.answers(code)
+		w.wantPhase(Idle)
+		w.wantSeen(firmware.PathResult, "4")
+	}
+}
+
 // Some refusals say nothing of the next attempt.
 func TestRefusalsThatPass(t *testing.T) {
 	for code, final := range map[messages.CoAPCode]bool{

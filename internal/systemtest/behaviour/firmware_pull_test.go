@@ -112,11 +112,13 @@ func TestFirmwareOfAServerWithAnotherImage(t *testing.T) {
 	other := lwm2mtest.Pattern(2).File(imageSize + 5)
 	untagged := other
 	untagged.WithoutETag = true
+	shorter := lwm2mtest.Pattern(2).File(imageSize / 5)
 	first := image.File(imageSize)
 	first.WithoutETag = true
 	silent := lwm2mtest.FileFault{From: 50_000, Behaviour: lwm2mtest.Behaviour{Silent: true}}
 	for name, o := range map[string]struct{ before, after lwm2mtest.File }{
 		"tags": {image.File(imageSize), other}, "no tags": {first, untagged}, "a tag afterwards": {first, other}, "a tag before": {image.File(imageSize), untagged},
+		"a shorter one": {image.File(imageSize), shorter}, "a block only": {image.File(imageSize), lwm2mtest.Pattern(2).File(700)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -130,7 +132,7 @@ func TestFirmwareOfAServerWithAnotherImage(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				w.Server.SetFile("image", o.after)
 				time.Sleep(time.Hour)
-				w.installs(2, imageSize+5)
+				w.installs(2, o.after.Size)
 				c.ExpectClose(nil)
 			})
 		})
