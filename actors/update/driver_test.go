@@ -3,7 +3,9 @@ package update
 import (
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,6 +42,7 @@ type world struct {
 	answersNothing bool
 	outcome        *messages.SendOutcome // of a Send; nil where it arrives, or is muted
 	storeErr       error
+	storeFull      bool // there is no room for the record while there is an image
 	image          image
 	installer      func(Call) Called
 	calls          []Method
@@ -174,6 +177,10 @@ func (w *world) carryOut(effect core.Effect) {
 			w.later(core.PersistFailed{Token: e.Token, Err: w.storeErr})
 			return
 		}
+		if w.storeFull && w.image.id != "" {
+			w.later(core.PersistFailed{Token: e.Token, Err: &fs.PathError{Op: "write", Path: "firmware", Err: syscall.ENOSPC}})
+			return
+		}
 		w.record = e.Data
 		w.later(core.Persisted{Token: e.Token})
 	case core.Tell:
@@ -227,6 +234,7 @@ func (w *world) disk(effect core.Effect) {
 		w.later(ImageDone{Job: e.Job, Path: "/image", Size: int64(len(i.data)), Hash: sha256.Sum256(i.data)})
 	case ImageDiscard:
 		*i = image{}
+		w.later(ImageDiscarded{})
 	default:
 		w.t.Fatalf("unknown effect %T", effect)
 	}

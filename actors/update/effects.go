@@ -89,8 +89,11 @@ type ImageDone struct {
 	Err  error
 }
 
-// ImageDiscard removes what there is of an image. It is not answered.
+// ImageDiscard removes what there is of an image. The answer is [ImageDiscarded].
 type ImageDiscard struct{ core.Marker }
+
+// ImageDiscarded answers an [ImageDiscard], also where something is left.
+type ImageDiscarded struct{}
 
 // HTTPFetch begins to fetch an image by HTTP. The answers are [HTTPPart], one for this and one
 // for each [HTTPMore], until one is the last; or an [HTTPFailed].

@@ -82,24 +82,14 @@ func (m *Machine) conclude(v verdict) {
 
 // drop forgets what the update was about, and the image.
 func (m *Machine) drop() {
-	m.forget()
+	m.record.Manifest, m.record.VendorData, m.decoded = nil, nil, nil
+	m.image = imageState{}
 	m.later(ImageDiscard{})
 }
 
-func (m *Machine) forget() {
-	m.record.Manifest, m.record.VendorData, m.decoded = nil, nil, nil
-	m.image = imageState{}
-}
-
-// fail reports why an update has failed. Where the disk is full, the image goes before that is
-// stored: it may be what takes the room for the record, too.
+// fail reports why an update has failed.
 func (m *Machine) fail() {
 	m.failAndKeep()
-	if m.failure.Cause == firmware.CauseNoSpace {
-		m.forget()
-		m.do(ImageDiscard{})
-		return
-	}
 	m.drop()
 }
 

@@ -176,22 +176,51 @@ func TestPushBehindARemoval(t *testing.T) {
 	}
 }
 
-// An image that fills the disk is removed although that cannot be stored: without it there is room
-// for the record.
+// An image that fills the disk is removed although it cannot be stored that its update has ended,
+// whatever that was by: without it there is room for the record, which is written at once.
 func TestImageThatFillsTheDisk(t *testing.T) {
-	w := running(t)
-	w.image.err = &firmware.Error{Cause: firmware.CauseNoSpace}
-	_ = w.ask(AskURI, lwm2m.String(imageURI))
-	w.storeErr = errors.New("the disk is full")
-	w.download()
-	if w.image.id != "" {
-		t.Errorf("the image is there still: %d bytes", len(w.image.data))
+	for name, end := range map[string]struct {
+		by     func(*world)
+		result string
+	}{
+		"full": {func(w *world) {
+			w.image.err, w.stall = &firmware.Error{Cause: firmware.CauseNoSpace}, 0
+			w.download()
+		}, "2"},
+		"cancelled": {func(w *world) { _ = w.ask(AskCancel, lwm2m.Value{}) }, "10"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := running(t)
+			_ = w.ask(AskURI, lwm2m.String(imageURI))
+			w.stall = 2048
+			w.download()
+			w.storeFull = true
+			end.by(w)
+			w.wantPhase(Idle)
+			w.wantSeen(firmware.PathResult, end.result)
+			if w.image.id != "" || w.m.unsaved || !w.timers[timerStore].IsZero() {
+				t.Errorf("there are %d bytes, and the record waits: %v, until %v", len(w.image.data), w.m.unsaved, w.timers[timerStore])
+			}
+		})
 	}
-	w.wantSeen(firmware.PathResult)
-	w.storeErr = nil
-	w.pass(storeAgain)
-	w.wantPhase(Idle)
-	w.wantSeen(firmware.PathResult, "2")
+}
+
+// A version that runs keeps its image until that is durable: what has been installed is not to be
+// reported as not to be found.
+func TestInstalledOnAFullDisk(t *testing.T) {
+	w := running(t)
+	once := true
+	w.answersCall(CallInstall, func(*Called) { w.storeFull, once = once, false })
+	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+	w.download()
+	w.wantSeen(firmware.PathManifestResult)
+	if w.image.id == "" {
+		t.Error("the image is gone")
+	}
+	w.storeFull = false
+	w.boot()
+	w.register()
+	w.wantSeen(firmware.PathManifestResult, "18")
 }
 
 // A server whose account is gone is not waited for: another is told.

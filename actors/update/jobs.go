@@ -84,6 +84,7 @@ func (j *jobs) do(effect core.Effect) {
 		if err := j.images.Discard(); err != nil {
 			j.log(firmware.CauseFileLeft, err)
 		}
+		j.tell(ImageDiscarded{})
 	}
 }
 

@@ -61,6 +61,7 @@ type Machine struct {
 	sending  *sending
 	resting  bool // no Send until timerSend
 	lastID   uint64
+	unsaved  bool // the disk has refused the record, and it is not being written again yet
 
 	waiting  []Asked // until the record has been read
 	pull     *pull   // the download under way
@@ -185,6 +186,8 @@ func (m *Machine) transfer(in any) {
 		m.imageWritten(in)
 	case ImageDone:
 		m.imageDone(in)
+	case ImageDiscarded:
+		m.imageDiscarded()
 	case Called:
 		m.called(in)
 	}
@@ -348,29 +351,6 @@ func (m *Machine) do(effects ...core.Effect) { m.effects = append(m.effects, eff
 
 // later has an effect carried out when, and only if, what this step has decided is durable.
 func (m *Machine) later(effects ...core.Effect) { m.behind = append(m.behind, effects...) }
-
-func (m *Machine) persisted(token uint64) { m.durable = max(m.durable, token) }
-
-// storeAgain is when a record is written again that could not be.
-const storeAgain = 10 * time.Second
-
-// persistFailed has the record written again. Until the disk takes it, nothing is entered
-// that it says.
-func (m *Machine) persistFailed(in core.PersistFailed) {
-	if in.Token == m.token {
-		m.log(firmware.CauseRecordNotSaved, in.Err)
-		m.do(core.SetTimer{Timer: timerStore, After: storeAgain})
-	}
-}
-
-func (m *Machine) storeExpired() {
-	if !m.loaded {
-		m.notRead(errNotRead)
-		m.load()
-		return
-	}
-	m.dirty = true
-}
 
 // log has something written down that no server is told as a result.
 func (m *Machine) log(cause firmware.Cause, err error) { m.do(Log{Cause: cause, Err: err}) }

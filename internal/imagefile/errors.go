@@ -107,7 +107,7 @@ var (
 // cause says more.
 func failed(kind Kind, path string, err error) *Error {
 	switch {
-	case full(err):
+	case Full(err):
 		kind = NoSpace
 	case errors.Is(err, syscall.ENOMEM):
 		kind = OutOfMemory
@@ -117,8 +117,8 @@ func failed(kind Kind, path string, err error) *Error {
 	return &Error{Kind: kind, Path: path, Err: cause(err)}
 }
 
-// full reports whether an error says that there is no room.
-func full(err error) bool {
+// Full reports whether an error says that there is no room, whoever has met it.
+func Full(err error) bool {
 	for _, errno := range fullErrors {
 		if errors.Is(err, errno) {
 			return true
