@@ -238,7 +238,8 @@ func (n *narrator) compare(a, b *entry) int {
 // group is what the entries of one instant are sorted by before their order:
 // events by the account that they are about, where there are several, and then
 // those of the client as a whole; datagrams by their two ends, and behind the others
-// what the client asks: the actor that asks is not the one that answers a server.
+// what the client answers at once, and then what it asks: the actor that notifies is not the one
+// that answers a server, nor the one that asks.
 func (n *narrator) group(e *entry) string {
 	switch {
 	case e.rank == rankEvent || e.rank == rankFirmware:
@@ -248,8 +249,14 @@ func (n *narrator) group(e *entry) string {
 	}
 	p := e.packet
 	ends := n.name(p.From.Addr()) + " " + n.name(p.To.Addr()) + " " + p.From.String() + " " + p.To.String()
-	if m, err := coap.Decode(p.Data); err == nil && e.rank == rankClient && m.Code.IsRequest() {
+	m, err := coap.Decode(p.Data)
+	switch {
+	case err != nil || e.rank != rankClient:
+		return ends
+	case m.Code.IsRequest():
 		return ends + " asks"
+	case m.Type == coap.ACK && !m.IsEmpty():
+		return ends + " answers"
 	}
 	return ends
 }
