@@ -98,7 +98,7 @@ func (d *door) room(msg any) int {
 	datagram, _ := msg.(messages.Datagram)
 	header := coap.Header(datagram.Data)
 	switch {
-	case d.awaited.Load().includes(header):
+	case d.awaited.Load().includes(&header):
 		return roomAwaited
 	case header.Type == coap.CON && header.IsRequest():
 		return roomRequest

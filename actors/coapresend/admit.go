@@ -67,7 +67,7 @@ func (b *bucket) spent(now time.Time, every time.Duration, burst int) bool {
 // admit decides by its header whether a datagram is processed. An answer that one
 // of our exchanges waits for always is, and does not count against the limit.
 func (m *Machine) admit(header coap.Message) bool {
-	if m.awaited.includes(header) {
+	if m.awaited.includes(&header) {
 		return true
 	}
 	if header.IsEmpty() && header.Type != coap.CON && !m.mids.issued(header.MID) {
@@ -111,7 +111,7 @@ func (x *exchange) await() await {
 }
 
 // includes reports whether a message, known by its header, is awaited.
-func (all *awaited) includes(header coap.Message) bool {
+func (all *awaited) includes(header *coap.Message) bool {
 	if all == nil {
 		return false
 	}
@@ -126,7 +126,7 @@ func (all *awaited) includes(header coap.Message) bool {
 // matches implements RFC 7252 section 5.3.2: a response is known by its token
 // and, in an ACK, by the message ID too; an empty ACK and a RST by the message
 // ID alone. The endpoint is right by construction: a link has one peer.
-func (a await) matches(msg coap.Message) bool {
+func (a await) matches(msg *coap.Message) bool {
 	switch {
 	case msg.IsEmpty():
 		return a.sent && msg.Type != coap.CON && msg.MID == a.mid

@@ -144,7 +144,7 @@ func (m *Machine) acknowledge(msg coap.Message, wanted bool) {
 // match returns the exchange that a response belongs to.
 func (m *Machine) match(msg coap.Message) *exchange {
 	for _, x := range m.active {
-		if x.await().matches(msg) {
+		if x.await().matches(&msg) {
 			return x
 		}
 	}

@@ -20,8 +20,8 @@ const (
 // then, the message is complete but for the option at fault, so that a request
 // can be answered 4.02; with all others it is zero.
 func Decode(data []byte) (Message, error) {
-	m, reason := decodeHeader(data)
-	if reason != 0 {
+	var m Message
+	if reason := m.readHeader(data); reason != 0 {
 		return Message{}, m.formatError(reason, 0)
 	}
 	rest := data[headerSize+len(m.Token):]
@@ -40,7 +40,8 @@ func Decode(data []byte) (Message, error) {
 // memory. Of one that has no proper header the message is zero, or as much as
 // could be read.
 func Header(data []byte) Message {
-	m, _ := decodeHeader(data)
+	var m Message
+	m.readHeader(data)
 	return m
 }
 
@@ -54,39 +55,36 @@ func versionFault(data []byte) Reason {
 	return BadVersion
 }
 
-// decodeHeader reads header and token. As far as it gets, the fields are set
-// also when there is a reason to reject the message.
-func decodeHeader(data []byte) (Message, Reason) {
+// readHeader reads header and token into a zero message. As far as it gets, the fields are
+// set also when there is a reason to reject the message. It is called where a goroutine has
+// hardly used its stack: with the message by value the stack would have to grow.
+func (m *Message) readHeader(data []byte) Reason {
 	if len(data) < headerSize {
-		return Message{}, TooShort
+		return TooShort
 	}
 	if data[0]>>6 != 1 {
-		return Message{}, versionFault(data)
+		return versionFault(data)
 	}
-	m := Message{
-		Type: Type(data[0] >> 4 & 3),
-		Code: messages.CoAPCode(data[1]),
-		MID:  binary.BigEndian.Uint16(data[2:4]),
-	}
-	return m.withToken(data)
+	m.Type, m.Code, m.MID = Type(data[0]>>4&3), messages.CoAPCode(data[1]), binary.BigEndian.Uint16(data[2:4])
+	return m.readToken(data)
 }
 
-func (m Message) withToken(data []byte) (Message, Reason) {
+func (m *Message) readToken(data []byte) Reason {
 	length := int(data[0] & 0xf)
 	switch {
 	case m.IsEmpty() && len(data) > headerSize, m.IsEmpty() && length > 0:
-		return m, NotEmpty
+		return NotEmpty
 	case length > MaxTokenLength:
-		return m, BadTokenLength
+		return BadTokenLength
 	case reservedClass(m.Code):
-		return m, ReservedClass
+		return ReservedClass
 	case !combines(m.Type, m.Code):
-		return m, BadCombination
+		return BadCombination
 	case len(data) < headerSize+length:
-		return m, Truncated
+		return Truncated
 	}
 	if length > 0 {
 		m.Token = data[headerSize : headerSize+length : headerSize+length]
 	}
-	return m, 0
+	return 0
 }

@@ -17,13 +17,17 @@ func Check(m Message) error {
 	return nil
 }
 
+// usualOptions is how many options a message has room for on the stack, which would have to
+// grow for many more.
+const usualOptions = 12
+
 // Encode returns the datagram of m, freshly allocated. Errors are of type
 // *FormatError: what [Decode] would refuse is not encoded either.
 func Encode(m Message) ([]byte, error) {
 	if err := Check(m); err != nil {
 		return nil, err
 	}
-	var options [MaxOptions]message.Option
+	var options [usualOptions]message.Option
 	lenient := message.Message{
 		Type:      message.Type(m.Type),
 		Code:      codes.Code(m.Code),
