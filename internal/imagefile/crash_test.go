@@ -210,3 +210,28 @@ func TestKilledWhileGoingOnAfterALossOfPower(t *testing.T) {
 		}
 	}
 }
+
+// However large the parts are that come, no more is at stake at any time than lies between
+// two checkpoints.
+func TestLargePartsAreSyncedOnTheirWay(t *testing.T) {
+	m := newMemFS()
+	i := begin(t, attachMem(t, m), Spec{ID: "one"})
+	most := 0
+	m.fault = func(string, string) error {
+		file := m.live["/fw/image"]
+		most = max(most, len(file.data)-len(file.synced))
+		return nil
+	}
+	whole := content(9, 5*everyMem+1)
+	for _, end := range []int{everyMem / 2, 4 * everyMem, len(whole)} {
+		if err := i.Append(i.Progress(), whole[i.Progress():end]); err != nil || i.Progress() != int64(end) {
+			t.Fatalf("%d bytes of %d, %v", i.Progress(), end, err)
+		}
+	}
+	if most != everyMem {
+		t.Errorf("%d bytes are at stake, want at most %d", most, everyMem)
+	}
+	if done, err := i.Finish(); err != nil || done.Hash != sha256.Sum256(whole) || !bytes.Equal(m.live["/fw/image"].synced, whole) {
+		t.Errorf("%+v, %v", done, err)
+	}
+}

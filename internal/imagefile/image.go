@@ -188,9 +188,21 @@ func (i *Image) Append(offset int64, data []byte) error {
 		return err
 	}
 	data = data[min(i.there-offset, int64(len(data))):]
-	if len(data) == 0 {
-		return nil
+	for len(data) > 0 {
+		part := data[:min(i.room(), int64(len(data)))]
+		if err := i.write(part); err != nil {
+			return err
+		}
+		data = data[len(part):]
 	}
+	return nil
+}
+
+// room is how many bytes are written before the next checkpoint. Where that was due, and could not
+// be noted, it is tried again at once.
+func (i *Image) room() int64 { return max(i.folder.every-(i.there-i.note.checkpoint), 1) }
+
+func (i *Image) write(data []byte) error {
 	n, err := i.file.WriteAt(data, i.there)
 	i.running.Write(data[:n])
 	i.there += int64(n)
