@@ -51,6 +51,15 @@ var stories = map[string]story{
 		state: firmware.PathManifestState, want: []string{"-1", "1"},
 		result: firmware.PathManifestResult, last: "23",
 	},
+	"pull onto a small disk": {
+		begin: func(w *world) {
+			w.image.err, w.storeFull = &firmware.Error{Cause: firmware.CauseNoSpace}, true
+			_ = w.ask(AskURI, lwm2m.String(imageURI))
+		},
+		more:  func(*world) {},
+		state: firmware.PathState, want: []string{"1", "0"},
+		result: firmware.PathResult, last: "2",
+	},
 	"pull": {
 		begin: func(w *world) { _ = w.ask(AskURI, lwm2m.String(imageURI)) },
 		more:  func(w *world) { _ = w.ask(AskUpdate, lwm2m.Value{}) },

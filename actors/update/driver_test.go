@@ -84,7 +84,7 @@ type image struct {
 	etag     []byte
 	size     int64
 	complete bool
-	err      error // of the next Append
+	err      error // of each Append
 }
 
 var peer1 = messages.ManagementPeer(1)
@@ -233,7 +233,7 @@ func (w *world) disk(effect core.Effect) {
 		i.complete = true
 		w.later(ImageDone{Job: e.Job, Path: "/image", Size: int64(len(i.data)), Hash: sha256.Sum256(i.data)})
 	case ImageDiscard:
-		*i = image{}
+		*i = image{err: i.err}
 		w.later(ImageDiscarded{})
 	default:
 		w.t.Fatalf("unknown effect %T", effect)

@@ -129,6 +129,7 @@ func (h *history) others() {
 		}
 	case "disk":
 		w.image.err = rapid.SampledFrom([]error{nil, &firmware.Error{Cause: firmware.CauseNoSpace}}).Draw(rt, "disk")
+		w.storeFull = rapid.Bool().Draw(rt, "with the record")
 	case "changes":
 		w.content, w.etag = content(rapid.IntRange(1, 5000).Draw(rt, "size")), []byte(strconv.Itoa(w.steps))
 	}
@@ -197,6 +198,7 @@ func (h *history) waitedFor(path lwm2m.Path) bool {
 // there is to know, and what was acknowledged is not told again.
 func (h *history) allIsWell() {
 	w := h.world
+	w.storeFull = false
 	w.storeErr, w.image.err, w.silent, w.stall, w.sends = nil, nil, false, 0, true
 	w.observes = firmware.Reported()
 	w.register()
