@@ -1,12 +1,14 @@
 package holdfast
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
@@ -257,6 +260,7 @@ func TestCheckFilesOfFirmware(t *testing.T) {
 		{"a directory for everybody", func(f *Firmware) { f.Dir = open }, []string{
 			"firmware.dir: " + open + " has owner OWNER and mode 0777: others may write it: check what is in it and chmod go-w " + open,
 		}},
+		{"a file in its place", func(f *Firmware) { f.Dir = good }, []string{"firmware.dir: " + good + " is no directory"}},
 		{"no program", func(f *Firmware) { f.Install = []string{missing} }, []string{"firmware.install: .* cannot be run: stat .*: no such file or directory"}},
 		{"not in PATH", func(f *Firmware) { f.Install = []string{"holdfast-none"} }, []string{
 			`firmware.install: "holdfast-none" cannot be run: executable file not found in $PATH`,
@@ -363,6 +367,30 @@ func TestFirmwareFilesThatCannotBeUsed(t *testing.T) {
 	defer none.Close(t.Context())
 	if none.firmware(nil) != nil {
 		t.Error("updates that nobody has configured")
+	}
+}
+
+// A directory of images that cannot be used is said when the client starts, and not when a campaign
+// has come that fails by it.
+func TestFirmwareDirectoryThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	for dir, want := range map[string]string{write(t, []byte("x")): "no image can be stored: ", filepath.Join(t.TempDir(), "images"): ""} {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		c, err := New(Config{Endpoint: "g", Firmware: &Firmware{Install: []string{"x"}, Dir: dir}}, WithLogger(logger))
+		if err != nil {
+			t.Fatal(err)
+		}
+		images, err := c.attachImages(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = images.Close()
+		_ = c.Close(t.Context())
+		logqueue.Flush(c.logger)
+		if text := log.String(); (want == "") != (text == "") || !strings.Contains(text, want) {
+			t.Errorf("%s: logged %q, want %q", dir, text, want)
+		}
 	}
 }
 

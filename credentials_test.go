@@ -318,6 +318,15 @@ func TestAMistakeAccusesOneKey(t *testing.T) {
 	}
 }
 
+// A state directory that is a file is named before a client finds out.
+func TestCheckFilesOfADirectoryThatIsNone(t *testing.T) {
+	t.Parallel()
+	c := Config{Endpoint: "g", StateDir: write(t, []byte("x")), Server: &Account{URI: "coap://127.0.0.1", Security: SecurityNoSec}}
+	if err := c.CheckFiles(); err == nil || !strings.Contains(err.Error(), "state_dir: "+c.StateDir+" is no directory") {
+		t.Error(err)
+	}
+}
+
 func TestCheckFilesValidatesFirst(t *testing.T) {
 	t.Parallel()
 	if err := (Config{}).CheckFiles(); !errors.Is(err, ErrInvalidParameters) || errors.Is(err, ErrInvalidCredentials) {

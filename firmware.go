@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/network"
@@ -95,10 +97,13 @@ func cause(err error) error {
 	return err
 }
 
-// dirFaults says why a directory is not to be trusted.
+// dirFaults says why a directory is not to be trusted, or why it is none.
 func dirFaults(key, dir string) []Fault {
 	err := store.Check(dir)
 	if err == nil {
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return []Fault{{Key: key, Problem: dir + " is no directory", Err: syscall.ENOTDIR}}
+		}
 		return nil
 	}
 	problem := err.Error()
@@ -141,6 +146,9 @@ func (c *Client) attachImages(ctx context.Context) (*imagefile.Folder, error) {
 	}
 	if c.settings.StoreFS != nil {
 		options.FS = imagefile.Over(c.settings.StoreFS)
+	}
+	for _, fault := range dirFaults("firmware.dir", w.Dir) { // it is looked at again when an image comes
+		c.logger.Warn("no image can be stored: "+fault.Problem, "firmware.dir", w.Dir)
 	}
 	return imagefile.Attach(ctx, options)
 }
