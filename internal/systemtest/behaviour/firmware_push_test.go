@@ -131,11 +131,11 @@ func TestFirmwarePushThatFails(t *testing.T) {
 			code: lwm2m.CodeRequestEntityTooLarge, result: 2,
 		},
 		"full disk": {
-			disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOSPC), format: lwm2m.FormatOpaque,
+			disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOSPC), format: lwm2m.FormatOpaque,
 			code: lwm2m.CodeRequestEntityTooLarge, result: 2,
 		},
 		"no memory": {
-			disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOMEM), format: lwm2m.FormatOpaque,
+			disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOMEM), format: lwm2m.FormatOpaque,
 			code: lwm2m.CodeInternalServerError, result: 3,
 		},
 		"shorter than its TLV": {format: lwm2m.FormatTLV, head: tlvHead(size + 1), code: lwm2m.CodeBadRequest, result: 5},

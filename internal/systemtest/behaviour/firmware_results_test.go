@@ -283,10 +283,10 @@ var object5Endings = []ending{
 		config:  func(cfg *holdfast.Config) { cfg.Firmware.MaxSize = imageSize },
 		arrange: serves(lwm2mtest.File{Content: image, Size: imageSize, Size2: imageSize, Endless: true})},
 	{name: "the disk fills half way", number: 2, states: []int64{0, 1, 0}, cause: firmware.CauseNoSpace,
-		disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOSPC)},
+		disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOSPC)},
 	{name: "the disk cannot be written", number: 2, states: []int64{0, 1, 0}, cause: firmware.CauseWriteFailed,
-		disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.EIO)},
-	{name: "no memory", number: 3, states: []int64{0, 1, 0}, cause: firmware.CauseOutOfMemory, disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOMEM)},
+		disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.EIO)},
+	{name: "no memory", number: 3, states: []int64{0, 1, 0}, cause: firmware.CauseOutOfMemory, disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOMEM)},
 	{name: "the server falls silent", number: 4, states: []int64{0, 1, 0}, cause: firmware.CauseConnectionLost,
 		arrange: func(w *firmwareWorld) {
 			w.Server.SpoilFile("image", -1, lwm2mtest.FileFault{From: 50_000, Behaviour: lwm2mtest.Behaviour{Silent: true}})
@@ -386,10 +386,10 @@ var newestEndings = []ending{
 	{name: "larger than allowed", number: 33, states: toManifest, cause: firmware.CauseTooBig,
 		config: func(cfg *holdfast.Config) { cfg.Firmware.MaxSize = imageSize - 1 }},
 	{name: "the disk fills half way", number: 33, states: toDownload, cause: firmware.CauseNoSpace,
-		disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOSPC)},
-	{name: "no memory", number: 34, states: toDownload, cause: firmware.CauseOutOfMemory, disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.ENOMEM)},
+		disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOSPC)},
+	{name: "no memory", number: 34, states: toDownload, cause: firmware.CauseOutOfMemory, disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.ENOMEM)},
 	{name: "the disk cannot be written", number: 35, states: toDownload, cause: firmware.CauseWriteFailed,
-		disk: imageFails(lwm2mtest.DiskWrite, 3, syscall.EIO)},
+		disk: imageFails(lwm2mtest.DiskWrite, 1, syscall.EIO)},
 	{name: "altered before it is installed", number: 36, states: toInstall, cause: firmware.CauseReadFailed,
 		config: asking, then: func(w *firmwareWorld, c *systemtest.Client) {
 			decides(holdfast.FirmwareGrant)(w, c)
