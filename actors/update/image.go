@@ -83,7 +83,9 @@ func (m *Machine) take(offset int64, data []byte) bool {
 		data = data[skip:]
 	}
 	if limit := m.limit(); limit > 0 && have+int64(len(data)) > limit {
-		m.failWith(m.tooLong(), nil)
+		if !m.mixed() {
+			m.failWith(m.tooLong(), nil)
+		}
 		return true
 	}
 	m.image.waiting = append(m.image.waiting, data...)
@@ -173,7 +175,9 @@ func (m *Machine) imageDone(in ImageDone) {
 // summed takes what the image is that has come. Only one that is whole, and on the disk, is
 // gone on with: after a loss of power there is still all of it.
 func (m *Machine) summed(in ImageDone) {
-	if d := m.decoded; in.Size == 0 || d != nil && in.Size < d.Size {
+	if d := m.decoded; d != nil && (in.Size < d.Size || in.Hash != d.Digest) && m.mixed() {
+		return
+	} else if in.Size == 0 || d != nil && in.Size < d.Size {
 		m.failWith(firmware.CauseTruncated, nil)
 		return
 	} else if d != nil && in.Hash != d.Digest {

@@ -29,6 +29,8 @@ type pull struct {
 	ended   bool   // all has come; some of it may not be on the disk yet
 	told    bool   // the supervisor knows that the attempt has brought something
 	anew    bool   // the attempt has begun anew, with another image
+	unsure  bool   // what was there when the attempt began may be of another image
+	fresh   bool   // the next attempt begins anew
 	etag    []byte // of what is there
 	// reached is how many bytes there have been at most. What comes once more because it was
 	// not kept brings the download no further, however often it comes.
@@ -74,7 +76,9 @@ func (m *Machine) opened(in messages.DownloadOpened) {
 	}
 	m.stopRequest()
 	p.via, p.epoch, p.open, p.told, p.anew = in.Via, in.Epoch, true, false, false
-	m.prepare(false)
+	p.unsure = false
+	m.prepare(p.fresh)
+	p.fresh = false
 }
 
 // pullReady asks for what is not there. What has no entity tag may be of another image than
@@ -88,7 +92,7 @@ func (m *Machine) pullReady(in ImageReady) {
 	case in.Length > 0 && len(in.ETag) == 0 && m.decoded == nil:
 		m.prepare(true)
 	default:
-		p.etag, p.total = in.ETag, in.Size
+		p.etag, p.total, p.unsure = in.ETag, in.Size, in.Length > 0 && len(in.ETag) == 0
 		m.request()
 	}
 }
@@ -213,11 +217,24 @@ func (m *Machine) changed() {
 		return
 	}
 	m.stopRequest()
-	p.etag, p.total, p.anew = nil, 0, true
+	p.etag, p.total, p.anew, p.unsure = nil, 0, true, false
 	if p.changes++; p.changes <= changesLimit {
 		p.reached = 0
 	}
 	m.prepare(true)
+}
+
+// mixed reports whether an image that is not the one of the manifest may have been put together of
+// parts of two, of a server that says nothing to tell them apart by. Then it is fetched from its
+// beginning.
+func (m *Machine) mixed() bool {
+	p := m.pull
+	if p == nil || !p.unsure {
+		return false
+	}
+	p.unsure, p.fresh = false, true
+	m.attemptFailed(messages.Failure{Class: messages.ClassBadAnswer, Cause: errMixed})
+	return true
 }
 
 // pullMore asks for the next part, if there is room for it.
@@ -439,5 +456,6 @@ func isError[T error](err error) bool {
 var (
 	errGap      = errors.New("a part of the image is missing")
 	errEarly    = errors.New("the image has ended before its announced end")
+	errMixed    = errors.New("the image is not the one of the manifest, and its server may have changed it meanwhile")
 	errChanging = errors.New("the image has changed more than once while it was fetched")
 )

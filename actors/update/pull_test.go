@@ -2,6 +2,7 @@ package update
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,6 +74,50 @@ func TestImageShrinks(t *testing.T) {
 		w.answers(code)
 		w.wantPhase(Idle)
 		w.wantSeen(firmware.PathResult, "4")
+	}
+}
+
+// A server without entity tags that has another image by now: what was put together is not what
+// the manifest is about, and is fetched from its beginning, once. Where that is no better, it is
+// the image.
+func TestImageOfTwo(t *testing.T) {
+	good := content(5000)
+	for name, test := range map[string]struct {
+		before, after []byte
+		result        firmware.Result
+	}{
+		"the good one afterwards":      {bytes.Repeat([]byte{1}, 5000), good, firmware.ResultSuccess},
+		"a longer one before":          {bytes.Repeat([]byte{1}, 9000), good, firmware.ResultSuccess},
+		"a longer one afterwards":      {good, bytes.Repeat([]byte{1}, 9000), firmware.ResultNoSpace},
+		"never the good one":           {bytes.Repeat([]byte{1}, 5000), bytes.Repeat([]byte{2}, 5000), firmware.ResultPayloadCorrupted},
+		"the same, and not a good one": {bytes.Repeat([]byte{1}, 5000), bytes.Repeat([]byte{1}, 5000), firmware.ResultPayloadCorrupted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Manifests = func([]byte, string) (*Manifest, error) {
+				return &Manifest{URI: imageURI, Version: "2.0.0", Size: int64(len(good)), Digest: sha256.Sum256(good)}, nil
+			}
+			w.boot()
+			w.register()
+			w.content, w.etag, w.stall = test.before, nil, 2048
+			_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+			w.download()
+			w.lose()
+			w.content, w.stall = test.after, 0
+			w.register()
+			w.download()
+			if len(w.failed) != 1 || w.failed[0].Final {
+				t.Fatalf("failed %+v", w.failed)
+			}
+			w.wantPhase(Downloading)
+			w.download()
+			if w.status.Result != test.result || w.m.record.Phase != Idle {
+				t.Errorf("the result is %s in %s", w.status.Result, w.m.record.Phase)
+			}
+			if at := w.asked; len(at) != 3 || at[0] != 0 || at[1] == 0 || at[2] != 0 {
+				t.Errorf("asked from %v", at)
+			}
+		})
 	}
 }
 

@@ -105,6 +105,31 @@ func TestFirmwareChangesUnderAManifest(t *testing.T) {
 	synctest.Test(t, e.run)
 }
 
+// A server without tags that gets the image of the manifest in the middle of the download: what was
+// fetched before is none of it, and is fetched once more.
+func TestFirmwareOfAServerThatGetsTheRightImage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newFirmwareWorld(t)
+		defer w.Close()
+		before, after := lwm2mtest.Pattern(2).File(imageSize), image.File(imageSize)
+		before.WithoutETag, after.WithoutETag = true, true
+		w.Server.SetFile("image", before)
+		w.Server.SpoilFile("image", 1, lwm2mtest.FileFault{From: 50_000, Behaviour: lwm2mtest.Behaviour{Silent: true}})
+		cfg := w.config()
+		trusting(&cfg)
+		c := w.Start(cfg)
+		c.WaitFor(holdfast.Registered)
+		w.observe(firmware.PathManifestState, firmware.PathManifestResult)
+		w.write("/10252/0/1", signed(t, nil), lwm2m.CodeChanged)
+		time.Sleep(10 * time.Second)
+		w.Server.SetFile("image", after)
+		time.Sleep(time.Hour)
+		w.wantInstalled(image, imageSize)
+		w.wantValues(firmware.PathManifestResult, -1, int64(firmware.ResultSuccess))
+		c.ExpectClose(nil)
+	})
+}
+
 // A server that restarts with another image under the same URI: the tag of a block says so
 // (RFC 7959 section 2.4), and the image is fetched anew. Where there are no tags, nothing is
 // taken over from one attempt to the next.
