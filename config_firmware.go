@@ -31,7 +31,11 @@ type Firmware struct {
 	// key.
 	Installer firmware.Installer
 	// Install is the program, and its arguments, that installs an image, whose path it gets
-	// as the last argument: exit code 0 says that the new version runs.
+	// as the last argument: exit code 0 says that the new version runs. It has no time limit,
+	// is killed with the children in its process group when the client is closed, and runs
+	// again at the next start where it has not ended: one that restarts the client or the
+	// machine must notice that the version is installed, and exit with 0. The variables
+	// HOLDFAST_IMAGE_VERSION, _COMPONENT, _SIZE, _SHA256 and _VENDOR_DATA say what it gets.
 	Install []string
 	// Authorise says who allows a download and an installation. Default AuthoriseGrant.
 	Authorise Authorisation
