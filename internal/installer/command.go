@@ -33,7 +33,8 @@ import (
 //	HOLDFAST_IMAGE_VENDOR_DATA  of the manifest, in hexadecimal
 //
 // A client that ended meanwhile runs it again: it must notice that it has installed the
-// version, and exit with 0. So must one that restarts the client, or the machine.
+// version, and exit with 0. So must one that restarts the client, or the machine. One of a client
+// that was killed may still be running then.
 type Command struct {
 	argv []string
 }
