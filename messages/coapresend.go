@@ -3,8 +3,8 @@ package messages
 // Request asks coapresend for one confirmable exchange (RFC 7252 section 4).
 // Owner to coapresend. It is answered by exactly one [Response] or
 // [RequestFailed] with the same ID, unless the link goes first or a [Cancel] gives
-// it up. With Stream a [ResponseBlock] comes for every part of the body, the next
-// part only when it is asked for by [More], and the Response carries no payload.
+// it up. With Stream the body comes in parts, each a [ResponseBlock], the next
+// one only when it is asked for by [More], and the Response carries no payload.
 type Request struct {
 	Epoch         Epoch
 	ID            uint64 // chosen by the requester, unique within the epoch and For
@@ -21,6 +21,10 @@ type Request struct {
 	// multiple of 1024, the largest block; anything else is Unsendable. Without Stream it
 	// does not count.
 	From uint64
+	// Gather is how many bytes of a streamed body are one part, where its blocks come fast:
+	// what comes slowly is told block by block. That many are asked of the peer ahead of
+	// [More]. With 0 each block is a part, and nothing is asked ahead.
+	Gather int
 }
 
 // Requester is who a request is for, and gets its answer.
@@ -63,7 +67,8 @@ type ResponseBlock struct {
 
 // More asks for the next part of a streamed body, when this one has been dealt
 // with: of a [ResponseBlock] or an [InboundBlock], by its ID. Nothing of the next
-// part is asked of the peer before. Requester, or handler, to coapresend.
+// part is asked of the peer before, but for what Request.Gather says. Requester, or
+// handler, to coapresend.
 type More struct {
 	Epoch  Epoch
 	ID     uint64

@@ -74,6 +74,7 @@ func (m *Machine) answered(c *call, msg coap.Message) {
 // fail ends a call without a response.
 func (m *Machine) fail(c *call, reason messages.RequestFailure) {
 	m.calls--
+	m.tellPart(c, false)
 	m.tell(c.requester(), messages.RequestFailed{Epoch: m.cfg.Epoch, ID: c.request.ID, Reason: reason})
 }
 
@@ -81,6 +82,7 @@ func (m *Machine) fail(c *call, reason messages.RequestFailure) {
 func (m *Machine) finish(c *call, response messages.Response) {
 	m.calls--
 	m.welcomed = m.welcomed || response.Code.IsSuccess()
+	m.tellPart(c, false)
 	m.tell(c.requester(), response)
 }
 

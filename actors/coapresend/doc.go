@@ -23,7 +23,7 @@
 //	call.go       requests of ours
 //	upload.go     ... whose payload is larger than a block (Block1)
 //	download.go   ... whose response is larger than a block (Block2)
-//	stream.go     ... whose response is pulled part by part, from any offset
+//	stream.go     ... whose response is pulled part by part, from any offset; its blocks gathered
 //	serve.go      requests of the peer, and our replies
 //	inblock.go    ... whose payload comes block by block (Block1)
 //	again.go      ... one of whose blocks comes a second time

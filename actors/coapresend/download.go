@@ -17,13 +17,14 @@ type fetching struct {
 	received int               // bytes, with those before a streamed body's beginning
 	szx      uint8             // of the next block
 	body     []byte            // what was received, unless it is streamed
+	part     gathering         // of one that is streamed
 	changes  int               // how often the body has changed while it was fetched
 }
 
 // firstBlock is called with the response to the request proper: all there is,
 // or the first block of it.
 func (m *Machine) firstBlock(c *call, msg coap.Message) {
-	c.in = fetching{response: c.response(msg), size: sizeOf(msg), received: c.from(), changes: c.in.changes}
+	c.in = fetching{response: c.response(msg), size: sizeOf(msg), received: c.from(), part: gathering{asked: true}, changes: c.in.changes}
 	block, ok := msg.Block(coap.Block2)
 	switch {
 	case !ok && msg.Code.IsSuccess() && c.from() > 0:
@@ -51,7 +52,7 @@ func sizeOf(msg coap.Message) *uint64 {
 // whole finishes a call whose response is one message.
 func (m *Machine) whole(c *call, msg coap.Message) {
 	if c.request.Stream && msg.Code.IsSuccess() {
-		m.tellPart(c, msg.Payload, false)
+		c.take(msg.Payload)
 	} else {
 		c.in.response.Payload = msg.Payload
 	}
@@ -80,7 +81,7 @@ func (m *Machine) laterBlock(c *call, msg coap.Message) {
 }
 
 // takeBlock adds the expected block, and asks for the next: at once for a body
-// that is collected, when the owner wants it for one that is streamed.
+// that is collected, for one that is streamed when its requester wants it.
 func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
 	switch {
 	case !wellSized(block, msg.Payload):
@@ -90,37 +91,35 @@ func (m *Machine) takeBlock(c *call, msg coap.Message, block coap.Block) {
 		m.fail(c, messages.TooLarge)
 		return
 	}
-	m.takePart(c, msg.Payload, block.More)
+	c.take(msg.Payload)
 	c.in.szx = min(block.SZX, m.cfg.szx())
 	switch {
 	case !block.More:
 		c.in.response.Payload = c.in.body
 		m.finish(c, c.in.response)
 	case c.request.Stream:
-		m.stall(c)
+		m.stream(c)
 	default:
+		m.next = c
+	}
+}
+
+func (c *call) take(block []byte) {
+	c.in.received += len(block)
+	if c.request.Stream {
+		c.gather(block)
+	} else {
+		c.in.body = append(c.in.body, block...)
+	}
+}
+
+// fetchNext asks for the block that the answer which was just taken leads to. By now there is
+// room on the stack for what that takes.
+func (m *Machine) fetchNext() {
+	if c := m.next; c != nil {
+		m.next = nil
 		m.fetch(c)
 	}
-}
-
-func (m *Machine) takePart(c *call, part []byte, next bool) {
-	if c.request.Stream {
-		m.tellPart(c, part, next)
-	} else {
-		c.in.body = append(c.in.body, part...)
-	}
-	c.in.received += len(part)
-}
-
-func (m *Machine) tellPart(c *call, part []byte, next bool) {
-	if len(part) == 0 {
-		return
-	}
-	told := messages.ResponseBlock{Epoch: m.cfg.Epoch, ID: c.request.ID, Offset: uint64(c.in.received), Data: part, Next: next}
-	if c.in.received == c.from() {
-		told.ETag, told.Size = c.in.response.ETag, c.in.size
-	}
-	m.tell(c.requester(), told)
 }
 
 // fetch asks for the block that begins where the body ends so far.

@@ -239,6 +239,7 @@ func (m *Machine) sendExpired(mid uint16) {
 	}
 	x.resends++
 	x.timeout *= 2
+	m.offerOf(x)
 	if x.note != nil && x.note.newer != nil {
 		m.resendNewer(x)
 		return
@@ -267,6 +268,7 @@ func (m *Machine) acknowledged(mid uint16) {
 	default:
 		x.state = exAcknowledged
 		x.datagram = nil
+		m.offerOf(x)
 		m.await()
 		m.setTimer(sendTimer(mid), m.cfg.ExchangeLifetime())
 		m.tellStep(x, messages.HeardAck)

@@ -48,6 +48,7 @@ type Machine struct {
 	active     []*exchange   // those that are sent and not over
 	awaited    *awaited      // what those wait for
 	calls      int           // requests of ours that are neither answered nor failed
+	next       *call         // whose next block is asked for in this step
 	stalled    []*call       // of those, streamed ones whose requester has a part and has not asked for the next
 	entries    []*entry      // messages of the peer that are remembered, oldest first
 	uploads    []*upload     // bodies that the peer is sending, oldest first

@@ -124,6 +124,7 @@ func (m *Machine) response(msg coap.Message, fault *coap.FormatError) {
 	m.heard(x)
 	m.over(x)
 	m.answered(x.call, msg)
+	m.fetchNext()
 	m.pump()
 }
 

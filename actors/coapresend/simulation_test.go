@@ -214,10 +214,10 @@ func (s *simulation) submit(e *end, id uint64, code messages.CoAPCode, up, down 
 	})
 }
 
-// fetch asks for the rest of an image that has that size.
-func (s *simulation) fetch(e *end, id uint64, from, rest int) {
+// fetch asks for the rest of an image that has that size, in parts of so many bytes.
+func (s *simulation) fetch(e *end, id uint64, from, rest, gather int) {
 	s.later(time.Minute, e, messages.Request{
-		Epoch: epoch, ID: id, For: messages.ForUpdate, Code: messages.GET, Stream: true, From: uint64(from),
+		Epoch: epoch, ID: id, For: messages.ForUpdate, Code: messages.GET, Stream: true, From: uint64(from), Gather: gather,
 		Path: []string{fmt.Sprintf("i%d", id), fmt.Sprint(from + rest)},
 	})
 }
@@ -295,7 +295,8 @@ func TestTwoMachines(t *testing.T) {
 					rapid.IntRange(0, 3000).Draw(t, "up"), rapid.IntRange(0, 3000).Draw(t, "down"))
 			}
 			if rapid.Bool().Draw(t, "image") {
-				s.fetch(e, id, 1024*rapid.IntRange(0, 2).Draw(t, "from"), rapid.IntRange(1, 3000).Draw(t, "rest"))
+				s.fetch(e, id, 1024*rapid.IntRange(0, 2).Draw(t, "from"), rapid.IntRange(1, 3000).Draw(t, "rest"),
+					rapid.SampledFrom([]int{0, 100, 1024, 8192}).Draw(t, "gather"))
 			}
 		}
 		s.run()
