@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"syscall"
 	"testing"
 )
 
@@ -233,5 +234,25 @@ func TestLargePartsAreSyncedOnTheirWay(t *testing.T) {
 	}
 	if done, err := i.Finish(); err != nil || done.Hash != sha256.Sum256(whole) || !bytes.Equal(m.live["/fw/image"].synced, whole) {
 		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// A disk that fills in the middle of a large part refuses no more than a piece of it.
+func TestLargePartsAreWrittenInPieces(t *testing.T) {
+	m := newMemFS()
+	f := attachMem(t, m)
+	f.every = checkpointEvery
+	i := begin(t, f, Spec{ID: "one"})
+	writes := 0
+	m.fault = func(op, path string) error {
+		if op == "write" && path == "/fw/image" {
+			if writes++; writes > 3 {
+				return syscall.ENOSPC
+			}
+		}
+		return nil
+	}
+	if err := i.Append(0, content(9, 10*writeAtOnce)); KindOf(err) != NoSpace || i.Progress()/writeAtOnce != 3 {
+		t.Errorf("%d bytes are there, %v", i.Progress(), err)
 	}
 }

@@ -27,6 +27,8 @@ const (
 	checkpointEvery = 256 << 10
 	// readAtOnce is how much is read at once when an image is read again.
 	readAtOnce = 64 << 10
+	// writeAtOnce is how much is written at once: what a disk refuses of a large part is no more.
+	writeAtOnce = 16 << 10
 )
 
 // Options say where and how a Folder keeps an image.

@@ -189,7 +189,7 @@ func (i *Image) Append(offset int64, data []byte) error {
 	}
 	data = data[min(i.there-offset, int64(len(data))):]
 	for len(data) > 0 {
-		part := data[:min(i.room(), int64(len(data)))]
+		part := data[:min(i.room(), writeAtOnce, int64(len(data)))]
 		if err := i.write(part); err != nil {
 			return err
 		}
