@@ -40,13 +40,16 @@ type world struct {
 	incarnation uint64
 	// answersNothing: the disk hangs.
 	answersNothing bool
-	outcome        *messages.SendOutcome // of a Send; nil where it arrives, or is muted
-	storeErr       error
-	storeFull      bool // there is no room for the record while there is an image
-	image          image
-	installer      func(Call) Called
-	calls          []Method
-	ended          []uint64 // calls that were ended early
+	// slow: the disk takes a part only when it is told to (write).
+	slow      bool
+	held      []ImageAppend         // those that it has not taken
+	outcome   *messages.SendOutcome // of a Send; nil where it arrives, or is muted
+	storeErr  error
+	storeFull bool // there is no room for the record while there is an image
+	image     image
+	installer func(Call) Called
+	calls     []Method
+	ended     []uint64 // calls that were ended early
 
 	peer     messages.Peer
 	epoch    messages.Epoch
@@ -122,7 +125,7 @@ const imageURI = "coap://files.example.com/image"
 // boot starts the machine, with what is on the disk.
 func (w *world) boot() {
 	w.m, w.dead, w.inputs = New(w.config), false, nil
-	w.timers, w.fetch, w.open, w.view = map[core.Timer]time.Time{}, nil, nil, View{}
+	w.timers, w.fetch, w.open, w.view, w.held = map[core.Timer]time.Time{}, nil, nil, View{}, nil
 	w.input(Start{Incarnation: w.incarnation})
 }
 
@@ -217,18 +220,10 @@ func (w *world) disk(effect core.Effect) {
 		}
 		w.later(ImageReady{Job: e.Job, Length: int64(len(i.data)), ETag: i.etag, Size: i.size, Complete: i.complete})
 	case ImageAppend:
-		if i.err != nil {
-			w.later(ImageWritten{Job: e.Job, Length: int64(len(i.data)), Err: i.err})
-			return
+		w.held = append(w.held, e)
+		if !w.slow {
+			w.write()
 		}
-		if e.Describe != nil {
-			i.etag, i.size = e.Describe.ETag, e.Describe.Size
-		}
-		if int(e.Offset) != len(i.data) {
-			w.t.Fatalf("a part at %d, and there are %d bytes", e.Offset, len(i.data))
-		}
-		i.data = append(i.data, e.Data...)
-		w.later(ImageWritten{Job: e.Job, Length: int64(len(i.data))})
 	case ImageFinish:
 		i.complete = true
 		w.later(ImageDone{Job: e.Job, Path: "/image", Size: int64(len(i.data)), Hash: sha256.Sum256(i.data)})
@@ -238,6 +233,24 @@ func (w *world) disk(effect core.Effect) {
 	default:
 		w.t.Fatalf("unknown effect %T", effect)
 	}
+}
+
+// write has the disk take the part that it has had for the longest.
+func (w *world) write() {
+	i, e := &w.image, w.held[0]
+	w.held = w.held[1:]
+	if i.err != nil {
+		w.later(ImageWritten{Job: e.Job, Length: int64(len(i.data)), Err: i.err})
+		return
+	}
+	if e.Describe != nil {
+		i.etag, i.size = e.Describe.ETag, e.Describe.Size
+	}
+	if int(e.Offset) != len(i.data) {
+		w.t.Fatalf("a part at %d, and there are %d bytes", e.Offset, len(i.data))
+	}
+	i.data = append(i.data, e.Data...)
+	w.later(ImageWritten{Job: e.Job, Length: int64(len(i.data))})
 }
 
 func (w *world) told(tell core.Tell) {

@@ -56,7 +56,7 @@ type ImageAppend struct {
 	core.Marker
 	Job    uint64
 	Offset int64
-	Data   []byte
+	Data   []byte // until it is answered; then the memory is used again
 	// Describe says what the server says of the image, with the first part.
 	Describe *Description
 }

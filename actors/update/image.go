@@ -22,12 +22,16 @@ type imageState struct {
 	ready    bool   // length is known
 	length   int64  // bytes that are there
 	waiting  []byte // behind those, not being written yet
-	writing  int    // bytes that are being written
+	writing  []byte // what is being written: not to be touched
+	spare    []byte // memory for what waits, of what was written before
 	describe *Description
 }
 
 // size is how many bytes there are, with those that are not on the disk yet.
-func (i *imageState) size() int64 { return i.length + int64(i.writing+len(i.waiting)) }
+func (i *imageState) size() int64 { return i.length + int64(i.ahead()) }
+
+// ahead is how many bytes are not on the disk yet.
+func (i *imageState) ahead() int { return len(i.writing) + len(i.waiting) }
 
 // nextImage names the image of a new update: no two of a client have the same name.
 func (m *Machine) nextImage() {
@@ -111,20 +115,20 @@ func (m *Machine) tooLong() firmware.Cause {
 // write writes what waits, unless something is being written already.
 func (m *Machine) write() {
 	i := &m.image
-	if i.writing > 0 || len(i.waiting) == 0 {
+	if len(i.writing) > 0 || len(i.waiting) == 0 {
 		return
 	}
 	m.lastID++
 	i.last = m.lastID
 	m.do(ImageAppend{Job: i.last, Offset: i.length, Data: i.waiting, Describe: i.describe})
-	i.writing, i.waiting, i.describe = len(i.waiting), nil, nil
+	i.writing, i.waiting, i.spare, i.describe = i.waiting, i.spare, nil, nil
 }
 
 func (m *Machine) imageWritten(in ImageWritten) {
 	if !m.current(in.Job) || in.Job != m.image.last {
 		return
 	}
-	m.image.writing = 0
+	m.image.writing, m.image.spare = nil, m.image.writing[:0]
 	if in.Err != nil {
 		m.failBy(in.Err)
 		return
@@ -143,11 +147,12 @@ func (m *Machine) imageWritten(in ImageWritten) {
 // written.
 func (m *Machine) imageFinish() {
 	i := &m.image
-	if i.ending || i.writing > 0 || len(i.waiting) > 0 {
+	if i.ending || i.ahead() > 0 {
 		return
 	}
 	m.lastID++
 	i.last, i.ending = m.lastID, true
+	i.waiting, i.spare = nil, nil
 	m.do(ImageFinish{Job: m.lastID})
 }
 

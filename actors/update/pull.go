@@ -111,9 +111,13 @@ func (m *Machine) request() {
 	}
 	m.do(core.Tell{To: core.Link, Epoch: p.epoch, Message: messages.Request{
 		Epoch: p.epoch, ID: p.request, For: messages.ForUpdate, Code: messages.GET, Stream: true,
-		Path: p.location.CoAP.Path, Query: p.location.CoAP.Query, From: uint64(from) &^ (largestBlock - 1),
+		Path: p.location.CoAP.Path, Query: p.location.CoAP.Query, From: uint64(from) &^ (largestBlock - 1), Gather: coapPart,
 	}})
 }
+
+// coapPart is how much of an image is one part where it comes fast by CoAP: the blocks are small,
+// and it would cost more to pass them on than to fetch them.
+const coapPart = 8 << 10
 
 // largestBlock is what a place to begin at is a multiple of (RFC 7959 section 2.2).
 const largestBlock = 1024
@@ -240,7 +244,7 @@ func (m *Machine) mixed() bool {
 // pullMore asks for the next part, if there is room for it.
 func (m *Machine) pullMore() {
 	p := m.pull
-	if p.request == 0 || !p.more || m.image.writing+len(m.image.waiting) >= roomAhead {
+	if p.request == 0 || !p.more || m.image.ahead() >= roomAhead {
 		return
 	}
 	p.more = false

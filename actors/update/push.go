@@ -152,7 +152,7 @@ func (m *Machine) pushReady() {
 // pushMore asks for the next block, if there is room for it.
 func (m *Machine) pushMore() {
 	b := m.push.block
-	if b == nil || !b.next || m.image.writing+len(m.image.waiting) >= roomAhead {
+	if b == nil || !b.next || m.image.ahead() >= roomAhead {
 		return
 	}
 	m.push.block = nil
