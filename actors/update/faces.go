@@ -254,8 +254,20 @@ func component() lwm2m.ObjectDef {
 	return definition
 }
 
+// updating defines the Firmware Update object as it is served: a URI that is too long is a result of
+// the update, as any other that cannot be used.
+func updating() lwm2m.ObjectDef {
+	definition := objects.FirmwareUpdateDef()
+	for i := range definition.Resources {
+		if definition.Resources[i].ID == objects.FirmwarePackageURI {
+			definition.Resources[i].Range = lwm2m.Range{}
+		}
+	}
+	return definition
+}
+
 // definitions of the objects, by ID.
 var definitions = map[uint16]lwm2m.ObjectDef{
-	firmware.ObjectUpdate: objects.FirmwareUpdateDef(), firmware.ObjectComponent: component(),
+	firmware.ObjectUpdate: updating(), firmware.ObjectComponent: component(),
 	firmware.ObjectManifest: objects.ManifestDef(), firmware.ObjectMetadata: objects.DeviceMetadataDef(),
 }

@@ -17,7 +17,7 @@ func (m *Machine) failWith(cause firmware.Cause, err error) {
 // fails notes why something fails.
 func (m *Machine) fails(cause firmware.Cause, err error) {
 	if e, ok := err.(*firmware.Error); ok && e.Cause == cause {
-		err = e.Err // the cause is said once
+		err = e.Err // the cause is said once; nil where there is no more to say
 	}
 	m.failure = firmware.Error{Cause: cause, Err: err}
 }

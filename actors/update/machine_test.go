@@ -194,6 +194,7 @@ func TestRefusals(t *testing.T) {
 func TestRefusalsAreLogged(t *testing.T) {
 	w := running(t)
 	_ = w.ask(AskUpdate, lwm2m.Value{})
+	_ = w.ask(AskURI, lwm2m.String("ftp://files.example.com/image")) // has a result
 	_ = w.ask(AskURI, lwm2m.String(imageURI))
 	_ = w.ask(AskURI, lwm2m.String(imageURI+"2"))
 	_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))

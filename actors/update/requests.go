@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware/manifest"
 	"github.com/holdfast-iot/holdfast/lwm2m/object"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 )
 
 // What is asked of the objects.
@@ -75,11 +76,13 @@ func (m *Machine) carryOut(in Asked) {
 
 // refused has it written down, once, that a server was refused something.
 func (m *Machine) refused(why *object.Error) {
-	cause := firmware.CauseRequestRefused
-	if why == &busy || why == &otherUpdate {
-		cause = firmware.CauseManifestBusy
+	switch why {
+	case &badURI: // that is the result of an update
+	case &busy, &otherUpdate:
+		m.log(firmware.CauseManifestBusy, why)
+	default:
+		m.log(firmware.CauseRequestRefused, why)
 	}
-	m.log(cause, why)
 }
 
 func (m *Machine) judge(in Asked) *object.Error {
@@ -148,13 +151,17 @@ func (m *Machine) uriWritten(in Asked) *object.Error {
 	}
 	_, err := m.policy().Parse(raw)
 	m.begin(FaceUpdate, in.Server)
-	m.record.URI = raw
+	if len(raw) <= uri.MaxLength {
+		m.record.URI = raw // which can be read
+	} else {
+		err = &firmware.Error{Cause: firmware.CauseURITooLong}
+	}
 	if err == nil {
 		m.on(URIWritten)
 		return nil
 	}
 	m.report() // the result of before is void
-	m.failure = firmware.Error{Cause: causeOf(err), Err: err}
+	m.fails(causeOf(err), err)
 	m.fail()
 	m.report()
 	return &badURI

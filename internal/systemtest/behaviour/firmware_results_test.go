@@ -302,6 +302,8 @@ var object5Endings = []ending{
 	{name: "unsupported form", number: 6, states: []int64{0, 1, 0}, cause: firmware.CauseVerifyFailed,
 		arrange: outcome(lwm2mtest.StepVerify, names(firmware.ResultUnsupportedPayload))},
 	{name: "no URI", number: 7, states: []int64{0}, cause: firmware.CauseInvalidURI, begin: writesURI("coap:///image", lwm2m.CodeBadRequest)},
+	{name: "a long URI", number: 7, states: []int64{0}, cause: firmware.CauseURITooLong,
+		begin: writesURI("coap://192.0.2.1/"+strings.Repeat("i", 239), lwm2m.CodeBadRequest)},
 	{name: "this machine", number: 7, states: []int64{0}, cause: firmware.CauseForbiddenURI, begin: writesURI("coap://127.0.0.1/image", lwm2m.CodeBadRequest)},
 	{name: "no such host", number: 7, states: []int64{0, 1, 0}, cause: firmware.CauseUnknownHost, begin: writesURI("coap://nowhere.test/image", lwm2m.CodeChanged)},
 	{name: "no such image", number: 7, states: []int64{0, 1, 0}, cause: firmware.CauseNotFound, begin: writesURI("coap://192.0.2.1/other", lwm2m.CodeChanged)},
