@@ -156,6 +156,34 @@ func TestLatestInstallation(t *testing.T) {
 	w.wantPhase(AskingInstall)
 }
 
+// A period that the server writes while the installation is put off, or while the gateway is asked,
+// counts from then on; none is no reason to begin.
+func TestLatestInstallationIsWrittenLater(t *testing.T) {
+	for _, putOff := range []bool{true, false} {
+		w := runningAsked(t)
+		_ = w.ask(AskURI, lwm2m.String(imageURI))
+		w.authorise(messages.FirmwareGrant, 0)
+		w.download()
+		_ = w.ask(AskUpdate, lwm2m.Value{})
+		want := AskingInstall
+		if putOff {
+			w.authorise(messages.FirmwareDefer, 2*time.Hour)
+			want = DeferredInstall
+		}
+		_ = w.ask(AskMaxDefer, lwm2m.Unsigned(0))
+		w.pass(10 * time.Minute)
+		w.wantPhase(want)
+		_ = w.ask(AskMaxDefer, lwm2m.Unsigned(60))
+		w.pass(time.Minute - time.Second)
+		w.wantPhase(want)
+		w.pass(time.Second)
+		w.wantPhase(Idle)
+		if got := w.of(firmware.PathResult); got[len(got)-1] != "1" {
+			t.Errorf("put off %t: the server has seen the results %v", putOff, got)
+		}
+	}
+}
+
 // The image of an update that has ended is removed when that is durable: not after another
 // has begun to come.
 func TestPushBehindARemoval(t *testing.T) {

@@ -123,6 +123,7 @@ func (m *Machine) note(in Asked) {
 		m.record.Severity = in.Value.Int()
 	case AskMaxDefer:
 		m.record.MaxDefer = new(in.Value.Uint())
+		m.deferAnew()
 	case AskCampaign:
 		m.record.Campaign = in.Value.Text()
 	}
@@ -176,6 +177,14 @@ func (m *Machine) resetRequested() *object.Error {
 		return &otherUpdate
 	}
 	return orRefuse(m.on(ResetAsked))
+}
+
+// deferAnew has a period that a server writes while its installation waits count from now on.
+func (m *Machine) deferAnew() {
+	if m.record.Face == FaceUpdate && m.record.Phase.installs() && *m.record.MaxDefer > 0 {
+		m.record.Latest = m.now.Add(deferral(m.record.MaxDefer))
+		m.awaitDue()
+	}
 }
 
 // updateAsked begins the installation. From now on counts for how long it may be put off.
