@@ -34,9 +34,10 @@ func TestTheWholeRegistryCompiles(t *testing.T) {
 	if len(files) < 300 {
 		t.Fatalf("%d files", len(files))
 	}
-	inModule(t, files, "vet", "./all")
+	m := inModule(t, files)
+	m.command("vet", "./all")
 	if !testing.Short() {
-		inModule(t, files, "run", unoptimised, ".")
+		m.command("run", unoptimised, ".")
 	}
 }
 
@@ -45,31 +46,44 @@ const unoptimised = "-gcflags=example.org/generated/...=-N -l"
 
 func TestGeneratedCompiles(t *testing.T) {
 	files := []string{"testdata/kinds.xml", "testdata/names.xml", "testdata/collide.xml", "testdata/executed.xml"}
-	inModule(t, files, "vet", "./...")
-	inModule(t, files, "run", unoptimised, ".")
+	m := inModule(t, files)
+	m.command("vet", "./...")
+	m.command("run", unoptimised, ".")
+}
+
+// generated is a module with one generated package.
+type generated struct {
+	t   *testing.T
+	dir string
 }
 
 // inModule generates one package of all files, in a module of its own beside a program that
-// makes every object, and runs the go command there. To vet is to check all that a compiler
-// would refuse.
-func inModule(t *testing.T, files []string, args ...string) {
+// makes every object.
+func inModule(t *testing.T, files []string) generated {
 	t.Helper()
-	module := t.TempDir()
-	all := filepath.Join(module, "all")
+	m := generated{t, t.TempDir()}
+	all := filepath.Join(m.dir, "all")
 	if exit, _, stderr := run(append([]string{"-o", all}, files...)...); exit != exitDone {
 		t.Fatal(stderr)
 	}
-	if generated, _ := filepath.Glob(filepath.Join(all, "*.go")); len(generated) != len(files) {
-		t.Fatalf("%d files become %d", len(files), len(generated))
+	if sources, _ := filepath.Glob(filepath.Join(all, "*.go")); len(sources) != len(files) {
+		t.Fatalf("%d files become %d", len(files), len(sources))
 	}
-	writeModule(t, module, files)
+	writeModule(t, m.dir, files)
+	return m
+}
+
+// command runs the go command in the module. To vet is to check all that a compiler would
+// refuse.
+func (m generated) command(args ...string) {
+	m.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, "go", args...)
-	command.Dir = module
+	command.Dir = m.dir
 	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
 	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("go %v: %v\n%.4000s", args, err, output)
+		m.t.Fatalf("go %v: %v\n%.4000s", args, err, output)
 	}
 }
 
