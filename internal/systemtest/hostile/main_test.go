@@ -3,7 +3,7 @@ package hostile_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { systemtest.Main(m) }

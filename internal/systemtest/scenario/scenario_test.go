@@ -7,10 +7,11 @@ import (
 	"testing/synctest"
 
 	"github.com/cockroachdb/datadriven"
-	"go.uber.org/goleak"
+
+	"github.com/holdfast-iot/holdfast/internal/systemtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { systemtest.Main(m) }
 
 // TestScenarios plays every script under testdata and compares what it
 // narrates.
