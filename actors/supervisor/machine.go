@@ -325,7 +325,7 @@ func byID(a, b *account) int { return a.Peer.Compare(b.Peer) }
 // live returns the account whose present incarnation has the epoch, or nil:
 // what comes from an older one is dropped here.
 func (m *Machine) live(epoch messages.Epoch) *account {
-	for _, a := range m.accounts {
+	for _, a := range m.ranked() {
 		if a.epoch == epoch && epoch != 0 {
 			return a
 		}

@@ -16,8 +16,8 @@ import (
 // plan holds the attempts that have begun, and the bookings of all other
 // accounts.
 func (m *Machine) plan(except *account) Plan {
-	var booked []time.Time
-	for _, a := range m.accounts {
+	booked := make([]time.Time, 0, len(m.accounts))
+	for _, a := range m.ranked() {
 		if a != except && !a.pending.due.IsZero() {
 			booked = append(booked, a.pending.due)
 		}
