@@ -82,7 +82,7 @@ func (c *Client) wireUpdates(runtime *supervisor.Runtime, u *updates) {
 	runtime.Config.Download = &supervisor.Download{Credentials: u.files.download, Hosts: u.AllowHosts}
 	runtime.CoAP.StreamPaths = []string{pathPackage.String()}
 	runtime.Management.Updates = &management.Updates{
-		Reported: firmware.Reported(), Owed: u.faces.Owed, PostWrites: []lwm2m.Path{pathManifest},
+		Reported: firmware.Reported(), Owed: u.faces.Owed, Has: u.faces.Has, PostWrites: []lwm2m.Path{pathManifest},
 	}
 	runtime.Update = update.Maker(c.updateActor(runtime.Transport, runtime.CoAP.ExchangeLifetime()))
 }

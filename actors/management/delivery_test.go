@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,31 @@ func TestNothingReportedIsToldTwice(t *testing.T) {
 	}
 	if len(r.queue) > 0 {
 		t.Errorf("owed still: %v", r.queue)
+	}
+}
+
+// A value that was read in another process, and has been followed by the next one since, was
+// told before: only the next one is.
+func TestWhatIsFollowedSinceIsNotToldAgain(t *testing.T) {
+	d, r := newReporter(t)
+	d.ask(observing("a", "/5/0/3"))
+	d.restart()
+	d.notified(d.now)
+	var said []any // behind what happens meanwhile
+	r.meanwhile = func() {
+		r.queue = []lwm2m.Node{state(1)}
+		said = r.show()
+	}
+	d.up(5, true)
+	if len(said) == 0 {
+		t.Fatal("nobody has asked what the server has")
+	}
+	for _, in := range said {
+		d.step(in)
+	}
+	d.sleep(time.Minute)
+	if told := d.notified(d.now); len(told) != 1 || !strings.HasSuffix(told[0], " a 1") {
+		t.Errorf("told %q", told)
 	}
 }
 

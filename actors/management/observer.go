@@ -129,7 +129,7 @@ func (m *Machine) sessionUp(in messages.SessionUp) []core.Effect {
 func (m *Machine) goOn(o *observer) []core.Effect {
 	for _, ob := range m.observed.Of(o.peer) {
 		m.lookAt(ob)
-		if ob.Unconfirmed() && !o.outbox.has(ob) && !m.delivered(ob) {
+		if ob.Unconfirmed() && !o.outbox.has(ob) && !m.upToDate(ob) {
 			m.urge(ob)
 		}
 	}

@@ -281,7 +281,7 @@ func (m *Machine) undelivered(o *observer) {
 		switch {
 		case n.ends():
 			o.outbox.wait(n)
-		case m.delivered(n.observation): // by something else that has arrived
+		case m.delivered(n.observation, n.reported): // by something else that has arrived
 		case stores && !m.reportsOnly(n.observation):
 			o.outbox.store(n)
 		default:

@@ -144,7 +144,7 @@ func TestPushThatNobodyTakes(t *testing.T) {
 		t.Errorf("without an update: %v", d.replies)
 	}
 	panics := &panicking{updateObject: newUpdateObject()}
-	d = newDesk(t, Config{Objects: []object.Object{panics}, Updates: &Updates{Reported: reportedHere, Owed: (&reporter{}).owed}}).registered()
+	d = newDesk(t, Config{Objects: []object.Object{panics}, Updates: &Updates{Reported: reportedHere, Owed: (&reporter{}).owed, Has: (&reporter{}).has}}).registered()
 	panics.now, d.heard = true, nil
 	d.step(pushing(0, "image", true))
 	if len(d.replies) != 1 || d.replies[0].Code != messages.InternalServerError || len(d.heard) > 0 {

@@ -113,18 +113,24 @@ func (m *Machine) reportsOnly(ob *reporting.Observation) bool {
 	return !slices.ContainsFunc(ob.Targets, func(target lwm2m.Path) bool { return !m.isReported(target) })
 }
 
-// delivered reports whether an observation tells of nothing but what is reported, and the
+// upToDate reports whether an observation tells of nothing but what is reported, and the
 // server has that: update would not have said so otherwise.
-func (m *Machine) delivered(ob *reporting.Observation) bool {
+func (m *Machine) upToDate(ob *reporting.Observation) bool {
 	return m.reportsOnly(ob) && !slices.ContainsFunc(ob.Targets, func(path lwm2m.Path) bool { return m.config.Updates.Owed(ob.Peer, path) })
 }
 
+// delivered reports whether an observation tells of nothing but what is reported, and the
+// server has what was read of that.
+func (m *Machine) delivered(ob *reporting.Observation, values []lwm2m.Node) bool {
+	return m.reportsOnly(ob) && !m.owed(ob.Peer, values)
+}
+
 // recall takes what was just read of an observation for what the server knows, where it was
-// told that before this process began. It is asked after the reading: a value that takes the
-// place of this one only now is owed, and is told as a change of it.
+// told that before this process began. It is asked after the reading: a value that has taken
+// the place of this one since is owed, and is told as a change of it.
 func (m *Machine) recall(now time.Time, ob *reporting.Observation, values []lwm2m.Node) {
 	w := m.observations[ob.ID]
-	if w.unsure && m.delivered(ob) {
+	if w.unsure && m.delivered(ob, values) {
 		ob.Told(now, values, true)
 	}
 	w.unsure = false
@@ -143,9 +149,10 @@ func (m *Machine) reportedIn(nodes []lwm2m.Node) (reported []lwm2m.Node) {
 	return reported
 }
 
-// owed reports whether one of some reported values has not been delivered to a server yet.
+// owed reports whether one of some reported values, as they were read, has not been delivered
+// to a server yet.
 func (m *Machine) owed(peer messages.Peer, reported []lwm2m.Node) bool {
-	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return m.config.Updates.Owed(peer, n.Path) })
+	return slices.ContainsFunc(reported, func(n lwm2m.Node) bool { return !m.config.Updates.Has(peer, n) })
 }
 
 // thresholds are those that a server has set: nil where it has set none. What is reported

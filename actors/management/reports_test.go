@@ -53,6 +53,8 @@ type reporter struct {
 	scale  *gauge       // another object
 	queue  []lwm2m.Node // reports, the first of which is shown
 	deaf   bool         // what it hears is lost
+	// meanwhile is what happens between a reading and the question what of it a server has.
+	meanwhile func()
 }
 
 var reportedHere = []lwm2m.Path{firmware.PathState, firmware.PathResult}
@@ -60,13 +62,21 @@ var reportedHere = []lwm2m.Path{firmware.PathState, firmware.PathResult}
 // newReporter returns a desk whose server is registered, and what reports there.
 func newReporter(t *testing.T) (*desk, *reporter) {
 	r := &reporter{object: newUpdateObject(), scale: newGauge(0)}
-	r.d = newDesk(t, Config{Objects: []object.Object{r.object, r.scale}, Updates: &Updates{Reported: reportedHere, Owed: r.owed}})
+	r.d = newDesk(t, Config{Objects: []object.Object{r.object, r.scale}, Updates: &Updates{Reported: reportedHere, Owed: r.owed, Has: r.has}})
 	r.d.update = r.take
 	return r.d.registered(), r
 }
 
 func (r *reporter) owed(_ messages.Peer, path lwm2m.Path) bool {
 	return len(r.queue) > 0 && r.queue[0].Path == path
+}
+
+func (r *reporter) has(peer messages.Peer, n lwm2m.Node) bool {
+	if r.meanwhile != nil {
+		r.meanwhile()
+		r.meanwhile = nil
+	}
+	return !r.owed(peer, n.Path) || r.queue[0].Value.Int() != n.Value.Int()
 }
 
 // report has values reported, in order.

@@ -53,8 +53,26 @@ func (f *Faces) Objects() (all []object.Object) {
 func (f *Faces) Owed(peer messages.Peer, path lwm2m.Path) bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	return f.view.owes(peer, path)
+}
+
+// Has reports whether a server is known to have a value that a reported resource has shown. One
+// that has been followed by another is: that would not have taken its place otherwise.
+func (f *Faces) Has(peer messages.Peer, n lwm2m.Node) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
 	v := &f.view
-	return v.Reported == nil || slices.Contains(v.Owed, path.String()) || v.Server != 0 && v.Server != peer.ID
+	return !v.owes(peer, n.Path) || v.counts(peer) && v.Reported[n.Path.String()] != n.Value.Int()
+}
+
+// owes reports whether a server is not known to have the value that a resource shows.
+func (v *View) owes(peer messages.Peer, path lwm2m.Path) bool {
+	return !v.counts(peer) || slices.Contains(v.Owed, path.String())
+}
+
+// counts reports whether what a server has is noted.
+func (v *View) counts(peer messages.Peer) bool {
+	return v.Reported != nil && (v.Server == 0 || v.Server == peer.ID)
 }
 
 // show replaces the view, and tells those who watch.

@@ -80,12 +80,22 @@ func TestOwedToTheOthers(t *testing.T) {
 	_ = w.ask(AskURI, lwm2m.String(imageURI))
 	w.wantSeen(firmware.PathState, "1")
 	faces := NewFaces(true)
-	if !faces.Owed(peer1, firmware.PathState) {
+	state := func(v int64) lwm2m.Node { return lwm2m.Node{Path: firmware.PathState, Value: lwm2m.Integer(v)} }
+	if !faces.Owed(peer1, firmware.PathState) || faces.Has(peer1, state(0)) {
 		t.Error("known before anything is shown")
 	}
 	faces.show(w.view)
 	if faces.Owed(peer1, firmware.PathState) || !faces.Owed(other, firmware.PathState) {
 		t.Error("owed to the one that has acknowledged it, or not to the other")
+	}
+	if !faces.Has(peer1, state(1)) || !faces.Has(peer1, state(0)) || faces.Has(other, state(1)) || faces.Has(other, state(0)) {
+		t.Error("not known of the one that has acknowledged it, or known of the other")
+	}
+	next := w.view
+	next.Reported, next.Owed = map[string]int64{firmware.PathState.String(): 2}, []string{firmware.PathState.String()}
+	faces.show(next)
+	if !faces.Owed(peer1, firmware.PathState) || faces.Has(peer1, state(2)) || !faces.Has(peer1, state(1)) {
+		t.Error("the next value is taken for known, or the one before for owed")
 	}
 }
 

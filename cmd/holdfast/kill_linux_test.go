@@ -290,8 +290,8 @@ func (m *mortality) judgeInstalls(o *order) {
 // reported.
 func (m *mortality) judgeNotifications() {
 	m.t.Helper()
-	values, latest, again := map[lwm2m.Path]int64{}, lwm2m.Path{}, false
-	for i, told := range m.told.All() {
+	values, latest, again, all := map[lwm2m.Path]int64{}, lwm2m.Path{}, false, m.told.All()
+	for i, told := range all {
 		if slices.Contains(m.lives, i) {
 			again = true
 		}
@@ -304,7 +304,10 @@ func (m *mortality) judgeNotifications() {
 		case told.By == lwm2mtest.ByNotification && again && told.Path == latest:
 			again = false
 		case told.By == lwm2mtest.ByNotification:
-			m.t.Errorf("%s is %d was notified again at %s", told.Path, before, told.Time.Format("15:04:05.000"))
+			m.t.Errorf("%s is %d was notified again, behind:", told.Path, before)
+			for j, t := range all[max(0, i-20) : i+1] {
+				m.t.Log(t.Time.Format("15:04:05.000"), t.By, t.Path, t.Value.Int(), slices.Contains(m.lives, max(0, i-20)+j))
+			}
 		}
 	}
 }
