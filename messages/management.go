@@ -96,3 +96,10 @@ type ObservationsKept struct {
 type ObservationsLost struct {
 	Epoch Epoch
 }
+
+// RegistrationDoubted says that the server of a session has rejected a notification of
+// something that it has to know: it wants no more of them, or does not know the client any
+// more. An Update tells. Management to supervisor.
+type RegistrationDoubted struct {
+	Epoch Epoch
+}

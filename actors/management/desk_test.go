@@ -31,6 +31,7 @@ type desk struct {
 	notes     []messages.Notify // since notified was last called
 	at        []time.Time       // when these left
 	lost      int               // ObservationsLost
+	doubted   int               // RegistrationDoubted
 	kept      []messages.ObservationsKept
 	observing []messages.ObservingChanged // since tallies was last called
 	ended     []uint64                    // Unobserve
@@ -157,6 +158,8 @@ func (d *desk) tell(message any) (then []any) {
 		d.observing = append(d.observing, in)
 	case messages.ObservationsLost:
 		d.lost++
+	case messages.RegistrationDoubted:
+		d.doubted++
 	case messages.LoadRecord:
 		if !d.unloaded {
 			then = append(then, messages.RecordLoaded{Token: in.Token, Stored: messages.StoredState{Data: d.disk[in.Record]}})

@@ -200,7 +200,8 @@ func (m *Machine) notifiedOf(now time.Time, o *observer, n note, known bool, in 
 // shown on this link that it does, it may know it well, and not this client at the address
 // that it has now: without security some servers, Leshan among them, tell observers apart
 // by that. They would count on an observation that is over, so that the client registers
-// anew.
+// anew. Else it may be a server that has forgotten the client; where it is owed what a
+// firmware update reports, it is found out.
 func (m *Machine) rejected(o *observer, w *observation, n note) (effects []core.Effect) {
 	ob := n.observation
 	if w != nil {
@@ -210,8 +211,12 @@ func (m *Machine) rejected(o *observer, w *observation, n note) (effects []core.
 	if w != nil || ob != nil && n.ends() { // the record has it
 		effects = m.keep(o)
 	}
-	if ob != nil && ob.Proven != o.epoch {
+	switch {
+	case ob == nil:
+	case ob.Proven != o.epoch:
 		effects = append(effects, tell(messages.ObservationsLost{Epoch: o.epoch}))
+	case m.owed(o.peer, n.reported):
+		effects = append(effects, tell(messages.RegistrationDoubted{Epoch: o.epoch}))
 	}
 	return append(effects, m.flush(o)...)
 }

@@ -271,6 +271,31 @@ func TestObservedReportsAreSaidBehindTheRecord(t *testing.T) {
 	}
 }
 
+// A server that rejects what it is owed may have forgotten the client, which finds that out.
+func TestRejectedReportsCastDoubt(t *testing.T) {
+	d, r := newReporter(t)
+	d.ask(observing("a", "/5/0/3"))
+	d.ask(observing("b", "/5/0/5"))
+	d.observe("w", weight)
+	r.report(firmware.PathState, 1)
+	r.report(firmware.PathResult, 1)
+	d.outcome = messages.NotifyReset
+	if d.set(r.scale, 0, 8); d.doubted != 0 || d.lost != 0 {
+		t.Errorf("by what it is not owed: %d doubts, %d Registers", d.doubted, d.lost)
+	}
+	if r.report(firmware.PathState, 2); d.doubted != 1 || d.lost != 0 {
+		t.Errorf("by what it is owed: %d doubts, %d Registers", d.doubted, d.lost)
+	}
+	if r.queue = nil; d.m.observed.Len() != 1 {
+		t.Fatalf("%d observations", d.m.observed.Len())
+	}
+	r.object.tree.PutResource(5, 0, lwm2m.Resource{ID: 5, Value: lwm2m.Integer(0)})
+	d.step(Changed{Paths: []lwm2m.Path{firmware.PathResult}})
+	if d.doubted != 1 || d.m.observed.Len() != 0 {
+		t.Errorf("by what it has: %d doubts, %d observations", d.doubted, d.m.observed.Len())
+	}
+}
+
 // A value that is owed is confirmable, though the server wants none of that; what it has
 // had is as the server wants it.
 func TestOwedReportsAreConfirmable(t *testing.T) {

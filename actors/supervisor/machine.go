@@ -267,6 +267,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.observationsKept(in)
 	case messages.ObservationsLost:
 		m.observationsLost(now, in)
+	case messages.RegistrationDoubted:
+		m.registrationDoubted(now, in.Epoch)
 	case messages.WriteModel:
 		m.changeAsked(now, ofWrite(in))
 	case messages.ChangeAccess:

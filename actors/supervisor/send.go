@@ -137,10 +137,8 @@ func (m *Machine) sendCollected(in messages.SendCollected) {
 func (m *Machine) sendAnswered(now time.Time, in messages.SendAnswered) {
 	s := m.sends.ofOne[in.ID]
 	m.sendOver(in.ID, messages.SendOutcome{Refusal: in.Refusal, Code: in.Code, Detail: in.Detail})
-	a := m.live(in.Epoch)
-	doubtful := s != nil && s.of.reports != nil && in.Code == messages.NotFound
-	if doubtful && a != nil && a.stage == stageRegistered && !now.Before(a.pending.floor) {
-		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch})
+	if s != nil && s.of.reports != nil && in.Code == messages.NotFound {
+		m.registrationDoubted(now, in.Epoch)
 	}
 }
 

@@ -106,6 +106,14 @@ func (m *Machine) observationsLost(now time.Time, in messages.ObservationsLost) 
 	}
 }
 
+// registrationDoubted has an Update tell whether the server of a session knows the client
+// still: where it does not, a Register follows.
+func (m *Machine) registrationDoubted(now time.Time, epoch messages.Epoch) {
+	if a := m.live(epoch); a != nil && a.stage == stageRegistered && !now.Before(a.pending.floor) {
+		m.updateNow(now, a, messages.SendUpdate{Epoch: a.epoch})
+	}
+}
+
 // observationsKept notes what there is on the disk of what a server observes. Where the
 // disk does not have what there is to say, the state goes: to start with a Register is
 // dear, but to start with less than the server counts on would never be noticed.

@@ -112,6 +112,24 @@ func TestSessionsAreToldToANewManagement(t *testing.T) {
 	}
 }
 
+// Whether a server knows the client still, where that is in doubt, an Update tells; not where
+// the session is over, nor while the server wants to be left alone.
+func TestDoubtsLeadToAnUpdate(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.fail(server(1), messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseUpdate})
+	d.resume(server(1))
+	epoch, before := d.epoch(server(1)), len(d.orders)
+	d.step(messages.RegistrationDoubted{Epoch: epoch - 1})
+	if len(d.orders) != before {
+		t.Fatalf("a session that is over: %+v", d.orders[before:])
+	}
+	d.step(messages.RegistrationDoubted{Epoch: epoch})
+	if order := lastOrder[messages.SendUpdate](d); len(d.orders) != before+1 || order.Epoch != epoch {
+		t.Errorf("%+v", d.orders[before:])
+	}
+}
+
 // What a server counts on and nobody knows any more is mended by a Register on the same
 // link, and by nothing where the session is over.
 func TestLostObservationsLeadToARegister(t *testing.T) {

@@ -296,6 +296,35 @@ func TestAReadOfAnObserverIsNoAcknowledgement(t *testing.T) {
 	}
 }
 
+// A server whose observation has ended has a while to observe again: it may not know the client
+// any more, which registers anew then. Until then its values wait.
+func TestObservationsThatEnd(t *testing.T) {
+	for name, anew := range map[string]bool{"in the same session": false, "in a new one": true} {
+		w := newWorld(t)
+		w.boot()
+		w.register()
+		observes := w.observes
+		w.observes = nil
+		w.observesOn()
+		_ = w.ask(AskManifest, lwm2m.Opaque([]byte("good")))
+		w.wantPhase(Announcing)
+		w.pass(observeGrace / 2)
+		if w.observes = observes; anew {
+			w.lose()
+			w.register()
+		} else {
+			w.observesOn()
+		}
+		w.download()
+		w.wantPhase(Idle)
+		w.wantSeen(firmware.PathManifestState, "-1", "3", "4", "6", "7", "1")
+		w.wantSeen(firmware.PathManifestResult, "18")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
 func TestNobodyObserves(t *testing.T) {
 	w := newWorld(t)
 	w.observes = nil

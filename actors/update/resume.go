@@ -122,7 +122,7 @@ func (m *Machine) remembered() {
 	for _, s := range m.servers { // those whose sessions are already up
 		m.noteHost(s)
 		if s.known {
-			m.expect(s, true)
+			m.expect(s)
 		}
 	}
 }

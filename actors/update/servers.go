@@ -11,8 +11,9 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-// observeGrace is how long a server that observed a resource has to do so again when its
-// registration is a new one, before it counts as one that does not observe.
+// observeGrace is how long a server that observed a resource has to do so again, when its
+// registration is a new one or it has ended the observation, before it counts as one that does
+// not observe.
 const observeGrace = 30 * time.Second
 
 // server is what is known of a management server.
@@ -130,21 +131,21 @@ func (m *Machine) know(s *server) {
 	if s.said == 0 || s.said != s.epoch {
 		return
 	}
-	first := !s.known
 	s.known = true
 	if m.loaded {
-		m.expect(s, first)
+		m.expect(s)
 	}
 }
 
-// expect gives a server that observed more before its session began a while to do so again.
-func (m *Machine) expect(s *server, first bool) {
-	if first && m.missing(s) {
+// expect gives a server that observed more a while to do so again: in its new session, or where
+// it has rejected a notification. It may have forgotten the client, which registers anew then.
+func (m *Machine) expect(s *server) {
+	switch {
+	case !m.missing(s):
+		m.graceOver(s)
+	case !s.grace:
 		s.grace = true
 		m.do(core.SetTimer{Timer: graceTimer(s.peer), After: observeGrace})
-	}
-	if !s.grace || !m.missing(s) {
-		m.graceOver(s)
 	}
 }
 
