@@ -16,14 +16,16 @@ const (
 	raceHeap    = 1 << 30 // bytes
 )
 
-// Main runs the tests of a package, and fails where a goroutine is left behind. State
-// directories are in memory where there is such a file system: the disk is no part of
-// these tests (see quickDisk), and virtual weeks write tens of thousands of records.
+// Main runs the tests of a package, and fails where a goroutine is left behind. With the
+// race detector, which makes everything slow, state directories are in memory where there
+// is such a file system: the disk is no part of these tests (see quickDisk), and virtual
+// weeks write tens of thousands of records. Without it everything is as it is elsewhere:
+// what a client weighs is measured in such a process.
 func Main(m *testing.M) {
-	if dir := memoryDir(); dir != "" {
-		_ = os.Setenv("TMPDIR", dir) // the name is valid
-	}
 	if RaceDetector {
+		if dir := memoryDir(); dir != "" {
+			_ = os.Setenv("TMPDIR", dir) // the name is valid
+		}
 		debug.SetGCPercent(raceGarbage)
 		debug.SetMemoryLimit(raceHeap)
 	}
