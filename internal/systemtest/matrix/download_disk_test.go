@@ -23,16 +23,12 @@ type diskFault struct {
 	operations []lwm2mtest.DiskOperation
 	after      []int32 // so many of them are good; each is a cell
 	class      firmware.Cause
-	orders     []systemtest.Order // nil: all
 }
 
 var (
 	writing  = []lwm2mtest.DiskOperation{lwm2mtest.DiskWrite}
 	creating = []lwm2mtest.DiskOperation{lwm2mtest.DiskCreate}
 	syncing  = []lwm2mtest.DiskOperation{lwm2mtest.DiskSync}
-	// twoOrders is one of each kind: the client fetches, and the server sends.
-	twoOrders = []systemtest.Order{systemtest.ByManifest, systemtest.ByPush}
-
 	changing = []lwm2mtest.DiskOperation{lwm2mtest.DiskCreate, lwm2mtest.DiskWrite, lwm2mtest.DiskRename, lwm2mtest.DiskRemove}
 )
 
@@ -42,12 +38,12 @@ const largeImage = 300 << 10
 // diskFaults by what the operating system says.
 var diskFaults = map[string]diskFault{
 	"no space":           {errno: syscall.ENOSPC, operations: writing, after: []int32{0, 2}, class: firmware.CauseNoSpace},
-	"no space for files": {errno: syscall.ENOSPC, operations: creating, after: []int32{0}, class: firmware.CauseNoSpace, orders: twoOrders},
-	"no share left":      {errno: syscall.EDQUOT, operations: writing, after: []int32{0, 2}, class: firmware.CauseNoSpace, orders: twoOrders},
-	"no memory":          {errno: syscall.ENOMEM, operations: writing, after: []int32{0, 2}, class: firmware.CauseOutOfMemory, orders: twoOrders},
+	"no space for files": {errno: syscall.ENOSPC, operations: creating, after: []int32{0}, class: firmware.CauseNoSpace},
+	"no share left":      {errno: syscall.EDQUOT, operations: writing, after: []int32{0, 2}, class: firmware.CauseNoSpace},
+	"no memory":          {errno: syscall.ENOMEM, operations: writing, after: []int32{0, 2}, class: firmware.CauseOutOfMemory},
 	"write error":        {errno: syscall.EIO, operations: writing, after: []int32{0, 2}, class: firmware.CauseWriteFailed},
 	"read-only":          {errno: syscall.EROFS, operations: changing, after: []int32{0, 2}, class: firmware.CauseWriteFailed},
-	"not permitted":      {errno: syscall.EACCES, operations: creating, after: []int32{0}, class: firmware.CauseWriteFailed, orders: twoOrders},
+	"not permitted":      {errno: syscall.EACCES, operations: creating, after: []int32{0}, class: firmware.CauseWriteFailed},
 	"sync error":         {errno: syscall.EIO, operations: syncing, after: []int32{0, 1}, class: firmware.CauseWriteFailed},
 	"no space in a sync": {errno: syscall.ENOSPC, operations: syncing, after: []int32{0, 1}, class: firmware.CauseNoSpace},
 }
@@ -79,11 +75,7 @@ func ofImage(path string) bool { return filepath.Base(path) == "image" }
 func TestMatrixOfDisks(t *testing.T) {
 	for name, f := range diskFaults {
 		for _, after := range f.after {
-			orders := f.orders
-			if orders == nil {
-				orders = systemtest.Orders()
-			}
-			for _, order := range orders {
+			for _, order := range systemtest.Orders() {
 				t.Run(fmt.Sprintf("%s after %d, by %s", name, after, order), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { playDisk(t, order, &disk{diskFault: f, after: after, files: ofImage}) })
 				})
