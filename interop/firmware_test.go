@@ -33,8 +33,8 @@ const (
 )
 
 // Leshan updates the firmware twice by object 5, each way that there is, and observes how it
-// goes: with an image of 10 MB (1 MB under the race detector), and with one of 256 KB over a road that loses datagrams or
-// breaks connections.
+// goes: with an image of 10 MB (1 MB under the race detector), and with one of 256 KB over a
+// road that loses datagrams or breaks connections.
 func TestLeshanUpdatesFirmware(t *testing.T) {
 	for name, way := range map[string]func(*testing.T, []byte) *campaign{
 		"push": byPush, "pull from libcoap": fromLibcoap, "pull from a web server": fromWeb,

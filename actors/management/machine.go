@@ -51,9 +51,9 @@ type Updates struct {
 	// Owed says whether a server is not known to have the present value of a reported
 	// resource. It is asked from the actor's goroutine, and never blocks.
 	Owed func(messages.Peer, lwm2m.Path) bool
-	// Has says the same of a value that was read, from where a newer one may have taken its
-	// place since: a server is known to have every value but the present one. It is asked
-	// after the value has been read.
+	// Has says whether a server is known to have a value that was read: any but the present
+	// one it has had, since nothing takes the place of one that is owed. It is asked after the
+	// value has been read, from the same goroutine, and never blocks.
 	Has func(messages.Peer, lwm2m.Node) bool
 	// PostWrites are resources to which servers also write by POST.
 	PostWrites []lwm2m.Path
