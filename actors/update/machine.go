@@ -37,10 +37,11 @@ type Config struct {
 // Machine is the pure core. It implements core.Machine.
 //
 // Inputs are messages.ServersChanged, SessionUp and SessionLost, Woke, ReportsObserved,
-// ReportsDelivered, ReportsSent, DownloadOpened and DownloadInterrupted, AuthoriseFirmware,
-// InboundBlock, and what a link says of a request of this actor; messages.RecordLoaded, and what
-// the store answers; Asked, of the objects; and what comes of the jobs that the shell does:
-// ImageReady, ImageWritten, ImageDone, HTTPPart, HTTPFailed and Called.
+// ReportsDelivered, ReportsSent, DownloadOpened, DownloadInterrupted and DownloadPaused,
+// AuthoriseFirmware, InboundBlock, and what a link says of a request of this actor;
+// messages.RecordLoaded, and what the store answers; Asked, of the objects; and what comes of the
+// jobs that the shell does: ImageReady, ImageWritten, ImageDone, ImageDiscarded, HTTPPart,
+// HTTPFailed and Called.
 type Machine struct {
 	config Config
 	record record
