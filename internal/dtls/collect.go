@@ -85,6 +85,7 @@ func (h *Handshake) adopt(now time.Time, messages []handshake.Message, served []
 	if err != nil {
 		return err
 	}
+	x.proof = t.proof
 	items, err := h.answer(x, t)
 	if err != nil {
 		return err

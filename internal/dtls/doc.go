@@ -42,6 +42,7 @@
 //	keys.go       key schedule (RFC 5246 sections 5, 6.3 and 8.1, RFC 7627)
 //	peer.go       bounds on the certificates of a server
 //	session.go    what is left of a handshake: an established session
+//	exported.go   a session as a value, to be moved, stored and restored
 //	record/       the record layer
 //	handshake/    the messages on the wire
 //

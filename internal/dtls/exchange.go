@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/sha256"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ type exchange struct {
 	transcript []byte // the messages of the handshake so far
 	sequence   uint16 // message_seq of the client's next message
 	master     []byte
+	proof      Proof
 	protector  *record.Protector
 }
 
@@ -30,6 +32,8 @@ type terms struct {
 	exchange []byte
 	// request is there when the server wants to see a certificate.
 	request *handshake.CertificateRequest
+	// proof is what the server has shown; its Finished completes it.
+	proof Proof
 }
 
 // slot is a place in the order of a flight.
@@ -86,13 +90,16 @@ func (h *Handshake) judge(now time.Time, a *agreed, rest []handshake.Message) (*
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.verifyServer(now, bodies[0])
+	key, proof, err := h.verifyServer(now, bodies[0])
 	if err != nil {
 		return nil, err
 	}
 	t, err := h.agreeKey(a, key, bodies[1])
-	if err != nil || bodies[2] == nil {
-		return t, err
+	if err != nil {
+		return nil, err
+	}
+	if t.proof = proof; bodies[2] == nil {
+		return t, nil
 	}
 	request, err := handshake.ReadCertificateRequest(bodies[2])
 	if err != nil {
@@ -115,36 +122,38 @@ func (h *Handshake) judgePSK(rest []handshake.Message) (*terms, error) {
 	return &terms{
 		premaster: pskPremaster(h.config.PSK.Key()),
 		exchange:  handshake.Identity(h.config.PSK.Identity),
+		proof:     Proof{Kind: ProofPSK},
 	}, nil
 }
 
 // verifyServer reads the server's Certificate, has it judged, and returns its
-// key.
-func (h *Handshake) verifyServer(now time.Time, body []byte) (*ecdsa.PublicKey, error) {
+// key, and what it proves.
+func (h *Handshake) verifyServer(now time.Time, body []byte) (*ecdsa.PublicKey, Proof, error) {
 	own := h.config.Certificate
 	if h.config.raw() {
 		spki, err := handshake.ReadRawPublicKey(body)
 		if err != nil {
-			return nil, &RefusalError{Alert: alertDecodeError, Err: err}
+			return nil, Proof{}, &RefusalError{Alert: alertDecodeError, Err: err}
 		}
-		return judgeKey(spki, own.VerifyKey)
+		key, err := judgeKey(spki, own.VerifyKey)
+		return key, Proof{Kind: ProofRawKey, Digest: sha256.Sum256(spki)}, err
 	}
 	ders, err := handshake.ReadCertificates(body)
 	if err != nil {
-		return nil, &RefusalError{Alert: alertDecodeError, Err: &CertificateError{err}}
+		return nil, Proof{}, &RefusalError{Alert: alertDecodeError, Err: &CertificateError{err}}
 	}
 	chain, err := parseChain(ders)
 	if err != nil {
-		return nil, &RefusalError{Alert: alertBadCertificate, Err: &CertificateError{err}}
+		return nil, Proof{}, &RefusalError{Alert: alertBadCertificate, Err: &CertificateError{err}}
 	}
 	key, err := signatureKey(chain[0].PublicKey)
 	if err != nil {
-		return nil, &RefusalError{Alert: alertUnsupportedCert, Err: &CertificateError{err}}
+		return nil, Proof{}, &RefusalError{Alert: alertUnsupportedCert, Err: &CertificateError{err}}
 	}
 	if err := own.VerifyChain(chain, now); err != nil {
-		return nil, &RefusalError{Alert: alertBadCertificate, Err: &CertificateError{err}}
+		return nil, Proof{}, &RefusalError{Alert: alertBadCertificate, Err: &CertificateError{err}}
 	}
-	return key, nil
+	return key, Proof{Kind: ProofCertificate, Digest: sha256.Sum256(chain[0].Raw), Ends: chain[0].NotAfter}, nil
 }
 
 // scheme is a way to sign (RFC 5246 section 7.4.1.4.1): ECDSA with a hash.

@@ -14,6 +14,9 @@ type Resumption struct {
 	ID     []byte
 	Suite  SuiteID
 	Master []byte // the master secret, an extended one (RFC 7627 section 5.3)
+	// Proof is what had proven that the server is the right one, when the session was made:
+	// a resumed one is proven by its secret.
+	Proof Proof
 }
 
 // Format implements fmt.Formatter: whatever the verb, no secret is printed.
@@ -38,7 +41,7 @@ func (h *Handshake) resume(x *exchange) error {
 	if !x.agreed.extended { // RFC 7627 section 5.3
 		return refusal(alertHandshakeFailure, "the resumed session lacks its extended master secret")
 	}
-	x.master = slices.Clone(offered.Master)
+	x.master, x.proof = slices.Clone(offered.Master), offered.Proof
 	return h.protect(x)
 }
 

@@ -127,7 +127,7 @@ func (c *capture) take(t testing.TB, l *link, talk func(*link) error) {
 	if l.resends > 0 {
 		t.Fatalf("%d resends: capture it again", l.resends)
 	}
-	state := l.session.Export()
+	state := l.session.Protection()
 	c.Suite, c.WriteKey, c.ReadKey = l.session.Suite().String(), state.Write.Key, state.Read.Key
 	if r := l.session.Resumption(); r != nil {
 		c.Master = r.Master

@@ -109,6 +109,9 @@ func newHalf(c Cipher, d Direction) (half, error) {
 // Overhead returns how many bytes Seal adds to a content, at most.
 func (p *Protector) Overhead() int { return overheadMax + len(p.write.CID) }
 
+// NextSequence returns the sequence number of the next record to seal.
+func (p *Protector) NextSequence() uint64 { return p.next }
+
 // CIDLength returns the length of the Connection ID that the peer's records
 // carry, for [Next].
 func (p *Protector) CIDLength() int { return len(p.read.CID) }
