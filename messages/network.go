@@ -28,6 +28,13 @@ type Connect struct {
 	// Public says that the server was named by another one: addresses that lead back to this
 	// machine or to its links are not used, as if they had not been resolved.
 	Public bool
+	// Resume, when not nil, is the session to go on with, of an earlier link with the same
+	// URI and credentials. Where it cannot, network makes a new one.
+	Resume *SecureSession
+	// CID offers a Connection ID (RFC 9146) in a full handshake. Reserve says that the
+	// session may be stored: only as many sequence numbers are used as are reserved,
+	// [SequenceBlock] to begin with.
+	CID, Reserve bool
 	// After is the address that the last try went to; network takes the one
 	// that follows it, so that a black hole cannot hide a good address.
 	After netip.AddrPort
@@ -68,6 +75,9 @@ type Progress struct {
 	Stage     Stage
 	Addresses []netip.AddrPort
 	Chosen    netip.AddrPort
+	// Origin and Session are set at StageUp, and Session only with DTLS.
+	Origin  SessionOrigin
+	Session *SecureSession
 }
 
 // Joined brings addresses of the server that were resolved late, when others were
@@ -83,6 +93,9 @@ type LinkUp struct {
 	Epoch Epoch
 	// Deadline is the end of this address's share of the attempt's budget.
 	Deadline time.Time
+	Origin   SessionOrigin
+	// Unproven is that of the session which the link goes on with.
+	Unproven bool
 }
 
 // LinkLost says that the link could not be made, or is gone. Network to
@@ -95,6 +108,8 @@ type LinkLost struct{ Failure Failure }
 type Datagram struct {
 	Epoch Epoch
 	Data  []byte
+	// Record is the sequence number of the record that it came in; 0 without DTLS.
+	Record uint64
 }
 
 // Truncated says that a datagram was dropped because it was too long to be read

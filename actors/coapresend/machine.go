@@ -58,6 +58,8 @@ type Machine struct {
 	sweeping   bool          // the sweep timer is set
 	serving    bool          // the serve timer is set
 
+	freshness freshness
+
 	wake     wakefulness
 	work     bucket        // done for the peer
 	reports  bucket        // of malformed messages
@@ -116,7 +118,7 @@ func (m *Machine) linkUp(in messages.LinkUp) {
 	if in.Epoch != m.cfg.Epoch {
 		return
 	}
-	m.up = true
+	m.up, m.freshness.wanted = true, in.Unproven
 	m.pump()
 }
 

@@ -31,6 +31,9 @@ func (m *Machine) datagram(in messages.Datagram) {
 		return
 	}
 	msg, fault := decode(in.Data)
+	if !m.fresh(in, &msg, fault) {
+		return
+	}
 	if fault == nil {
 		m.stirred()
 	}

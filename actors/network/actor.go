@@ -111,11 +111,30 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		s.begun()
 		go listen(s.runner)
 	case shut:
+		if effect.keep {
+			s.leave(ctx)
+		}
 		s.shut()
+	case reserve:
+		if s.runner != nil {
+			s.runner.reserve(effect.until)
+		}
 	default:
 		return false
 	}
 	return true
+}
+
+// leave tells the supervisor what is left of the session, before anything else of the
+// link's end.
+func (s *shell) leave(ctx actor.Context) {
+	if s.runner == nil {
+		return
+	}
+	left, ok := s.runner.leave()
+	if to := s.config.Route(core.Supervisor, 0); ok && to != nil {
+		ctx.Send(to, messages.SessionLeft{Epoch: s.config.Epoch, Session: left})
+	}
 }
 
 // begin returns the context of the next dialling, and ends that of the one before,

@@ -37,7 +37,7 @@ func BenchmarkHandshake(b *testing.B) {
 
 // ours shakes hands as a link does.
 func ours(s *security) func(context.Context, *pipe) (io.Closer, error) {
-	return func(ctx context.Context, p *pipe) (io.Closer, error) { return shakeHands(ctx, p, s, nil) }
+	return func(ctx context.Context, p *pipe) (io.Closer, error) { return shakeHands(ctx, p, s, terms{}, nil) }
 }
 
 // pions shakes hands by pion's client, which verifies the server as ours does.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,14 +16,33 @@ import (
 // now on. It runs the pure core of a handshake on the caller's goroutine, until
 // ctx ends: nothing else runs, and nothing is left of it.
 // tell, when not nil, is told whenever the handshake has come further.
-func shakeHands(ctx context.Context, conn net.Conn, s *security, tell func(messages.HandshakeStep)) (session, error) {
+func shakeHands(ctx context.Context, conn net.Conn, s *security, t terms, tell func(messages.HandshakeStep)) (session, error) {
 	h := newHandshaker(ctx, conn)
 	h.tell = tell
-	made, err := h.run(s)
+	made, err := h.run(s.config(t))
 	if err != nil {
 		_ = h.socket.Close()
 		return nil, err
 	}
+	if t.reserve && made.session.Movable() {
+		made.session.Reserve(messages.SequenceBlock)
+	}
+	made.is, made.origin = t.describe(made.session, time.Now())
+	return made, nil
+}
+
+// goOn makes a session over a connected socket, which it owns from now on, of one that
+// the server finds by its Connection ID.
+func goOn(conn net.Conn, t terms) (session, error) {
+	restored, err := dtls.Restore(*t.resume)
+	if err != nil {
+		_ = conn.Close()
+		return nil, &HandshakeError{Err: err}
+	}
+	restored.Reserve(t.from.Reserved)
+	made := &dtlsSession{socket: newSocket(conn), session: restored}
+	made.is, made.origin = t.describe(restored, time.Time{})
+	made.is.Unproven = t.from.Unproven
 	return made, nil
 }
 
@@ -44,9 +62,8 @@ func newHandshaker(ctx context.Context, conn net.Conn) *handshaker {
 	return &handshaker{ctx: ctx, conn: conn, socket: newSocket(conn), deadline: deadline}
 }
 
-func (h *handshaker) run(s *security) (*dtlsSession, error) {
+func (h *handshaker) run(config dtls.Config) (*dtlsSession, error) {
 	defer context.AfterFunc(h.ctx, func() { _ = h.conn.SetReadDeadline(time.Unix(0, 1)) })()
-	config := s.config()
 	config.Random = rand.Reader
 	core, out, err := dtls.Start(config, time.Now())
 	if err != nil {
@@ -148,100 +165,4 @@ func explain(err error) error {
 		return &HandshakeError{Alert: refusal.Alert, Err: refusal.Err}
 	}
 	return &HandshakeError{Err: err}
-}
-
-// dtlsSession is an established session on its socket.
-type dtlsSession struct {
-	socket *socket
-
-	// mu guards what follows, and holds from a record's sequence number until
-	// the record is sent: records leave in their order. Nothing waits under it.
-	mu      sync.Mutex
-	session *dtls.Session
-	over    error // why the session has ended; nil as long as it has not
-
-	rest []byte // of a datagram with several records; the reader's own
-}
-
-// Read returns the next application data. Other records are dropped, or end the
-// session.
-func (s *dtlsSession) Read() (data []byte, err error) {
-	for data == nil && err == nil {
-		if rest := s.rest; len(rest) > 0 {
-			data, err = s.open(rest)
-			continue
-		}
-		data, err = s.receive()
-	}
-	return data, err
-}
-
-func (s *dtlsSession) receive() ([]byte, error) {
-	b, n, err := s.socket.receive()
-	if err != nil {
-		return nil, err
-	}
-	defer buffers.Put(b)
-	return s.open(b[:n])
-}
-
-// open processes the records of a datagram up to the first one with data. It
-// keeps no reference to it.
-func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
-	s.rest = nil
-	for len(datagram) > 0 {
-		e, rest, err := s.next(datagram)
-		switch {
-		case err != nil:
-			return nil, err
-		case e.Err != nil:
-			return nil, s.end(&ClosedError{Err: e.Err})
-		case e.Closed:
-			return nil, s.end(&ClosedError{Alert: e.Alert})
-		case e.Data != nil:
-			s.rest = append([]byte(nil), rest...) // seldom more than nothing
-			return append([]byte(nil), e.Data...), nil
-		}
-		datagram = rest
-	}
-	return nil, nil
-}
-
-func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, rest := s.session.Next(datagram)
-	return e, rest, s.socket.sendAll(e.Send)
-}
-
-// end makes every later Write fail with the error of this Read.
-func (s *dtlsSession) end(err error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.over = err
-	return err
-}
-
-// Write encrypts and sends one datagram.
-func (s *dtlsSession) Write(datagram []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.over != nil {
-		return s.over
-	}
-	sealed, err := s.session.Seal(make([]byte, 0, len(datagram)+s.session.Overhead()), datagram)
-	if err != nil {
-		return &ClosedError{Err: err}
-	}
-	return s.socket.send(sealed)
-}
-
-// Close sends close_notify and closes the socket.
-func (s *dtlsSession) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if goodbye, err := s.session.Goodbye(nil); err == nil {
-		_ = s.socket.send(goodbye)
-	}
-	return s.socket.Close()
 }

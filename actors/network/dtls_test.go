@@ -112,7 +112,7 @@ func wantEcho(t *testing.T, s session) {
 		if err := s.Write(sent); err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Read()
+		got, _, err := s.Read()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestHandshakes(t *testing.T) {
 				set := newSet(t)
 				client, remote := newPipe(t)
 				result := echo(remote, test.server(set))
-				s, err := shakeHands(within(t, time.Minute), client, secure(t, test.target, test.credentials(t, set)), nil)
+				s, err := shakeHands(within(t, time.Minute), client, secure(t, test.target, test.credentials(t, set)), terms{}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -202,7 +202,7 @@ func TestWrongKeyStallsUntilTheDeadline(t *testing.T) {
 		credentials := psk()
 		credentials.Key = messages.Secret("another key")
 		begin := time.Now()
-		_, err := shakeHands(within(t, 20*time.Second), client, secure(t, "coaps://server.test", credentials), nil)
+		_, err := shakeHands(within(t, 20*time.Second), client, secure(t, "coaps://server.test", credentials), terms{}, nil)
 		if waited := time.Since(begin); waited != 20*time.Second {
 			t.Errorf("it took %v, want 20s", waited)
 		}
@@ -225,7 +225,7 @@ func TestBlackHoleResendsExactly(t *testing.T) {
 			sent = append(sent, time.Since(begin))
 			return true
 		})
-		_, err := shakeHands(within(t, 200*time.Second), client, secure(t, "coaps://server.test", psk()), nil)
+		_, err := shakeHands(within(t, 200*time.Second), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		if waited := time.Since(begin); waited != 200*time.Second {
 			t.Errorf("it took %v, want 200s", waited)
 		}
@@ -268,7 +268,7 @@ func TestFlight5ResendsExactly(t *testing.T) {
 		server := x509Server(set, set.Server)
 		server.FlightInterval = time.Hour
 		result := echo(remote, server)
-		_, err = shakeHands(within(t, 100*time.Second), client, secure(t, "coaps://server.test", x509Client(t, set, own)), nil)
+		_, err = shakeHands(within(t, 100*time.Second), client, secure(t, "coaps://server.test", x509Client(t, set, own)), terms{}, nil)
 		wantClass(t, err, messages.ClassHandshakeStalled)
 		if hellos != 2 {
 			t.Errorf("%d ClientHellos left, want 2", hellos)
@@ -300,7 +300,7 @@ func TestHandshakeSurvivesLoss(t *testing.T) {
 		client.intercept(everySecond(1))
 		remote.intercept(everySecond(0))
 		result := echo(remote, pskServer())
-		s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+		s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -69,7 +69,16 @@ type (
 		addrs []netip.Addr
 	}
 	// connected says that socket and session are ready.
-	connected struct{ epoch messages.Epoch }
+	connected struct {
+		epoch   messages.Epoch
+		origin  messages.SessionOrigin
+		session *messages.SecureSession // nil without DTLS
+	}
+	// sequenceLow says that few of the reserved sequence numbers are left.
+	sequenceLow struct {
+		epoch messages.Epoch
+		next  uint64
+	}
 	// broken says that dialling, the handshake, a read or a write failed.
 	broken struct {
 		epoch messages.Epoch
@@ -92,12 +101,22 @@ type (
 		remote   netip.AddrPort
 		deadline time.Time
 		security *security
+		terms    terms
 	}
 	// serve begins to read; it comes after the tells of LinkUp, so that no
 	// datagram overtakes them.
 	serve struct{ core.Marker }
-	// shut ends the link's goroutines and closes its socket.
-	shut struct{ core.Marker }
+	// shut ends the link's goroutines and closes its socket. The server is told,
+	// unless the session is to survive: then the supervisor is, of what is left of it.
+	shut struct {
+		core.Marker
+		keep bool
+	}
+	// reserve allows the sequence numbers below until.
+	reserve struct {
+		core.Marker
+		until uint64
+	}
 )
 
 // Machine is the pure core of one link. It is not safe for concurrent use.
@@ -113,6 +132,7 @@ type Machine struct {
 	state     State
 	request   *messages.Connect // without its credentials; nil once the link is up
 	security  *security
+	terms     terms
 	addresses []netip.AddrPort
 	late      []netip.AddrPort // joined before the rest of the lookup was there
 	chosen    netip.AddrPort
@@ -143,7 +163,14 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case messages.HandshakeStep:
 		return m.handshaking(in)
 	case connected:
-		return m.connected()
+		return m.connected(in)
+	case sequenceLow:
+		return []core.Effect{core.Tell{To: core.Supervisor, Message: messages.SequenceUsed{Epoch: m.epoch, Next: in.next}}}
+	case messages.ReserveSequence:
+		return []core.Effect{reserve{until: in.Until}}
+	case messages.LeaveSession:
+		m.forget()
+		return []core.Effect{core.StopTimer{Timer: guard}, shut{keep: true}}
 	case broken:
 		return m.lose(m.judge(classify(in.err)))
 	case core.Expired:
@@ -163,6 +190,12 @@ func (m *Machine) current(in any) bool {
 		return in.epoch == m.epoch
 	case connected:
 		return in.epoch == m.epoch
+	case sequenceLow:
+		return in.epoch == m.epoch
+	case messages.ReserveSequence:
+		return in.Epoch == m.epoch
+	case messages.LeaveSession:
+		return in.Epoch == m.epoch
 	case messages.HandshakeStep:
 		return in.Epoch == m.epoch
 	case broken:
@@ -192,14 +225,14 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 		return nil
 	}
 	m.request = new(in)
-	m.request.Credentials = messages.Credentials{} // from here on only in m.security
+	m.request.Credentials, m.request.Resume = messages.Credentials{}, nil // from here on only in m.security and m.terms
 	when := times{now: now, wall: m.wall, known: in.Known}
 	m.misled, m.public = when.at(now).Wrong(), in.Public
 	prepared, err := newSecurity(in.URI, in.Credentials, when, m.signers...)
 	if err != nil {
 		return m.lose(classify(err))
 	}
-	m.security = prepared
+	m.security, m.terms = prepared, newTerms(in, when)
 	if !now.Before(in.Deadline) {
 		return m.lose(classify(&DeadlineError{Stage: messages.StageResolving}))
 	}
@@ -262,7 +295,7 @@ func (m *Machine) choose(now time.Time, candidates []netip.AddrPort) []core.Effe
 	return []core.Effect{
 		m.progress(messages.StageConnecting),
 		m.watch(now, m.request.Deadline),
-		open{remote: m.chosen, deadline: m.request.Deadline, security: m.security},
+		open{remote: m.chosen, deadline: m.request.Deadline, security: m.security, terms: m.terms},
 	}
 }
 
@@ -300,15 +333,20 @@ func (m *Machine) handshaking(in messages.HandshakeStep) []core.Effect {
 	return []core.Effect{core.Tell{To: core.Supervisor, Message: in}}
 }
 
-func (m *Machine) connected() []core.Effect {
+func (m *Machine) connected(in connected) []core.Effect {
 	if m.state != Connecting {
 		return nil
 	}
-	up := messages.LinkUp{Epoch: m.epoch, Deadline: m.request.Deadline}
-	m.state, m.request, m.security = Up, nil, nil
+	up := messages.LinkUp{Epoch: m.epoch, Deadline: m.request.Deadline, Origin: in.origin}
+	up.Unproven = in.session != nil && in.session.Unproven
+	m.forget()
+	m.state = Up
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
-		m.progress(messages.StageUp),
+		core.Tell{To: core.Supervisor, Message: messages.Progress{
+			Epoch: m.epoch, Stage: messages.StageUp, Addresses: m.addresses, Chosen: m.chosen,
+			Origin: in.origin, Session: in.session,
+		}},
 		core.Tell{To: core.Link, Message: up},
 		core.Tell{To: core.Owner, Message: up},
 		serve{},
@@ -332,13 +370,13 @@ func (m *Machine) lose(f messages.Failure) []core.Effect {
 	m.forget()
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
-		shut{},
+		shut{keep: true},
 		core.Tell{To: core.Owner, Message: messages.LinkLost{Failure: f}},
 	}
 }
 
 // forget enters Lost and drops the credentials, which nobody needs any more.
-func (m *Machine) forget() { m.state, m.request, m.security = Lost, nil, nil }
+func (m *Machine) forget() { m.state, m.request, m.security, m.terms = Lost, nil, nil, terms{} }
 
 func (m *Machine) progress(stage messages.Stage) core.Effect {
 	return core.Tell{To: core.Supervisor, Message: messages.Progress{

@@ -67,7 +67,7 @@ func TestServerCertificateRefused(t *testing.T) {
 					test.change(set, &credentials)
 				}
 				begin := time.Now()
-				_, err := shakeHands(within(t, time.Minute), client, secure(t, test.target, credentials), nil)
+				_, err := shakeHands(within(t, time.Minute), client, secure(t, test.target, credentials), terms{}, nil)
 				test.check(t, err)
 				wantAs[*ServerCertificateError](t, err)
 				wantClass(t, err, messages.ClassServerCertificate)
@@ -110,7 +110,7 @@ func TestClientRefused(t *testing.T) {
 				client, remote := newPipe(t)
 				result := echo(remote, test.server(set))
 				credentials := x509Client(t, set, test.own(set))
-				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", credentials), nil)
+				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", credentials), terms{}, nil)
 				if got := wantAs[*AlertError](t, err).Number; got != test.alert {
 					t.Errorf("got alert %d, want %d", got, test.alert)
 				}
@@ -129,7 +129,7 @@ func TestUnknownIdentity(t *testing.T) {
 		result := echo(remote, pskServer())
 		credentials := psk()
 		credentials.Identity = "stranger"
-		_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", credentials), nil)
+		_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", credentials), terms{}, nil)
 		if got := wantAs[*AlertError](t, err).Number; got != 80 {
 			t.Errorf("got alert %d, want 80", got)
 		}
@@ -149,7 +149,7 @@ func TestSuiteThatWasNotOffered(t *testing.T) {
 			return &hello
 		}
 		result := echo(remote, config)
-		_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+		_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		if got := wantAs[*HandshakeError](t, err).Alert; got != 47 {
 			t.Errorf("our alert is %d, want 47", got)
 		}
@@ -172,7 +172,7 @@ func TestHelloVerifyLoopIsBounded(t *testing.T) {
 			sent++
 			return true
 		})
-		_, err := shakeHands(within(t, 10*time.Second), client, secure(t, "coaps://server.test", psk()), nil)
+		_, err := shakeHands(within(t, 10*time.Second), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		wantClass(t, err, messages.ClassHandshakeTimeout)
 		if sent != 5 {
 			t.Errorf("%d ClientHellos left, want 5: one, one with the first cookie, and the resends", sent)
@@ -195,7 +195,7 @@ func TestAlertToFirstClientHello(t *testing.T) {
 				return true
 			})
 			begin := time.Now()
-			_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+			_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 			if got := wantAs[*AlertError](t, err); got.Number != number || got.Answered {
 				t.Errorf("got %+v, want alert %d", got, number)
 			}
@@ -227,7 +227,7 @@ func TestAlertOfAServerThatIsGone(t *testing.T) {
 					synctest.Wait()
 					refuse(client)
 				}()
-				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 				if got := wantAs[*AlertError](t, err); got.Number != 49 {
 					t.Errorf("got %+v, want alert 49", got)
 				}
@@ -245,7 +245,7 @@ func TestWarningIsIgnored(t *testing.T) {
 			client.inject(alertRecord(1, 112))
 			return true
 		})
-		_, err := shakeHands(within(t, 5*time.Second), client, secure(t, "coaps://server.test", psk()), nil)
+		_, err := shakeHands(within(t, 5*time.Second), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		wantClass(t, err, messages.ClassHandshakeTimeout)
 	})
 }
@@ -269,7 +269,7 @@ func TestSocketErrorsEndAHandshakeAtOnce(t *testing.T) {
 				client, _ := newPipe(t)
 				test.fail(client)
 				begin := time.Now()
-				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+				_, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 				if !errors.Is(err, test.errno) {
 					t.Errorf("got %v, want %v", err, test.errno)
 				}
@@ -294,7 +294,7 @@ func TestCancelEndsAHandshakeAtOnce(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(1500*time.Millisecond, cancel)
 		begin := time.Now()
-		_, err := shakeHands(ctx, client, secure(t, "coaps://server.test", psk()), nil)
+		_, err := shakeHands(ctx, client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 		if waited := time.Since(begin); waited != 1500*time.Millisecond {
 			t.Errorf("it took %v, want 1.5s", waited)
 		}

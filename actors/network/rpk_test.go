@@ -78,7 +78,7 @@ func TestRawPublicKeysRefusedLocally(t *testing.T) {
 // The server is pinned to the stored key, whatever else it shows.
 func TestRawPublicKeyIsPinned(t *testing.T) {
 	own, server := ecKey(t, elliptic.P256()), ecKey(t, elliptic.P256())
-	config := secure(t, "coaps://server.test", rawKeys(t, own, server.Public())).config()
+	config := secure(t, "coaps://server.test", rawKeys(t, own, server.Public())).config(terms{})
 	if config.Certificate.VerifyChain != nil || config.Certificate.VerifyKey(spki(t, server.Public())) != nil {
 		t.Error("the stored key is refused")
 	}

@@ -33,7 +33,7 @@ func newRunner(epoch messages.Epoch, transport Transport, report func(any), deli
 // connect dials and shakes hands, until the effect's deadline or the end of ctx.
 func (r *runner) connect(ctx context.Context, o open) {
 	bounded, cancel := context.WithDeadline(ctx, o.deadline)
-	made, err := establish(bounded, r.transport, o.remote, o.security, func(step messages.HandshakeStep) {
+	made, err := establish(bounded, r.transport, o, func(step messages.HandshakeStep) {
 		step.Epoch = r.epoch
 		r.report(step)
 	})
@@ -47,7 +47,12 @@ func (r *runner) connect(ctx context.Context, o open) {
 		r.close()
 		return
 	}
-	r.report(connected{epoch: r.epoch})
+	up := connected{epoch: r.epoch}
+	if s, secured := made.(*dtlsSession); secured {
+		is := s.watch(func(next uint64) { r.report(sequenceLow{epoch: r.epoch, next: next}) })
+		up.origin, up.session = s.origin, &is
+	}
+	r.report(up)
 }
 
 // serve waits for a datagram and delivers it. It reports whether to wait for the
@@ -57,12 +62,14 @@ func (r *runner) serve() (more bool) {
 	if s == nil {
 		return false
 	}
-	data, err := (*s).Read()
+	data, record, err := (*s).Read()
 	switch err {
 	case nil:
-		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data})
+		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data, Record: record})
 	case errTruncated:
 		r.deliver(messages.Truncated{Epoch: r.epoch})
+	case errLeft:
+		return false
 	default:
 		r.fail(err)
 		return false
@@ -79,6 +86,31 @@ func (r *runner) close() {
 	}
 }
 
+// leave takes what is left of the session, which nobody uses any more. It does not close
+// the socket.
+func (r *runner) leave() (left messages.SecureSession, ok bool) {
+	if s := r.secured(); s != nil {
+		return s.leave()
+	}
+	return left, false
+}
+
+// reserve allows the sequence numbers below until.
+func (r *runner) reserve(until uint64) {
+	if s := r.secured(); s != nil {
+		s.reserve(until)
+	}
+}
+
+// secured returns the session while it is a protected one and not closed, else nil.
+func (r *runner) secured() *dtlsSession {
+	if s := r.session.Load(); s != nil {
+		secured, _ := (*s).(*dtlsSession)
+		return secured
+	}
+	return nil
+}
+
 // write sends one datagram, on any goroutine, and reports whether it has left.
 // It never waits. A failure ends the link.
 func (r *runner) write(datagram []byte) (sent bool) {
@@ -87,7 +119,7 @@ func (r *runner) write(datagram []byte) (sent bool) {
 		return false
 	}
 	err := (*s).Write(datagram)
-	if err != nil && err != errNoRoom && !errors.Is(err, net.ErrClosed) {
+	if err != nil && err != errNoRoom && err != errLeft && !errors.Is(err, net.ErrClosed) {
 		r.report(broken{epoch: r.epoch, err: err})
 	}
 	return err == nil
@@ -98,6 +130,20 @@ func (r *runner) fail(err error) {
 	if !r.closed.Load() {
 		r.report(broken{epoch: r.epoch, err: err})
 	}
+}
+
+// Nonces returns how many nonces the session of the link has used for what was sent: of
+// one that has gone on from another link, those of before included. It is 0 for a link
+// that is not up or not protected.
+func (o *Outlet) Nonces() uint64 {
+	run := o.run.Load()
+	if run == nil {
+		return 0
+	}
+	if s := run.secured(); s != nil {
+		return s.nonces()
+	}
+	return 0
 }
 
 // Outlet is where the datagrams of one link leave, from the instant at which the

@@ -42,8 +42,14 @@ type ownKey struct {
 }
 
 // config returns the configuration of one handshake, but for its randomness.
-func (s *security) config() dtls.Config {
+func (s *security) config(t terms) dtls.Config {
 	config := dtls.Config{ServerName: s.serverName}
+	switch {
+	case t.resume != nil && t.resume.Resume != nil:
+		config.Resume = t.resume.Resume
+	case t.cid:
+		config.CID = []byte{} // the socket tells our sessions apart
+	}
 	if s.own == nil {
 		config.PSK = &dtls.PSK{Identity: []byte(s.identity), Key: s.key}
 		return config

@@ -30,7 +30,7 @@ func established(t *testing.T, serve func(*pipe, *dtls.Conn)) (s session, client
 		}
 		serve(remote, conn)
 	}()
-	s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), nil)
+	s, err := shakeHands(within(t, time.Minute), client, secure(t, "coaps://server.test", psk()), terms{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestCloseNotifyEndsASession(t *testing.T) {
 			time.Sleep(time.Second) // until the client is up, too
 			p.goodbye(c)
 		})
-		_, err := s.Read()
+		_, _, err := s.Read()
 		wantAs[*ClosedError](t, err)
 		wantClass(t, err, messages.ClassClosed)
 		wantClass(t, s.Write([]byte("x")), messages.ClassClosed)
@@ -76,9 +76,9 @@ func TestForgedRecordsDoNotTouchASession(t *testing.T) {
 		} {
 			client.inject(forged)
 		}
-		got, err := s.Read()
+		got, _, err := s.Read()
 		if err == errTruncated { // of what was forged, the one that is too long
-			got, err = s.Read()
+			got, _, err = s.Read()
 		}
 		if err != nil || string(got) != "hello" {
 			t.Errorf("got %q, %v", got, err)
@@ -91,7 +91,7 @@ func TestRefusedPortEndsASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, client, remote := established(t, func(_ *pipe, c *dtls.Conn) { c.Read(make([]byte, 16)); c.Close() })
 		client.failRead(syscall.ECONNREFUSED)
-		_, err := s.Read()
+		_, _, err := s.Read()
 		wantClass(t, err, messages.ClassRefused)
 		s.Close()
 		remote.Close()
@@ -123,7 +123,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newPipe(t)
 		client.failWrites(syscall.ENOBUFS)
-		s, err := establish(within(t, time.Minute), dialling(client), server, nil, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 func TestPlainSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, remote := newPipe(t)
-		s, err := establish(within(t, time.Minute), dialling(client), server, nil, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,16 +152,16 @@ func TestPlainSession(t *testing.T) {
 		client.inject(make([]byte, readBufferSize))     // may have been cut
 		client.inject(make([]byte, readBufferSize-1))
 		for range 2 {
-			if _, err := s.Read(); err != errTruncated {
+			if _, _, err := s.Read(); err != errTruncated {
 				t.Errorf("a datagram that may have been cut: %v", err)
 			}
 		}
-		got, err := s.Read()
+		got, _, err := s.Read()
 		if len(got) != readBufferSize-1 || err != nil {
 			t.Errorf("got %d bytes, %v; want %d", len(got), err, readBufferSize-1)
 		}
 		client.failRead(syscall.ECONNREFUSED)
-		_, err = s.Read()
+		_, _, err = s.Read()
 		wantClass(t, err, messages.ClassRefused)
 		s.Close()
 	})
@@ -180,7 +180,7 @@ func TestDialErrors(t *testing.T) {
 		transport := fakeTransport{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: errno}
 		}}
-		_, err := establish(within(t, time.Minute), transport, server, nil, nil)
+		_, err := establish(within(t, time.Minute), transport, open{remote: server}, nil)
 		wantClass(t, err, class)
 	}
 }

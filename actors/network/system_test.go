@@ -99,13 +99,13 @@ func closedPort(t *testing.T) netip.AddrPort {
 // ICMP port unreachable on a real socket, well before the deadline.
 func TestClosedPortIsRefused(t *testing.T) {
 	remote := closedPort(t)
-	_, err := establish(within(t, time.Minute), newSystem(t, ""), remote, secure(t, "coaps://server.test", psk()), nil)
+	_, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote, security: secure(t, "coaps://server.test", psk())}, nil)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v, want ECONNREFUSED", err)
 	}
 	wantClass(t, err, messages.ClassRefused)
 
-	s, err := establish(within(t, time.Minute), newSystem(t, ""), remote, nil, nil)
+	s, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestClosedPortIsRefused(t *testing.T) {
 	if err := s.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Read()
+	_, _, err = s.Read()
 	wantClass(t, err, messages.ClassRefused)
 }
 
@@ -123,13 +123,13 @@ func TestCloseUnblocksARead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pc.Close()
-	s, err := establish(context.Background(), newSystem(t, ""), netip.MustParseAddrPort(pc.LocalAddr().String()), nil, nil)
+	s, err := establish(context.Background(), newSystem(t, ""), open{remote: netip.MustParseAddrPort(pc.LocalAddr().String())}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	result := make(chan error)
 	go func() {
-		_, err := s.Read()
+		_, _, err := s.Read()
 		result <- err
 	}()
 	s.Close()

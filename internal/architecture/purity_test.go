@@ -62,7 +62,8 @@ var shells = []string{
 	"actors/network/runner.go",    // the goroutine that dials and reads
 	"actors/network/session.go",   // plain UDP
 	"actors/network/transport.go", // the operating system's network
-	"actors/network/dtls.go",      // the I/O of the DTLS core
+	"actors/network/dtls.go",      // the I/O of a handshake
+	"actors/network/secured.go",   // an established session on its socket
 	"actors/network/datagram.go",  // one datagram in, one out
 	"actors/network/ready_*.go",   // how to wait for one
 	"actors/network/outbox.go",    // writes that may wait

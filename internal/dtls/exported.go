@@ -73,6 +73,9 @@ const exportVersion = 1
 // some room.
 const maxExported = 1 << 10
 
+// usualExported is the length of most encoded sessions.
+const usualExported = 160
+
 // The kinds of an encoded session, by what follows.
 const (
 	kindRecord uint8 = iota + 1
@@ -86,7 +89,7 @@ var errExported = errors.New("dtls: not the encoding of a session")
 // either the record protection or what a resumption takes, in the notation of TLS
 // (RFC 8446 section 3). It panics on a state that no session has exported.
 func (s Exported) Encode() []byte {
-	b := cryptobyte.NewFixedBuilder(make([]byte, 0, maxExported))
+	b := cryptobyte.NewBuilder(make([]byte, 0, usualExported))
 	b.AddUint8(exportVersion)
 	b.AddUint16(uint16(s.Suite))
 	b.AddUint8(uint8(s.Proof.Kind))

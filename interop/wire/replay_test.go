@@ -104,7 +104,7 @@ func (r *replay) fromServer() []byte {
 
 func (r *replay) keys() {
 	r.t.Helper()
-	state := r.session.Export()
+	state := r.session.Protection()
 	if r.session.Suite().String() != r.Suite || !bytes.Equal(state.Write.Key, r.WriteKey) || !bytes.Equal(state.Read.Key, r.ReadKey) {
 		r.t.Errorf("another suite, %s, or other keys", r.session.Suite())
 	}
