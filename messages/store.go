@@ -22,7 +22,13 @@ const (
 	// RecordsOfObservations begins the names of the records of what management
 	// servers observe, one for each management account.
 	RecordsOfObservations = "observations-"
+	// RecordsOfSessions begins the names of the records of DTLS sessions, one for each
+	// management account.
+	RecordsOfSessions = "session-"
 )
+
+// SessionRecord returns the name of the record of a management server's session.
+func SessionRecord(p Peer) string { return RecordsOfSessions + strconv.Itoa(int(p.ID)) }
 
 // StateRecord returns the name of the record of state of a management server.
 func StateRecord(p Peer) string { return RecordStates + strconv.Itoa(int(p.ID)) }
@@ -95,6 +101,12 @@ type AccountsLoaded struct {
 	Written StoredState
 	// States are the records of state by name, where they were asked for.
 	States map[string]StoredState
+	// Sessions are the records of sessions by name, where those of state were asked for.
+	// They have been claimed: nobody else goes on with what the client may go on with.
+	Sessions map[string][]byte
+	// Place is where the records are, for those of sessions; zero where that cannot be
+	// told: then none may be stored.
+	Place [32]byte
 }
 
 // ForgetCredentials removes the stored credentials, so that the factory's

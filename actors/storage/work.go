@@ -93,7 +93,7 @@ func (s Sources) forget() error {
 // Forget removes what a bootstrap and servers have left: the credentials last, to
 // which the rest belongs. It serves a directory without a client, too.
 func Forget(records Records) error {
-	names, err := namesOf(records, messages.RecordStates, messages.RecordsOfObservations)
+	names, err := namesOf(records, messages.RecordStates, messages.RecordsOfObservations, messages.RecordsOfSessions)
 	for i := 0; i < len(names) && err == nil; i++ {
 		err = records.Delete(names[i])
 	}
@@ -187,8 +187,9 @@ func passing(err error) bool {
 
 func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	answer := messages.AccountsLoaded{Token: request.Token}
+	answer.Place = s.place()
 	if request.States {
-		answer.States = s.states()
+		answer.States, answer.Sessions = s.states(), s.sessions(answer.Place)
 	}
 	if answer.Stored, answer.Held = s.held.settle(s.Records); answer.Held == nil {
 		s.credentials(&answer)

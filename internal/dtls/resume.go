@@ -24,6 +24,14 @@ func (r Resumption) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "dtls.Resumption("+r.Suite.String()+", secret not shown)")
 }
 
+// Secret returns the master secret; nil of a nil Resumption.
+func (r *Resumption) Secret() []byte {
+	if r == nil {
+		return nil
+	}
+	return r.Master
+}
+
 func (r *Resumption) check(offered []SuiteID) error {
 	if len(r.ID) == 0 || len(r.ID) > 32 || len(r.Master) != masterSecretSize || !slices.Contains(offered, r.Suite) {
 		return &ConfigError{"the session to resume is none of these suites', or has no ID or secret"}

@@ -32,3 +32,6 @@ func lstat(path string) (Place, error) {
 
 // placeOf leaves ownership to the directory's access control list.
 func placeOf(fi fs.FileInfo) Place { return Place{Mode: fi.Mode()} }
+
+// fileNumber knows no number of a file.
+func fileNumber(fs.FileInfo) (number uint64, known bool) { return 0, false }

@@ -116,3 +116,12 @@ func mapsRoot(text string) bool {
 	}
 	return false
 }
+
+// fileNumber returns the number of a file on its file system.
+func fileNumber(fi fs.FileInfo) (number uint64, known bool) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return uint64(st.Ino), true
+}
