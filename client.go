@@ -60,7 +60,8 @@ type Client struct {
 	certificates certificates
 	companions   []clientview.Companion // in the order in which they were attached
 	network      *network.System        // nil where a test has another one
-	unwatch      []func()               // end what the watches of the clocks tell this client
+	nonces       network.Nonces
+	unwatch      []func() // end what the watches of the clocks tell this client
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.
@@ -97,11 +98,13 @@ func newClient(r *Runtime, cfg Config, settings option.Settings) (*Client, error
 		return nil, codeError(CodeInvalidParameters, PhaseConfig, err)
 	}
 	logger := loggerOf(settings).With("endpoint", cfg.Endpoint)
-	return &Client{
+	c := &Client{
 		runtime: r, settings: settings, logger: logger,
 		config: cfg.withDefaults(), hub: newHub(cfg.Endpoint, logger),
 		left: make(chan struct{}), done: make(chan struct{}),
-	}, nil
+	}
+	c.hub.nonces = c.nonces.Of
+	return c, nil
 }
 
 // Start opens and locks the state directory, which takes at most 5 s, and does

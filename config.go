@@ -65,6 +65,8 @@ type Config struct {
 	CoAP CoAPConfig
 	// DNS says who resolves names.
 	DNS DNSConfig
+	// DTLS says how sessions are kept.
+	DTLS DTLSConfig
 	// Limits are the declared budgets.
 	Limits LimitsConfig
 	// Device fills the Device object.
@@ -221,6 +223,20 @@ type DNSConfig struct {
 	// Server is the host:port of the one name server to ask. Empty: the
 	// system's resolver.
 	Server string
+}
+
+// DTLSConfig says how DTLS sessions are kept. The zero value is what a gateway wants: as
+// long as a server knows a session, the client goes on with it, also from another address
+// and after a restart.
+type DTLSConfig struct {
+	// WithoutCID offers no Connection ID (RFC 9146): a change of the client's address
+	// costs a handshake. In a file it is cid: false.
+	WithoutCID bool
+	// ForgetSessions keeps sessions out of the state directory: a restart costs a
+	// handshake. It is for machines whose whole file system may be put back to what it
+	// was, such as by a snapshot, which no client can tell: a session that goes on twice
+	// uses its nonces twice. In a file it is keep_sessions: false.
+	ForgetSessions bool
 }
 
 // DeviceConfig fills the Device object (/3), each at most 255 bytes of UTF-8

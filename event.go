@@ -26,9 +26,9 @@ const (
 	// EventBootstrapped says that a bootstrap is complete and stored: Accounts.
 	EventBootstrapped EventType = "bootstrapped"
 	// EventRegistered says that a server has registered the client: Location,
-	// Lifetime, LwM2M, Attempts, LostAt.
+	// Lifetime, LwM2M, Attempts, LostAt, Session.
 	EventRegistered EventType = "registered"
-	// EventRegistrationUpdated says that a server has accepted an Update.
+	// EventRegistrationUpdated says that a server has accepted an Update: Session.
 	EventRegistrationUpdated EventType = "registration_updated"
 	// EventUnregistered says that the client has de-registered from a server.
 	EventUnregistered EventType = "unregistered"
@@ -143,6 +143,9 @@ type Event struct {
 	// LostAt is when the link was lost that this registration replaces, zero
 	// when there was none before. See also Offline.
 	LostAt time.Time
+	// Session says what it has cost to reach the server: "new", a full DTLS handshake;
+	// "resumed", an abbreviated one; "kept", none; "none" without DTLS.
+	Session string
 
 	Actor string // name of the part that crashes
 	// Restarts counts recent crashes of it; older ones count less, but for the
@@ -227,7 +230,8 @@ func (e Event) NeedsPerson() bool {
 // and counted.
 type hub struct {
 	endpoint string
-	logger   *slog.Logger // never waits
+	nonces   func(messages.Epoch) uint64 // how many a link has used; nil where nobody knows
+	logger   *slog.Logger                // never waits
 
 	mu          sync.Mutex
 	seq         uint64
@@ -383,8 +387,12 @@ func (h *hub) record() (Status, journal.Record) {
 // present returns the status; callers hold mu.
 func (h *hub) present(servers []journal.Server) Status {
 	now := time.Now()
+	connections := connectionsOf(h.snapshot, servers, now)
+	if h.nonces != nil {
+		countNonces(connections, h.snapshot, h.nonces)
+	}
 	return Status{
-		Time: now, State: State(h.snapshot.State), Connections: connectionsOf(h.snapshot, servers, now),
+		Time: now, State: State(h.snapshot.State), Connections: connections,
 		Firmware: firmwareStatusOf(h.snapshot.Firmware), Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
 	}
 }

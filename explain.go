@@ -86,6 +86,8 @@ type Connection struct {
 	// Attempt is how far the attempt under way has come, or the request that a
 	// registered client waits for an answer to; nil where there is neither.
 	Attempt *Attempt
+	// Session is the DTLS session of the present link; nil without one.
+	Session *SecureSession
 	// CertificateExpires is when the client's own certificate for this account
 	// does, zero without one.
 	CertificateExpires time.Time
@@ -173,6 +175,35 @@ type NextStep struct {
 	WaitsForTurn bool
 }
 
+// SecureSession is the DTLS session of a link that is up.
+type SecureSession struct {
+	Since time.Time `json:"since"` // when its full handshake ended
+	Suite string    `json:"suite"` // name of the IANA registry
+	// ConnectionID says that the server finds the session by a Connection ID (RFC 9146):
+	// it outlives a change of the address, and a restart.
+	ConnectionID bool `json:"cid"`
+	// Nonces is how many have been used for what was sent, since the session began; some
+	// are passed over where it goes on after a restart.
+	Nonces uint64 `json:"nonces"`
+}
+
+// sessionOf returns what an application sees of a session; nil for none.
+func sessionOf(s *messages.SecureSession) *SecureSession {
+	if s == nil {
+		return nil
+	}
+	return &SecureSession{Since: s.Since, Suite: s.Suite, ConnectionID: s.Movable}
+}
+
+// countNonces fills in what the links know of themselves.
+func countNonces(list []Connection, snapshot messages.Snapshot, nonces func(messages.Epoch) uint64) {
+	for i, c := range snapshot.Connections {
+		if s := list[i].Session; s != nil {
+			s.Nonces = nonces(c.Epoch)
+		}
+	}
+}
+
 // Explain says what the client is doing, and why.
 func (c *Client) Explain() Explanation {
 	status, record := c.hub.record()
@@ -204,7 +235,7 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
-		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(), WaitsFor: c.WaitsFor.String(),
+		Session: sessionOf(c.Session), DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(), WaitsFor: c.WaitsFor.String(),
 	}
 	if c.Behind != (messages.Peer{}) {
 		out.Behind = c.Behind.String()
@@ -298,6 +329,8 @@ type connectionJSON struct {
 	Behind             string    `json:"behind,omitempty"`
 	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+
+	Session *SecureSession `json:"session,omitempty"`
 }
 
 // MarshalJSON writes durations in seconds, as "lifetime_s".
@@ -306,7 +339,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
 		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode, WaitsFor: c.WaitsFor, Behind: c.Behind,
-		Observing: c.Observing, Sends: c.Sends,
+		Observing: c.Observing, Sends: c.Sends, Session: c.Session,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -324,7 +357,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
 		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode, WaitsFor: form.WaitsFor, Behind: form.Behind,
-		Observing: form.Observing, Sends: form.Sends,
+		Observing: form.Observing, Sends: form.Sends, Session: form.Session,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

@@ -95,6 +95,7 @@ func (t *explainText) connection(c Connection) {
 	t.item("waits for", waitText(c))
 	t.item("queue mode", c.QueueMode)
 	t.item("disabled", t.disabled(c.DisabledUntil))
+	t.item("DTLS session", t.session(c.Session))
 	t.item("own certificate", t.certificate(c.CertificateExpires))
 	t.item("observed", observingText(c.Observing))
 	t.item("Sends", sendsText(c.Sends))
@@ -233,6 +234,18 @@ func (t *explainText) certificate(expires time.Time) string {
 		return fmt.Sprintf("expires at %s, in %s", expires.Format(time.DateTime), wording.Duration(expires.Sub(t.now)))
 	}
 	return "has expired at " + expires.Format(time.DateTime)
+}
+
+func (t *explainText) session(s *SecureSession) string {
+	if s == nil {
+		return ""
+	}
+	id := "without Connection ID"
+	if s.ConnectionID {
+		id = "with Connection ID"
+	}
+	return fmt.Sprintf("%s, %s, since %s (for %s), %d nonces used",
+		s.Suite, id, s.Since.Format(time.DateTime), wording.Duration(t.now.Sub(s.Since)), s.Nonces)
 }
 
 func (t *explainText) registration(c Connection) string {

@@ -47,8 +47,11 @@ func (c *Client) parts() supervisor.Runtime {
 			MaxBytes:    cfg.Limits.BootstrapBytes,
 			Registry:    c.runtime.registry,
 			Built:       c.built(),
+
+			CID: !cfg.DTLS.WithoutCID, KeepSessions: !cfg.DTLS.ForgetSessions,
 		},
 		Transport: transport,
+		Nonces:    &c.nonces,
 		Signers:   cfg.signers(),
 		Wall:      c.wall(),
 		CoAP:      coap,

@@ -80,11 +80,6 @@ func unknownVariable(name string) string {
 	if slices.Contains(names, name) || slices.Contains(variablesOfTests, name) {
 		return ""
 	}
-	for _, later := range laterKeys {
-		if name == Variable(later) || strings.HasPrefix(name, Variable(later)+"_") {
-			return notYet
-		}
-	}
 	return "is a variable that no key of the configuration has" + didYouMean(name, names)
 }
 

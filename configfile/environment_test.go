@@ -34,6 +34,7 @@ var texts = map[string]string{
 	"reconnect.policy": "lwm2m", "reconnect.initial_min": "1s", "reconnect.initial_max": "5s", "reconnect.max": "1h",
 	"registration_timeout": "1m", "bootstrap_timeout": "5m", "object_timeout": "3s",
 	"coap.ack_timeout": "3s", "coap.ack_random_factor": "2", "coap.max_retransmit": "0", "coap.nstart": "2",
+	"dtls.cid": "false", "dtls.keep_sessions": "false",
 	"dns.server": "192.0.2.53:53", "limits.bootstrap_bytes": "32KiB", "limits.queued_messages": "8", "limits.accounts": "2", "limits.observations": "3",
 	"device.manufacturer": "m", "device.model": "n", "device.serial": "s", "device.firmware": "1",
 	"device.machine": "true", "device.reboot": "[/sbin/reboot, -f]", "location.latitude": "-33.5", "location.longitude": "0",
@@ -107,7 +108,6 @@ func TestVariablesOfNoKey(t *testing.T) {
 		"HOLDFAST_":                       none,
 		"HOLDFAST_PORT_5683_UDP_PROTO":    none,
 		"HOLDFAST_QUEUE_MODE":             "queue_mode", // a key, of another kind
-		"HOLDFAST_DTLS_CID":               notYet,
 		"HOLDFAST_" + longPath(100):       none,
 		"HOLDFAST_REQUIRE_PEERS":          "",
 		"HOLDFAST_ACCOUNT_ID":             "",

@@ -29,6 +29,7 @@ registration_timeout: 3m
 bootstrap_timeout: 15m
 coap: {ack_timeout: 2s, ack_random_factor: 1.5, max_retransmit: 4, nstart: 1}
 dns: {server: ""}
+dtls: {cid: true, keep_sessions: true}
 limits: {bootstrap_bytes: 64KiB, queued_messages: 64, accounts: 8, observations: 256}
 device: {manufacturer: Holdfast, model: "", serial: "", firmware: ""}
 control: {listen: unix:/run/gw.sock}

@@ -32,23 +32,11 @@ type Location struct {
 
 func gatewayKeys() []key {
 	return []key{
-		machineKey(),
+		notNo("device.machine", func(f *File) *bool { return &f.Gateway.Hidden }),
 		textsKey("device.reboot", func(f *File) *[]string { return &f.Gateway.Reboot }, commandFrom),
 		degrees(keyLatitude, func(f *File) **float64 { return &f.Gateway.Location.Latitude }, "is not a number from -90 to 90"),
 		degrees(keyLongitude, func(f *File) **float64 { return &f.Gateway.Location.Longitude }, "is not a number from -180 to 180"),
 	}
-}
-
-// machineKey is true unless something else is written.
-func machineKey() key {
-	k := yesOrNo("device.machine", func(f *File) *bool { return &f.Gateway.Hidden })
-	set := k.set
-	k.set = func(f *File, text string) string {
-		problem := set(f, text)
-		f.Gateway.Hidden = text == "false"
-		return problem
-	}
-	return k
 }
 
 const (

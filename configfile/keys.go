@@ -90,6 +90,8 @@ func allKeys() []key {
 		accountKeys(sectionServer),
 		timingKeys(),
 		[]key{
+			notNo("dtls.cid", func(f *File) *bool { return &f.Config.DTLS.WithoutCID }),
+			notNo("dtls.keep_sessions", func(f *File) *bool { return &f.Config.DTLS.ForgetSessions }),
 			text("dns.server", func(f *File) *string { return &f.Config.DNS.Server }),
 			size("limits.bootstrap_bytes", func(f *File) *int { return &f.Config.Limits.BootstrapBytes }),
 			count("limits.queued_messages", func(f *File) *int { return &f.Config.Limits.QueuedMessages }, "is not a whole number"),

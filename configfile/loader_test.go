@@ -133,7 +133,6 @@ func TestLoadConfigFaults(t *testing.T) {
 		{"comment", "# nothing\n", []string{"endpoint: is required"}},
 		{"unknown key", "endpoint: g\nendpiont: g\n", []string{"2:1 endpiont: is not a key of the configuration: did you mean endpoint?"}},
 		{"unknown key in a section", "endpoint: g\ncoap: {acktimeout: 1s}\n", []string{"2:8 coap.acktimeout: is not a key of the configuration: did you mean coap.ack_timeout?"}},
-		{"every later key", "endpoint: g\ndtls: {cid: true}\n", []string{"2:1 dtls: this build does not have it yet"}},
 		{"updates, and nothing of them", "endpoint: g\nfirmware: {}\n", []string{
 			"firmware.install: is required: the program that installs an image, such as [/usr/local/bin/install-image]",
 		}},

@@ -30,6 +30,7 @@ var mistakes = map[string][]string{
 	"reconnect.max": {"", "-1s", "500ms", "3s"}, "registration_timeout": {"", "0s", "soon"}, "bootstrap_timeout": {"", "-5m", "5"},
 	"object_timeout":   {"", "0s", "-1s"},
 	"coap.ack_timeout": {"", "0s", "11m"}, "coap.ack_random_factor": {"", "0.5", "11", ".nan"}, "coap.max_retransmit": {"", "-1", "17", "4.5"},
+	"dtls.cid": {"", "no", "0"}, "dtls.keep_sessions": {"", "yes"},
 	"coap.nstart": {"", "0", "256"}, "dns.server": {"192.0.2.53", ":53", "h:0", "[fe80::1%eth0]"},
 	"limits.bootstrap_bytes": {"", "1", "2MiB", "64kb"}, "limits.queued_messages": {"", "0", "65537"}, "limits.accounts": {"", "0", "1001"}, "limits.observations": {"", "0", "10001"},
 	"device.manufacturer": {"''", longPath(256)}, "device.model": {longPath(256)}, "device.serial": {longPath(256)}, "device.firmware": {`"\e[2J"`},

@@ -42,6 +42,20 @@ func yesOrNo(path string, field func(*File) *bool) key {
 	}, value: valueOf(field)}
 }
 
+// notNo is a key that is true unless it says otherwise; field says the opposite.
+func notNo(path string, field func(*File) *bool) key {
+	k := yesOrNo(path, field)
+	set := k.set
+	k.set = func(f *File, text string) string {
+		if fault := set(f, text); fault != "" {
+			return fault
+		}
+		*field(f) = !*field(f)
+		return ""
+	}
+	return k
+}
+
 func duration(path string, field func(*File) *time.Duration) key {
 	return key{path: path, set: func(f *File, text string) string {
 		if text == "" {

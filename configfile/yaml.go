@@ -29,11 +29,6 @@ type document struct {
 	sections   []string // those of them that are there, even if empty
 }
 
-// laterKeys are the keys of the contract that later releases bring.
-var laterKeys = []string{"dtls"}
-
-const notYet = "this build does not have it yet"
-
 // maxBrackets bounds the work of the parser, whose time grows with the
 // square of how deeply lists are nested: half a minute for 64 KiB of brackets.
 const maxBrackets = 1024
@@ -183,8 +178,6 @@ func (r *reader) key(prefix string, at *ast.StringNode, value ast.Node) {
 	path := prefix + at.Value
 	section := slices.ContainsFunc(r.keys, func(k string) bool { return strings.HasPrefix(k, path+".") })
 	switch {
-	case slices.Contains(laterKeys, path):
-		r.fault(path, notYet, at)
 	case !section && !slices.Contains(r.keys, path):
 		r.unknown(prefix, at)
 	case r.seen[path]:

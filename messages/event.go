@@ -73,6 +73,7 @@ type Event struct {
 	LwM2M     string `json:"lwm2m,omitempty"`
 	Attempts  uint64 `json:"attempts,omitempty"`   // attempts that it took, the successful one included
 	OfflineMS *int64 `json:"offline_ms,omitempty"` // since the link was lost; absent when there was none before
+	Session   string `json:"session,omitempty"`    // what the link has cost, as SessionOrigin names it
 
 	Actor    string `json:"actor,omitempty"`
 	Restarts uint64 `json:"restarts,omitempty"`

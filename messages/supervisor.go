@@ -123,6 +123,10 @@ type ConnectionStatus struct {
 	// Attempt is the attempt under way, or the request that a registered client
 	// waits for an answer to; nil where there is neither.
 	Attempt *AttemptStatus
+	// Epoch is of the present link, 0 without one; Session is its DTLS session, without its
+	// secret, nil while there is none.
+	Epoch   Epoch
+	Session *SecureSession
 	// CertificateExpires is when the own certificate does; zero without one.
 	CertificateExpires time.Time
 }

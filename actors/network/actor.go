@@ -112,7 +112,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 		go listen(s.runner)
 	case shut:
 		if effect.keep {
-			s.leave(ctx)
+			s.leave(ctx, effect.lent)
 		}
 		s.shut()
 	case reserve:
@@ -126,12 +126,18 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 }
 
 // leave tells the supervisor what is left of the session, before anything else of the
-// link's end.
-func (s *shell) leave(ctx actor.Context) {
-	if s.runner == nil {
-		return
+// link's end: where there was none yet, the one that was to be gone on with. The runner
+// is closed before: one that makes its session meanwhile leaves it unused.
+func (s *shell) leave(ctx actor.Context, lent *messages.SecureSession) {
+	var left messages.SecureSession
+	var ok bool
+	if s.runner != nil {
+		s.runner.closed.Store(true)
+		left, ok = s.runner.leave()
 	}
-	left, ok := s.runner.leave()
+	if !ok && lent != nil {
+		left, ok = *lent, true
+	}
 	if to := s.config.Route(core.Supervisor, 0); ok && to != nil {
 		ctx.Send(to, messages.SessionLeft{Epoch: s.config.Epoch, Session: left})
 	}

@@ -111,6 +111,8 @@ type (
 	shut struct {
 		core.Marker
 		keep bool
+		// lent is the session that the link was to go on with; nil once it is up.
+		lent *messages.SecureSession
 	}
 	// reserve allows the sequence numbers below until.
 	reserve struct {
@@ -133,6 +135,7 @@ type Machine struct {
 	request   *messages.Connect // without its credentials; nil once the link is up
 	security  *security
 	terms     terms
+	lent      *messages.SecureSession // that the link goes on with; nil once it is up
 	addresses []netip.AddrPort
 	late      []netip.AddrPort // joined before the rest of the lookup was there
 	chosen    netip.AddrPort
@@ -169,8 +172,7 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case messages.ReserveSequence:
 		return []core.Effect{reserve{until: in.Until}}
 	case messages.LeaveSession:
-		m.forget()
-		return []core.Effect{core.StopTimer{Timer: guard}, shut{keep: true}}
+		return []core.Effect{core.StopTimer{Timer: guard}, m.leave()}
 	case broken:
 		return m.lose(m.judge(classify(in.err)))
 	case core.Expired:
@@ -226,6 +228,7 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	}
 	m.request = new(in)
 	m.request.Credentials, m.request.Resume = messages.Credentials{}, nil // from here on only in m.security and m.terms
+	m.lent = in.Resume
 	when := times{now: now, wall: m.wall, known: in.Known}
 	m.misled, m.public = when.at(now).Wrong(), in.Public
 	prepared, err := newSecurity(in.URI, in.Credentials, when, m.signers...)
@@ -367,16 +370,24 @@ func (m *Machine) overdue() []core.Effect {
 // lose ends the link. Lost is final, so the owner is told at most once.
 func (m *Machine) lose(f messages.Failure) []core.Effect {
 	f.Peer, f.Epoch = m.peer, m.epoch
-	m.forget()
 	return []core.Effect{
 		core.StopTimer{Timer: guard},
-		shut{keep: true},
+		m.leave(),
 		core.Tell{To: core.Owner, Message: messages.LinkLost{Failure: f}},
 	}
 }
 
+// leave ends the link such that its session survives.
+func (m *Machine) leave() core.Effect {
+	end := shut{keep: true, lent: m.lent}
+	m.forget()
+	return end
+}
+
 // forget enters Lost and drops the credentials, which nobody needs any more.
-func (m *Machine) forget() { m.state, m.request, m.security, m.terms = Lost, nil, nil, terms{} }
+func (m *Machine) forget() {
+	m.state, m.request, m.security, m.terms, m.lent = Lost, nil, nil, terms{}, nil
+}
 
 func (m *Machine) progress(stage messages.Stage) core.Effect {
 	return core.Tell{To: core.Supervisor, Message: messages.Progress{

@@ -44,6 +44,9 @@ func (r *runner) connect(ctx context.Context, o open) {
 	}
 	r.session.Store(&made)
 	if r.closed.Load() { // meanwhile
+		if s := r.secured(); s != nil && s.origin == messages.SessionKept {
+			_, _ = s.leave() // whoever has lent it has it back
+		}
 		r.close()
 		return
 	}
@@ -130,20 +133,6 @@ func (r *runner) fail(err error) {
 	if !r.closed.Load() {
 		r.report(broken{epoch: r.epoch, err: err})
 	}
-}
-
-// Nonces returns how many nonces the session of the link has used for what was sent: of
-// one that has gone on from another link, those of before included. It is 0 for a link
-// that is not up or not protected.
-func (o *Outlet) Nonces() uint64 {
-	run := o.run.Load()
-	if run == nil {
-		return 0
-	}
-	if s := run.secured(); s != nil {
-		return s.nonces()
-	}
-	return 0
 }
 
 // Outlet is where the datagrams of one link leave, from the instant at which the

@@ -65,6 +65,11 @@ type Config struct {
 	Budget time.Duration
 }
 
+// keptPatience is for how long the first request is waited for on a link that goes on with
+// a session of an earlier one: three sendings and a slow answer. A server that does not
+// know the session any more drops what comes in it, and says nothing.
+const keptPatience = 15 * time.Second
+
 // Machine is the pure core. It implements core.Machine.
 type Machine struct {
 	config   Config
@@ -74,7 +79,7 @@ type Machine struct {
 	server   uri.URI
 	endpoint string
 	versions []string  // to offer, highest first
-	deadline time.Time // of the attempt, until the link is up
+	deadline time.Time // of the attempt
 
 	known   *messages.Registration // what the server knows of us; nil when it knows nothing
 	objects []messages.ObjectEntry // what to announce from now on
@@ -237,6 +242,10 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 	deadline := m.deadline
 	if !in.Deadline.IsZero() {
 		deadline = in.Deadline
+	}
+	m.deadline = deadline
+	if in.Origin == messages.SessionKept && deadline.Sub(now) > keptPatience {
+		deadline = now.Add(keptPatience)
 	}
 	effects := []core.Effect{core.SetTimer{Timer: timerAttempt, After: deadline.Sub(now)}}
 	if m.known != nil {

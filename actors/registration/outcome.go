@@ -160,7 +160,8 @@ func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect
 	m.reregistered = true
 	told := m.tell(messages.Reregistering{Epoch: m.epoch})
 	if m.state == Reconnecting { // the attempt's budget is running already
-		return append([]core.Effect{told}, m.register()...)
+		rest := core.SetTimer{Timer: timerAttempt, After: max(m.deadline.Sub(now), 0)}
+		return append([]core.Effect{told, rest}, m.register()...)
 	}
 	return append([]core.Effect{told}, m.registerAgain(now)...)
 }

@@ -50,6 +50,8 @@ type account struct {
 	pending pending // what happens next, and when
 	// disabled is the pause that the server has asked for by /1/x/4.
 	disabled disabling
+	secured  securedLinks // what the next link goes on with
+	silent   bool         // the server of the last link was: the next attempt makes a new session
 	// recalled says that the account waited when the supervisor crashed, and is
 	// to wait for the rest.
 	recalled bool
@@ -84,6 +86,9 @@ func (p *pending) over() { p.due, p.floor = time.Time{}, time.Time{} }
 
 // use takes the account as it is to be used from now on.
 func (a *account) use(acct messages.Account) {
+	if a.Account != nil && !sameServer(*a.Account, acct) {
+		a.secured.next, a.secured.leaving = nil, 0
+	}
 	a.Account, a.expires = &acct, expiry(&acct.Credentials)
 	a.name = cmp.Or(acct.Server, acct.URI.String())
 }

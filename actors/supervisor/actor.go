@@ -27,6 +27,8 @@ import (
 type Runtime struct {
 	Config    Config
 	Transport network.Transport
+	// Nonces knows how many nonces each link has used.
+	Nonces *network.Nonces
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
 	// Wall says what the wall clock shows; nil for the machine's own.
@@ -98,6 +100,7 @@ type incarnation struct {
 	network, link, owner *actor.PID
 	ownerName            string
 	retired              bool // owner and link have been told to stop
+	keep                 bool // the session is to survive the link
 }
 
 // siblings are the actors that all incarnations share. Other goroutines read them
@@ -243,7 +246,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case Order:
 		s.order(ctx, effect)
 	case Retire:
-		s.retire(ctx, effect.Epoch)
+		s.retire(ctx, effect)
 	case Respawn:
 		s.respawn(ctx, effect.Role)
 	case Emit:
@@ -341,6 +344,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	}
 	s.incarnations[effect.Epoch] = in
 	s.links.add(effect.Epoch, in.link)
+	s.runtime.Nonces.Add(effect.Epoch, outlet)
 }
 
 // wiring says who fills which role for the actors of one incarnation.
@@ -383,11 +387,12 @@ func (s *shell) order(ctx actor.Context, effect Order) {
 
 // retire stops owner and coapresend; network follows when coapresend is gone
 // (terminated), so that a last answer still leaves.
-func (s *shell) retire(ctx actor.Context, epoch messages.Epoch) {
-	in := s.incarnations[epoch]
+func (s *shell) retire(ctx actor.Context, effect Retire) {
+	in := s.incarnations[effect.Epoch]
 	if in == nil {
 		return
 	}
+	in.keep = in.keep || effect.Keep
 	s.leave(ctx, in)
 	ctx.Poison(in.link)
 }
@@ -408,9 +413,13 @@ func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
 	for epoch, in := range s.incarnations {
 		if in.link.Equal(who) {
 			s.leave(ctx, in)
+			if in.keep {
+				ctx.Send(in.network, messages.LeaveSession{Epoch: epoch})
+			}
 			ctx.Poison(in.network)
 			delete(s.incarnations, epoch)
 			s.links.remove(epoch)
+			s.runtime.Nonces.Remove(epoch)
 			return
 		}
 	}

@@ -18,7 +18,10 @@ type attempt struct {
 	addresses []netip.AddrPort // resolved in this attempt
 	tried     int              // how many of them have been tried
 	chosen    netip.AddrPort   // the last one tried, kept across attempts
+	before    netip.AddrPort   // what chosen was before
 	worst     *messages.Failure
+	resuming  bool // the present incarnation goes on with a session
+	afresh    bool // none goes on with a movable one: its server is silent
 }
 
 // next returns the attempt that follows, which begins with the address after the
@@ -32,8 +35,15 @@ func (t *attempt) connecting(addresses []netip.AddrPort, chosen netip.AddrPort) 
 	if len(t.addresses) == 0 {
 		t.addresses = slices.Clone(addresses)
 	}
-	t.chosen = chosen
+	t.before, t.chosen = t.chosen, chosen
 	t.tried++
+}
+
+// again has the present address tried once more.
+func (t *attempt) again() {
+	t.chosen = t.before
+	t.tried--
+	t.resuming, t.afresh = false, true
 }
 
 // join adds addresses that were resolved late, when others were being tried, and

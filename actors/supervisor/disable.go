@@ -58,7 +58,7 @@ func (m *Machine) disableTriggered(now time.Time, in messages.DisableTriggered) 
 		m.do(core.SetTimer{Timer: guardTimer(a.Peer), After: m.config.Linger + guardGrace})
 		return
 	}
-	m.retire(a) // it was just being registered
+	m.part(a) // it was just being registered
 	a.stage = stageWaiting
 }
 
@@ -94,7 +94,7 @@ func (m *Machine) disabledLeft(a *account, f *messages.Failure) {
 		event = unregistrationFailed(a, f)
 	}
 	m.do(Emit{Event: event})
-	m.retire(a)
+	m.part(a)
 	a.stage = stageWaiting
 }
 
@@ -107,7 +107,7 @@ func (m *Machine) enable(a *account) {
 	a.disabled = disabling{}
 	m.forgetState(a.Peer)
 	if a.stage == stageDisabling { // the de-registration took longer than the pause
-		m.retire(a)
+		m.part(a)
 		a.stage = stageWaiting
 	}
 }

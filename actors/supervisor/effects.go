@@ -22,10 +22,12 @@ type Order struct {
 	Message any
 }
 
-// Retire stops an incarnation: owner, coapresend, network.
+// Retire stops an incarnation: owner, coapresend, network. With Keep its session
+// survives it, and comes back in a messages.SessionLeft.
 type Retire struct {
 	core.Marker
 	Epoch messages.Epoch
+	Keep  bool
 }
 
 // Respawn starts a shared sibling anew.

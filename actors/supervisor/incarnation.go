@@ -22,7 +22,8 @@ func (m *Machine) begin(now time.Time, a *account) {
 		return
 	}
 	a.attempt = a.attempt.next(now.Add(m.config.Budget))
-	a.attempt.began = now
+	a.attempt.began, a.attempt.afresh = now, a.silent
+	a.silent = false
 	a.pending = pending{step: Retry}
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.spawn(now, a)
@@ -45,6 +46,7 @@ func (m *Machine) spawn(now time.Time, a *account) {
 		Order{Epoch: a.epoch, To: core.Network, Message: messages.Connect{
 			Peer: a.Peer, Epoch: a.epoch, URI: a.URI, Credentials: a.Credentials,
 			Deadline: end, Known: m.known(), Addresses: a.attempt.addresses, After: a.attempt.chosen,
+			Resume: m.resuming(a), CID: m.offersCID(a), Reserve: a.management() && m.config.KeepSessions,
 		}},
 		core.SetTimer{Timer: guardTimer(a.Peer), After: a.attempt.deadline.Sub(now) + guardGrace},
 	)
@@ -77,13 +79,13 @@ func (m *Machine) retire(a *account) {
 		m.linkAwake(messages.LinkAwake{Epoch: a.epoch}) // what comes next takes the network
 	}
 	a.reachable = messages.ReachableAlways
-	m.do(Retire{Epoch: a.epoch}, core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)})
+	m.do(Retire{Epoch: a.epoch, Keep: a.keeps()}, core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)})
 	a.epoch = 0
 }
 
 // forget drops an account with all that belongs to it.
 func (m *Machine) forget(a *account) {
-	m.retire(a)
+	m.part(a)
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.dismiss(a)
 }
@@ -104,6 +106,7 @@ func (m *Machine) progress(now time.Time, in messages.Progress) {
 		a.attempt.connecting(slices.Clone(in.Addresses), in.Chosen)
 	case messages.StageUp:
 		a.stage = stageTalking
+		m.linkSecured(a, in)
 	}
 }
 
@@ -147,6 +150,9 @@ func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration)
 		return
 	}
 	a.attempt.note(in.Failure)
+	if m.sessionFailed(now, a, &in.Failure) {
+		return
+	}
 	if a.attempting() && a.attempt.goesOn(now, &in.Failure) {
 		m.retire(a)
 		m.spawn(now, a)
@@ -174,10 +180,13 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	m.turnOver(now, a, true)
 	m.settleBootstrap()
 	m.enter(m.overall())
+	cost := a.cost().String()
 	if in.ByUpdate {
-		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server(), Session: cost}})
 	}
-	m.do(Emit{Event: registeredEvent(a, attempts, lost, now)})
+	e := registeredEvent(a, attempts, lost, now)
+	e.Session = cost
+	m.do(Emit{Event: e})
 	m.toldQueueMode(a)
 	m.confirmed(a)
 }
@@ -192,7 +201,7 @@ func (m *Machine) updated(in messages.Updated) {
 	a.pending.due = time.Time{}
 	a.succeed()
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
-	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server()}})
+	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server(), Session: a.cost().String()}})
 	m.toldQueueMode(a)
 	m.confirmed(a)
 }

@@ -52,6 +52,7 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 		return
 	}
 	m.do(core.StopTimer{Timer: timerLoad})
+	m.place = in.Place
 	if in.FactoryErr == nil && in.Factory != nil {
 		m.factory = in.Factory
 	}
@@ -60,7 +61,7 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 		m.takeWritten(in, &found)
 		m.adopt(found.tree, found.origin)
 	}
-	m.restore(now, in.States)
+	m.restore(now, in.States, in.Sessions)
 	if len(m.accounts) == 0 {
 		m.tree = nil
 		found.troubles = []trouble{nothingUsable(in, m.factory)}

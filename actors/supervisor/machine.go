@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -45,6 +46,8 @@ type Config struct {
 	Built time.Time
 	// Update says that there is a shared actor update; the shell sets it.
 	Update bool
+	// CID has handshakes offer a Connection ID, and KeepSessions has sessions stored.
+	CID, KeepSessions bool
 	// Download is how it fetches images; nil for no credentials and no local hosts.
 	Download *Download
 	// FirstMID is the message ID that the first link to a peer begins with, drawn
@@ -75,6 +78,7 @@ type Machine struct {
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
 	states    states
+	place     accounts.Digest // where records of sessions are; zero where none may be
 	writes    writes
 	sends     sends
 
@@ -222,6 +226,10 @@ func (m *Machine) fromOthers(now time.Time, in any) {
 		m.linkAsleep(in)
 	case messages.LinkAwake:
 		m.linkAwake(in)
+	case messages.SessionLeft:
+		m.sessionLeft(in)
+	case messages.SequenceUsed:
+		m.sequenceUsed(in)
 	default:
 		m.fromUpdate(now, in)
 	}

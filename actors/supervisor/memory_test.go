@@ -333,7 +333,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	a.disabled = disabling{until: now, pause: time.Hour, leaving: true, guessed: true}
 	a.attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
 	d0 := m.states.peers[0]
-	d0.observed, d0.behind, d0.owed = true, true, true
+	d0.observed, d0.behind, d0.owed, d0.session.onDisk = true, true, true, true
 	m.remember()
 	first := *m.memory
 	nothingMissing(t, first, "setAside") // which ends with the machine that was told of it

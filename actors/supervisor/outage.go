@@ -22,6 +22,19 @@ func (o *outage) fail(f *messages.Failure) {
 	o.last = f
 }
 
+// inHandshake reports whether the last attempt may have failed because of what the
+// handshake has offered.
+func (o *outage) inHandshake() bool {
+	if o.last == nil {
+		return false
+	}
+	switch o.last.Class {
+	case messages.ClassHandshakeTimeout, messages.ClassHandshakeStalled, messages.ClassAlert, messages.ClassClosed:
+		return true
+	}
+	return false
+}
+
 // lost notes that a registered link is gone, unless one was gone before.
 func (o *outage) lost(now time.Time) {
 	if o.since.IsZero() {

@@ -98,6 +98,7 @@ func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor ti
 	}
 	switch step {
 	case Ladder:
+		a.silent = a.outage.last.Class == messages.ClassSilence
 		m.begin(now, a)
 		return
 	case RepeatUpdate:

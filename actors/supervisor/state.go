@@ -45,6 +45,7 @@ type durable struct {
 	observed bool            // there is a record of what the server observes
 	behind   bool            // that record is out of date: none of state may be used with it
 	owed     bool            // the record of state says so of the registration that is restored
+	session  storedSession   // of the present link, or of one before
 	next     uint64          // the first message ID that no link has, or may yet have, used
 	reserved uint64          // the first one that the record does not cover
 }
@@ -70,6 +71,7 @@ func (s *states) copy(of *states) {
 			s.peers = append(s.peers, &durable{})
 		}
 		*s.peers[i] = *d
+		s.peers[i].session = d.session.left()
 	}
 	s.read, s.failed = of.read, of.failed
 }
@@ -85,7 +87,7 @@ func (s *states) of(p messages.Peer) *durable {
 // removed notes that the store has no record any more.
 func (s *states) removed() {
 	for _, d := range s.peers {
-		d.written, d.onDisk = nil, false
+		d.written, d.onDisk, d.session = nil, false, storedSession{}
 	}
 }
 
@@ -215,13 +217,17 @@ func (m *Machine) persisted(now time.Time, in core.Persisted) {
 	case tokenVoid:
 	default:
 		m.states.failed = false
-		m.stateAnswered(in.Token)
+		m.stateAnswered(in.Token, nil)
 	}
 }
 
 // stateAnswered notes that the store has answered about a record of state, which a
 // de-registration may have waited for.
-func (m *Machine) stateAnswered(token uint64) {
+func (m *Machine) stateAnswered(token uint64, err error) {
+	if token&tokenSession != 0 {
+		m.sessionAnswered(peerOfToken(token), err)
+		return
+	}
 	m.wrote()
 	if token&tokenDisabled != 0 {
 		m.disabledWritten(peerOfToken(token))
@@ -229,7 +235,9 @@ func (m *Machine) stateAnswered(token uint64) {
 }
 
 // peerOfToken returns whose record of state a token is about.
-func peerOfToken(token uint64) messages.Peer { return messages.PeerOfKey(token &^ tokenDisabled) }
+func peerOfToken(token uint64) messages.Peer {
+	return messages.PeerOfKey(token &^ (tokenDisabled | tokenSession))
+}
 
 // wrote notes that the store has answered. A stop may have waited for it.
 func (m *Machine) wrote() {
@@ -253,10 +261,10 @@ func (m *Machine) persistFailed(now time.Time, in core.PersistFailed) {
 // Update writes it anew.
 func (m *Machine) stateFailed(token uint64, err error) {
 	p := peerOfToken(token)
-	if d := m.states.of(p); d != nil {
+	if d := m.states.of(p); d != nil && token&tokenSession == 0 {
 		d.written, d.onDisk, d.reserved = nil, true, 0 // the record of before is still there
 	}
-	m.stateAnswered(token)
+	m.stateAnswered(token, err)
 	m.storeFailed(p, err)
 }
 
@@ -278,32 +286,35 @@ func (m *Machine) storeFailed(p messages.Peer, err error) {
 
 // restore takes the records that a start has found, once there are accounts. What
 // cannot be used is reported, and costs a Register.
-func (m *Machine) restore(now time.Time, found map[string]messages.StoredState) {
+func (m *Machine) restore(now time.Time, found map[string]messages.StoredState, sessions map[string][]byte) {
 	if m.states.read || len(m.accounts) == 0 {
 		return
 	}
 	m.states.read = true
 	for _, a := range m.servers() {
-		stored, ok := found[messages.StateRecord(a.Peer)]
-		if !ok {
-			continue
+		if stored, ok := found[messages.StateRecord(a.Peer)]; ok {
+			m.restoreState(now, a, stored)
 		}
-		m.durableOf(a.Peer).onDisk = true
-		if m.states.distrusted {
-			m.setStateAside(a.Peer)
-			continue
-		}
-		state, err := accounts.DecodeState(stored.Data)
-		if stored.Err != nil {
-			err = stored.Err
-		}
-		if err != nil {
-			m.stateTrouble(a, err)
-			continue
-		}
-		m.durableOf(a.Peer).accepted = state.Accepted
-		m.takeUp(now, a, &state)
+		m.takeUpSession(a, sessions[messages.SessionRecord(a.Peer)])
 	}
+}
+
+func (m *Machine) restoreState(now time.Time, a *account, stored messages.StoredState) {
+	m.durableOf(a.Peer).onDisk = true
+	if m.states.distrusted {
+		m.setStateAside(a.Peer)
+		return
+	}
+	state, err := accounts.DecodeState(stored.Data)
+	if stored.Err != nil {
+		err = stored.Err
+	}
+	if err != nil {
+		m.stateTrouble(a, err)
+		return
+	}
+	m.durableOf(a.Peer).accepted = state.Accepted
+	m.takeUp(now, a, &state)
 }
 
 // takeUp goes on from a record where it is about the same account.
@@ -396,4 +407,5 @@ func (m *Machine) setStateAside(p messages.Peer) {
 func (m *Machine) confirmed(a *account) {
 	m.durableOf(a.Peer).restored = false
 	m.writeState(a)
+	m.writeSession(a)
 }

@@ -148,7 +148,7 @@ func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
 		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
-		Attempt: a.attemptStatus(), CertificateExpires: a.expires, DisabledUntil: a.disabled.until, QueueMode: a.reachable,
+		Attempt: a.attemptStatus(), CertificateExpires: a.expires, Epoch: a.epoch, Session: a.secured.shown, DisabledUntil: a.disabled.until, QueueMode: a.reachable,
 	}
 	if a.counts != nil {
 		s.Observing, s.Sends = a.counts.observing, a.counts.sends

@@ -102,7 +102,7 @@ func unregistrationFailed(a *account, f *messages.Failure) messages.Event {
 
 func (m *Machine) left(a *account) {
 	a.stage = stageIdle
-	m.retire(a)
+	m.part(a)
 	m.finishWhenLeft()
 }
 

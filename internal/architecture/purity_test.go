@@ -63,6 +63,7 @@ var shells = []string{
 	"actors/network/session.go",   // plain UDP
 	"actors/network/transport.go", // the operating system's network
 	"actors/network/dtls.go",      // the I/O of a handshake
+	"actors/network/nonces.go",    // who knows what sessions have used
 	"actors/network/secured.go",   // an established session on its socket
 	"actors/network/datagram.go",  // one datagram in, one out
 	"actors/network/ready_*.go",   // how to wait for one

@@ -105,6 +105,7 @@ func fields(e *messages.Event) []slog.Attr {
 	list.text("lwm2m", e.LwM2M)
 	list.number("attempts", e.Attempts)
 	list.signed("offline_ms", e.OfflineMS)
+	list.text("session", e.Session)
 	list.text("actor", e.Actor)
 	list.number("restarts", e.Restarts)
 	return append(list, ofUpdate(e)...)

@@ -44,6 +44,7 @@ var fields = []field{
 	text(func(e *messages.Event) *string { return &e.LwM2M }),
 	number(func(e *messages.Event) *uint64 { return &e.Attempts }),
 	optional(func(e *messages.Event) **int64 { return &e.OfflineMS }),
+	text(func(e *messages.Event) *string { return &e.Session }),
 	text(func(e *messages.Event) *string { return &e.Actor }),
 	number(func(e *messages.Event) *uint64 { return &e.Restarts }),
 	number(func(e *messages.Event) *uint16 { return &e.Object }),
