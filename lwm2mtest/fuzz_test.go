@@ -97,8 +97,9 @@ func FuzzRecords(f *testing.F) {
 		if _, ok := parseClientHello(data); ok && data[0] != recordHandshake {
 			t.Error("a ClientHello that is no handshake record")
 		}
-		if !hostile(data) && bytes.HasPrefix(data, []byte{recordCID}) {
-			t.Error("a tls12_cid record passes")
+		x := &session{cid: "12345678"}
+		if bytes.HasPrefix(data, []byte{recordCID}) && (!hostile(data, nil) || !hostile(data, x) && string(data[cidAt:cidAt+cidSize]) != x.cid) {
+			t.Error("a tls12_cid record of another session passes")
 		}
 	})
 }

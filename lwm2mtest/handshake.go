@@ -11,7 +11,7 @@ const (
 	handshakeHeaderSize = 12
 	recordAlert         = 21
 	recordHandshake     = 22
-	recordCID           = 25 // tls12_cid (RFC 9146); never negotiated here
+	recordCID           = 25 // tls12_cid (RFC 9146)
 	helloRequestType    = 1  // ClientHello
 	certificateType     = 11 // Certificate
 	keyExchangeType     = 16 // ClientKeyExchange
@@ -45,18 +45,23 @@ func parseClientHello(data []byte) (clientHello, bool) {
 	return h, true
 }
 
-// hostile reports whether a datagram has a record of type tls12_cid, which
-// makes pion panic when it is crafted, or a broken record header.
-func hostile(data []byte) bool {
+// hostile reports whether a datagram has a broken record header, or a record of type
+// tls12_cid that does not belong to the session: one that is crafted makes pion panic,
+// which takes somebody who has the keys of a session with a Connection ID.
+func hostile(data []byte, x *session) bool {
 	for len(data) > 0 {
-		if len(data) < recordHeaderSize || data[0] == recordCID {
+		header := recordHeaderSize
+		if data[0] == recordCID {
+			header += cidSize
+		}
+		if len(data) < header || data[0] == recordCID && (x == nil || string(data[cidAt:cidAt+cidSize]) != x.cid) {
 			return true
 		}
-		length := int(binary.BigEndian.Uint16(data[11:13]))
-		if len(data) < recordHeaderSize+length {
+		length := int(binary.BigEndian.Uint16(data[header-2 : header]))
+		if len(data) < header+length {
 			return true
 		}
-		data = data[recordHeaderSize+length:]
+		data = data[header+length:]
 	}
 	return false
 }

@@ -24,6 +24,12 @@ type Security struct {
 	Certificate *tls.Certificate
 	// ClientCAs verify client certificates.
 	ClientCAs *x509.CertPool
+	// ConnectionID gives a client that offers to use Connection IDs one of 8 bytes: its
+	// session goes on wherever it comes from (RFC 9146).
+	ConnectionID bool
+	// Resumption lets a client resume a session by its ID (RFC 5246 section 7.3). The
+	// library of this server does not support both together.
+	Resumption bool
 	// RequireClientCertificate refuses clients without a certificate.
 	RequireClientCertificate bool
 }
@@ -66,6 +72,9 @@ var silentLogs = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLev
 // held now, but not when the callback runs.
 func (v *Service) dtlsConfig() *dtls.Config {
 	c := &dtls.Config{LoggerFactory: silentLogs, ExtendedMasterSecret: dtls.RequestExtendedMasterSecret}
+	if v.security.Resumption {
+		c.SessionStore = resumable{v}
+	}
 	if v.security.PSK != nil {
 		c.CipherSuites = pskSuites
 		c.PSK = v.pskKey

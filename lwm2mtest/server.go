@@ -95,6 +95,7 @@ type Server struct {
 	mu            sync.Mutex
 	closed        bool
 	rng           *mathrand.Rand
+	cids          uint64        // Connection IDs handed out
 	changed       chan struct{} // closed and replaced whenever something that can be awaited changes
 	services      map[*Service]struct{}
 	timers        map[*timer]struct{}

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pion/dtls/v2"
+
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
 
@@ -23,6 +25,10 @@ type Service struct {
 	peers    map[netip.AddrPort]*peer    // without DTLS
 	sweepAt  int                         // number of peers at which to look for idle ones
 	sessions map[netip.AddrPort]*session // with DTLS
+	byCID    map[string]*session         // those with a Connection ID
+	secrets  map[string]dtls.Session     // of sessions that can be resumed, by their IDs
+	// identities are who proved what in those.
+	identities map[string]string
 }
 
 // role is what a service is for.
@@ -37,8 +43,11 @@ const (
 func newService(s *Server, pc net.PacketConn, security Security, role role) *Service {
 	return &Service{
 		server: s, pc: pc, role: role, security: security,
-		peers:    make(map[netip.AddrPort]*peer),
-		sessions: make(map[netip.AddrPort]*session),
+		peers:      make(map[netip.AddrPort]*peer),
+		sessions:   make(map[netip.AddrPort]*session),
+		byCID:      make(map[string]*session),
+		secrets:    make(map[string]dtls.Session),
+		identities: make(map[string]string),
 	}
 }
 
@@ -79,6 +88,7 @@ func (v *Service) ForgetSessions() {
 	for _, x := range v.sessions {
 		v.drop(x)
 	}
+	clear(v.secrets)
 }
 
 // SetPSK adds or replaces a pre-shared key. Handshakes from now on use it;

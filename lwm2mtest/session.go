@@ -18,7 +18,8 @@ type session struct {
 	random  clientRandom
 	tunnel  *tunnel
 
-	// The server's lock guards the rest.
+	// The server's lock guards the rest, and remote, where there is a Connection ID.
+	cid  string     // empty for none
 	conn *dtls.Conn // nil during the handshake
 	peer *peer      // nil during the handshake
 }
@@ -27,10 +28,10 @@ type session struct {
 // with a new random begins a new session, in place of any old one (RFC 6347
 // section 4.2.8); anything else from a stranger is dropped.
 func (v *Service) dispatchRecords(b *batch, from netip.AddrPort, data []byte) {
-	if hostile(data) {
+	x := v.found(from, data)
+	if hostile(data, x) {
 		return
 	}
-	x := v.sessions[from]
 	if hello, ok := parseClientHello(data); ok && (x == nil || x.random != hello.random) {
 		if !v.admit(b, from, hello) {
 			return
@@ -59,6 +60,7 @@ func (v *Service) begin(from netip.AddrPort, random clientRandom) *session {
 	}
 	v.sessions[from] = x
 	config := v.dtlsConfig()
+	v.offerCID(x, config)
 	v.server.wg.Go(func() { x.run(config) })
 	return x
 }
@@ -67,6 +69,9 @@ func (v *Service) begin(from netip.AddrPort, random clientRandom) *session {
 func (v *Service) drop(x *session) {
 	if v.sessions[x.remote] == x {
 		delete(v.sessions, x.remote)
+	}
+	if v.byCID[x.cid] == x {
+		delete(v.byCID, x.cid)
 	}
 	if x.peer != nil {
 		x.peer.end(ErrClosed)
@@ -94,7 +99,7 @@ func (x *session) run(config *dtls.Config) {
 	s := x.service.server
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.HandshakeTimeout)
 	defer cancel()
-	conn, err := dtls.ServerWithContext(ctx, x.tunnel, net.UDPAddrFromAddrPort(x.remote), config)
+	conn, err := dtls.ServerWithContext(ctx, x.tunnel, net.UDPAddrFromAddrPort(x.tunnel.remote), config)
 	if err == nil {
 		x.up(conn)
 		x.read(conn)
@@ -107,9 +112,11 @@ func (x *session) run(config *dtls.Config) {
 
 // up makes the session usable after its handshake.
 func (x *session) up(conn *dtls.Conn) {
-	identity := peerIdentity(conn.ConnectionState())
+	state := conn.ConnectionState()
+	identity := peerIdentity(state)
 	x.service.server.mu.Lock()
 	defer x.service.server.mu.Unlock()
+	identity = x.service.identityOf(string(state.SessionID), identity)
 	x.conn = conn
 	x.peer = newPeer(x.service, x.remote, identity, func(data []byte) { _, _ = conn.Write(data) })
 }
@@ -122,7 +129,14 @@ func (x *session) read(conn *dtls.Conn) {
 			return
 		}
 		data := append([]byte(nil), buf[:n]...)
-		x.service.server.locked(func(b *batch) { x.peer.receive(b, data) })
+		from, err := addrPort(conn.RemoteAddr())
+		if err != nil {
+			return // the tunnel knows no other
+		}
+		x.service.server.locked(func(b *batch) {
+			x.moved(from)
+			x.peer.receive(b, data)
+		})
 	}
 }
 
@@ -148,10 +162,10 @@ func (t *tunnel) ReadFrom(buf []byte) (int, net.Addr, error) {
 	return copy(buf, d.data), net.UDPAddrFromAddrPort(d.from), nil
 }
 
-// WriteTo implements net.PacketConn; everything goes to the session's peer.
-func (t *tunnel) WriteTo(data []byte, _ net.Addr) (int, error) {
-	if !t.muted.Load() {
-		t.service.writeTo(data, t.remote)
+// WriteTo implements net.PacketConn.
+func (t *tunnel) WriteTo(data []byte, to net.Addr) (int, error) {
+	if addr, err := addrPort(to); err == nil && !t.muted.Load() {
+		t.service.writeTo(data, addr)
 	}
 	return len(data), nil
 }

@@ -16,8 +16,9 @@ import (
 )
 
 // Kill ends a client as kill -9 does, as far as anybody can see: nothing that it
-// sends arrives any more, and the directory stays as it is at this instant. It
-// returns the configuration of the next process, with a copy of the directory.
+// sends arrives any more, and the directory stays as it is at this instant: what the
+// client does to it afterwards is undone. It returns the configuration of the next
+// process.
 func (w *World) Kill(c *Client, cfg holdfast.Config) holdfast.Config {
 	w.T.Helper()
 	synctest.Wait()
@@ -28,15 +29,42 @@ func (w *World) Kill(c *Client, cfg holdfast.Config) holdfast.Config {
 		}
 	}
 	w.Network.Impair(func(from, to netip.AddrPort) bool { return dead[from] || dead[to] }, lwm2mtest.Conditions{BlackHole: true})
-	left := cfg.StateDir
-	cfg.StateDir = w.T.TempDir()
-	if err := os.CopyFS(cfg.StateDir, os.DirFS(left)); err != nil {
+	left := w.T.TempDir()
+	if err := os.CopyFS(left, os.DirFS(cfg.StateDir)); err != nil {
 		w.T.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = c.Close(ctx) // nobody hears its farewell
+	w.putBack(cfg.StateDir, left)
 	return cfg
+}
+
+// putBack gives a directory the records of another one. It stays the same directory, with
+// the same lock, to those who tell a copy from it.
+func (w *World) putBack(dir, left string) {
+	w.T.Helper()
+	const lock = "lock"
+	for _, files := range []struct {
+		in string
+		do func(name string) error
+	}{
+		{dir, func(name string) error { return os.RemoveAll(filepath.Join(dir, name)) }},
+		{left, func(name string) error { return os.Rename(filepath.Join(left, name), filepath.Join(dir, name)) }},
+	} {
+		entries, err := os.ReadDir(files.in)
+		if err != nil {
+			w.T.Fatal(err)
+		}
+		for _, entry := range entries {
+			if entry.Name() == lock {
+				continue
+			}
+			if err := files.do(entry.Name()); err != nil {
+				w.T.Fatal(err)
+			}
+		}
+	}
 }
 
 // HangingDisk is a file system on which the files of some records take a while to
