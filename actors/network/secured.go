@@ -170,12 +170,11 @@ func (s *dtlsSession) leave() (messages.SecureSession, bool) {
 	return left, true
 }
 
-// Close sends close_notify, unless the session has ended or been handed on, and closes
-// the socket.
+// Close sends close_notify, unless the session has been handed on, and closes the socket.
 func (s *dtlsSession) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over == nil {
+	if s.over != errLeft {
 		if goodbye, err := s.session.Goodbye(nil); err == nil {
 			_ = s.socket.send(goodbye)
 		}
