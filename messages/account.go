@@ -2,6 +2,7 @@ package messages
 
 import (
 	"cmp"
+	"crypto"
 	"strconv"
 	"time"
 
@@ -96,14 +97,44 @@ func (m SecurityMode) String() string {
 // CertificateUsage is the value of resource /0/x/15 (RFC 6698 section 2.1.1).
 type CertificateUsage uint8
 
-// The certificate usages. UsageTrustAnchor and UsageServerCertificate are
-// supported.
+// The certificate usages. The first two need a trust store of the device.
 const (
-	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA
-	UsageCertConstraint    CertificateUsage = 1 // PKIX-EE
+	UsageCAConstraint      CertificateUsage = 0 // PKIX-TA: a chain to the trust store has the authority of resource 4, the name is checked
+	UsageCertConstraint    CertificateUsage = 1 // PKIX-EE: the leaf is that of resource 4, with a chain to the trust store, the name is checked
 	UsageTrustAnchor       CertificateUsage = 2 // DANE-TA: resource 4 is the only trust anchor, the name is checked
 	UsageServerCertificate CertificateUsage = 3 // DANE-EE: the leaf equals resource 4; the default
 )
+
+// NeedsTrustStore reports whether a server's chain has to lead to the trust store of
+// the device.
+func (u CertificateUsage) NeedsTrustStore() bool {
+	return u == UsageCAConstraint || u == UsageCertConstraint
+}
+
+// MatchingType is the value of resource /0/x/13 (RFC 6698 section 2.1.3): how
+// resource 4 presents a certificate or a public key.
+type MatchingType uint8
+
+// The matching types.
+const (
+	MatchExact  MatchingType = 0 // as it is; the default
+	MatchSHA256 MatchingType = 1
+	MatchSHA384 MatchingType = 2
+	MatchSHA512 MatchingType = 3
+)
+
+// Hash returns the hash function; 0 for [MatchExact] and for what is no matching type.
+func (m MatchingType) Hash() crypto.Hash {
+	switch m {
+	case MatchSHA256:
+		return crypto.SHA256
+	case MatchSHA384:
+		return crypto.SHA384
+	case MatchSHA512:
+		return crypto.SHA512
+	}
+	return 0
+}
 
 // Secret is key material. It prints as its length only.
 type Secret = lwm2m.Secret
@@ -122,11 +153,14 @@ type Credentials struct {
 	// application holds, its public half as SubjectPublicKeyInfo.
 	PrivateKey Secret
 
-	Usage CertificateUsage // what ServerCertificates means
-	// ServerCertificates are trust anchors (usage 2) or the server's own
-	// certificate (usage 3), DER. Never empty with X.509. With raw public keys
-	// it is the server's SubjectPublicKeyInfo, DER, alone: the server's key must
-	// be that one, and Usage and ServerName do not count for its proof.
+	Usage    CertificateUsage // what ServerCertificates means
+	Matching MatchingType     // how ServerCertificates are presented
+	// ServerCertificates are authorities (usages 0 and 2) or the server's own
+	// certificate (usages 1 and 3): certificates or SubjectPublicKeyInfos in DER,
+	// or digests of either, by Matching. One of them has to match. Never empty
+	// with X.509. With raw public keys it is the server's SubjectPublicKeyInfo,
+	// DER, alone, or digests of it: the server's key must be that one, and Usage
+	// and ServerName do not count for its proof.
 	ServerCertificates [][]byte
 	ServerName         string // SNI and the name to verify; empty: the URI's host
 }

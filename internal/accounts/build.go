@@ -60,7 +60,7 @@ func security(inst uint16, a messages.Account) lwm2m.Instance {
 }
 
 // mostSecurity is how many resources security gives an instance at most.
-const mostSecurity = 9
+const mostSecurity = 10
 
 // material returns the contents of resources 3, 4 and 5.
 func material(c messages.Credentials) (identity, server, secret []byte) {
@@ -84,6 +84,9 @@ func optionalSecurity(a messages.Account, add func(id uint16, v lwm2m.Value)) {
 	}
 	if a.Credentials.Mode == messages.SecurityX509 {
 		add(objects.SecurityCertificateUsage, lwm2m.Unsigned(uint64(a.Credentials.Usage)))
+	}
+	if matching := a.Credentials.Matching; matching != messages.MatchExact {
+		add(objects.SecurityMatchingType, lwm2m.Unsigned(uint64(matching)))
 	}
 }
 

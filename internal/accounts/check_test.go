@@ -120,8 +120,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"private key of another", set1("/0/2/5", lwm2m.Opaque(otherKey)), "/0/2/5", ReasonKeyMismatch},
 		{"server certificate empty", set1("/0/2/4", opaque(0)), "/0/2/4", ReasonEmpty},
 		{"server certificate garbage", set1("/0/2/4", opaque(9)), "/0/2/4", ReasonCertificate},
-		{"usage PKIX-TA", set1("/0/2/15", uns(0)), "/0/2/15", ReasonUsage},
-		{"usage PKIX-EE", set1("/0/2/15", uns(1)), "/0/2/15", ReasonUsage},
+		{"usage 4", set1("/0/2/15", uns(4)), "/0/2/15", ReasonUsage},
+		{"usage of another type", set1("/0/2/15", num(3)), "/0/2/15", ReasonType},
 		{"hash as server certificate", set1("/0/2/13", uns(1)), "/0/2/13", ReasonMatchingType},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"unicode/utf8"
 
-	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -60,18 +59,13 @@ func (r *reader) psk() messages.Credentials {
 
 func (r *reader) x509() messages.Credentials {
 	chain := r.certificates(objects.SecurityPublicKeyOrIdentity)
-	return messages.Credentials{
-		Mode:               messages.SecurityX509,
-		Certificate:        raw(chain),
-		PrivateKey:         r.privateKey(chain),
-		Usage:              r.usage(),
-		ServerCertificates: raw(r.certificates(objects.SecurityServerPublicKey)),
-		ServerName:         r.serverName(),
-	}
-}
-
-func (r *reader) serverName() string {
-	return r.optional(objects.SecuritySNI, lwm2m.KindString).Text()
+	c := messages.Credentials{Mode: messages.SecurityX509}
+	c.PrivateKey, chain = r.privateKey(chain)
+	c.Certificate = raw(chain)
+	c.Usage = r.usage()
+	c.Matching, c.ServerCertificates = r.server()
+	c.ServerName = r.serverName()
+	return c
 }
 
 // certificates reads concatenated DER certificates: one in most cases, a chain
@@ -101,29 +95,31 @@ func raw(certs []*x509.Certificate) [][]byte {
 	return der
 }
 
-// privateKey reads the key and holds it against the leaf. The parser's error
+// privateKey reads the key, and puts the chain in order by it. The parser's error
 // is not kept: it speaks of secret bytes.
-func (r *reader) privateKey(chain []*x509.Certificate) messages.Secret {
+func (r *reader) privateKey(chain []*x509.Certificate) (messages.Secret, []*x509.Certificate) {
 	der := r.bytes(objects.SecuritySecretKey)
 	if len(der) == 0 {
-		return nil
+		return nil, chain
 	}
 	public, ok := parsePrivateKey(der)
-	switch {
-	case !ok:
-		r.fault(objects.SecuritySecretKey, ReasonPrivateKey, nil)
-	case len(chain) > 0 && !public.Equal(chain[0].PublicKey):
+	if !ok {
+		r.fault(objects.SecuritySecretKey, noKey(der), nil)
+		return der, chain
+	}
+	ordered, ok := Arrange(chain, public)
+	if !ok && len(chain) > 0 {
 		r.fault(objects.SecuritySecretKey, ReasonKeyMismatch, nil)
 	}
-	return der
+	return der, ordered
 }
 
-// publicKey is what the public keys of the standard library implement.
-type publicKey interface{ Equal(crypto.PublicKey) bool }
+// PublicKey is what the public keys of the standard library implement.
+type PublicKey interface{ Equal(crypto.PublicKey) bool }
 
 // parsePrivateKey returns the public half of a key in PKCS #8 or SEC 1, or of
 // one that is held outside.
-func parsePrivateKey(der []byte) (publicKey, bool) {
+func parsePrivateKey(der []byte) (PublicKey, bool) {
 	if held, ok := HeldOutside(der); ok {
 		return held, true
 	}
@@ -138,26 +134,6 @@ func parsePrivateKey(der []byte) (publicKey, bool) {
 	if !ok {
 		return nil, false
 	}
-	public, ok := signer.Public().(publicKey)
+	public, ok := signer.Public().(PublicKey)
 	return public, ok
-}
-
-// usage reads /0/x/15, whose default is 3, and refuses what would need more
-// than one comparison: PKIX usages and hashes in place of certificates.
-func (r *reader) usage() messages.CertificateUsage {
-	if r.optional(objects.SecurityMatchingType, lwm2m.KindUnsigned).Uint() != 0 {
-		r.fault(objects.SecurityMatchingType, ReasonMatchingType, nil)
-	}
-	if !r.has(objects.SecurityCertificateUsage) {
-		return messages.UsageServerCertificate
-	}
-	v := r.optional(objects.SecurityCertificateUsage, lwm2m.KindUnsigned)
-	switch v {
-	case lwm2m.Unsigned(uint64(messages.UsageTrustAnchor)):
-		return messages.UsageTrustAnchor
-	case lwm2m.Unsigned(uint64(messages.UsageServerCertificate)), lwm2m.Value{}:
-		return messages.UsageServerCertificate
-	}
-	r.fault(objects.SecurityCertificateUsage, ReasonUsage, nil)
-	return messages.UsageServerCertificate
 }

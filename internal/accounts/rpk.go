@@ -14,16 +14,17 @@ import (
 const maxPublicKey = 1 << 10
 
 // rawPublicKeys reads security mode 1: the own public key and the server's, as
-// SubjectPublicKeyInfo, and the private key. Certificate usage and matching type
-// have no meaning here.
+// SubjectPublicKeyInfo or its digest, and the private key. Certificate usage has no
+// meaning here.
 func (r *reader) rawPublicKeys() messages.Credentials {
 	own, ownDER := r.publicKey(objects.SecurityPublicKeyOrIdentity)
-	_, serverDER := r.publicKey(objects.SecurityServerPublicKey)
+	matching, server := r.rawServer()
 	return messages.Credentials{
 		Mode:               messages.SecurityRPK,
 		Certificate:        [][]byte{ownDER},
 		PrivateKey:         r.signingKey(own),
-		ServerCertificates: [][]byte{serverDER},
+		Matching:           matching,
+		ServerCertificates: server,
 		ServerName:         r.serverName(),
 	}
 }
@@ -76,7 +77,9 @@ func (r *reader) signingKey(own *ecdsa.PublicKey) messages.Secret {
 	public, ok := parsePrivateKey(der)
 	key, forECDSA := public.(*ecdsa.PublicKey)
 	switch {
-	case !ok || !forECDSA:
+	case !ok:
+		r.fault(objects.SecuritySecretKey, noKey(der), nil)
+	case !forECDSA:
 		r.fault(objects.SecuritySecretKey, ReasonPrivateKey, nil)
 	case !SupportedCurve(key.Curve):
 		r.fault(objects.SecuritySecretKey, ReasonCurve, nil)

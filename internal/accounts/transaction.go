@@ -16,6 +16,8 @@ type Terms struct {
 	Limits   Limits
 	// Accounts bounds the management accounts; 0 means [DefaultMax].
 	Accounts int
+	// TrustStore says that the device has one, which certificate usages 0 and 1 need.
+	TrustStore bool
 }
 
 // Transaction is the copy of objects 0, 1 and 2 on which a server works: a
@@ -132,7 +134,7 @@ func (t *Transaction) Delete(path lwm2m.Path) error {
 	return nil
 }
 
-// Finish judges what a bootstrap has left ([CheckChange]) and makes the record of
+// Finish judges what a bootstrap has left ([CheckChange], [CheckTrustStore]) and makes the record of
 // it, with the time of the bootstrap in every Server instance. What it returns can
 // be read again. The error is a [*CountError], [Faults] or a [*LimitError].
 func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) {
@@ -140,6 +142,9 @@ func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) 
 		return nil, nil, &CountError{Have: n, Max: t.terms.Accounts}
 	}
 	if err := CheckChange(t.base, t.work, clock); err != nil {
+		return nil, nil, err
+	}
+	if err := CheckTrustStore(t.work); err != nil && !t.terms.TrustStore {
 		return nil, nil, err
 	}
 	result := complete(t.base, t.work, clock.Now)
