@@ -21,6 +21,8 @@ type Config struct {
 	Transport Transport
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
+	// Trust reads the trust store of the device; nil for none.
+	Trust TrustStore
 	// Wall says what the wall clock shows; nil for the machine's own.
 	Wall validity.Wall
 	// Outlet sends the datagrams of this link.
@@ -50,7 +52,7 @@ type shell struct {
 func newShell(config Config) *shell {
 	s := &shell{config: config}
 	machine := New(config.Peer, config.Epoch, config.Signers...)
-	machine.wall = config.Wall
+	machine.wall, machine.trust = config.Wall, config.Trust
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine:  machine,
 		Executor: s,

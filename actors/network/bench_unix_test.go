@@ -47,7 +47,7 @@ func pions(s *security) func(context.Context, *pipe) (io.Closer, error) {
 		config.CipherSuites, config.PSKIdentityHint = pskSuites, []byte(s.identity)
 		config.PSK = func([]byte) ([]byte, error) { return s.key(), nil }
 	} else {
-		config.CipherSuites, config.RootCAs = x509Suites, s.server.(*anchored).anchors
+		config.CipherSuites, config.RootCAs = x509Suites, poolOf(s.server.(*pkix).stored.certificates)
 		config.Certificates = []tls.Certificate{{Certificate: s.own.chain, PrivateKey: s.own.signer}}
 	}
 	return func(ctx context.Context, p *pipe) (io.Closer, error) {

@@ -201,12 +201,33 @@ func (e *ServerCertificateError) Error() string { return withCause("server certi
 func (e *ServerCertificateError) Unwrap() error { return e.Err }
 
 // UnexpectedCertificateError says that the server's certificate is not the
-// one that the credentials name (certificate usage 3).
+// one that the credentials name (certificate usages 1 and 3).
 type UnexpectedCertificateError struct{ Subject string }
 
 // Error returns a sentence for a person.
 func (e *UnexpectedCertificateError) Error() string {
 	return "the server presented another certificate than the stored one: " + strconv.Quote(e.Subject)
+}
+
+// UnexpectedAuthorityError says that none of the authorities of the server's chain is
+// one that the credentials name (certificate usages 0 and 2).
+type UnexpectedAuthorityError struct{ Err error } // what package x509 says; may be nil
+
+// Error returns a sentence for a person.
+func (*UnexpectedAuthorityError) Error() string {
+	return "the server's certificate comes from another authority than the stored one, or the server does not show that one"
+}
+
+// Unwrap returns what package x509 says.
+func (e *UnexpectedAuthorityError) Unwrap() error { return e.Err }
+
+// KeyUsageError says that the server's certificate is not meant for signatures, with
+// which a server proves in a handshake that it has the key.
+type KeyUsageError struct{}
+
+// Error returns a sentence for a person.
+func (*KeyUsageError) Error() string {
+	return "its key may not be used for digital signatures (issue it with the key usage digitalSignature)"
 }
 
 // UnexpectedKeyError says that the server's raw public key is not the one that
@@ -263,11 +284,14 @@ const (
 	KeyMismatch                                       // the private key is not the certificate's
 	NoServerCertificate                               // nothing to verify the server with
 	BadServerCertificate                              // what is stored is not an X.509 certificate
-	UnsupportedUsage                                  // certificate usage other than 2 and 3
+	UnsupportedUsage                                  // no certificate usage from 0 to 3
 	BadPublicKey                                      // own raw public key is not a SubjectPublicKeyInfo
 	BadServerKey                                      // the server's is none, or not for ECDSA
 	NoSigner                                          // the key is held outside, and no signer has it
 	SignerFailed                                      // the signer that holds the key could not sign
+	NoTrustStore                                      // usages 0 and 1, and the device has none
+	BadTrustStore                                     // the trust store cannot be read
+	BadDigest                                         // what is stored is no digest of its matching type
 )
 
 // String returns the reason in words.
@@ -276,10 +300,13 @@ func (r CredentialsReason) String() string {
 		"", "the PSK key is empty", "the PSK identity is not UTF-8 of at most 128 bytes",
 		"own certificate is missing", "own certificate does not parse", "the private key is not an ECDSA key in PKCS #8 or SEC 1",
 		"the private key does not belong to the certificate", "server certificate is missing", "server certificate does not parse",
-		"only certificate usages 2 and 3 are supported",
+		"the certificate usage is none from 0 to 3",
 		"own public key is not a SubjectPublicKeyInfo", "the server's public key is not a SubjectPublicKeyInfo of an ECDSA key on P-256 or P-384",
 		"the private key is held outside of the store, and the configuration has no signer for it (Account.Signer)",
 		"the signer that holds the private key could not sign",
+		"the certificate usage asks for a chain to the trust store of the device, and it has none (configure trust_store)",
+		"the trust store cannot be used (trust_store)",
+		"what is stored of the server is no digest of its matching type",
 	}
 	if r > 0 && int(r) < len(names) {
 		return names[r]

@@ -127,6 +127,7 @@ type Machine struct {
 	epoch messages.Epoch
 
 	signers []crypto.Signer
+	trust   TrustStore
 	wall    validity.Wall
 	misled  bool // the clock is known to be wrong
 	public  bool // no address will do that leads back to this machine
@@ -232,6 +233,9 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	when := times{now: now, wall: m.wall, known: in.Known}
 	m.misled, m.public = when.at(now).Wrong(), in.Public
 	prepared, err := newSecurity(in.URI, in.Credentials, when, m.signers...)
+	if err == nil {
+		err = prepared.rely(m.trust)
+	}
 	if err != nil {
 		return m.lose(classify(err))
 	}

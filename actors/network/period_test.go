@@ -69,12 +69,14 @@ func TestOwnChainThatIsNotValidYet(t *testing.T) {
 }
 
 // trusting returns the verifier of certificate usage 2.
-func trusting(when times, authorities ...*testpki.Authority) *anchored {
-	a := &anchored{anchors: x509.NewCertPool(), name: testpki.ServerName, when: when}
+func trusting(when times, authorities ...*testpki.Authority) *pkix {
+	anchors := &stored{}
 	for _, authority := range authorities {
-		a.add(authority.Cert)
+		if err := anchors.read(authority.Cert.Raw); err != nil {
+			panic(err)
+		}
 	}
-	return a
+	return &pkix{usage: messages.UsageTrustAnchor, stored: anchors, name: testpki.ServerName, when: when}
 }
 
 // Usage 2 looks at the clock, usage 3 does not (RFC 7671 section 5.1).
@@ -82,7 +84,7 @@ func TestValidity(t *testing.T) {
 	set := newSet(t)
 	leaf := set.Server.Cert
 	chain := []*x509.Certificate{leaf}
-	pin := &pinned{leaves: [][]byte{leaf.Raw}}
+	pin := &pinned{leaves: &stored{list: [][]byte{leaf.Raw}}}
 	early, late := leaf.NotBefore.Add(-time.Minute), leaf.NotAfter.Add(time.Second)
 	for name, c := range map[string]struct {
 		when    times
@@ -126,9 +128,11 @@ func TestAnchorThatIsNotValidYet(t *testing.T) {
 func TestClockIsNotBlamedForAnother(t *testing.T) {
 	set := newSet(t)
 	at := set.Server.Cert.NotBefore.Add(-time.Hour)
-	for name, v := range map[string]*anchored{
+	otherName := trusting(times{}, set.CA)
+	otherName.name = "other.test"
+	for name, v := range map[string]*pkix{
 		"another authority": trusting(times{}, set.OtherCA),
-		"another name":      {anchors: set.CA.Pool(), roots: []*x509.Certificate{set.CA.Cert}, name: "other.test"},
+		"another name":      otherName,
 	} {
 		err := &ServerCertificateError{v.verify([]*x509.Certificate{set.Server.Cert}, at)}
 		if f := classify(err); f.Class != messages.ClassServerCertificate {

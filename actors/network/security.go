@@ -138,7 +138,7 @@ func newRPK(target uri.URI, c messages.Credentials, signers []crypto.Signer) (*s
 	if !half.Equal(public) {
 		return nil, &CredentialsError{Reason: KeyMismatch}
 	}
-	server, err := newPinnedKeys(c.ServerCertificates)
+	server, err := newPinnedKeys(c)
 	if err != nil {
 		return nil, err
 	}

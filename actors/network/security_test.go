@@ -43,8 +43,9 @@ func TestOwnCredentialsRefusedLocally(t *testing.T) {
 		{"no server certificate, usage 2", x509With(func(c *messages.Credentials) { c.ServerCertificates = nil }), NoServerCertificate},
 		{"no server certificate, usage 3", x509With(func(c *messages.Credentials) { c.Usage, c.ServerCertificates = 3, nil }), NoServerCertificate},
 		{"server certificate garbage", x509With(func(c *messages.Credentials) { c.ServerCertificates = garbage }), BadServerCertificate},
-		{"usage 0", x509With(func(c *messages.Credentials) { c.Usage = messages.UsageCAConstraint }), UnsupportedUsage},
-		{"usage 1", x509With(func(c *messages.Credentials) { c.Usage = messages.UsageCertConstraint }), UnsupportedUsage},
+		{"usage 4", x509With(func(c *messages.Credentials) { c.Usage = 4 }), UnsupportedUsage},
+		{"a digest of no length", x509With(func(c *messages.Credentials) { c.Matching, c.ServerCertificates = messages.MatchSHA256, garbage }), BadDigest},
+		{"matching type 4", x509With(func(c *messages.Credentials) { c.Matching = 4 }), BadDigest},
 		{"usage 9", x509With(func(c *messages.Credentials) { c.Usage = 9 }), UnsupportedUsage},
 	}
 	for _, test := range tests {
@@ -135,9 +136,7 @@ func TestVerifyName(t *testing.T) {
 // The chain may go through an intermediate that the server presents.
 func TestIntermediate(t *testing.T) {
 	set := newSet(t)
-	anchors := x509.NewCertPool()
-	anchors.AddCert(set.CA.Cert)
-	v := &anchored{anchors: anchors, name: testpki.ServerName}
+	v := trusting(times{}, set.CA)
 	chain := []*x509.Certificate{set.Server.Cert, set.OtherCA.Cert} // a stray one does no harm
 	if err := v.verify(chain, time.Now()); err != nil {
 		t.Error(err)

@@ -27,6 +27,11 @@ type session interface {
 // to go on with. It is bounded by ctx; nothing is left open when it fails. How far a
 // handshake has come is told.
 func establish(ctx context.Context, transport Transport, o open, tell func(messages.HandshakeStep)) (session, error) {
+	if o.security != nil {
+		if err := o.security.ready(); err != nil {
+			return nil, err
+		}
+	}
 	conn, err := transport.Dial(ctx, o.remote)
 	switch {
 	case err != nil:

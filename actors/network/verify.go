@@ -1,9 +1,6 @@
 package network
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -24,104 +21,58 @@ type verifier interface {
 }
 
 // newVerifier returns the verifier that an account's certificate usage asks
-// for. An empty list of server certificates is refused: it could only mean
-// that any server is good enough.
+// for (RFC 6698 section 2.1.1).
 func newVerifier(c messages.Credentials, name string, when times) (verifier, error) {
-	if len(c.ServerCertificates) == 0 {
-		return nil, &CredentialsError{Reason: NoServerCertificate}
-	}
-	anchored := &anchored{anchors: x509.NewCertPool(), name: name, when: when}
-	for _, der := range c.ServerCertificates {
-		certificate, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, &CredentialsError{Reason: BadServerCertificate, Err: err}
-		}
-		if err := dtls.CheckKey(certificate.PublicKey); err != nil {
-			return nil, &CredentialsError{Reason: BadServerCertificate, Err: err}
-		}
-		anchored.add(certificate)
+	known, err := newStored(c)
+	if err != nil {
+		return nil, err
 	}
 	switch c.Usage {
-	case messages.UsageTrustAnchor:
-		return anchored, nil
+	case messages.UsageCAConstraint, messages.UsageCertConstraint, messages.UsageTrustAnchor:
+		return &pkix{usage: c.Usage, stored: known, name: name, when: when}, nil
 	case messages.UsageServerCertificate:
-		return &pinned{leaves: c.ServerCertificates}, nil
+		return &pinned{leaves: known}, nil
 	}
 	return nil, &CredentialsError{Reason: UnsupportedUsage}
 }
 
-// pinned verifies certificate usage 3 (DANE-EE, RFC 7671 section 5.1): the
-// leaf equals a stored one; names, chain and validity say nothing more.
-type pinned struct{ leaves [][]byte }
-
-func (p *pinned) install(c *dtls.Certificate) { c.VerifyChain = p.verify }
-
 func (p *pinned) verify(chain []*x509.Certificate, _ time.Time) error {
-	if contains(p.leaves, chain[0].Raw) {
+	if p.leaves.has(chain[0]) {
 		return nil
 	}
 	return &UnexpectedCertificateError{Subject: chain[0].Subject.String()}
 }
 
-// pinnedKeys verifies a raw public key: it equals a stored one.
-type pinnedKeys struct{ keys [][]byte }
+// pkix verifies the certificate usages with a chain that has to be valid now, meant
+// for servers, and issued for the name (RFC 5280 section 6, RFC 7671 section 5):
+//
+//   - 0, PKIX-TA: it leads to the trust store, and has a stored authority;
+//   - 1, PKIX-EE: it leads to the trust store, and begins with a stored certificate;
+//   - 2, DANE-TA: it leads to a stored authority, and to nothing else.
+type pkix struct {
+	usage  messages.CertificateUsage
+	stored *stored
+	name   string
+	when   times
 
-func newPinnedKeys(keys [][]byte) (*pinnedKeys, error) {
-	if len(keys) == 0 {
-		return nil, &CredentialsError{Reason: NoServerCertificate}
-	}
-	for _, spki := range keys {
-		parsed, err := x509.ParsePKIXPublicKey(spki)
-		if err != nil {
-			return nil, &CredentialsError{Reason: BadServerKey, Err: err}
-		}
-		if key, ok := parsed.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() && key.Curve != elliptic.P384() {
-			return nil, &CredentialsError{Reason: BadServerKey, Err: &keyTypeError{key: parsed}}
-		}
-	}
-	return &pinnedKeys{keys: keys}, nil
+	store   TrustStore  // usages 0 and 1
+	trusted Authorities // what it had; none before that: no chain leads there
 }
 
-func (p *pinnedKeys) install(c *dtls.Certificate) { c.VerifyKey = p.verify }
-
-func (p *pinnedKeys) verify(spki []byte) error {
-	if contains(p.keys, spki) {
-		return nil
-	}
-	return &UnexpectedKeyError{}
-}
-
-func contains(list [][]byte, der []byte) bool {
-	return slices.ContainsFunc(list, func(d []byte) bool { return bytes.Equal(d, der) })
-}
-
-// anchored verifies certificate usage 2 (DANE-TA, RFC 7671 section 5.2): a
-// chain to a stored anchor and to nothing else, valid now, meant for servers,
-// and issued for the name.
-type anchored struct {
-	anchors *x509.CertPool
-	roots   []*x509.Certificate // the same
-	name    string
-	when    times
-}
-
-func (a *anchored) add(anchor *x509.Certificate) {
-	a.anchors.AddCert(anchor)
-	a.roots = append(a.roots, anchor)
-}
-
-func (a *anchored) install(c *dtls.Certificate) { c.VerifyChain = a.verify }
+func (p *pkix) install(c *dtls.Certificate) { c.VerifyChain = p.verify }
 
 // verify tells a chain that is wrong from one that only the clock is against.
-func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
-	clock := a.when.at(now)
-	err := a.verifyAt(chain, clock.Now)
+func (p *pkix) verify(chain []*x509.Certificate, now time.Time) error {
+	clock := p.when.at(now)
+	roots := p.roots(chain)
+	err := p.verifyAt(roots, chain, clock.Now)
 	if err == nil || errors.As(err, new(x509.HostnameError)) {
 		return err
 	}
 	period := Period{Clock: clock}
-	if begins, ok := a.begins(chain, clock.Now); ok {
-		period.NotBefore, period.NotAfter = begins, a.ends(chain, begins)
+	all := slices.Concat(chain, roots.List)
+	if begins, ok := p.begins(roots, chain, clock.Now); ok {
+		period.NotBefore, period.NotAfter = begins, ends(all, begins)
 		if period.verdict().BlamesClock() {
 			return &ServerPeriodError{period}
 		}
@@ -129,21 +80,78 @@ func (a *anchored) verify(chain []*x509.Certificate, now time.Time) error {
 	return err
 }
 
-func (a *anchored) verifyAt(chain []*x509.Certificate, at time.Time) error {
-	leaf, intermediates := chain[0], x509.NewCertPool()
-	for _, certificate := range chain[1:] {
-		intermediates.AddCert(certificate)
+// roots returns where a chain may lead. Of a stored authority that is not whole the
+// server has to show the certificate (RFC 7671 section 5.2.2).
+func (p *pkix) roots(chain []*x509.Certificate) Authorities {
+	roots := p.trusted
+	if p.usage == messages.UsageTrustAnchor {
+		roots.List = slices.Clone(p.stored.certificates)
+		for _, certificate := range chain {
+			if p.stored.has(certificate) {
+				roots.List = append(roots.List, certificate)
+			}
+		}
+		roots.Pool = poolOf(roots.List)
 	}
-	options := x509.VerifyOptions{
-		Roots:         a.anchors,
-		Intermediates: intermediates,
+	if roots.Pool == nil { // package x509 would take the system's
+		roots.Pool = x509.NewCertPool()
+	}
+	return roots
+}
+
+func poolOf(certificates []*x509.Certificate) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for _, certificate := range certificates {
+		pool.AddCert(certificate)
+	}
+	return pool
+}
+
+func (p *pkix) verifyAt(roots Authorities, chain []*x509.Certificate, at time.Time) error {
+	leaf := chain[0]
+	paths, err := leaf.Verify(x509.VerifyOptions{
+		Roots: roots.Pool,
+		// A stored authority of usage 0 may be what the server leaves out.
+		Intermediates: poolOf(slices.Concat(chain[1:], p.stored.certificates)),
 		CurrentTime:   at,
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	if err != nil {
+		return p.explain(roots, err)
 	}
-	if _, err := leaf.Verify(options); err != nil {
+	// RFC 5246 section 7.4.2: the suites sign with the key.
+	if leaf.KeyUsage != 0 && leaf.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+		return &KeyUsageError{}
+	}
+	if err := verifyName(leaf, p.name); err != nil {
 		return err
 	}
-	return verifyName(leaf, a.name)
+	return p.constrain(leaf, paths)
+}
+
+// explain says that the server shows no authority of usage 2, where that is why
+// package x509 knows none.
+func (p *pkix) explain(roots Authorities, err error) error {
+	if p.usage == messages.UsageTrustAnchor && len(roots.List) == 0 {
+		return &UnexpectedAuthorityError{Err: err}
+	}
+	return err
+}
+
+// constrain holds the paths to the trust store against what is stored.
+func (p *pkix) constrain(leaf *x509.Certificate, paths [][]*x509.Certificate) error {
+	switch p.usage {
+	case messages.UsageCAConstraint:
+		through := func(path []*x509.Certificate) bool { return slices.ContainsFunc(path[1:], p.stored.has) }
+		if !slices.ContainsFunc(paths, through) {
+			return &UnexpectedAuthorityError{}
+		}
+	case messages.UsageCertConstraint:
+		if !p.stored.has(leaf) {
+			return &UnexpectedCertificateError{Subject: leaf.Subject.String()}
+		}
+	}
+	return nil
 }
 
 // maxInstants bounds at how many instants a chain is verified once more.
@@ -153,9 +161,9 @@ const maxInstants = 8
 // first one to come, else the last one that has passed. A chain becomes valid with
 // the last of its certificates, and x509 does not always say which of them it is
 // that is not valid.
-func (a *anchored) begins(chain []*x509.Certificate, now time.Time) (time.Time, bool) {
+func (p *pkix) begins(roots Authorities, chain []*x509.Certificate, now time.Time) (time.Time, bool) {
 	var coming, passed []time.Time
-	for _, certificate := range slices.Concat(chain, a.roots) {
+	for _, certificate := range slices.Concat(chain, roots.List) {
 		if at := certificate.NotBefore; at.After(now) {
 			coming = append(coming, at)
 		} else {
@@ -166,7 +174,7 @@ func (a *anchored) begins(chain []*x509.Certificate, now time.Time) (time.Time, 
 	slices.SortFunc(passed, func(x, y time.Time) int { return y.Compare(x) })
 	instants := slices.CompactFunc(append(coming, passed...), time.Time.Equal)
 	for _, at := range instants[:min(len(instants), maxInstants)] {
-		if a.verifyAt(chain, at) == nil {
+		if p.verifyAt(roots, chain, at) == nil {
 			return at, true
 		}
 	}
@@ -175,9 +183,9 @@ func (a *anchored) begins(chain []*x509.Certificate, now time.Time) (time.Time, 
 
 // ends returns when the first certificate expires of those that are valid at an
 // instant.
-func (a *anchored) ends(chain []*x509.Certificate, at time.Time) time.Time {
-	end := chain[0].NotAfter
-	for _, certificate := range slices.Concat(chain, a.roots) {
+func ends(all []*x509.Certificate, at time.Time) time.Time {
+	end := all[0].NotAfter
+	for _, certificate := range all {
 		if until := certificate.NotAfter; until.Before(end) && !until.Before(at) {
 			end = until
 		}
