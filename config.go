@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/management"
@@ -17,8 +18,8 @@ import (
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
 // environment; the keys there are the fields in snake case (but for
-// CertificateChain, Signer, TrustAnchors, TrustKeys and Installer, which only code can set,
-// and Objects, which it makes of what the file says).
+// CertificateChain, Signer, TrustAnchors, TrustStoreAnchors, TrustKeys and Installer, which
+// only code can set, Pins, which is the key pin, and Objects, which it makes of what the file says).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].
@@ -49,6 +50,14 @@ type Config struct {
 	// Server is a management server's account that is known from the factory;
 	// nil for none. Without either, the store must have accounts.
 	Server *Account
+	// TrustStore names a file, PEM or DER, with the authorities that this device trusts,
+	// at most 1000, or is TrustStoreSystem. Certificate usages 0 and 1 need it, those
+	// of accounts that a bootstrap delivers included: without it such an account is
+	// refused. Nothing else trusts what is in it. It is read anew for every handshake
+	// that needs it. Empty: none.
+	TrustStore string
+	// TrustStoreAnchors takes the place of TrustStore for authorities in memory, in DER.
+	TrustStoreAnchors [][]byte
 	// Reconnect is the reconnection policy.
 	Reconnect ReconnectConfig
 	// RegistrationTimeout bounds one attempt to register or to reach a
@@ -84,6 +93,10 @@ type Config struct {
 	Firmware *Firmware
 }
 
+// TrustStoreSystem as Config.TrustStore stands for the authorities of the operating
+// system, as it has them when the first of them is needed.
+const TrustStoreSystem = "system"
+
 // Account is a server account that the configuration brings along: the
 // factory's credentials. What a bootstrap has stored wins over it.
 type Account struct {
@@ -107,29 +120,42 @@ type Account struct {
 	// space around them is ignored.
 	PSKKeyFile string
 
-	// Certificate names a PEM file with the client's certificate chain, its
-	// own certificate first, at most 10. With SecurityX509 either this or
+	// Certificate names a file, PEM or DER, with the client's certificate chain, at
+	// most 10. It is shown in the order in which the certificates have issued each
+	// other, from that of the private key on. With SecurityX509 either this or
 	// CertificateChain is required, either PrivateKey or Signer, and either Trust
-	// or TrustAnchors; both of a pair are a fault. With SecurityRPK it holds the
+	// or TrustAnchors or Pins; two of them are a fault. With SecurityRPK it holds the
 	// client's PUBLIC KEY, or a CERTIFICATE of which nothing but the key counts,
 	// and may be left out: the private key implies it. No other mode has a use
 	// for it.
 	Certificate string
-	// PrivateKey names a PEM file with the ECDSA key of that certificate, as
+	// PrivateKey names a file, PEM or DER, with the ECDSA key of that certificate, as
 	// PKCS #8 or SEC 1, not encrypted. With SecurityRPK it is on P-256 or P-384.
 	PrivateKey string
-	// Trust names a PEM file with the trust anchors for the server's
-	// certificate, at most 10. The server must prove the host of the URI. With
-	// SecurityRPK it holds the server's one PUBLIC KEY, or a CERTIFICATE of
-	// which nothing but the key counts: the server must prove that key.
+	// Trust names a file, PEM or DER, with certificates, at most 10, of which Usage
+	// says what they are: trust anchors for the server's certificate unless it says
+	// otherwise. With SecurityRPK it holds the server's one PUBLIC KEY, or a
+	// CERTIFICATE of which nothing but the key counts: the server must prove that key.
 	Trust string
+	// Usage says what the server's certificate has to be (LwM2M Core, /0/x/15). Only
+	// with SecurityX509. Default UsageDANETA; with Pins it is required.
+	Usage CertificateUsage
+	// Pins take the place of Trust: digests, at most 10, of the SubjectPublicKeyInfo
+	// or of the certificate in DER, of which one has to match what Trust would have
+	// to. One is written as the name of a hash function (sha256, sha384 or sha512; the
+	// same in all), a slash, and the digest in Base64. That of a key stays good when
+	// the certificate is renewed. With SecurityRPK they are of the server's key.
+	Pins []string
+	// ServerName is what the server's certificate has to be issued for, and what the
+	// server is told in the handshake (SNI; an address never is): at most 253 bytes of
+	// ASCII. Not with SecurityNoSec. Default: the host of the URI.
+	ServerName string
 
 	// CertificateChain, Signer and TrustAnchors take the place of Certificate,
 	// PrivateKey and Trust for credentials that are in memory or in hardware. In
 	// a file they have no key.
 
-	// CertificateChain is the client's certificate chain in DER, its own
-	// certificate first, at most 10; with SecurityRPK its SubjectPublicKeyInfo
+	// CertificateChain is the client's certificate chain in DER, at most 10; with SecurityRPK its SubjectPublicKeyInfo
 	// alone, which may be left out.
 	CertificateChain [][]byte
 	// Signer has the private key of that certificate, which must be one for
@@ -141,8 +167,9 @@ type Account struct {
 	// itself is never stored: in its place the state directory has its public half,
 	// by which an account of a bootstrap server may refer to it (/0/x/5).
 	Signer crypto.Signer
-	// TrustAnchors are the trust anchors for the server's certificate in DER, at
-	// most 10; with SecurityRPK the server's one SubjectPublicKeyInfo.
+	// TrustAnchors are what Trust would name, in DER, at most 10: certificates, or with
+	// usages 1 and 3 SubjectPublicKeyInfos in their place; with SecurityRPK the
+	// server's one SubjectPublicKeyInfo.
 	TrustAnchors [][]byte
 }
 
@@ -156,6 +183,36 @@ const (
 	SecurityX509  SecurityMode = "x509"  // DTLS with certificates
 	SecurityRPK   SecurityMode = "rpk"   // DTLS with raw public keys (RFC 7250)
 )
+
+// CertificateUsage is what a server's certificate has to be (RFC 6698 section 2.1.1,
+// RFC 7671). Its number, "0" to "3", means the same.
+type CertificateUsage string
+
+// The certificate usages. All but UsageDANEEE demand a certificate that is valid now,
+// meant for servers and signatures, and issued for the server's name.
+const (
+	// UsagePKIXTA (0) demands a chain to the trust store that has one of the stored
+	// authorities.
+	UsagePKIXTA CertificateUsage = "pkix-ta"
+	// UsagePKIXEE (1) demands a chain to the trust store, and the stored certificate.
+	UsagePKIXEE CertificateUsage = "pkix-ee"
+	// UsageDANETA (2) demands a chain to one of the stored authorities. One that is
+	// known by a pin the server has to show.
+	UsageDANETA CertificateUsage = "dane-ta"
+	// UsageDANEEE (3) demands the stored certificate, and looks at nothing else in it.
+	UsageDANEEE CertificateUsage = "dane-ee"
+)
+
+// number returns the value of /0/x/15; it is not ok for what is no usage.
+func (u CertificateUsage) number() (n messages.CertificateUsage, ok bool) {
+	names := []CertificateUsage{UsagePKIXTA, UsagePKIXEE, UsageDANETA, UsageDANEEE}
+	for i, name := range names {
+		if u == name || string(u) == strconv.Itoa(i) {
+			return messages.CertificateUsage(i), true
+		}
+	}
+	return 0, false
+}
 
 // Secret is key material. However it is printed or encoded, only its length
 // shows.
@@ -301,6 +358,7 @@ func (c Config) withDefaults() Config {
 	c.LwM2MVersion = cmp.Or(c.LwM2MVersion, DefaultLwM2MVersion)
 	c.Bootstrap = c.Bootstrap.clone()
 	c.Server = c.Server.clone()
+	c.TrustStoreAnchors = cloneAll(c.TrustStoreAnchors)
 	c.Reconnect = c.Reconnect.withDefaults()
 	c.RegistrationTimeout = cmp.Or(c.RegistrationTimeout, DefaultRegistrationTimeout)
 	c.BootstrapTimeout = cmp.Or(c.BootstrapTimeout, DefaultBootstrapTimeout)
@@ -379,6 +437,7 @@ func (a *Account) clone() *Account {
 	b.PSKKey = bytes.Clone(a.PSKKey)
 	b.CertificateChain = cloneAll(a.CertificateChain)
 	b.TrustAnchors = cloneAll(a.TrustAnchors)
+	b.Pins = slices.Clone(a.Pins)
 	return &b
 }
 

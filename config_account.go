@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/lwm2m/uri"
@@ -21,12 +22,12 @@ const (
 	configServer    = "server"
 )
 
-// account checks one account's section. queue says that its server is told of queue mode.
-func (f *configFaults) account(section string, a *Account, accountID string, queue bool) {
+// account checks one account's section of a configuration.
+func (f *configFaults) account(section string, a *Account, accountID string, c Config) {
 	if a == nil {
 		return
 	}
-	v := accountFaults{configFaults: f, section: section, account: a, queue: queue}
+	v := accountFaults{configFaults: f, section: section, account: a, queue: c.QueueMode, trustStore: c.hasTrustStore()}
 	u, ok := v.uri(accountID)
 	if problem := v.otherMode(); ok && u.Secure() && problem != "" {
 		v.fault("security", problem)
@@ -37,6 +38,7 @@ func (f *configFaults) account(section string, a *Account, accountID string, que
 	}
 	v.once()
 	v.credentials()
+	v.server()
 }
 
 // credentials checks that there is what the security mode needs, and nothing else.
@@ -49,10 +51,10 @@ func (v accountFaults) credentials() {
 		v.psk()
 		v.unused(v.keysOfX509(), "has no use with security: psk")
 	case SecurityX509:
-		v.required(v.keysOfX509(), "is required with security: x509")
+		v.required(v.unlessPinned(v.keysOfX509()), "is required with security: x509")
 		v.unused(v.keysOfPSK(), "has no use with security: x509")
 	case SecurityRPK:
-		v.required(v.keysOfX509()[1:], "is required with security: rpk")
+		v.required(v.unlessPinned(v.keysOfX509()[1:]), "is required with security: rpk")
 		v.unused(v.keysOfPSK(), "has no use with security: rpk")
 	case "":
 		v.fault("security", "is required: nosec, psk, x509 or rpk")
@@ -67,6 +69,8 @@ type accountFaults struct {
 	section string
 	account *Account
 	queue   bool // a Register says that the client is in queue mode
+
+	trustStore bool // the device has one
 }
 
 func (v accountFaults) fault(name, problem string) { v.add(v.section+"."+name, problem) }
@@ -91,13 +95,70 @@ func (v accountFaults) keysOfX509() []accountKey {
 	}
 }
 
+// unlessPinned returns keys without trust, where pins take its place.
+func (v accountFaults) unlessPinned(keys []accountKey) []accountKey {
+	if len(v.account.Pins) > 0 {
+		return keys[:len(keys)-1]
+	}
+	return keys
+}
+
+// server checks what is said of the server beside who may prove it.
+func (v accountFaults) server() {
+	a := v.account
+	if !slices.Contains([]SecurityMode{SecurityNoSec, SecurityPSK, SecurityX509, SecurityRPK}, a.Security) {
+		return // which is a fault already
+	}
+	v.pins()
+	if a.Usage != "" {
+		v.usage()
+	}
+	if a.ServerName == "" {
+		return
+	}
+	v.require(a.Security != SecurityNoSec, v.section+".server_name", "has no use with security: nosec")
+	v.require(accounts.ValidServerName(a.ServerName), v.section+".server_name", "is not a name in ASCII of at most 253 bytes")
+}
+
+func (v accountFaults) pins() {
+	a := v.account
+	if len(a.Pins) == 0 {
+		return
+	}
+	switch _, _, problem := credfile.ParsePins(a.Pins); {
+	case a.Security != SecurityX509 && a.Security != SecurityRPK:
+		v.fault("pin", "has no use with security: "+string(a.Security))
+	case a.Trust != "" || len(a.TrustAnchors) > 0:
+		v.fault("pin", "excludes trust: give one of the two")
+	case problem != "":
+		v.fault("pin", problem)
+	case a.Security == SecurityX509 && a.Usage == "":
+		v.fault("usage", "is required beside pin: dane-ee if the pin is of the server's own key, dane-ta if it is of its authority's")
+	}
+}
+
+func (v accountFaults) usage() {
+	usage, ok := v.account.Usage.number()
+	switch {
+	case v.account.Security != SecurityX509:
+		v.fault("usage", "has no use with security: "+string(v.account.Security))
+	case !ok:
+		v.fault("usage", "is none of pkix-ta, pkix-ee, dane-ta and dane-ee, nor 0 to 3")
+	case usage.NeedsTrustStore() && !v.trustStore:
+		v.add("trust_store", "is required with "+v.section+".usage: "+string(v.account.Usage)+": name a file with the authorities that this device trusts, or system")
+	}
+}
+
+// hasTrustStore reports whether the device has authorities of its own.
+func (c Config) hasTrustStore() bool { return c.TrustStore != "" || len(c.TrustStoreAnchors) > 0 }
+
 // otherMode says that all keys of a secured account are those of another mode than
 // it states, or "": then one mistake is in the mode, and not one in each of the keys.
 func (v accountFaults) otherMode() string {
 	a := v.account
 	psk, x509 := v.keysOfPSK(), v.keysOfX509()
 	ofPSK := psk[0].set && (psk[1].set || psk[2].set)
-	ofCertificates := x509[1].set && x509[2].set // a raw public key has no certificate
+	ofCertificates := x509[1].set && (x509[2].set || len(a.Pins) > 0) // a raw public key has no certificate
 	set := func(k accountKey) bool { return k.set }
 	switch {
 	case ofPSK && !slices.ContainsFunc(x509, set) && slices.Contains([]SecurityMode{SecurityNoSec, SecurityX509, SecurityRPK}, a.Security):

@@ -226,12 +226,70 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Server = x509Account(); c.Server.PrivateKey = "" }, "server.private_key: is required with security: x509"},
 		{func(c *Config) { c.Server = x509Account(); c.Server.Trust = "" }, "server.trust: is required with security: x509"},
 		{func(c *Config) { c.Server = x509Account(); c.Server.PSKIdentity = "i" }, "server.psk_identity: has no use with security: x509"},
+
+		{func(c *Config) { certified(c).Usage = "pkix" }, "server.usage: is none of pkix-ta, pkix-ee, dane-ta and dane-ee, nor 0 to 3"},
+		{func(c *Config) { certified(c).Usage = "4" }, "server.usage: is none of pkix-ta, pkix-ee, dane-ta and dane-ee, nor 0 to 3"},
+		{func(c *Config) { certified(c).Usage = "0" }, "trust_store: is required with server.usage: 0: name a file with the authorities that this device trusts, or system"},
+		{func(c *Config) { certified(c).Usage = UsagePKIXEE }, "trust_store: is required with server.usage: pkix-ee: name a file with the authorities that this device trusts, or system"},
+		{func(c *Config) { c.Bootstrap.Usage = UsageDANEEE }, "bootstrap.usage: has no use with security: psk"},
+		{func(c *Config) { c.TrustStore, c.TrustStoreAnchors = "f", [][]byte{{0}} }, "trust_store: excludes TrustStoreAnchors: give one of the two"},
+		{func(c *Config) { pinned(c).Usage = "" }, "server.usage: is required beside pin: dane-ee if the pin is of the server's own key, dane-ta if it is of its authority's"},
+		{func(c *Config) { pinned(c).Trust = "f" }, "server.pin: excludes trust: give one of the two"},
+		{func(c *Config) { pinned(c).TrustAnchors = [][]byte{{0}} }, "server.pin: excludes trust: give one of the two"},
+		{func(c *Config) { pinned(c).Pins = []string{"sha256/AAAA"} }, "server.pin: is not sha256/ and 32 bytes in Base64"},
+		{func(c *Config) { pinned(c).Pins = []string{"md5/AAAA"} }, "server.pin: is none of sha256/, sha384/ and sha512/, followed by a digest in Base64"},
+		{func(c *Config) { a := pinned(c); a.Pins = slices.Repeat(a.Pins, 11) }, "server.pin: has more than 10 pins"},
+		{func(c *Config) { c.Bootstrap.Pins = []string{pinOfNothing} }, "bootstrap.pin: has no use with security: psk"},
+		{func(c *Config) { c.Server.Pins = []string{pinOfNothing} }, "server.pin: has no use with security: nosec"},
+		{func(c *Config) { c.Server.ServerName = "s.test" }, "server.server_name: has no use with security: nosec"},
+		{func(c *Config) { c.Bootstrap.ServerName = "b test" }, "bootstrap.server_name: is not a name in ASCII of at most 253 bytes"},
+		{func(c *Config) {
+			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, PrivateKey: "k", Trust: "t", Usage: "3"}
+		}, "server.usage: has no use with security: rpk"},
+		{func(c *Config) { a := pinned(c); a.Security, a.Usage = SecurityPSK, "" }, "server.security: is psk, and all the rest is for x509 or rpk: write one of them, or correct the rest"},
 	} {
 		c := validConfig()
 		test.edit(&c)
 		if got := faultsOf(c.Validate()); !slices.Equal(got, []string{test.want}) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
+	}
+}
+
+const pinOfNothing = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
+// pinned has a certified account with a pin in place of trust anchors.
+func pinned(c *Config) *Account {
+	a := certified(c)
+	a.Trust, a.Usage, a.Pins = "", UsageDANEEE, []string{pinOfNothing}
+	return a
+}
+
+// What a server has to be can be said in every way that goes together.
+func TestValidateTakesEveryUsage(t *testing.T) {
+	t.Parallel()
+	for i, usage := range []CertificateUsage{UsagePKIXTA, UsagePKIXEE, UsageDANETA, UsageDANEEE, "0", "1", "2", "3"} {
+		if n, ok := usage.number(); !ok || int(n) != i%4 {
+			t.Errorf("%s: %d, %t", usage, n, ok)
+		}
+		for name, edit := range map[string]func(*Config) *Account{"certified": certified, "pinned": pinned} {
+			c := validConfig()
+			edit(&c).Usage = usage
+			c.Server.ServerName = "s.test"
+			c.TrustStore = TrustStoreSystem
+			if err := c.Validate(); err != nil {
+				t.Errorf("%s, %s: %v", usage, name, err)
+			}
+			c.TrustStore, c.TrustStoreAnchors = "", [][]byte{{0}}
+			if err := c.Validate(); err != nil {
+				t.Errorf("%s, %s, in memory: %v", usage, name, err)
+			}
+		}
+	}
+	c := validConfig()
+	c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, PrivateKey: "k", Pins: []string{pinOfNothing}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
 	}
 }
 

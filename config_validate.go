@@ -77,8 +77,9 @@ func (c Config) faults() []Fault {
 	if len(accountID) > configMaxName {
 		accountID = "" // it is at fault, and not the URIs that have no room for it
 	}
-	f.account(configBootstrap, c.Bootstrap, accountID, c.QueueMode)
-	f.account(configServer, c.Server, accountID, c.QueueMode)
+	f.account(configBootstrap, c.Bootstrap, accountID, c)
+	f.account(configServer, c.Server, accountID, c)
+	f.require(c.TrustStore == "" || len(c.TrustStoreAnchors) == 0, "trust_store", "excludes TrustStoreAnchors: give one of the two")
 	f.reconnect(written, c.Reconnect)
 	f.require(c.RegistrationTimeout > 0, "registration_timeout", configMustBePositive)
 	f.require(c.BootstrapTimeout > 0, "bootstrap_timeout", configMustBePositive)

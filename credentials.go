@@ -94,6 +94,10 @@ func (c Config) checkNamed() error {
 		faults = append(faults, list.Faults...)
 	}
 	faults = append(faults, c.firmwareFaults(clockNow())...)
+	if c.hasTrustStore() {
+		_, wrong := c.readTrustStore()
+		faults = append(faults, wrong...)
+	}
 	if len(faults) > 0 {
 		return credentialsError(&CredentialsError{Faults: faults})
 	}
@@ -198,7 +202,17 @@ func (a *Account) source() credfile.Source {
 		Mode: mode, Identity: a.PSKIdentity, Key: messages.Secret(a.PSKKey), KeyFile: a.PSKKeyFile,
 		Certificate: a.Certificate, PrivateKey: a.PrivateKey, Trust: a.Trust,
 		Chain: a.CertificateChain, Signer: a.Signer, Anchors: a.TrustAnchors,
+		Usage: a.usage(), Pins: a.Pins, ServerName: a.ServerName,
 	}
+}
+
+// usage returns the certificate usage, nil for the default.
+func (a *Account) usage() *messages.CertificateUsage {
+	n, ok := a.Usage.number()
+	if !ok {
+		return nil
+	}
+	return &n
 }
 
 func faultsOfSection(section string, faults []credfile.Fault) []Fault {
@@ -250,6 +264,12 @@ func configKeyOf(path lwm2m.Path, mode messages.SecurityMode) string {
 		return "psk_identity"
 	case id == objects.SecurityServerPublicKey:
 		return "trust"
+	case id == objects.SecurityMatchingType:
+		return "pin"
+	case id == objects.SecuritySNI:
+		return "server_name"
+	case id == objects.SecurityCertificateUsage:
+		return "usage"
 	case id == objects.SecuritySecretKey && keys:
 		return "private_key"
 	case id == objects.SecuritySecretKey:

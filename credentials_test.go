@@ -193,7 +193,7 @@ func TestCheckFilesNamesEveryFault(t *testing.T) {
 		}},
 		{"directory", func(a *Account) { a.Trust = dir }, []string{"server.trust: .* is not a regular file"}},
 		{"too large", func(a *Account) { a.Trust = write(t, make([]byte, 64<<10+1)) }, []string{"server.trust: .* is larger than 64 KiB"}},
-		{"no PEM", func(a *Account) { a.Certificate = write(t, set.Client.Cert.Raw) }, []string{"server.certificate: .* holds no certificate in PEM"}},
+		{"no PEM", func(a *Account) { a.Certificate = write(t, set.Client.Cert.Raw[1:]) }, []string{"server.certificate: .* holds no certificate in PEM"}},
 		{"no certificate", func(a *Account) { a.Certificate = writePEM(t, "CERTIFICATE", []byte("x")) }, []string{"server.certificate: certificate 1 of .* cannot be parsed"}},
 		{"too many", func(a *Account) { a.Trust = write(t, bytes.Repeat(testpki.CertPEM(set.CA.Cert), 11)) }, []string{"server.trust: .* holds more than 10 certificates"}},
 		{"own expired", func(a *Account) {
@@ -442,7 +442,7 @@ func TestCheckFilesNamesEveryFaultOfRawPublicKeys(t *testing.T) {
 		{"missing files", func(a *Account) { a.Certificate, a.PrivateKey, a.Trust = missing, missing, missing }, []string{
 			"server.private_key: the file .* does not exist", "server.certificate: the file .* does not exist", "server.trust: the file .* does not exist",
 		}},
-		{"no PEM", func(a *Account) { a.Trust = write(t, keys.server) }, []string{"server.trust: .* holds neither a public key nor a certificate in PEM"}},
+		{"no PEM", func(a *Account) { a.Trust = write(t, keys.server[1:]) }, []string{"server.trust: .* holds neither a public key nor a certificate in PEM"}},
 		{"garbage key", func(a *Account) { a.Trust = writePEM(t, "PUBLIC KEY", []byte("x")) }, []string{"server.trust: " + notECDSA}},
 		{"garbage certificate", func(a *Account) { a.Trust = writePEM(t, "CERTIFICATE", []byte("x")) }, []string{"server.trust: a certificate of .* cannot be parsed"}},
 		{"RSA", func(a *Account) { a.Trust = writePEM(t, "PUBLIC KEY", spki(t, rsaPublic(t))) }, []string{"server.trust: " + notECDSA}},

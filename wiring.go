@@ -53,12 +53,13 @@ func (c *Client) parts() supervisor.Runtime {
 		Transport: transport,
 		Nonces:    &c.nonces,
 		Signers:   cfg.signers(),
+		Trust:     cfg.trustStore(),
 		Wall:      c.wall(),
 		CoAP:      coap,
 		Rand:      c.random(),
 		Bootstrap: bootstrap.Config{
 			Silence: coap.ExchangeLifetime(), Longest: cfg.BootstrapTimeout, MaxBytes: cfg.Limits.BootstrapBytes, MaxAccounts: cfg.Limits.Accounts,
-			Registry: c.runtime.registry, Wall: c.wall(),
+			Registry: c.runtime.registry, Wall: c.wall(), TrustStore: cfg.hasTrustStore(),
 		},
 		Management: management.Config{
 			Device: c.device(), Objects: c.objects(), Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,

@@ -31,6 +31,7 @@ var texts = map[string]string{
 	"bootstrap.uri": "coaps://b.test", "bootstrap.security": "psk", "bootstrap.psk_identity": "b", "bootstrap.psk_key": "0011",
 	"server.uri": "coaps://s.test", "server.security": "x509",
 	"server.certificate": "/c.pem", "server.private_key": "/k.pem", "server.trust": "/t.pem",
+	"server.usage": "pkix-ta", "server.server_name": "s1.test", "bootstrap.server_name": "b1.test", "trust_store": "system",
 	"reconnect.policy": "lwm2m", "reconnect.initial_min": "1s", "reconnect.initial_max": "5s", "reconnect.max": "1h",
 	"registration_timeout": "1m", "bootstrap_timeout": "5m", "object_timeout": "3s",
 	"coap.ack_timeout": "3s", "coap.ack_random_factor": "2", "coap.max_retransmit": "0", "coap.nstart": "2",
@@ -91,7 +92,7 @@ func TestAllOfItFromTheEnvironment(t *testing.T) {
 	// What is missing in the table are the other ways to give a credential.
 	for _, key := range Keys() {
 		name := key[strings.LastIndex(key, ".")+1:]
-		if texts[key] == "" && !slices.Contains([]string{"psk_identity", "psk_key", "psk_key_file", "certificate", "private_key", "trust"}, name) {
+		if texts[key] == "" && !slices.Contains([]string{"psk_identity", "psk_key", "psk_key_file", "certificate", "private_key", "trust", "usage", "pin"}, name) {
 			t.Errorf("%s is not tried", key)
 		}
 	}

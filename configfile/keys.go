@@ -2,6 +2,7 @@ package configfile
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -88,6 +89,7 @@ func allKeys() []key {
 		},
 		accountKeys(sectionBootstrap),
 		accountKeys(sectionServer),
+		[]key{text("trust_store", func(f *File) *string { return &f.Config.TrustStore }).at(trustStoreFrom)},
 		timingKeys(),
 		[]key{
 			notNo("dtls.cid", func(f *File) *bool { return &f.Config.DTLS.WithoutCID }),
@@ -149,5 +151,21 @@ func accountKeys(section string) []key {
 		file("certificate", func(a *holdfast.Account) *string { return &a.Certificate }),
 		file("private_key", func(a *holdfast.Account) *string { return &a.PrivateKey }),
 		file("trust", func(a *holdfast.Account) *string { return &a.Trust }),
+		text(section+".usage", func(f *File) *holdfast.CertificateUsage { return &f.account(section).Usage }),
+		textsKey(section+".pin", func(f *File) *[]string { return &f.account(section).Pins }, asTheyAre),
+		field("server_name", func(a *holdfast.Account) *string { return &a.ServerName }),
 	}
+}
+
+// trustStoreFrom puts the path of a trust store in place. The word system is none, and
+// what was a path does not become it.
+func trustStoreFrom(folder, text string) string {
+	if text == holdfast.TrustStoreSystem {
+		return text
+	}
+	path := pathFrom(folder, text)
+	if path == holdfast.TrustStoreSystem {
+		path = "." + string(filepath.Separator) + path
+	}
+	return path
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 )
 
+const pinText = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+
 // mistakes are values that are wrong in a configuration that is good without them,
 // at least one for each key. Empty: the key has no value.
 var mistakes = map[string][]string{
@@ -20,11 +22,14 @@ var mistakes = map[string][]string{
 	"bootstrap.psk_key":      {"", "0", "0x00", fmt.Sprintf("%0130d", 0)},
 	"bootstrap.psk_key_file": {"gw.key"},
 	"bootstrap.certificate":  {"gw.crt"}, "bootstrap.private_key": {"gw.key"}, "bootstrap.trust": {"ca.crt"},
+	"bootstrap.usage": {"3"}, "bootstrap.pin": {pinText}, "bootstrap.server_name": {longPath(254), "a b"},
 
 	"server.uri":          {"", "s.test", "coap://s.test", "coaps://[::1"},
 	"server.security":     {"", "X509", "nosec", "psk"},
 	"server.psk_identity": {"i"}, "server.psk_key": {"00"}, "server.psk_key_file": {"gw.key"},
 	"server.certificate": {""}, "server.private_key": {""}, "server.trust": {""},
+	"server.usage": {"4", "PKIX-TA", "dane"}, "server.pin": {pinText, "[" + pinText + "]"}, "server.server_name": {"bücher.test", longPath(300)},
+	"trust_store": {""},
 
 	"reconnect.policy": {"''", "never"}, "reconnect.initial_min": {"", "0s", "6s", "2h"}, "reconnect.initial_max": {"", "0s", "x"},
 	"reconnect.max": {"", "-1s", "500ms", "3s"}, "registration_timeout": {"", "0s", "soon"}, "bootstrap_timeout": {"", "-5m", "5"},

@@ -15,7 +15,7 @@ func isPath(key string) bool {
 	case "psk_key_file", "certificate", "private_key", "trust", "listen", "metrics":
 		return true
 	}
-	return key == "state_dir" || key == "firmware.dir"
+	return key == "state_dir" || key == "firmware.dir" || key == "trust_store"
 }
 
 // located sets one key in one way and returns what came of the value.
@@ -84,8 +84,20 @@ func TestRelativePaths(t *testing.T) {
 			}
 		}
 	}
-	if count != 17 {
+	if count != 18 {
 		t.Errorf("%d keys", count)
+	}
+}
+
+// The word system is no path, and a path does not become it.
+func TestTrustStoreOfTheSystem(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ folder, text, want string }{
+		{"/etc/gw", "system", "system"}, {".", "system", "system"}, {".", "./system", "./system"}, {"/etc/gw", "./system", "/etc/gw/system"},
+	} {
+		if got := trustStoreFrom(test.folder, test.text); got != test.want {
+			t.Errorf("%s in %s is %s", test.text, test.folder, got)
+		}
 	}
 }
 

@@ -35,6 +35,9 @@ type AccountConfig struct {
 	// CertificateUsage is resource 15, 0 to 3 (RFC 6698 section 2.1.1). Nil leaves it out, which means 3, the
 	// server's own certificate.
 	CertificateUsage *uint8
+	// MatchingType is resource 13, 0 to 3 (RFC 6698 section 2.1.3): with 1 to 3 ServerCertificate is a SHA-256, SHA-384 or
+	// SHA-512 digest. 0 leaves it out, which means that it is the certificate.
+	MatchingType uint8
 
 	// Format of the encoding. Nil takes the format that the client prefers.
 	Format *lwm2m.Format
@@ -65,6 +68,10 @@ func (a AccountConfig) securityNodes(at lwm2m.Path) []lwm2m.Node {
 	if a.CertificateUsage != nil {
 		usage := lwm2m.Unsigned(uint64(*a.CertificateUsage))
 		nodes = append(nodes, lwm2m.Node{Path: at.Child(objects.SecurityCertificateUsage), Value: usage})
+	}
+	if a.MatchingType != 0 {
+		matching := lwm2m.Unsigned(uint64(a.MatchingType))
+		nodes = append(nodes, lwm2m.Node{Path: at.Child(objects.SecurityMatchingType), Value: matching})
 	}
 	return nodes
 }

@@ -69,7 +69,12 @@ func begin(version string, tree *lwm2m.Tree) messages.BeginBootstrap {
 // opened returns a machine in state Open at start.
 func opened(t testing.TB, version string, tree *lwm2m.Tree) *Machine {
 	t.Helper()
-	m := New(Config{})
+	return openedWith(t, Config{}, version, tree)
+}
+
+func openedWith(t testing.TB, c Config, version string, tree *lwm2m.Tree) *Machine {
+	t.Helper()
+	m := New(c)
 	m.Step(start, begin(version, tree))
 	m.Step(start, messages.LinkUp{Epoch: epoch})
 	m.Step(start, messages.Response{Epoch: epoch, ID: m.request, Code: messages.Changed})

@@ -97,6 +97,8 @@ type Config struct {
 	// MaxAccounts bounds the management accounts that a bootstrap leaves, the
 	// bootstrap account not counted. 0 means accounts.DefaultMax.
 	MaxAccounts int
+	// TrustStore says that the device has one, which certificate usages 0 and 1 need.
+	TrustStore bool
 	// Registry defines the objects that a bootstrap server sees; nil means the core
 	// objects.
 	Registry *lwm2m.Registry
@@ -113,6 +115,7 @@ func (c Config) orDefault() Config {
 		Longest:     cmp.Or(c.Longest, DefaultLongest),
 		MaxBytes:    min(cmp.Or(c.MaxBytes, lwm2m.DefaultMaxBytes), accounts.MaxRecord),
 		MaxAccounts: cmp.Or(c.MaxAccounts, accounts.DefaultMax),
+		TrustStore:  c.TrustStore,
 		Registry:    c.Registry,
 	}
 }

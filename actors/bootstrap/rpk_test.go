@@ -41,7 +41,13 @@ func rawKeys(own, server, private []byte) []lwm2m.Resource {
 // and returns what Finish makes of them.
 func delivered(t *testing.T, format messages.Format, body []lwm2m.Resource) (*Machine, []core.Effect) {
 	t.Helper()
-	m := opened(t, "1.1", bareTree())
+	return deliveredTo(t, Config{}, format, body)
+}
+
+// deliveredTo is delivered, to a device that is configured.
+func deliveredTo(t *testing.T, c Config, format messages.Format, body []lwm2m.Resource) (*Machine, []core.Effect) {
+	t.Helper()
+	m := openedWith(t, c, "1.1", bareTree())
 	for path, body := range map[string][]lwm2m.Resource{"/0/1": body, "/1/0": bodies["server-123"]} {
 		in := at(writing(path, format, encodeBody(format, mustPath(path), nodes(mustPath(path), body))))
 		if r := reply(t, m.Step(start, in)); r.Code != messages.Changed {

@@ -25,6 +25,7 @@ func newTransaction(b messages.BeginBootstrap, c Config, plain bool) *transactio
 	t := &transaction{
 		Transaction: accounts.Begin(b.Tree, accounts.Terms{
 			Registry: c.Registry, Limits: accounts.Limits{Bytes: c.MaxBytes}, Accounts: c.MaxAccounts,
+			TrustStore: c.TrustStore,
 		}),
 		version: b.Version, bytes: c.MaxBytes, registry: c.Registry,
 	}

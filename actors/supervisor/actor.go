@@ -31,6 +31,8 @@ type Runtime struct {
 	Nonces *network.Nonces
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
+	// Trust reads the trust store of the device; nil for none.
+	Trust network.TrustStore
 	// Wall says what the wall clock shows; nil for the machine's own.
 	Wall validity.Wall
 	// CoAP configures every link's message layer; account and epoch are set
@@ -329,7 +331,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
 		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport,
-		Signers: s.runtime.Signers, Wall: s.runtime.Wall, Outlet: outlet, Route: route,
+		Signers: s.runtime.Signers, Trust: s.runtime.Trust, Wall: s.runtime.Wall, Outlet: outlet, Route: route,
 	}, s.options("network"+suffix(effect.Peer))))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
 	coap.FirstMID = &effect.FirstMID

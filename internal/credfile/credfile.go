@@ -3,7 +3,6 @@ package credfile
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -12,8 +11,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
+	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -24,6 +23,9 @@ const (
 	MaxPSK          = 64       // bytes of a pre-shared key (RFC 7925 section 4.2)
 	maxFile         = 64 << 10 // bytes
 	maxCertificates = 10
+
+	maxTrustStore  = 1 << 20 // bytes
+	maxAuthorities = 1000    // certificates of a trust store
 )
 
 // Source says where the credentials of an account are.
@@ -35,6 +37,13 @@ type Source struct {
 	Certificate string // may be empty with raw public keys: the private key implies it
 	PrivateKey  string
 	Trust       string
+	// Usage says what Trust has of the server; nil means 2, trust anchors. Only with
+	// SecurityX509.
+	Usage *messages.CertificateUsage
+	// Pins take the place of Trust: digests, as [ParsePin] reads them.
+	Pins []string
+	// ServerName is what the server has to prove, and is told; empty: the URI's host.
+	ServerName string
 
 	// In memory, in place of the files:
 	Chain   [][]byte      // own certificates, or one public key, DER
@@ -74,24 +83,54 @@ func (r *reader) credentials(s Source) messages.Credentials {
 		if s.KeyFile != "" {
 			key = r.pskKey(s.KeyFile)
 		}
-		return messages.Credentials{Mode: messages.SecurityPSK, Identity: s.Identity, Key: key}
+		return messages.Credentials{Mode: messages.SecurityPSK, Identity: s.Identity, Key: key, ServerName: s.ServerName}
 	case messages.SecurityX509:
-		return messages.Credentials{
-			Mode:               messages.SecurityX509,
-			Certificate:        r.chain(s),
-			PrivateKey:         r.key(s),
-			Usage:              messages.UsageTrustAnchor,
-			ServerCertificates: r.anchors(s),
-		}
+		return r.certified(s)
 	case messages.SecurityRPK:
 		return r.rawPublicKeys(s)
 	}
 	return messages.Credentials{Mode: messages.SecurityNoSec}
 }
 
+func (r *reader) certified(s Source) messages.Credentials {
+	c := messages.Credentials{Mode: messages.SecurityX509, Usage: s.usage(), ServerName: s.ServerName}
+	c.Certificate = r.chain(s)
+	c.PrivateKey = r.key(s)
+	c.Certificate = arranged(c.Certificate, c.PrivateKey)
+	c.Matching, c.ServerCertificates = r.server(s)
+	return c
+}
+
+// arranged puts a chain in order by its key. Where they do not belong together, which
+// is found later, it stays as it is.
+func arranged(chain [][]byte, key messages.Secret) [][]byte {
+	public, ok := publicHalf(key)
+	if !ok {
+		return chain
+	}
+	certificates := make([]*x509.Certificate, len(chain))
+	for i, der := range chain {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return chain
+		}
+		certificates[i] = certificate
+	}
+	certificates, _ = accounts.Arrange(certificates, public)
+	var all [][]byte
+	for _, certificate := range certificates {
+		all = append(all, certificate.Raw)
+	}
+	return all
+}
+
 // read returns the content of a file; it is not ok after a fault. Only regular
 // files are read: a pipe would block, and has nothing when it is read anew.
 func (r *reader) read(key, path string) (data []byte, ok bool) {
+	return r.readWithin(key, path, maxFile)
+}
+
+func (r *reader) readWithin(key, path string, limit int64) (data []byte, ok bool) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -99,24 +138,24 @@ func (r *reader) read(key, path string) (data []byte, ok bool) {
 	case !info.Mode().IsRegular():
 		r.fault(key, fmt.Sprintf("%q is not a regular file", path), nil)
 	default:
-		return r.readRegular(key, path)
+		return r.readRegular(key, path, limit)
 	}
 	return nil, false
 }
 
-func (r *reader) readRegular(key, path string) (data []byte, ok bool) {
+func (r *reader) readRegular(key, path string, limit int64) (data []byte, ok bool) {
 	f, err := os.Open(path)
 	if err != nil {
 		r.fault(key, fileProblem(path, err), err)
 		return nil, false
 	}
 	defer f.Close() // it is only read
-	data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
 		r.fault(key, fileProblem(path, err), err)
-	case len(data) > maxFile:
-		r.fault(key, fmt.Sprintf("%q is larger than 64 KiB", path), nil)
+	case int64(len(data)) > limit:
+		r.fault(key, fmt.Sprintf("%q is larger than %d KiB", path, limit>>10), nil)
 	default:
 		return data, true
 	}
@@ -159,8 +198,7 @@ func (r *reader) parsePSK(path string, data []byte) messages.Secret {
 	return key
 }
 
-// certificates reads the certificates of a PEM file in DER, in their order.
-// Blocks of other types may stand between them.
+// certificates reads the certificates of a file in DER, in their order.
 func (r *reader) certificates(key, path string) [][]byte {
 	data, ok := r.read(key, path)
 	if !ok {
@@ -170,7 +208,21 @@ func (r *reader) certificates(key, path string) [][]byte {
 }
 
 func (r *reader) parseCertificates(key, path string, data []byte) [][]byte {
-	var chain [][]byte
+	chain := r.parseCertificatesWithin(key, path, data, maxCertificates)
+	if len(chain) == 0 {
+		r.fault(key, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
+	}
+	return chain
+}
+
+// parseCertificatesWithin reads PEM, where blocks of other types may stand between the
+// certificates, or what is concatenated in DER. There may be none.
+func (r *reader) parseCertificatesWithin(key, path string, data []byte, most int) (chain [][]byte) {
+	if found, err := x509.ParseCertificates(data); err == nil {
+		for _, c := range found {
+			chain = append(chain, c.Raw)
+		}
+	}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
 			continue
@@ -180,23 +232,10 @@ func (r *reader) parseCertificates(key, path string, data []byte) [][]byte {
 			r.fault(key, fmt.Sprintf("certificate %d of %q cannot be parsed", len(chain), path), err)
 		}
 	}
-	switch {
-	case len(chain) == 0:
-		r.fault(key, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
-	case len(chain) > maxCertificates:
-		r.fault(key, fmt.Sprintf("%q holds more than %d certificates", path, maxCertificates), nil)
+	if len(chain) > most {
+		r.fault(key, fmt.Sprintf("%q holds more than %d certificates", path, most), nil)
 	}
 	return chain
-}
-
-// trust reads the trust anchors. They are of no use once all have expired.
-func (r *reader) trust(path string) [][]byte {
-	before := len(r.faults)
-	anchors := r.certificates("trust", path)
-	if len(r.faults) > before {
-		return nil
-	}
-	return r.alive(source(path)+" holds", anchors)
 }
 
 // alive returns trust anchors of which one at least has not expired.
@@ -210,50 +249,3 @@ func (r *reader) alive(what string, anchors [][]byte) [][]byte {
 	r.fault("trust", what+" only expired certificates", nil)
 	return nil
 }
-
-// privateKey reads the first private key of a PEM file, in DER. The parsers'
-// errors are not kept: they speak of secret bytes.
-func (r *reader) privateKey(path string) messages.Secret {
-	data, ok := r.read("private_key", path)
-	if !ok {
-		return nil
-	}
-	return r.parsePrivateKey(path, data)
-}
-
-func (r *reader) parsePrivateKey(path string, data []byte) messages.Secret {
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
-			continue
-		}
-		if problem := keyProblem(block); problem != "" {
-			r.fault("private_key", fmt.Sprintf("%q %s", path, problem), nil)
-		}
-		return block.Bytes
-	}
-	r.fault("private_key", fmt.Sprintf("%q holds no private key in PEM", path), nil)
-	return nil
-}
-
-// keyProblem says why a private key cannot be used, or "".
-func keyProblem(block *pem.Block) string {
-	switch {
-	case strings.HasPrefix(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "":
-		return "holds an encrypted key: store it without a passphrase"
-	case block.Type == "RSA PRIVATE KEY":
-		return notECDSA
-	}
-	if _, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return ""
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return "holds a private key that is neither PKCS #8 nor SEC 1"
-	}
-	if _, ok := key.(*ecdsa.PrivateKey); !ok {
-		return notECDSA
-	}
-	return ""
-}
-
-const notECDSA = "holds a key that is not for ECDSA"

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"fmt"
+	"slices"
 
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -16,17 +17,20 @@ func (r *reader) chain(s Source) [][]byte {
 	if len(s.Chain) == 0 {
 		return r.certificates("certificate", s.Certificate)
 	}
-	return r.inMemory("certificate", s.Chain)
+	return r.inMemory("certificate", s.Chain, false)
 }
 
 func (r *reader) anchors(s Source) [][]byte {
 	if len(s.Anchors) == 0 {
-		return r.trust(s.Trust)
+		return r.trust(s)
 	}
 	before := len(r.faults)
-	anchors := r.inMemory("trust", s.Anchors)
-	if len(r.faults) > before {
+	anchors := r.inMemory("trust", s.Anchors, s.leaf())
+	switch {
+	case len(r.faults) > before:
 		return nil
+	case s.leaf() && !anyCertificate(anchors), s.usage() == messages.UsageServerCertificate:
+		return anchors
 	}
 	return r.alive(source("")+" holds", anchors)
 }
@@ -39,8 +43,17 @@ func source(path string) string {
 	return fmt.Sprintf("%q", path)
 }
 
-func (r *reader) inMemory(key string, list [][]byte) [][]byte {
+func anyCertificate(list [][]byte) bool {
+	return slices.ContainsFunc(list, func(der []byte) bool { _, err := x509.ParseCertificate(der); return err == nil })
+}
+
+// inMemory reads certificates, and where keys says so public keys in their place.
+func (r *reader) inMemory(key string, list [][]byte, keys bool) [][]byte {
+	keys = keys && !anyCertificate(list)
 	for i, der := range list {
+		if _, err := x509.ParsePKIXPublicKey(der); keys && err == nil {
+			continue
+		}
 		if _, err := x509.ParseCertificate(der); err != nil {
 			r.fault(key, fmt.Sprintf("certificate %d of those in memory cannot be parsed", i+1), err)
 		}

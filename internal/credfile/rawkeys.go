@@ -16,6 +16,16 @@ import (
 func (r *reader) rawPublicKeys(s Source) messages.Credentials {
 	key := r.key(s)
 	own := r.ownPublicKey(s, key)
+	c := messages.Credentials{Mode: messages.SecurityRPK, Certificate: own, PrivateKey: key, ServerName: s.ServerName}
+	c.Matching, c.ServerCertificates = r.serverKey(s)
+	return c
+}
+
+// serverKey reads the server's one key, or the pins of those that it may have.
+func (r *reader) serverKey(s Source) (messages.MatchingType, [][]byte) {
+	if len(s.Pins) > 0 {
+		return r.pins(s.Pins)
+	}
 	server := s.Anchors
 	if len(server) == 0 {
 		server = r.publicKeys("trust", s.Trust)
@@ -23,9 +33,7 @@ func (r *reader) rawPublicKeys(s Source) messages.Credentials {
 	if len(server) > 1 {
 		r.fault("trust", source(s.Trust)+" holds more than one key: the server has one", nil)
 	}
-	return messages.Credentials{
-		Mode: messages.SecurityRPK, Certificate: own, PrivateKey: key, ServerCertificates: server,
-	}
+	return messages.MatchExact, server
 }
 
 // ownPublicKey returns the first key of the certificate's file, the others of
@@ -81,30 +89,57 @@ func publicHalf(der []byte) (*ecdsa.PublicKey, bool) {
 	return public, ok
 }
 
-// publicKeys reads the keys of a PEM file as SubjectPublicKeyInfo in DER: its
-// public keys, and those of its certificates. Blocks of other types may stand
-// between them.
+// publicKeys reads the keys of a file as SubjectPublicKeyInfo in DER: its public keys,
+// and those of its certificates.
 func (r *reader) publicKeys(key, path string) [][]byte {
 	data, ok := r.read(key, path)
 	if !ok {
 		return nil
 	}
-	var keys [][]byte
+	keys, err := parsePublicKeys(data)
+	switch {
+	case err != nil:
+		r.fault(key, fmt.Sprintf("a certificate of %q cannot be parsed", path), err)
+		return nil
+	case len(keys) == 0:
+		r.fault(key, fmt.Sprintf("%q holds neither a public key nor a certificate in PEM", path), nil)
+	}
+	return spkis(keys)
+}
+
+// publicKey is a SubjectPublicKeyInfo, and whether it is that of a certificate.
+type publicKey struct {
+	der         []byte
+	certificate bool
+}
+
+func spkis(keys []publicKey) (all [][]byte) {
+	for _, key := range keys {
+		all = append(all, key.der)
+	}
+	return all
+}
+
+// parsePublicKeys reads PEM, where blocks of other types may stand between the keys, or
+// one key or certificate in DER. The error is that of a certificate.
+func parsePublicKeys(data []byte) (keys []publicKey, err error) {
+	if _, err := x509.ParsePKIXPublicKey(data); err == nil {
+		return []publicKey{{der: data}}, nil
+	}
+	if certificate, err := x509.ParseCertificate(data); err == nil {
+		return []publicKey{{certificate.RawSubjectPublicKeyInfo, true}}, nil
+	}
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		switch block.Type {
 		case "PUBLIC KEY":
-			keys = append(keys, block.Bytes)
+			keys = append(keys, publicKey{der: block.Bytes})
 		case "CERTIFICATE":
 			certificate, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				r.fault(key, fmt.Sprintf("a certificate of %q cannot be parsed", path), err)
-				return nil
+				return nil, err
 			}
-			keys = append(keys, certificate.RawSubjectPublicKeyInfo)
+			keys = append(keys, publicKey{certificate.RawSubjectPublicKeyInfo, true})
 		}
 	}
-	if len(keys) == 0 {
-		r.fault(key, fmt.Sprintf("%q holds neither a public key nor a certificate in PEM", path), nil)
-	}
-	return keys
+	return keys, nil
 }

@@ -46,6 +46,8 @@ type site struct {
 	ca     *testpki.Authority
 	server *testpki.Leaf
 	token  *token
+
+	service *lwm2mtest.Service // of the management server
 }
 
 func newSite(t *testing.T) *site {
@@ -53,7 +55,7 @@ func newSite(t *testing.T) *site {
 	ca := systemtest.Authority(t)
 	s := &site{World: w, ca: ca, server: systemtest.IssueServer(t, ca)}
 	s.token = &token{leaf: systemtest.Issue(t, ca, testpki.Request{Role: testpki.Client, CommonName: systemtest.Endpoint})}
-	w.Serve(systemtest.DTLSPort, lwm2mtest.X509(s.server.TLS(), ca.Pool()))
+	s.service = w.Serve(systemtest.DTLSPort, lwm2mtest.X509(s.server.TLS(), ca.Pool()))
 	return s
 }
 
