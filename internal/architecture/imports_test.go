@@ -145,6 +145,8 @@ var dependencies = []dependency{
 		files:    []string{"internal/dtls/...", "lwm2m/firmware/manifest/*.go"},
 		tests:    []string{"internal/dtls/..."},
 	},
+	// The tests of keys in hardware, in a module of their own.
+	{module: "github.com/google/go-tpm", tests: []string{"interop/token/*.go"}},
 	{module: "github.com/pion/transport/v3", tests: []string{"actors/network/*.go", "lwm2mtest/*.go"}},
 	{
 		// The command's logger. The library logs to the *slog.Logger that it is
