@@ -60,7 +60,8 @@ type Connection struct {
 	// "server", a pause that the server has asked for; "disabled"; "first", the delay
 	// before the first attempt (/1/x/14, /0/x/11); "order", a server of a higher
 	// priority comes first (/1/x/13); "block", that one has failed and blocks the others
-	// (/1/x/15); "bootstrap", the outcome of one; "turn", the budget of all accounts.
+	// (/1/x/15); "bootstrap", the outcome of one; "turn", the budget of all accounts;
+	// "handshake", its turn to shake hands, see [WithHandshakes], of which no time counts.
 	// Empty where nothing is waited for.
 	WaitsFor string
 	// Behind is the account whose turn it is, such as "server 1", where WaitsFor is

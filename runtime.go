@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/internal/bootclock"
 	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/option"
@@ -35,12 +36,23 @@ func WithLogger(logger *slog.Logger) Option {
 	return func(s *option.Settings) { s.Logger = logger }
 }
 
+// WithHandshakes sets how many DTLS handshakes of a [Runtime] go on at a time, from 1; the
+// default, also for what is below, is 64 for each processor that Go uses. The others wait in
+// the order in which they came, no time of their attempts passing, and say so in their status
+// (docs/adr/0037-admission.md). It is for [NewRuntime], and for the function [New], whose
+// client has a runtime of its own; for [Runtime.New] it means nothing.
+func WithHandshakes(n int) Option {
+	return func(s *option.Settings) { s.Handshakes = n }
+}
+
 // Runtime is an actor system that clients share. It holds nothing of theirs;
 // a process may have several.
 type Runtime struct {
 	settings option.Settings
 	logger   *slog.Logger
 	registry *lwm2m.Registry // of the objects that every client has
+
+	admission *admission.Gate // of all handshakes
 
 	sleep    *bootclock.Watch
 	system   *actor.ActorSystem
@@ -57,7 +69,8 @@ func NewRuntime(options ...Option) *Runtime {
 	settings := option.Settings{}.With(options)
 	r := &Runtime{
 		settings: settings, logger: loggerOf(settings), registry: objects.Core(),
-		sleep: bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
+		admission: admission.NewGate(settings.Handshakes),
+		sleep:     bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
 	}
 	r.system = actorkit.NewSystem(r.logger)
 	r.guardian = actorkit.NewGuardian(actorkit.GuardianOptions{OnCrash: r.supervisorCrashed})

@@ -53,6 +53,7 @@ func (c *Client) parts() supervisor.Runtime {
 		},
 		Transport: transport,
 		Nonces:    &c.nonces,
+		Admission: c.runtime.admission,
 		Signers:   cfg.signers(),
 		Trust:     cfg.trustStore(),
 		Wall:      c.wall(),

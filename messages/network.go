@@ -87,6 +87,16 @@ type Joined struct {
 	Addresses []netip.AddrPort
 }
 
+// Postponed moves the end of an attempt, and of what is left of its shares, by By: a link
+// waits for its turn to shake hands, or has waited, and that does not count. While it
+// waits, the attempt ends later by the longest such wait; afterwards by as much as it took.
+// Network to supervisor and owner.
+type Postponed struct {
+	Epoch Epoch
+	By    time.Duration // may be negative
+	Waits bool          // its turn has not come yet
+}
+
 // LinkUp says that datagrams can be exchanged. Network to coapresend and
 // owner.
 type LinkUp struct {

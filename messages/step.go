@@ -90,4 +90,5 @@ type Step struct {
 	Last   time.Time // when it was sent last
 	Resent int
 	Heard  Heard
+	Turn   time.Time // since when it waits for its turn to shake hands; zero when it does not
 }

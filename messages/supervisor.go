@@ -164,11 +164,12 @@ const (
 	WaitsForBlock                       // a server of a higher priority has failed, and blocks it (/1/x/15)
 	WaitsForBootstrap                   // the outcome of a bootstrap
 	WaitsForBudget                      // its turn among the attempts of all accounts
+	WaitsForAdmission                   // its turn to shake hands, among the clients of the process
 )
 
 // String returns the reason in a word, and nothing for WaitsForNothing.
 func (w WaitReason) String() string {
-	names := [...]string{"", "policy", "server", "disabled", "first", "order", "block", "bootstrap", "turn"}
+	names := [...]string{"", "policy", "server", "disabled", "first", "order", "block", "bootstrap", "turn", "handshake"}
 	if int(w) < len(names) {
 		return names[w]
 	}

@@ -164,6 +164,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 // fromLink takes what the link brings, unless it is from an older one.
 func (m *Machine) fromLink(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
+	case messages.Postponed:
+		if in.Epoch == m.begin.Epoch {
+			return m.postponed(now, in)
+		}
 	case messages.LinkUp:
 		if in.Epoch == m.begin.Epoch {
 			return m.linkUp(now, in)
@@ -200,6 +204,16 @@ func (m *Machine) start(now time.Time, in messages.BeginBootstrap) []core.Effect
 	m.begin.Tree = in.Tree.Clone() // the sender may go on with its own
 	m.plain = in.Version == requests.Version10
 	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + outcome.ConnectGrace}}
+}
+
+// postponed moves the ends of attempt and session while the link waits for its turn to
+// shake hands.
+func (m *Machine) postponed(now time.Time, in messages.Postponed) []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	m.deadline, m.end = m.deadline.Add(in.By), m.end.Add(in.By)
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: m.deadline.Sub(now) + outcome.ConnectGrace}}
 }
 
 func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {

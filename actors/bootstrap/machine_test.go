@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/outcome"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -94,6 +95,23 @@ func TestExhaustedAtTheDeadline(t *testing.T) {
 	f := failure(t, m.Step(start.Add(budget), messages.RequestFailed{Epoch: epoch, ID: 1, Reason: messages.Exhausted}))
 	if f.Class != messages.ClassTimeout {
 		t.Errorf("got %v", f.Class)
+	}
+}
+
+// What the link waits for its turn to shake hands is no time of the attempt, nor of the
+// session.
+func TestWaitForAHandshakeDoesNotCount(t *testing.T) {
+	m := New(Config{Longest: time.Hour})
+	m.Step(start, begin("1.1", bareTree()))
+	if effects := m.Step(start, messages.Postponed{Epoch: epoch + 1, By: time.Hour}); effects != nil {
+		t.Errorf("another link: %v", effects)
+	}
+	effects := m.Step(start, messages.Postponed{Epoch: epoch, By: time.Minute})
+	if timer := effects[0].(core.SetTimer); timer.After != budget+time.Minute+outcome.ConnectGrace {
+		t.Errorf("timer %v", timer)
+	}
+	if want := start.Add(time.Hour + time.Minute); !m.end.Equal(want) {
+		t.Errorf("the session ends at %v, want %v", m.end, want)
 	}
 }
 

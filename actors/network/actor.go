@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -25,6 +26,8 @@ type Config struct {
 	Trust TrustStore
 	// Wall says what the wall clock shows; nil for the machine's own.
 	Wall validity.Wall
+	// Admission says who of a process shakes hands when; nil for everybody at once.
+	Admission *admission.Gate
 	// Outlet sends the datagrams of this link.
 	Outlet *Outlet
 	// Route returns the actor in a role: core.Supervisor, core.Link and
@@ -106,6 +109,7 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case open:
 		report, waiting := reporter(ctx), s.begin()
 		run := newRunner(s.config.Epoch, s.config.Transport, report, s.deliverer(ctx))
+		run.gate = s.config.Admission
 		s.runner = run
 		s.config.Outlet.run.Store(run)
 		guarded(report, effect, func() { run.connect(waiting, effect) })

@@ -1,10 +1,12 @@
 package network
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,8 +19,17 @@ import (
 // ctx ends: nothing else runs, and nothing is left of it.
 // tell, when not nil, is told whenever the handshake has come further.
 func shakeHands(ctx context.Context, conn net.Conn, s *security, t terms, tell func(messages.HandshakeStep)) (session, error) {
+	return shakeHandsIn(ctx, nil, conn, s, t, tell)
+}
+
+// shakeHandsIn does so in a turn, nil for one that does not end. While it waits for
+// another one the deadline of ctx is moved.
+func shakeHandsIn(ctx context.Context, turn *turn, conn net.Conn, s *security, t terms, tell func(messages.HandshakeStep)) (session, error) {
 	h := newHandshaker(ctx, conn)
 	h.tell = tell
+	if turn != nil {
+		h.turn, h.ctx = turn, turn.ctx
+	}
 	made, err := h.run(s.config(t))
 	if err != nil {
 		_ = h.socket.Close()
@@ -53,6 +64,7 @@ type handshaker struct {
 	socket   *socket
 	deadline time.Time // of ctx; zero for none
 
+	turn *turn // nil for one that does not end
 	tell func(messages.HandshakeStep)
 	told messages.HandshakeStep
 }
@@ -118,9 +130,7 @@ func (h *handshaker) next(core *dtls.Handshake, wake time.Time) (out dtls.Output
 	b, n, err := h.socket.receive()
 	switch {
 	case err == nil:
-		out = core.Receive(time.Now(), b[:n])
-		buffers.Put(b)
-		return out, nil
+		return h.take(core, b, n)
 	case err == errTruncated:
 		return dtls.Output{Wake: wake}, nil
 	case !isTimeout(err):
@@ -130,6 +140,24 @@ func (h *handshaker) next(core *dtls.Handshake, wake time.Time) (out dtls.Output
 		return dtls.Output{}, err
 	}
 	return core.Expire(time.Now()), nil
+}
+
+// take hands a datagram to the core, as soon as this handshake has its turn. While it
+// waits, it holds no buffer.
+func (h *handshaker) take(core *dtls.Handshake, b *buffer, n int) (dtls.Output, error) {
+	data, giveBack := b[:n], sync.OnceFunc(func() { buffers.Put(b) })
+	defer giveBack()
+	waited, err := h.turn.heard(func() {
+		data = bytes.Clone(data)
+		giveBack()
+	})
+	if err != nil {
+		return dtls.Output{}, err
+	}
+	if !h.deadline.IsZero() {
+		h.deadline = h.deadline.Add(waited)
+	}
+	return core.Receive(time.Now(), data), nil
 }
 
 // ended says why the handshake may not go on; nil when it may.

@@ -68,6 +68,9 @@ type (
 		epoch messages.Epoch
 		addrs []netip.Addr
 	}
+	// queued says that the handshake waits for its turn, admitted that it has it.
+	queued   struct{ epoch messages.Epoch }
+	admitted struct{ epoch messages.Epoch }
 	// connected says that socket and session are ready.
 	connected struct {
 		epoch   messages.Epoch
@@ -140,6 +143,7 @@ type Machine struct {
 	addresses []netip.AddrPort
 	late      []netip.AddrPort // joined before the rest of the lookup was there
 	chosen    netip.AddrPort
+	waits     time.Time // since when the handshake waits for its turn; zero when it does not
 }
 
 // New returns the machine of one link to a peer. Inputs of another epoch
@@ -166,6 +170,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return m.join(in)
 	case messages.HandshakeStep:
 		return m.handshaking(in)
+	case queued:
+		return m.queued(now)
+	case admitted:
+		return m.admitted(now)
 	case connected:
 		return m.connected(in)
 	case sequenceLow:
@@ -190,6 +198,10 @@ func (m *Machine) current(in any) bool {
 	case resolved:
 		return in.epoch == m.epoch
 	case joined:
+		return in.epoch == m.epoch
+	case queued:
+		return in.epoch == m.epoch
+	case admitted:
 		return in.epoch == m.epoch
 	case connected:
 		return in.epoch == m.epoch

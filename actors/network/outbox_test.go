@@ -66,7 +66,7 @@ func (s *stuck) isClosed() bool {
 
 func plain(t testing.TB, conn net.Conn) session {
 	t.Helper()
-	s, err := establish(within(t, time.Minute), dialling(conn), open{remote: server}, nil)
+	s, err := establish(within(t, time.Minute), dialling(conn), open{remote: server}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync/atomic"
 
+	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -22,6 +23,8 @@ type runner struct {
 	report  func(input any)
 	deliver func(message any)
 
+	gate *admission.Gate // who shakes hands when; nil for everybody at once
+
 	session atomic.Pointer[session] // nil before the link is up, and once it is closed
 	closed  atomic.Bool
 }
@@ -32,8 +35,14 @@ func newRunner(epoch messages.Epoch, transport Transport, report func(any), deli
 
 // connect dials and shakes hands, until the effect's deadline or the end of ctx.
 func (r *runner) connect(ctx context.Context, o open) {
-	bounded, cancel := context.WithDeadline(ctx, o.deadline)
-	made, err := establish(bounded, r.transport, o, func(step messages.HandshakeStep) {
+	turn, err := r.awaitTurn(ctx, o)
+	if err != nil {
+		r.fail(err)
+		return
+	}
+	defer turn.over()
+	bounded, cancel := context.WithDeadline(ctx, turn.end(o.deadline))
+	made, err := establish(bounded, r.transport, o, turn, func(step messages.HandshakeStep) {
 		step.Epoch = r.epoch
 		r.report(step)
 	})

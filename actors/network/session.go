@@ -26,7 +26,7 @@ type session interface {
 // establish dials remote and, with a security, shakes hands, unless there is a session
 // to go on with. It is bounded by ctx; nothing is left open when it fails. How far a
 // handshake has come is told.
-func establish(ctx context.Context, transport Transport, o open, tell func(messages.HandshakeStep)) (session, error) {
+func establish(ctx context.Context, transport Transport, o open, turn *turn, tell func(messages.HandshakeStep)) (session, error) {
 	if o.security != nil {
 		if err := o.security.ready(); err != nil {
 			return nil, err
@@ -41,7 +41,7 @@ func establish(ctx context.Context, transport Transport, o open, tell func(messa
 	case o.terms.movable():
 		return goOn(conn, o.terms)
 	}
-	return shakeHands(ctx, conn, o.security, o.terms, tell)
+	return shakeHandsIn(ctx, turn, conn, o.security, o.terms, tell)
 }
 
 // plainSession is UDP without protection (security mode 3).

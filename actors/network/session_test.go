@@ -123,7 +123,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newPipe(t)
 		client.failWrites(syscall.ENOBUFS)
-		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +138,7 @@ func TestFullSendBufferLosesTheDatagramOnly(t *testing.T) {
 func TestPlainSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, remote := newPipe(t)
-		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil)
+		s, err := establish(within(t, time.Minute), dialling(client), open{remote: server}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestDialErrors(t *testing.T) {
 		transport := fakeTransport{dial: func(context.Context, netip.AddrPort) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: errno}
 		}}
-		_, err := establish(within(t, time.Minute), transport, open{remote: server}, nil)
+		_, err := establish(within(t, time.Minute), transport, open{remote: server}, nil, nil)
 		wantClass(t, err, class)
 	}
 }

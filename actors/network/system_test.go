@@ -99,13 +99,13 @@ func closedPort(t *testing.T) netip.AddrPort {
 // ICMP port unreachable on a real socket, well before the deadline.
 func TestClosedPortIsRefused(t *testing.T) {
 	remote := closedPort(t)
-	_, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote, security: secure(t, "coaps://server.test", psk())}, nil)
+	_, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote, security: secure(t, "coaps://server.test", psk())}, nil, nil)
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("got %v, want ECONNREFUSED", err)
 	}
 	wantClass(t, err, messages.ClassRefused)
 
-	s, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote}, nil)
+	s, err := establish(within(t, time.Minute), newSystem(t, ""), open{remote: remote}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestCloseUnblocksARead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pc.Close()
-	s, err := establish(context.Background(), newSystem(t, ""), open{remote: netip.MustParseAddrPort(pc.LocalAddr().String())}, nil)
+	s, err := establish(context.Background(), newSystem(t, ""), open{remote: netip.MustParseAddrPort(pc.LocalAddr().String())}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

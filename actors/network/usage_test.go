@@ -360,7 +360,7 @@ func TestTrustStoreThatIsNotThere(t *testing.T) {
 		if err := s.rely(func() (Authorities, error) { return Authorities{}, broken }); err != nil {
 			t.Fatal(err)
 		}
-		_, err := establish(t.Context(), nil, open{remote: server, security: s}, nil) // no transport: it would panic
+		_, err := establish(t.Context(), nil, open{remote: server, security: s}, nil, nil) // no transport: it would panic
 		if got := wantAs[*CredentialsError](t, err); got.Reason != BadTrustStore || !errors.Is(err, broken) {
 			t.Errorf("usage %d: %v", usage, err)
 		}

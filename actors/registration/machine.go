@@ -127,6 +127,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	switch in := in.(type) {
 	case messages.BeginRegistration:
 		return m.start(now, in)
+	case messages.Postponed:
+		if in.Epoch == m.epoch {
+			return m.postponed(now, in)
+		}
 	case messages.LinkUp:
 		if in.Epoch == m.epoch {
 			return m.linkUp(now, in)
@@ -233,6 +237,15 @@ func (m *Machine) start(now time.Time, in messages.BeginRegistration) []core.Eff
 		m.known = in.Previous
 	}
 	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: in.Deadline.Sub(now) + outcome.ConnectGrace}}
+}
+
+// postponed moves the deadline while the link waits for its turn to shake hands.
+func (m *Machine) postponed(now time.Time, in messages.Postponed) []core.Effect {
+	if m.state != Connecting {
+		return nil
+	}
+	m.deadline = m.deadline.Add(in.By)
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: m.deadline.Sub(now) + outcome.ConnectGrace}}
 }
 
 func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {

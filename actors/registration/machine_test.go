@@ -276,6 +276,20 @@ func TestBudgetWhileConnectingLeavesNetworkTheFirstWord(t *testing.T) {
 	}
 }
 
+// What the link waits for its turn to shake hands is no time of the attempt.
+func TestWaitForAHandshakeDoesNotCount(t *testing.T) {
+	d := newDriver(t)
+	start := d.now
+	d.begin(nil)
+	d.step(messages.Postponed{Epoch: testEpoch + 1, By: time.Hour})
+	d.step(messages.Postponed{Epoch: testEpoch, By: time.Hour, Waits: true})
+	d.step(messages.Postponed{Epoch: testEpoch, By: -59 * time.Minute})
+	d.fire(timerAttempt)
+	if spent := d.now.Sub(start); spent != testBudget+time.Minute+outcome.ConnectGrace {
+		t.Fatalf("gave up after %v", spent)
+	}
+}
+
 func TestLinkSharesTheBudgetWithOtherAddresses(t *testing.T) {
 	d := newDriver(t)
 	d.begin(nil)

@@ -18,6 +18,7 @@ import (
 	"github.com/holdfast-iot/holdfast/actors/registration"
 	"github.com/holdfast-iot/holdfast/actors/storage"
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
+	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -29,6 +30,8 @@ type Runtime struct {
 	Transport network.Transport
 	// Nonces knows how many nonces each link has used.
 	Nonces *network.Nonces
+	// Admission says who of the process shakes hands when; nil for everybody at once.
+	Admission *admission.Gate
 	// Signers hold keys that accounts name by their public halves.
 	Signers []crypto.Signer
 	// Trust reads the trust store of the device; nil for none.
@@ -331,7 +334,8 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
 		Peer: effect.Peer, Epoch: effect.Epoch, Transport: s.runtime.Transport,
-		Signers: s.runtime.Signers, Trust: s.runtime.Trust, Wall: s.runtime.Wall, Outlet: outlet, Route: route,
+		Signers: s.runtime.Signers, Trust: s.runtime.Trust, Wall: s.runtime.Wall, Admission: s.runtime.Admission,
+		Outlet: outlet, Route: route,
 	}, s.options("network"+suffix(effect.Peer))))
 	coap := coapresend.ActorConfig{Config: s.runtime.CoAP, Rand: s.runtime.Rand, Outlet: outlet, Route: route}
 	coap.FirstMID = &effect.FirstMID

@@ -17,6 +17,7 @@ type attempt struct {
 	answered  bool             // a bootstrap server has answered POST /bs
 	addresses []netip.AddrPort // resolved in this attempt
 	tried     int              // how many of them have been tried
+	divided   bool             // addresses that were resolved late have their share, with a timer
 	chosen    netip.AddrPort   // the last one tried, kept across attempts
 	before    netip.AddrPort   // what chosen was before
 	worst     *messages.Failure

@@ -154,3 +154,28 @@ func TestAnAddressThatComesLateHasItsShare(t *testing.T) {
 		t.Error("a registered client goes on to another address")
 	}
 }
+
+// While a link waits for its turn to shake hands no time of the attempt passes, for its
+// guard and for the shares of late addresses; and the account says what it waits for.
+func TestWaitForAHandshakeDoesNotCount(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 1))
+	epoch, first := d.epoch(server(1)), netip.MustParseAddrPort("192.0.2.1:5684")
+	d.step(messages.Progress{Epoch: epoch, Stage: messages.StageConnecting, Addresses: []netip.AddrPort{first}, Chosen: first})
+	deadline := d.machine.live(epoch).attempt.deadline
+	d.step(messages.Joined{Epoch: epoch, Addresses: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:5684")}})
+	d.step(messages.Postponed{Epoch: epoch + 1, By: time.Hour, Waits: true})
+	d.step(messages.Postponed{Epoch: epoch, By: time.Hour, Waits: true})
+	s := d.machine.snapshot().Connections[0]
+	if s.WaitsFor != messages.WaitsForAdmission || !s.Attempt.Step.Turn.Equal(d.now) {
+		t.Errorf("it waits for %q since %v", s.WaitsFor, s.Attempt.Step.Turn)
+	}
+	d.now = d.now.Add(50 * time.Minute)
+	d.step(messages.Postponed{Epoch: epoch, By: -10 * time.Minute})
+	s = d.machine.snapshot().Connections[0]
+	if s.WaitsFor != messages.WaitsForNothing || !s.Attempt.Step.Turn.IsZero() || !s.Attempt.Deadline.Equal(deadline.Add(50*time.Minute)) {
+		t.Errorf("it waits for %q since %v, until %v", s.WaitsFor, s.Attempt.Step.Turn, s.Attempt.Deadline)
+	}
+	if took, want := d.fire(shareTimer(server(1))), testConfig().Budget/2; took != want {
+		t.Errorf("the share ends after %v, want %v", took, want)
+	}
+}

@@ -37,7 +37,7 @@ func (m *Machine) spawn(now time.Time, a *account) {
 		a.stage = stageResolving
 		return
 	}
-	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
+	a.epoch, a.stage, a.attempt.divided = m.memory.nextEpoch(), stageResolving, false
 	a.answered()
 	end := a.attempt.share(now)
 	m.do(
@@ -118,6 +118,29 @@ func (m *Machine) joined(now time.Time, in messages.Joined) {
 		f.attempt.join(in.Addresses) // they are tried after this one
 	}
 	if a != nil && a.attempt.join(in.Addresses) && a.attempting() {
+		a.attempt.divided = true
+		m.do(core.SetTimer{Timer: shareTimer(a.Peer), After: a.attempt.remainder(now).Sub(now)})
+	}
+}
+
+// postponed moves the end of an attempt: while its link waits for its turn to shake hands
+// no time of it passes.
+func (m *Machine) postponed(now time.Time, in messages.Postponed) {
+	if f := m.fetchOver(in.Epoch); f != nil {
+		f.attempt.deadline = f.attempt.deadline.Add(in.By)
+		m.do(core.SetTimer{Timer: timerFetchGuard, After: f.attempt.deadline.Sub(now) + guardGrace})
+	}
+	a := m.live(in.Epoch)
+	if a == nil || a.stage != stageConnecting {
+		return
+	}
+	a.attempt.deadline = a.attempt.deadline.Add(in.By)
+	a.attempt.step.Turn = time.Time{}
+	if in.Waits {
+		a.attempt.step.Turn = now
+	}
+	m.do(core.SetTimer{Timer: guardTimer(a.Peer), After: a.attempt.deadline.Sub(now) + guardGrace})
+	if a.attempt.divided {
 		m.do(core.SetTimer{Timer: shareTimer(a.Peer), After: a.attempt.remainder(now).Sub(now)})
 	}
 }

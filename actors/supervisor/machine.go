@@ -164,6 +164,8 @@ func (m *Machine) dispatch(now time.Time, in any) {
 		m.progress(now, in)
 	case messages.Joined:
 		m.joined(now, in)
+	case messages.Postponed:
+		m.postponed(now, in)
 	case messages.Failed:
 		m.failed(now, in, 0)
 	case messages.Registered:

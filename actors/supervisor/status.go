@@ -117,6 +117,8 @@ func (m *Machine) status(a *account) messages.ConnectionStatus {
 // waitsFor says what keeps an account from being tried now.
 func (m *Machine) waitsFor(a *account) messages.WaitReason {
 	switch {
+	case a.attempting() && !a.attempt.step.Turn.IsZero():
+		return messages.WaitsForAdmission
 	case m.order.holds(a.Peer) && !m.order.blocked.IsZero():
 		return messages.WaitsForBlock
 	case m.order.holds(a.Peer):

@@ -53,12 +53,14 @@ var purityRules = []rule{
 var pure = []string{
 	"actors/*/*.go", "lwm2m/...", "messages/*.go", "internal/core/*.go", "internal/coap/*.go", "internal/dtls/...",
 	"internal/dtlstest/*.go", "internal/requests/*.go", "internal/decay/*.go",
+	"internal/admission/queue.go",
 }
 
 // shells are the files below pure that do what the cores ask for.
 var shells = []string{
 	"actors/*/actor.go",
 	// The I/O of a link, out of the way of the actor's own goroutine.
+	"actors/network/turn.go",      // waits for the turn to shake hands
 	"actors/network/runner.go",    // the goroutine that dials and reads
 	"actors/network/session.go",   // plain UDP
 	"actors/network/transport.go", // the operating system's network

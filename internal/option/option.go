@@ -25,6 +25,9 @@ type Option func(*Settings)
 type Settings struct {
 	// Logger is where the client logs; nil is silent.
 	Logger *slog.Logger
+	// Handshakes is how many handshakes of a runtime go on at a time; the default of
+	// internal/admission where it is not positive.
+	Handshakes int
 	// Transport replaces the operating system's network where it is not nil.
 	Transport Transport
 	// DialTCP replaces how connections to web servers that have images are opened, where it

@@ -11,7 +11,11 @@ import (
 // Attempt says in a sentence how far an attempt has come at the instant now: what was
 // sent, to where, since when, how often, and what has come back.
 func Attempt(a *messages.AttemptStatus, now time.Time) string {
-	switch s := a.Step; s.Sent {
+	s := a.Step
+	if !s.Turn.IsZero() {
+		return fmt.Sprintf("waits for its turn to shake hands with %s, for %s", a.Address, Duration(now.Sub(s.Turn)))
+	}
+	switch s.Sent {
 	case messages.SentNothing:
 		return begun(a)
 	case messages.SentQuery:
@@ -78,7 +82,7 @@ const patience = 3 * time.Second
 // Hint says what the silence of an attempt may mean, by what has been heard; empty
 // while it is too early to say.
 func Hint(a *messages.AttemptStatus, now time.Time) string {
-	if a.Step.Resent == 0 && now.Sub(a.Step.Since) < patience {
+	if !a.Step.Turn.IsZero() || a.Step.Resent == 0 && now.Sub(a.Step.Since) < patience {
 		return ""
 	}
 	switch a.Step.Sent {
