@@ -151,3 +151,43 @@ func TestWhatReplacesATruncatedAnswer(t *testing.T) {
 		}
 	}
 }
+
+// An answer with a service binding whose parameter is longer than the message, which made
+// dnsmessage panic before golang.org/x/net v0.56.0 (CVE-2026-46600), is an answer like others
+// that say nothing.
+func TestServiceBindingBeyondTheMessage(t *testing.T) {
+	const httpsRecord = 65 // RFC 9460 section 14.1
+	q, err := newQuestion("gw.test", dnsmessage.TypeA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []uint16{5, 0x7fff, 0xffff} {
+		for _, kind := range []dnsmessage.Type{httpsRecord, 64} {
+			body := []byte{0, 1, 0, 0, 3, byte(length >> 8), byte(length), 1} // priority, target ".", port and its length
+			b := dnsmessage.NewBuilder(nil, dnsmessage.Header{ID: 7, Response: true})
+			name := dnsmessage.MustNewName("gw.test.")
+			_ = b.StartQuestions()
+			_ = b.Question(dnsmessage.Question{Name: name, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET})
+			_ = b.StartAnswers()
+			header := dnsmessage.ResourceHeader{Name: name, Class: dnsmessage.ClassINET}
+			if err := b.UnknownResource(header, dnsmessage.UnknownResource{Type: kind, Data: body}); err != nil {
+				t.Fatal(err)
+			}
+			message, err := b.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a, _ := q.parse(7, message); len(a.addrs) > 0 {
+				t.Errorf("type %d, length %d: %v", kind, length, a.addrs)
+			}
+			var p dnsmessage.Parser
+			if _, err := p.Start(message); err != nil {
+				t.Fatal(err)
+			}
+			_ = p.SkipAllQuestions()
+			if _, err := p.Answer(); err == nil {
+				t.Errorf("type %d: the parser takes a parameter of %d bytes of which one is there", kind, length)
+			}
+		}
+	}
+}

@@ -12,6 +12,8 @@ import (
 	"math/big"
 	"testing"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/dtls/handshake"
 )
 
 // testKey is an ECDSA key for tests.
@@ -111,5 +113,26 @@ func TestSignatureKey(t *testing.T) {
 		if _, err := signatureKey(test.key); (err == nil) != test.want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A server that sends one flight after the other is worked for a few times, however many
+// there are: here the key is asked for, and elsewhere certificates are verified.
+func TestFlightsAreJudgedFourTimes(t *testing.T) {
+	config, worked := pskConfig(), 0
+	key := config.PSK.Key
+	config.PSK.Key = func() []byte { worked++; return key() }
+	h, _ := start(t, config)
+	worked = 0 // the check of the configuration
+	now := epoch
+	for i := range 30 {
+		now = now.Add(time.Second)
+		body := pskHello()
+		body[2] = byte(i + 1) // another random each time
+		h.Receive(now, inClear(handshake.Message{Type: handshake.TypeServerHello, Body: body}))
+		h.Receive(now, inClear(handshake.Message{Type: handshake.TypeServerHelloDone, Sequence: 1}))
+	}
+	if worked != maxJudged {
+		t.Errorf("worked %d times for 30 flights, want %d", worked, maxJudged)
 	}
 }

@@ -397,3 +397,21 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// A record that is authentic, has a Connection ID and no content type, which made other
+// record layers panic, is dropped: no content, or nothing but zeros (RFC 9146 section 4).
+func TestAuthenticButMalformed(t *testing.T) {
+	for _, c := range allCiphers {
+		client, server := pair(t, c, []byte("cid"))
+		for _, zeros := range []int{0, 1, 2, 1000} {
+			r := parse(t, seal(t, client, 0, make([]byte, zeros)), len("cid"))
+			if _, _, err := server.Open(r); err != ErrMalformed {
+				t.Errorf("%s, %d zeros: %v", c, zeros, err)
+			}
+		}
+		r := parse(t, seal(t, client, ApplicationData, nil), len("cid")) // a type, and nothing else
+		if _, _, err := server.Open(r); err != ErrMalformed {
+			t.Errorf("%s, a type alone: %v", c, err)
+		}
+	}
+}
