@@ -3,10 +3,12 @@ package accounts
 import (
 	"bytes"
 	"crypto/elliptic"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"errors"
+	"math/big"
 	"reflect"
 	"slices"
 	"strings"
@@ -115,6 +117,25 @@ func TestCheckRefusesWhatNoServerProves(t *testing.T) {
 	}
 }
 
+// What is as long as digests, and is a key, is not taken for digests.
+func TestAKeyAsLongAsDigests(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	found := false
+	for bits := uint(1024); bits < 2048 && !found; bits += 8 {
+		key := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), bits), E: 65537}
+		der := mustSPKI(t, key)
+		if found = len(der)%32 == 0; found {
+			tree := goodTree(t, set)
+			put(tree, "/0/2/13", lwm2m.Unsigned(1))
+			put(tree, "/0/2/4", lwm2m.Opaque(der))
+			wantFault(t, Check(tree), "/0/2/13", ReasonMatchingType)
+		}
+	}
+	if !found {
+		t.Error("no key of that length")
+	}
+}
+
 // With raw public keys the matching type counts for digests, and not where the key
 // itself is there: servers fill it in with anything.
 func TestRawPublicKeyAsADigest(t *testing.T) {
@@ -189,6 +210,7 @@ func TestChainsAreArranged(t *testing.T) {
 	middle := root.Sub(t, "middle", nil)
 	leaf := middle.Leaf(t, "gw-0001", nil)
 	stranger := testpki.Must(t, "gw-0001").OtherCA.Cert
+	former := root.Sub(t, "middle", nil).Cert // of the same name, with another key
 	key, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
 	if err != nil {
 		t.Fatal(err)
@@ -199,6 +221,7 @@ func TestChainsAreArranged(t *testing.T) {
 		"root first":         {list(root.Cert, middle.Cert, leaf.Cert), list(leaf.Cert, middle.Cert, root.Cert)},
 		"leaf in the middle": {list(root.Cert, leaf.Cert, middle.Cert), list(leaf.Cert, middle.Cert, root.Cert)},
 		"a gap":              {list(root.Cert, leaf.Cert), list(leaf.Cert, root.Cert)},
+		"a former authority": {list(former, leaf.Cert, middle.Cert), list(leaf.Cert, middle.Cert, former)},
 		"a stranger":         {list(stranger, middle.Cert, leaf.Cert), list(leaf.Cert, middle.Cert, stranger)},
 	} {
 		a := x509Account(t, messages.ManagementPeer(1), testpki.Must(t, "gw-0001"))

@@ -13,5 +13,6 @@ func Expires(s Source) time.Time {
 	if s.Mode != messages.SecurityX509 {
 		return time.Time{}
 	}
-	return validity.Expiry((&reader{}).chain(s))
+	r := &reader{}
+	return validity.Expiry(arranged(r.chain(s), r.key(s)))
 }

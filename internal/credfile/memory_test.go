@@ -98,3 +98,20 @@ func TestAnchorsFromMemoryExpire(t *testing.T) {
 		t.Errorf("%v", faults)
 	}
 }
+
+// A chain that does not begin with the leaf is put in order by the key, for handshakes
+// and for its expiry.
+func TestChainsAreArrangedByTheKey(t *testing.T) {
+	root := testpki.Root(t, "root", nil)
+	leaf := root.Leaf(t, "gw-0001", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Hour) })
+	s := Source{
+		Mode: messages.SecurityX509, Chain: [][]byte{root.Cert.Raw, leaf.Cert.Raw}, Signer: leaf.Key, Anchors: [][]byte{root.Cert.Raw},
+	}
+	c, faults := Read(s, validity.Clock{Now: time.Now()})
+	if len(faults) > 0 || len(c.Certificate) != 2 || !slices.Equal(c.Certificate[0], leaf.Cert.Raw) {
+		t.Errorf("%v, %d certificates", faults, len(c.Certificate))
+	}
+	if at := Expires(s); !at.Equal(leaf.Cert.NotAfter) {
+		t.Errorf("expires %v", at)
+	}
+}
