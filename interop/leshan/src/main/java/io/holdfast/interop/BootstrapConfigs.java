@@ -8,6 +8,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import com.fasterxml.jackson.databind.JsonNode;
 
 import org.eclipse.leshan.core.CertificateUsage;
+import org.eclipse.leshan.core.MatchingType;
 import org.eclipse.leshan.core.SecurityMode;
 import org.eclipse.leshan.core.util.datatype.ULong;
 import org.eclipse.leshan.server.bootstrap.BootstrapConfig;
@@ -22,9 +23,10 @@ import org.eclipse.leshan.server.bootstrap.BootstrapSession;
  * auto_id.
  * Unlike Leshan's own store it does not check a configuration, so that a test can send a wrong one.
  * <p>
- * An element of {@code security}: instance, uri, mode (NO_SEC, PSK, X509), ssid, bs, id (text) or cert (hex) for
+ * An element of {@code security}: instance, uri, mode (NO_SEC, PSK, RPK, X509), ssid, bs, id (text) or cert (hex) for
  * resource 3, server_cert (hex, of any length) for resource 4, key (hex) for resource 5, hold_off, account_timeout,
- * usage (CA_CONSTRAINT, SERVICE_CERTIFICATE_CONSTRAINT, TRUST_ANCHOR_ASSERTION, DOMAIN_ISSUER_CERTIFICATE). An element
+ * usage (CA_CONSTRAINT, SERVICE_CERTIFICATE_CONSTRAINT, TRUST_ANCHOR_ASSERTION, DOMAIN_ISSUER_CERTIFICATE), matching
+ * (EXACT_MATCH, SHA256, SHA384, SHA512), sni. An element
  * of {@code servers}: instance, ssid, lifetime, retry_count, retry_timer, sequence_delay, sequence_count. An element of
  * {@code access} is an instance of object 2: instance, object, object_instance, owner, rights by short server ID (1 read,
  * 2 write, 4 execute, 8 delete, 16 create; ID 0 for the others).
@@ -74,6 +76,10 @@ final class BootstrapConfigs implements BootstrapConfigStore {
             security.bootstrapServerAccountTimeout = integer(entry, "account_timeout");
         if (entry.has("usage"))
             security.certificateUsage = CertificateUsage.valueOf(entry.get("usage").asText());
+        if (entry.has("matching"))
+            security.matchingType = MatchingType.valueOf(entry.get("matching").asText());
+        if (entry.has("sni"))
+            security.sni = entry.get("sni").asText();
         return security;
     }
 
