@@ -1,15 +1,19 @@
 package network
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"math/big"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +106,7 @@ func TestEveryUsageTakesItsServer(t *testing.T) {
 // be why it is refused.
 type hostile struct {
 	name   string
+	why    string // a part of the error
 	shown  func(*bench) []*x509.Certificate
 	usages [4]bool // that refuse it; RFC 7671 section 5.1: usage 3 looks at nothing but the leaf
 }
@@ -124,56 +129,64 @@ var (
 )
 
 var hostiles = []hostile{
-	{"another authority of the same name", func(b *bench) []*x509.Certificate {
+	{"another authority of the same name", "ECDSA verification failure", func(b *bench) []*x509.Certificate {
 		middle := b.stranger.Sub(b.t, "middle", nil)
 		b.leaf = middle.Leaf(b.t, testpki.ServerName, nil)
 		return shows(b.leaf, middle, b.stranger)
 	}, allButPinned},
-	{"self-signed", func(b *bench) []*x509.Certificate {
+	{"self-signed", "unknown authority", func(b *bench) []*x509.Certificate {
 		b.leaf = testpki.Root(b.t, testpki.ServerName, serves)
 		return shows(b.leaf)
 	}, allButPinned},
-	{"expired", leafWith(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), allButPinned},
-	{"expired authority", constraints(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), allButPinned},
-	{"not valid yet", leafWith(func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }), allButPinned},
-	{"another name", leafWith(func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} }), allButPinned},
-	{"the name as common name only", leafWith(func(c *x509.Certificate) { c.DNSNames = nil }), allButPinned},
-	{"a wildcard", leafWith(func(c *x509.Certificate) { c.DNSNames = []string{"*.test"} }), allButPinned},
-	{"for clients", leafWith(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), allButPinned},
-	{"not for signatures", leafWith(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }), allButPinned},
-	{"an authority as the server", func(b *bench) []*x509.Certificate {
+	{"expired", "has expired", leafWith(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), allButPinned},
+	{"expired authority", "has expired", constraints(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), allButPinned},
+	{"not valid yet", "is not valid before", leafWith(func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }), allButPinned},
+	{"another name", "it is not issued for", leafWith(func(c *x509.Certificate) { c.DNSNames = []string{"other.test"} }), allButPinned},
+	{"the name as common name only", "as common name only", leafWith(func(c *x509.Certificate) { c.DNSNames = nil }), allButPinned},
+	{"a wildcard", "wildcards do not count", leafWith(func(c *x509.Certificate) { c.DNSNames = []string{"*.test"} }), allButPinned},
+	{"for clients", "incompatible key usage", leafWith(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), allButPinned},
+	{"not for signatures", "digital signatures", leafWith(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }), allButPinned},
+	{"an authority as the server", "digital signatures", func(b *bench) []*x509.Certificate {
 		b.leaf = b.middle.Sub(b.t, testpki.ServerName, func(c *x509.Certificate) { c.DNSNames = []string{testpki.ServerName} })
 		return b.good()
 	}, allButPinned},
-	{"a leaf as the authority", func(b *bench) []*x509.Certificate {
+	{"a leaf as the authority", "cannot sign", func(b *bench) []*x509.Certificate {
 		b.middle = b.root.Leaf(b.t, "middle", nil)
 		b.leaf = b.middle.Leaf(b.t, testpki.ServerName, nil)
 		return b.good()
 	}, allButPinned},
-	{"an authority that may not sign", constraints(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }), allButPinned},
-	{"an authority for clients", constraints(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), allButPinned},
-	{"too long a path", func(b *bench) []*x509.Certificate {
+	{"an authority that may not sign", "cannot sign", constraints(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDigitalSignature }), allButPinned},
+	{"an authority for clients", "incompatible key usage", constraints(func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }), allButPinned},
+	{"too long a path", "path length", func(b *bench) []*x509.Certificate {
 		b.middle = b.root.Sub(b.t, "middle", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true })
 		below := b.middle.Sub(b.t, "below", nil)
 		b.leaf = below.Leaf(b.t, testpki.ServerName, nil)
 		return shows(b.leaf, below, b.middle)
 	}, allButPinned},
-	{"a name that is excluded", constraints(func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"test"} }), allButPinned},
-	{"a name that is not permitted", constraints(func(c *x509.Certificate) {
+	{"a name that is excluded", "is excluded", constraints(func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"test"} }), allButPinned},
+	{"a name that is not permitted", "is not permitted", constraints(func(c *x509.Certificate) {
 		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"example"}, true
 	}), allButPinned},
-	{"an address that is not permitted", func(b *bench) []*x509.Certificate {
+	{"an address that is not permitted", "is not permitted", func(b *bench) []*x509.Certificate {
 		_, network, _ := net.ParseCIDR("198.51.100.0/24")
 		b.middle = b.root.Sub(b.t, "middle", func(c *x509.Certificate) { c.PermittedIPRanges = []*net.IPNet{network} })
 		b.leaf = b.middle.Leaf(b.t, testpki.ServerName, func(c *x509.Certificate) { c.IPAddresses = []net.IP{{192, 0, 2, 1}} })
 		return b.good()
 	}, allButPinned},
-	{"signed with SHA-1", signedWith(x509.ECDSAWithSHA1), allButPinned},
-	{"signed with MD5", signedWith(x509.MD5WithRSA), allButPinned},
-	{"without the authority", func(b *bench) []*x509.Certificate {
+	{"signed with SHA-1", "insecure algorithm ECDSA-SHA1", signedBySHA1, allButPinned},
+	{"signed with MD5", "insecure algorithm MD5-RSA", signedWith(x509.MD5WithRSA), allButPinned},
+	{"without the authority", "unknown authority", func(b *bench) []*x509.Certificate {
 		return shows(b.leaf)
 	}, [4]bool{false, true, true, false}}, // usage 0 knows it
-	{"the key of somebody else with the same subject", func(b *bench) []*x509.Certificate {
+	{"many authorities of one name", "ECDSA verification failure", func(b *bench) []*x509.Certificate {
+		chain := shows(b.leaf)
+		for range 9 { // each might have issued each
+			chain = append(chain, b.stranger.Sub(b.t, "middle", func(c *x509.Certificate) { c.Subject, c.Issuer = b.middle.Cert.Subject, b.middle.Cert.Subject }).Cert)
+		}
+		b.middle = b.root.Sub(b.t, "middle", nil) // which has not issued the leaf
+		return chain
+	}, allButPinned},
+	{"the key of somebody else with the same subject", "ECDSA verification failure", func(b *bench) []*x509.Certificate {
 		forged := b.stranger.Sub(b.t, "middle", func(c *x509.Certificate) { c.SubjectKeyId = b.middle.Cert.SubjectKeyId })
 		b.leaf = forged.Leaf(b.t, testpki.ServerName, nil)
 		return shows(b.leaf, forged, b.middle)
@@ -198,6 +211,49 @@ func signedWith(algorithm x509.SignatureAlgorithm) func(*bench) []*x509.Certific
 	}
 }
 
+// The algorithms of a certificate, ECDSA with SHA-256 and with SHA-1 (RFC 5758 section
+// 3.2, RFC 3279 section 2.2.3).
+var (
+	withSHA256 = []byte{0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2}
+	withSHA1   = []byte{0x30, 0x09, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1}
+)
+
+// signedBySHA1 has a leaf whose signature with SHA-1 is a true one.
+func signedBySHA1(b *bench) []*x509.Certificate {
+	b.t.Helper()
+	good := b.middle.Leaf(b.t, testpki.ServerName, nil)
+	var tbs asn1.RawValue
+	if _, err := asn1.Unmarshal(good.Cert.RawTBSCertificate, &tbs); err != nil {
+		b.t.Fatal(err)
+	}
+	tbs = asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: bytes.Replace(tbs.Bytes, withSHA256, withSHA1, 1)}
+	signed, err := asn1.Marshal(tbs)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	digest := sha1.Sum(signed)
+	signature, err := b.middle.Key.Sign(rand.Reader, digest[:], crypto.SHA1)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if !ecdsa.VerifyASN1(&b.middle.Key.PublicKey, digest[:], signature) {
+		b.t.Fatal("the signature is none")
+	}
+	der, err := asn1.Marshal(struct {
+		TBS, Algorithm asn1.RawValue
+		Signature      asn1.BitString
+	}{asn1.RawValue{FullBytes: signed}, asn1.RawValue{FullBytes: withSHA1}, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil || cert.SignatureAlgorithm != x509.ECDSAWithSHA1 {
+		b.t.Fatalf("%v, %v", cert, err)
+	}
+	b.leaf = &testpki.Node{Cert: cert, Key: good.Key}
+	return b.good()
+}
+
 // Every usage against every hostile server.
 func TestHostileServersByUsage(t *testing.T) {
 	for _, h := range hostiles {
@@ -210,7 +266,7 @@ func TestHostileServersByUsage(t *testing.T) {
 					v = b.judge(0, messages.MatchExact, shows(b.root), b.leaf.Cert.Raw)
 				}
 				err := judged(v, chain)
-				if (err != nil) != refuses {
+				if (err != nil) != refuses || err != nil && !strings.Contains(err.Error(), h.why) {
 					t.Errorf("usage %d: %v", usage, err)
 				}
 			}
@@ -439,7 +495,7 @@ func wantHandshake(t *testing.T, config *dtls.Config, s *security) {
 
 // Own keys on every curve that a handshake can sign with.
 func TestOwnKeysByCurve(t *testing.T) {
-	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384()} {
+	for _, curve := range []elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()} {
 		for name, encode := range map[string]func(*ecdsa.PrivateKey) ([]byte, error){
 			"PKCS #8": func(k *ecdsa.PrivateKey) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k) },
 			"SEC 1":   x509.MarshalECPrivateKey,

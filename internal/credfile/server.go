@@ -148,14 +148,19 @@ func ReadTrustStore(path string, inMemory [][]byte, system bool) (TrustStore, []
 		if !ok {
 			return TrustStore{}, r.faults
 		}
-		inMemory = r.parseCertificatesWithin(key, path, data, maxAuthorities)
-		if len(inMemory) == 0 {
-			r.fault(key, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
-		}
+		return r.parseTrustStore(key, path, data), r.faults
 	case len(inMemory) > maxAuthorities:
 		r.fault(key, fmt.Sprintf("has more than %d certificates in memory", maxAuthorities), nil)
 	}
 	return r.trustStore(key, path, inMemory), r.faults
+}
+
+func (r *reader) parseTrustStore(key, path string, data []byte) TrustStore {
+	list := r.parseCertificatesWithin(key, path, data, maxAuthorities)
+	if len(list) == 0 {
+		r.fault(key, fmt.Sprintf("%q holds no certificate in PEM", path), nil)
+	}
+	return r.trustStore(key, path, list)
 }
 
 func (r *reader) trustStore(key, path string, list [][]byte) TrustStore {
