@@ -282,8 +282,28 @@ func TestLeshanBootstrapWithoutATrustStore(t *testing.T) {
 	c.mustNotBeRegistered()
 }
 
-// Every usage by configuration, at every server that has certificates.
+// The usages that need a trust store, at every server that has certificates.
 func TestHandshakeByCertificateUsage(t *testing.T) {
+	t.Parallel()
+	set := testpki.Must(t, endpoint)
+	for _, s := range stacks {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			for usage, known := range map[holdfast.CertificateUsage]*certificates.Certificate{
+				holdfast.UsagePKIXTA: set.CA.Cert, holdfast.UsagePKIXEE: set.Server.Cert,
+			} {
+				p := s.start(t, peer.Security{Server: set.Server.WriteFiles(t), CA: set.CA.WriteFile(t)})
+				cfg := quick(t)
+				cfg.Server, cfg.TrustStore = x509(t, p.Addr, set.Client, set.CA), set.CA.WriteFile(t)
+				cfg.Server.Usage, cfg.Server.Trust, cfg.Server.Pins = usage, "", []string{pinOf(known)}
+				s.shakesHandsWith(t, p, cfg)
+			}
+		})
+	}
+}
+
+// Every usage by configuration, with certificates and with pins.
+func TestLeshanByCertificateUsage(t *testing.T) {
 	t.Parallel()
 	set, c := testpki.Must(t, endpoint), newChain(t, "")
 	usages := []holdfast.CertificateUsage{holdfast.UsagePKIXTA, holdfast.UsagePKIXEE, holdfast.UsageDANETA, holdfast.UsageDANEEE}

@@ -65,6 +65,11 @@ func (s stack) shakesHands(t *testing.T, p *peer.DTLSPeer, account *holdfast.Acc
 	t.Helper()
 	cfg := quick(t)
 	cfg.Server = account
+	s.shakesHandsWith(t, p, cfg)
+}
+
+func (s stack) shakesHandsWith(t *testing.T, p *peer.DTLSPeer, cfg holdfast.Config) {
+	t.Helper()
 	c := start(t, cfg)
 	c.inState(holdfast.Registering)
 	if errs := c.errorsSeen(); len(errs) > 0 {
