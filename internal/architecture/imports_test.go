@@ -138,11 +138,11 @@ var dependencies = []dependency{
 		tests:  []string{"actors/network/*.go", "internal/dtls/...", "lwm2mtest/*.go", "interop/wire/*.go"},
 	},
 	{
-		// Reading and composing with lengths, as crypto/tls does it. Manifests are read by it
-		// as crypto/x509 reads certificates: encoding/asn1 accepts what is not DER.
+		// Reading and composing with lengths, as crypto/tls does it. Manifests and
+		// certs-only PKCS #7 are read by it as crypto/x509 reads certificates: encoding/asn1 accepts what is not DER.
 		module:   "golang.org/x/crypto",
 		packages: []string{"golang.org/x/crypto/cryptobyte", "golang.org/x/crypto/cryptobyte/asn1"},
-		files:    []string{"internal/dtls/...", "lwm2m/firmware/manifest/*.go"},
+		files:    []string{"internal/dtls/...", "internal/est/*.go", "lwm2m/firmware/manifest/*.go"},
 		tests:    []string{"internal/dtls/..."},
 	},
 	// The tests of keys in hardware, in a module of their own.

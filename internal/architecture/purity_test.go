@@ -52,7 +52,7 @@ var purityRules = []rule{
 // the cores of the actors, the protocol, and the values that all share.
 var pure = []string{
 	"actors/*/*.go", "lwm2m/...", "messages/*.go", "internal/core/*.go", "internal/coap/*.go", "internal/dtls/...",
-	"internal/dtlstest/*.go", "internal/requests/*.go", "internal/decay/*.go",
+	"internal/dtlstest/*.go", "internal/est/*.go", "internal/requests/*.go", "internal/decay/*.go",
 	"internal/admission/queue.go",
 }
 
