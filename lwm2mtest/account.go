@@ -13,11 +13,13 @@ const (
 	modePSK   = 0
 	modeX509  = 2
 	modeNoSec = 3
+	modeEST   = 4
 )
 
 // AccountConfig describes a management server account, for
 // [AccountConfig.Writes]. Which keys are set decides the security mode: a PSK
-// key makes it PSK, a certificate X.509, neither NoSec.
+// key makes it PSK, a certificate X.509, Enrol X.509 with a certificate that the client
+// enrols for, none of them NoSec.
 type AccountConfig struct {
 	SecurityInstance uint16        // of object 0; 0 means 1, as /0/0 is the bootstrap account
 	ServerInstance   uint16        // of object 1
@@ -38,6 +40,10 @@ type AccountConfig struct {
 	// MatchingType is resource 13, 0 to 3 (RFC 6698 section 2.1.3): with 1 to 3 ServerCertificate is a SHA-256, SHA-384 or
 	// SHA-512 digest. 0 leaves it out, which means that it is the certificate.
 	MatchingType uint8
+
+	// Enrol has the client make a key and enrol for its certificate (mode 4, EST). Certificate
+	// and PrivateKey stay empty.
+	Enrol bool
 
 	// Format of the encoding. Nil takes the format that the client prefers.
 	Format *lwm2m.Format
@@ -81,6 +87,8 @@ func (a AccountConfig) keys() (mode int64, identity, peer, secret []byte) {
 	switch {
 	case a.PSKKey != nil:
 		return modePSK, []byte(a.PSKIdentity), nil, a.PSKKey
+	case a.Enrol:
+		return modeEST, nil, a.ServerCertificate, nil
 	case a.Certificate != nil:
 		return modeX509, a.Certificate, a.ServerCertificate, a.PrivateKey
 	}

@@ -22,11 +22,17 @@ const (
 	Expired                          // a registration's lifetime ran out
 	Malformed                        // a datagram that is no CoAP message
 	Fetch                            // a client has begun to fetch a file; see Server.Fetches and Server.SpoilFile
+	// Enrolment (RFC 9148); see Server.SetEnrolment.
+	DiscoverEnrolment // GET /.well-known/core
+	Authorities       // GET crts
+	Enrol             // POST sen
+	Reenrol           // POST sren
 )
 
 // String returns the kind's name in kebab case.
 func (k Kind) String() string {
-	names := [...]string{"invalid", "register", "update", "deregister", "bootstrap-request", "send", "other", "expired", "malformed", "fetch"}
+	names := [...]string{"invalid", "register", "update", "deregister", "bootstrap-request", "send", "other", "expired", "malformed", "fetch",
+		"discover-enrolment", "authorities", "enrol", "reenrol"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -22,6 +22,10 @@ type call struct {
 
 // handle processes a complete request and answers it. The lock is held.
 func (s *Server) handle(b *batch, r *reply, body []byte) {
+	if a, later := r.peer.laterBlock(r.request); later {
+		r.send(b, a)
+		return
+	}
 	c := s.classify(r.peer, r.request)
 	c.body = body
 	if c.kind == Fetch {
@@ -38,6 +42,9 @@ func (s *Server) handle(b *batch, r *reply, body []byte) {
 		Format: r.request.Format(coap.ContentFormat), Payload: body,
 		Remote: r.peer.remote, Identity: r.peer.identity, Answer: f.answered(a),
 	})
+	if a.format != nil && f.processes() {
+		a = r.peer.inBlocks(r.request, a)
+	}
 	if c.kind == BootstrapRequest && a.code == lwm2m.CodeChanged {
 		r.then = func(b *batch) { s.startBootstrap(b, c) }
 	}
@@ -52,7 +59,11 @@ func (s *Server) classify(p *peer, m coap.Message) *call {
 	if len(path) > 0 {
 		last = path[len(path)-1]
 	}
+	kind, enrols := s.enrolmentKind(p, m)
 	switch {
+	case enrols:
+		c.kind, c.endpoint = kind, p.identity
+	case p.service.role == servesEnrolment:
 	case p.service.role == servesBootstrap && m.Code == lwm2m.CodePOST && last == "bs":
 		c.kind, c.endpoint = BootstrapRequest, queryOr(m, "ep", p.identity)
 	case p.service.role == servesBootstrap:
@@ -120,6 +131,8 @@ func (s *Server) process(c *call) answer {
 		return s.bootstrapRequest(c)
 	case Send:
 		return c.send()
+	case DiscoverEnrolment, Authorities, Enrol, Reenrol:
+		return s.enrolment(c)
 	}
 	return answer{code: lwm2m.CodeNotFound}
 }

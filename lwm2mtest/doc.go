@@ -8,8 +8,8 @@
 //   - [Server], a management server and a bootstrap server in one, over any
 //     [net.PacketConn], without security or over DTLS with pre-shared keys or
 //     certificates, which has every operation of device management, observes
-//     ([ObserveRelation]), serves files to be fetched in blocks ([File]), and can be told
-//     to misbehave;
+//     ([ObserveRelation]), serves files to be fetched in blocks ([File]), enrols devices for
+//     certificates ([Enrolment]), and can be told to misbehave;
 //   - [Installer], which installs no firmware images, and remembers which;
 //   - [Probe], a recorder of the messages that actors receive, with [Expect].
 //

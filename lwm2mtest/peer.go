@@ -34,6 +34,7 @@ type peer struct {
 	byMID     map[uint16]*exchange
 	byToken   map[string]*exchange
 	uploads   map[string]*upload
+	bodies    map[string]answer // of ours that are being fetched in blocks
 }
 
 // seen is one message that has been processed, with what answered it: nothing
@@ -51,6 +52,7 @@ func newPeer(v *Service, remote netip.AddrPort, identity string, transmit func([
 		byMID:   make(map[uint16]*exchange),
 		byToken: make(map[string]*exchange),
 		uploads: make(map[string]*upload),
+		bodies:  make(map[string]answer),
 	}
 }
 

@@ -119,6 +119,7 @@ type Server struct {
 	collections   []*Collection
 	fetchCounts   map[string]int
 	fetchers      map[fetcher]int64 // where they are expected to go on
+	enrolments    enrolments
 }
 
 // NewServer returns a server that serves nothing yet. Close it when done.

@@ -38,6 +38,7 @@ const (
 	servesManagement role = iota
 	servesBootstrap
 	servesFiles
+	servesEnrolment
 )
 
 func newService(s *Server, pc net.PacketConn, security Security, role role) *Service {

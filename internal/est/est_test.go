@@ -78,10 +78,16 @@ func day(n int) time.Time { return time.Date(2026, 1, n, 0, 0, 0, 0, time.UTC) }
 type signedData struct {
 	Version      int
 	Digests      asn1.RawValue
-	Content      struct{ Type asn1.ObjectIdentifier }
+	Content      encapsulated
 	Certificates asn1.RawValue
 	CRLs         asn1.RawValue `asn1:"optional"`
 	Signers      asn1.RawValue
+	After        asn1.RawValue `asn1:"optional"`
+}
+
+type encapsulated struct {
+	Type    asn1.ObjectIdentifier
+	Content asn1.RawValue `asn1:"optional"`
 }
 
 type contentInfo struct {
@@ -240,6 +246,8 @@ func TestDecode(t *testing.T) {
 		"signed":                 {FormatCertsOnly, certsOnly(t, func(i *contentInfo) { i.Content.Signers.Bytes = []byte{0x30, 0} }, leaf), ReasonNotCertsOnly, 0},
 		"an empty certificate":   {FormatCertsOnly, certsOnly(t, func(i *contentInfo) { i.Content.Certificates.Bytes = []byte{0x30, 0} }), ReasonCertificate, 0},
 		"an attribute":           {FormatCertsOnly, certsOnly(t, func(i *contentInfo) { i.Content.Certificates.Bytes = []byte{0xa1, 0} }), ReasonNotCertsOnly, 0},
+		"with a content":         {FormatCertsOnly, certsOnly(t, func(i *contentInfo) { i.Content.Content.Content = emptySet() }, leaf), ReasonNotCertsOnly, 0},
+		"something behind":       {FormatCertsOnly, certsOnly(t, func(i *contentInfo) { i.Content.After = emptySet() }, leaf), ReasonNotCertsOnly, 0},
 		"a length of indefinite": {FormatCertsOnly, []byte{0x30, 0x80, 0, 0}, ReasonNotCertsOnly, 0},
 	} {
 		got, err := Decode(c.format, c.data)
