@@ -72,6 +72,9 @@ type Config struct {
 	BootstrapTimeout time.Duration
 	// CoAP holds the transmission parameters.
 	CoAP CoAPConfig
+	// RenewAt is the part of the life of a certificate of the client's own after which it is
+	// renewed: above 0 and at most 1, which is at its end. Default DefaultRenewAt.
+	RenewAt float64
 	// DNS says who resolves names.
 	DNS DNSConfig
 	// DTLS says how sessions are kept.
@@ -340,6 +343,7 @@ const (
 	DefaultBootstrapTimeout    = 15 * time.Minute
 	DefaultAckTimeout          = 2 * time.Second
 	DefaultAckRandomFactor     = 1.5
+	DefaultRenewAt             = 0.9
 	DefaultMaxRetransmit       = 4
 	DefaultNStart              = 1
 	DefaultBootstrapBytes      = 64 << 10
@@ -363,6 +367,7 @@ func (c Config) withDefaults() Config {
 	c.RegistrationTimeout = cmp.Or(c.RegistrationTimeout, DefaultRegistrationTimeout)
 	c.BootstrapTimeout = cmp.Or(c.BootstrapTimeout, DefaultBootstrapTimeout)
 	c.CoAP = c.CoAP.withDefaults()
+	c.RenewAt = cmp.Or(c.RenewAt, DefaultRenewAt)
 	c.Limits = c.Limits.withDefaults()
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
 	c.Objects = slices.Clone(c.Objects)

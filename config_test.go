@@ -39,6 +39,7 @@ func TestConfigDefaults(t *testing.T) {
 		BootstrapTimeout:    15 * time.Minute,
 		ObjectTimeout:       10 * time.Second,
 		CoAP:                CoAPConfig{AckTimeout: 2 * time.Second, AckRandomFactor: 1.5, MaxRetransmit: 4, NStart: 1},
+		RenewAt:             0.9,
 		Limits:              LimitsConfig{BootstrapBytes: 64 << 10, QueuedMessages: 64, Accounts: 8, Observations: 256},
 		Device:              DeviceConfig{Manufacturer: "Holdfast"},
 	}

@@ -84,6 +84,7 @@ func (c Config) faults() []Fault {
 	f.require(c.RegistrationTimeout > 0, "registration_timeout", configMustBePositive)
 	f.require(c.BootstrapTimeout > 0, "bootstrap_timeout", configMustBePositive)
 	f.coap(c.CoAP)
+	f.require(c.RenewAt > 0 && c.RenewAt <= 1, "renew_at", "must be a number above 0 and at most 1")
 	f.require(c.DNS.Server == "" || configIsHostPort(c.DNS.Server), "dns.server", "is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53")
 	f.limits(c.Limits)
 	f.device(c.Device)

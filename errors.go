@@ -15,7 +15,7 @@ import (
 type ErrorCode int
 
 // The error codes, each with the name that events and String give it. Code 1
-// was never used, and 15 is reserved.
+// was never used.
 const (
 	CodeBootstrapFailed    ErrorCode = 2  // ConnectBootstrapFailed: the bootstrap server refused, or what it delivered cannot be used
 	CodeInvalidParameters  ErrorCode = 3  // ConnectInvalidParameters: the configuration is invalid, or a server refused the registration's parameters
@@ -30,6 +30,7 @@ const (
 	CodeSecureConnection   ErrorCode = 12 // ConnectSecureConnectionFailed: the DTLS handshake was refused, by us or the server
 	CodeDNS                ErrorCode = 13 // ConnectDnsResolvingFailed: the server's name leads to no address
 	CodeUnregistration     ErrorCode = 14 // ConnectorUnregistrationFailed: the server did not confirm the de-registration
+	CodeEnrolment          ErrorCode = 15 // EnrolmentFailed: there is no new certificate, or the server does not take it
 	CodeStoreCredentials   ErrorCode = 16 // ConnectorFailedToStoreCredentials: the state directory cannot be written
 	CodeReadCredentials    ErrorCode = 17 // ConnectorFailedToReadCredentials: it cannot be read, or is damaged
 )
@@ -64,6 +65,7 @@ var (
 	ErrSecureConnection   = &Error{Code: CodeSecureConnection}
 	ErrDNS                = &Error{Code: CodeDNS}
 	ErrUnregistration     = &Error{Code: CodeUnregistration}
+	ErrEnrolment          = &Error{Code: CodeEnrolment}
 	ErrStoreCredentials   = &Error{Code: CodeStoreCredentials}
 	ErrReadCredentials    = &Error{Code: CodeReadCredentials}
 )

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
@@ -105,6 +106,14 @@ var sentinels = map[string]struct {
 	}},
 	"ErrDNS": {holdfast.ErrDNS, func(s *site) error {
 		return s.fails(s.nowhere())
+	}},
+	"ErrEnrolment": {holdfast.ErrEnrolment, func(s *site) error {
+		ca := systemtest.Authority(s.T)
+		server := systemtest.IssueServer(s.T, ca)
+		s.Serve(systemtest.DTLSPort, lwm2mtest.X509(server.TLS(), ca.Pool()))
+		s.ServeBootstrap()
+		s.DeliverCertificateOf(ca, server, testpki.Request{Lifetime: time.Hour}) // the same one again and again
+		return s.fails(s.Factory())
 	}},
 	"ErrUnregistration": {holdfast.ErrUnregistration, func(s *site) error {
 		client := s.registered()

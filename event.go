@@ -55,6 +55,9 @@ const (
 	// has failed. It comes when the state, the result or the question changes, and while an
 	// image is fetched at most once for each twentieth of it.
 	EventFirmware EventType = "firmware"
+	// EventCredentialsRenewed says that a server has accepted a new certificate of the
+	// client, which is in use from now on: Expires.
+	EventCredentialsRenewed EventType = "credentials_renewed"
 )
 
 // State is what a client, or one connection of it, is doing. A client's state
@@ -90,6 +93,7 @@ const (
 	PhaseRegistered Phase = "registered" // a link on which the client is registered
 	PhaseClose      Phase = "close"      // de-registering
 	PhaseFirmware   Phase = "firmware"   // fetching a firmware image
+	PhaseEnrolment  Phase = "enrolment"  // renewing a certificate, or enrolling for one
 )
 
 // Action is what the client does about an error.
@@ -146,6 +150,8 @@ type Event struct {
 	// Session says what it has cost to reach the server: "new", a full DTLS handshake;
 	// "resumed", an abbreviated one; "kept", none; "none" without DTLS.
 	Session string
+
+	Expires time.Time // of the new certificate, when credentials were renewed
 
 	Actor string // name of the part that crashes
 	// Restarts counts recent crashes of it; older ones count less, but for the

@@ -92,6 +92,9 @@ type Connection struct {
 	// CertificateExpires is when the client's own certificate for this account
 	// does, zero without one.
 	CertificateExpires time.Time
+	// CertificateRenewal is when that certificate is to be renewed; zero where nothing can
+	// renew it.
+	CertificateRenewal time.Time
 }
 
 // Attempt is how far an attempt to reach a server has come: what was sent last, and
@@ -236,7 +239,8 @@ func connectionOf(c messages.ConnectionStatus, record journal.Server, now time.T
 	out := Connection{
 		Account: c.Peer.String(), Server: c.Server, State: State(c.State),
 		LastError: last, Next: nextStep(c.NextAttempt, last, now), Attempt: attemptOf(c.Attempt, now), CertificateExpires: c.CertificateExpires,
-		Session: sessionOf(c.Session), DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(), WaitsFor: c.WaitsFor.String(),
+		CertificateRenewal: c.CertificateRenewal, Session: sessionOf(c.Session),
+		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode.String(), WaitsFor: c.WaitsFor.String(),
 	}
 	if c.Behind != (messages.Peer{}) {
 		out.Behind = c.Behind.String()
@@ -330,6 +334,7 @@ type connectionJSON struct {
 	Behind             string    `json:"behind,omitempty"`
 	Attempt            *Attempt  `json:"attempt,omitempty"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"`
+	CertificateRenewal time.Time `json:"certificate_renewal,omitzero"`
 
 	Session *SecureSession `json:"session,omitempty"`
 }
@@ -340,7 +345,7 @@ func (c Connection) MarshalJSON() ([]byte, error) {
 		Account: c.Account, Server: c.Server, State: c.State, Location: c.Location, ConfirmedAt: c.ConfirmedAt,
 		Trouble: c.Trouble, LastError: c.LastError, Next: c.Next, Shed: c.Shed, Attempt: c.Attempt, CertificateExpires: c.CertificateExpires,
 		DisabledUntil: c.DisabledUntil, QueueMode: c.QueueMode, WaitsFor: c.WaitsFor, Behind: c.Behind,
-		Observing: c.Observing, Sends: c.Sends, Session: c.Session,
+		Observing: c.Observing, Sends: c.Sends, CertificateRenewal: c.CertificateRenewal, Session: c.Session,
 	}
 	if c.Location != "" {
 		form.LifetimeS = new(int64(c.Lifetime / time.Second))
@@ -358,7 +363,7 @@ func (c *Connection) UnmarshalJSON(data []byte) error {
 		Account: form.Account, Server: form.Server, State: form.State, Location: form.Location, ConfirmedAt: form.ConfirmedAt,
 		Trouble: form.Trouble, LastError: form.LastError, Next: form.Next, Shed: form.Shed, Attempt: form.Attempt, CertificateExpires: form.CertificateExpires,
 		DisabledUntil: form.DisabledUntil, QueueMode: form.QueueMode, WaitsFor: form.WaitsFor, Behind: form.Behind,
-		Observing: form.Observing, Sends: form.Sends, Session: form.Session,
+		Observing: form.Observing, Sends: form.Sends, CertificateRenewal: form.CertificateRenewal, Session: form.Session,
 	}
 	if form.LifetimeS != nil {
 		c.Lifetime = time.Duration(*form.LifetimeS) * time.Second

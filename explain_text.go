@@ -96,7 +96,7 @@ func (t *explainText) connection(c Connection) {
 	t.item("queue mode", c.QueueMode)
 	t.item("disabled", t.disabled(c.DisabledUntil))
 	t.item("DTLS session", t.session(c.Session))
-	t.item("own certificate", t.certificate(c.CertificateExpires))
+	t.item("own certificate", t.certificate(c.CertificateExpires)+t.renewal(c.CertificateRenewal))
 	t.item("observed", observingText(c.Observing))
 	t.item("Sends", sendsText(c.Sends))
 	t.item("dropped so far", shedText(c.Shed))
@@ -248,6 +248,17 @@ func (t *explainText) session(s *SecureSession) string {
 		s.Suite, id, s.Since.Format(time.DateTime), wording.Duration(t.now.Sub(s.Since)), s.Nonces)
 }
 
+// renewal says when a certificate is to be renewed.
+func (t *explainText) renewal(at time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case at.After(t.now):
+		return fmt.Sprintf(", renewal at %s, in %s", at.Format(time.DateTime), wording.Duration(at.Sub(t.now)))
+	}
+	return ", renewal is due since " + at.Format(time.DateTime)
+}
+
 func (t *explainText) registration(c Connection) string {
 	lifetime := "for ever"
 	if c.Lifetime > 0 {
@@ -384,6 +395,8 @@ func transitionText(e *Event) string {
 		return firmwareText(e)
 	case EventRegistered:
 		return e.Server + " as " + e.Location
+	case EventCredentialsRenewed:
+		return fmt.Sprintf("%s: a certificate until %s", e.Server, e.Expires.Format(time.DateTime))
 	case EventDisabled:
 		return fmt.Sprintf("by %s until %s", e.Server, e.NextAttempt.Format(time.DateTime))
 	case EventDegraded:

@@ -48,6 +48,7 @@ func (c *Client) parts() supervisor.Runtime {
 			MaxBytes:    cfg.Limits.BootstrapBytes,
 			Registry:    c.runtime.registry,
 			Built:       c.built(),
+			RenewAt:     cfg.RenewAt,
 
 			CID: !cfg.DTLS.WithoutCID, KeepSessions: !cfg.DTLS.ForgetSessions,
 		},

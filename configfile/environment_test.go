@@ -33,7 +33,7 @@ var texts = map[string]string{
 	"server.certificate": "/c.pem", "server.private_key": "/k.pem", "server.trust": "/t.pem",
 	"server.usage": "pkix-ta", "server.server_name": "s1.test", "bootstrap.server_name": "b1.test", "trust_store": "system",
 	"reconnect.policy": "lwm2m", "reconnect.initial_min": "1s", "reconnect.initial_max": "5s", "reconnect.max": "1h",
-	"registration_timeout": "1m", "bootstrap_timeout": "5m", "object_timeout": "3s",
+	"registration_timeout": "1m", "bootstrap_timeout": "5m", "object_timeout": "3s", "renew_at": "0.75",
 	"coap.ack_timeout": "3s", "coap.ack_random_factor": "2", "coap.max_retransmit": "0", "coap.nstart": "2",
 	"dtls.cid": "false", "dtls.keep_sessions": "false",
 	"dns.server": "192.0.2.53:53", "limits.bootstrap_bytes": "32KiB", "limits.queued_messages": "8", "limits.accounts": "2", "limits.observations": "3",

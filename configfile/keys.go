@@ -128,6 +128,7 @@ func timingKeys() []key {
 		duration("reconnect.max", func(f *File) *time.Duration { return &f.Config.Reconnect.Max }),
 		duration("registration_timeout", func(f *File) *time.Duration { return &f.Config.RegistrationTimeout }),
 		duration("bootstrap_timeout", func(f *File) *time.Duration { return &f.Config.BootstrapTimeout }),
+		{path: "renew_at", set: setRenewAt, value: func(f *File) any { return f.Config.RenewAt }},
 		duration("object_timeout", func(f *File) *time.Duration { return &f.Config.ObjectTimeout }),
 		duration("coap.ack_timeout", func(f *File) *time.Duration { return &f.Config.CoAP.AckTimeout }),
 		{path: "coap.ack_random_factor", set: setAckRandomFactor, value: func(f *File) any { return f.Config.CoAP.AckRandomFactor }},

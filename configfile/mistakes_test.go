@@ -33,7 +33,7 @@ var mistakes = map[string][]string{
 
 	"reconnect.policy": {"''", "never"}, "reconnect.initial_min": {"", "0s", "6s", "2h"}, "reconnect.initial_max": {"", "0s", "x"},
 	"reconnect.max": {"", "-1s", "500ms", "3s"}, "registration_timeout": {"", "0s", "soon"}, "bootstrap_timeout": {"", "-5m", "5"},
-	"object_timeout":   {"", "0s", "-1s"},
+	"object_timeout": {"", "0s", "-1s"}, "renew_at": {"", "0", "1.5", "-0.5", ".nan", "soon"},
 	"coap.ack_timeout": {"", "0s", "11m"}, "coap.ack_random_factor": {"", "0.5", "11", ".nan"}, "coap.max_retransmit": {"", "-1", "17", "4.5"},
 	"dtls.cid": {"", "no", "0"}, "dtls.keep_sessions": {"", "yes"},
 	"coap.nstart": {"", "0", "256"}, "dns.server": {"192.0.2.53", ":53", "h:0", "[fe80::1%eth0]"},

@@ -114,6 +114,15 @@ func outOfRangeIfZero[T ~int | ~int64 | ~float64](n T) T {
 	return n
 }
 
+func setRenewAt(f *File, text string) string {
+	part, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(part) {
+		return "is not a number such as 0.9"
+	}
+	f.Config.RenewAt = outOfRangeIfZero(part)
+	return ""
+}
+
 func setAckRandomFactor(f *File, text string) string {
 	factor, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(factor) {

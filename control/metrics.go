@@ -92,6 +92,7 @@ var allTypes = []holdfast.EventType{
 	holdfast.EventState, holdfast.EventError, holdfast.EventBootstrapped, holdfast.EventRegistered,
 	holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
 	holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep, holdfast.EventFirmware,
+	holdfast.EventCredentialsRenewed,
 }
 
 // allCodes are the codes that metricErrors has a line for.
@@ -99,7 +100,7 @@ var allCodes = []holdfast.ErrorCode{
 	holdfast.CodeBootstrapFailed, holdfast.CodeInvalidParameters, holdfast.CodeInvalidCredentials, holdfast.CodeNotRegistered,
 	holdfast.CodeTimeout, holdfast.CodeNetwork, holdfast.CodeResponseParse, holdfast.CodeUnknown, holdfast.CodeMemory,
 	holdfast.CodeNotAllowed, holdfast.CodeSecureConnection, holdfast.CodeDNS, holdfast.CodeUnregistration,
-	holdfast.CodeStoreCredentials, holdfast.CodeReadCredentials,
+	holdfast.CodeEnrolment, holdfast.CodeStoreCredentials, holdfast.CodeReadCredentials,
 }
 
 // Describe implements prometheus.Collector.

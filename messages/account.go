@@ -18,6 +18,7 @@ const (
 	PeerBootstrap  PeerKind = iota + 1 // the bootstrap server
 	PeerManagement                     // a management server
 	PeerDownload                       // a server that holds a firmware image
+	PeerEnrolment                      // a server that is asked for, or shown, a new certificate of an account
 )
 
 // Peer names the other end of a link within one client. It is comparable; its
@@ -25,7 +26,8 @@ const (
 type Peer struct {
 	Kind PeerKind
 	// ID tells peers of one kind apart: the short server ID of a management
-	// server (1 to 65534), 0 for the bootstrap server.
+	// server (1 to 65534), also where a link is for its certificate; 0 for the bootstrap
+	// server.
 	ID uint16
 }
 
@@ -37,6 +39,10 @@ func ManagementPeer(shortServerID uint16) Peer {
 	return Peer{Kind: PeerManagement, ID: shortServerID}
 }
 
+// EnrolmentPeer returns the peer of a link that is for the certificate of the account with a
+// short server ID.
+func EnrolmentPeer(shortServerID uint16) Peer { return Peer{Kind: PeerEnrolment, ID: shortServerID} }
+
 // Key returns a number that is the peer's alone, and never 0 for a peer of a
 // kind; [PeerOfKey] returns the peer.
 func (p Peer) Key() uint64 { return uint64(p.Kind)<<16 | uint64(p.ID) }
@@ -45,12 +51,12 @@ func (p Peer) Key() uint64 { return uint64(p.Kind)<<16 | uint64(p.ID) }
 func PeerOfKey(key uint64) Peer { return Peer{Kind: PeerKind(key >> 16), ID: uint16(key)} }
 
 // Compare orders peers: the bootstrap server first, then the management servers
-// by their short server IDs, then downloads. It returns -1, 0 or 1.
+// by their short server IDs, then downloads and enrolments. It returns -1, 0 or 1.
 func (p Peer) Compare(q Peer) int {
 	return cmp.Or(cmp.Compare(p.Kind, q.Kind), cmp.Compare(p.ID, q.ID))
 }
 
-// String returns "bootstrap", "server N" or "download N", for logs, events and
+// String returns "bootstrap", "server N", "download N" or "enrolment N", for logs, events and
 // test failures.
 func (p Peer) String() string {
 	switch p.Kind {
@@ -60,6 +66,8 @@ func (p Peer) String() string {
 		return "server " + strconv.Itoa(int(p.ID))
 	case PeerDownload:
 		return "download " + strconv.Itoa(int(p.ID))
+	case PeerEnrolment:
+		return "enrolment " + strconv.Itoa(int(p.ID))
 	}
 	return "nobody"
 }

@@ -6,8 +6,7 @@ import "strconv"
 // are those of the reference behaviour (docs/recovery.md).
 type ErrorCode int
 
-// The error codes. Code 1 was never used, and 15 is reserved until enrolment
-// exists.
+// The error codes. Code 1 was never used.
 const (
 	ConnectBootstrapFailed            ErrorCode = 2
 	ConnectInvalidParameters          ErrorCode = 3

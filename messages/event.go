@@ -24,6 +24,7 @@ const (
 	EventAsleep              EventType = "asleep"
 	EventDegraded            EventType = "degraded"
 	EventFirmware            EventType = "firmware"
+	EventCredentialsRenewed  EventType = "credentials_renewed"
 )
 
 // Action is what the client does about an error.
@@ -74,6 +75,9 @@ type Event struct {
 	Attempts  uint64 `json:"attempts,omitempty"`   // attempts that it took, the successful one included
 	OfflineMS *int64 `json:"offline_ms,omitempty"` // since the link was lost; absent when there was none before
 	Session   string `json:"session,omitempty"`    // what the link has cost, as SessionOrigin names it
+
+	// Expires is when the new certificate does, of renewed credentials; whole seconds, UTC.
+	Expires time.Time `json:"expires,omitzero"`
 
 	Actor    string `json:"actor,omitempty"`
 	Restarts uint64 `json:"restarts,omitempty"`

@@ -88,11 +88,12 @@ const (
 	PhaseRegistered
 	PhaseClose
 	PhaseFirmware
+	PhaseEnrolment
 )
 
 // String returns the phase as events write it.
 func (p Phase) String() string {
-	names := [...]string{"api", "config", "store", "bootstrap", "register", "update", "registered", "close", "firmware"}
+	names := [...]string{"api", "config", "store", "bootstrap", "register", "update", "registered", "close", "firmware", "enrolment"}
 	if int(p) < len(names) {
 		return names[p]
 	}

@@ -129,6 +129,8 @@ type ConnectionStatus struct {
 	Session *SecureSession
 	// CertificateExpires is when the own certificate does; zero without one.
 	CertificateExpires time.Time
+	// CertificateRenewal is when it is to be renewed; zero where nothing can renew it.
+	CertificateRenewal time.Time
 }
 
 // Reachability is whether a server may expect a client in queue mode to hear it.

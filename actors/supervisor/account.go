@@ -63,6 +63,7 @@ type account struct {
 	reachable    messages.Reachability  // on the present link
 
 	changes  changes       // by Writes of its server
+	renewal  *renewal      // of its certificate; nil without one
 	counts   *counts       // what its server observes, and was sent; nil for nothing so far
 	shed     messages.Shed // what the links of the account have dropped
 	shedSaid time.Time     // when that was last logged

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/actors/bootstrap"
 	"github.com/holdfast-iot/holdfast/actors/coapresend"
+	"github.com/holdfast-iot/holdfast/actors/enrolment"
 	"github.com/holdfast-iot/holdfast/actors/management"
 	"github.com/holdfast-iot/holdfast/actors/network"
 	"github.com/holdfast-iot/holdfast/actors/registration"
@@ -20,6 +21,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
 	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/est"
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -165,6 +167,7 @@ func newShell(runtime *Runtime, s *slot) *shell {
 	runtime.Config.Objects = management.Announced(runtime.Management)
 	runtime.Config.FirstMID = runtime.Rand.MID()
 	runtime.Config.Update = runtime.Update != nil
+	runtime.Config.Wall = runtime.Wall
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
 		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})
@@ -313,15 +316,25 @@ var kinds = map[messages.PeerKind]kind{
 		maxBody: func(r *Runtime) int { return r.CoAP.MaxBody },
 		streams: true,
 	},
+	messages.PeerEnrolment: {
+		owner: func(s *shell, peer messages.Peer, route actorkit.Route) (*actor.Props, string) {
+			name := suffix(peer)[1:]
+			return enrolment.Props(enrolment.Config{Wall: s.runtime.Wall}, route, s.options(name)), name
+		},
+		maxBody: func(*Runtime) int { return est.MaxAnswer },
+	},
 	messages.PeerDownload: {
 		maxBody: func(r *Runtime) int { return r.CoAP.MaxBody },
 	},
 }
 
-// suffix tells actors of one kind apart: "/1", and "/download".
+// suffix tells actors of one kind apart: "/1", "/download", and "/enrolment/1".
 func suffix(peer messages.Peer) string {
-	if peer.Kind == messages.PeerDownload {
+	switch peer.Kind {
+	case messages.PeerDownload:
 		return "/download"
+	case messages.PeerEnrolment:
+		return "/enrolment/" + strconv.Itoa(int(peer.ID))
 	}
 	return "/" + strconv.Itoa(int(peer.ID))
 }

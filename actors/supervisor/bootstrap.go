@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -51,7 +52,7 @@ func (m *Machine) settleBootstrap() {
 		return
 	}
 	for _, a := range m.servers() {
-		if a.stage != stageRegistered && !a.disabled.is() {
+		if a.stage != stageRegistered && !a.disabled.is() || m.renewing {
 			return
 		}
 	}
@@ -74,9 +75,13 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	b.stage, b.pending.due = stageIdle, time.Time{}
 	b.succeed()
 	before := m.servers()
+	heirs := m.heirs(in.Tree)
+	m.renewing = false
 	for _, a := range before {
-		m.enable(a) // the bootstrap server has the say
-		m.forget(a)
+		if !slices.Contains(heirs, a) {
+			m.enable(a) // the bootstrap server has the say
+			m.forget(a)
+		}
 	}
 	m.kept, m.order = nil, order{unproven: true}
 	m.adopt(in.Tree, fromStore)
@@ -88,6 +93,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	for _, a := range m.servers() {
 		a.outage.failures, a.outage.since = inherited(before, a)
 	}
+	m.inheritedBy(now, heirs)
 	m.startIdle(now)
 }
 

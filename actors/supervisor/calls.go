@@ -125,6 +125,7 @@ func (m *Machine) pause(now time.Time) {
 			a.outage.lost(now)
 		}
 		m.retire(a)
+		m.leaveRenewal(a)
 		m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 		a.stage, a.pending = stageIdle, pending{floor: a.pending.floor}
 	}

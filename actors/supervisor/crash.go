@@ -44,6 +44,7 @@ func (m *Machine) crashed(now time.Time, in Crashed) {
 	a := m.live(in.Epoch)
 	if a == nil {
 		m.fetchCrashed(now, in)
+		m.proofFailed(now, messages.Failure{Class: messages.ClassCrash, Epoch: in.Epoch, Cause: in.Reason})
 		return
 	}
 	delay, repeated := a.outage.crashed(now, m.config.Policy.Max)

@@ -195,6 +195,9 @@ func orAny[T any](list []T) string {
 
 func triggerOf(r Row) string {
 	text := Trigger(r.Class)
+	for _, also := range r.Also {
+		text += "; or " + Trigger(also)
+	}
 	if len(r.Answers) > 0 {
 		text += " (" + answersOf(r.Answers) + ")"
 	}

@@ -86,6 +86,7 @@ func (m *Machine) retire(a *account) {
 // forget drops an account with all that belongs to it.
 func (m *Machine) forget(a *account) {
 	m.part(a)
+	m.leaveRenewal(a)
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
 	m.dismiss(a)
 }
@@ -94,6 +95,7 @@ func (m *Machine) progress(now time.Time, in messages.Progress) {
 	a := m.live(in.Epoch)
 	if a == nil {
 		m.fetchProgress(in)
+		m.renewalProgress(in)
 		return
 	}
 	a.answered()
@@ -116,6 +118,9 @@ func (m *Machine) joined(now time.Time, in messages.Joined) {
 	a := m.live(in.Epoch)
 	if f := m.fetchOver(in.Epoch); f != nil {
 		f.attempt.join(in.Addresses) // they are tried after this one
+	}
+	if r := m.renewalOver(in.Epoch); r != nil {
+		r.renewal.attempt.join(in.Addresses)
 	}
 	if a != nil && a.attempt.join(in.Addresses) && a.attempting() {
 		a.attempt.divided = true
@@ -159,6 +164,7 @@ func (m *Machine) shareOver(now time.Time, a *account) {
 func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration) {
 	a := m.live(in.Failure.Epoch)
 	if a == nil {
+		m.proofFailed(now, in.Failure)
 		return
 	}
 	a.answered()

@@ -124,12 +124,18 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 	for _, acct := range used {
 		acct.Queue = acct.Queue || m.sleepsAt(acct)
 		if known := m.accounts[acct.Peer]; known != nil {
-			known.use(acct)
+			m.use(known, known.spared(acct))
 			continue
 		}
 		m.admit(m.newAccount(acct))
 	}
 	m.do(core.Tell{To: core.Management, Message: messages.ModelChanged{Tree: m.tree.Clone()}})
+}
+
+// use has an account used as it is from now on.
+func (m *Machine) use(a *account, acct messages.Account) {
+	a.use(acct)
+	m.watchCertificate(a)
 }
 
 // replace drops the management accounts that a start would not use now. One that

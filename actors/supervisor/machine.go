@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/decay"
+	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -44,6 +45,12 @@ type Config struct {
 	// Built is when this program was built; zero when that is not known. A wall
 	// clock that stands before it is wrong.
 	Built time.Time
+	// RenewAt is the part of a certificate's life after which it is renewed, above 0 and at
+	// most 1; 0 means RenewAt.
+	RenewAt float64
+	// Wall says what the wall clock shows, for that; nil for the machine's own. The shell
+	// sets it.
+	Wall validity.Wall
 	// Update says that there is a shared actor update; the shell sets it.
 	Update bool
 	// CID has handshakes offer a Connection ID, and KeepSessions has sessions stored.
@@ -81,6 +88,7 @@ type Machine struct {
 	place     accounts.Digest // where records of sessions are; zero where none may be
 	writes    writes
 	sends     sends
+	renewing  bool // a bootstrap that is wanted, or under way, is to bring another certificate
 
 	*updateState
 
@@ -232,6 +240,8 @@ func (m *Machine) fromOthers(now time.Time, in any) {
 		m.sessionLeft(in)
 	case messages.SequenceUsed:
 		m.sequenceUsed(in)
+	case messages.Proven:
+		m.proven(now, in)
 	default:
 		m.fromUpdate(now, in)
 	}

@@ -60,7 +60,7 @@ var recovered = map[messages.ErrorCode]string{
 	messages.ConnectSecureConnectionFailed:     registeredAgain,
 	messages.ConnectDNSResolvingFailed:         registeredAgain,
 	messages.ConnectorUnregistrationFailed:     statedAnswer,
-	messages.EnrolmentFailed:                   registeredAgain,
+	messages.EnrolmentFailed:                   "The certificate is renewed without a person once the cause is gone, and the registration goes on meanwhile; where the certificate expires first, registered again by a bootstrap.",
 	messages.ConnectorFailedToStoreCredentials: registeredAgain,
 	messages.ConnectorFailedToReadCredentials:  registeredAgain,
 }
@@ -76,7 +76,6 @@ var answers = map[messages.ErrorCode]string{
 	messages.ConnectNotRegistered:          "`Close` without a registration. The client is torn down in any case.",
 	messages.ConnectNotAllowed:             "A call that the client's state does not allow. Nothing changes. " + remedyNotAllowed,
 	messages.ConnectorUnregistrationFailed: "The de-registration of a `Close` was refused or not answered in time. The client is torn down in any case.",
-	messages.EnrolmentFailed:               "Reserved: nothing enrols yet.",
 }
 
 // String says in words what the step does.

@@ -163,7 +163,7 @@ func (m *Machine) restarted(now time.Time) {
 // the server has registered.
 func (m *Machine) newAccount(acct messages.Account) *account {
 	a := &account{}
-	a.use(acct)
+	m.use(a, acct)
 	k, known := m.kept[acct.Peer]
 	if !known {
 		return a

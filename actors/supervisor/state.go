@@ -114,6 +114,9 @@ func (m *Machine) messageIDsUsed(in messages.MessageIDsUsed) {
 	if m.fetchOver(in.Epoch) != nil {
 		m.durableOf(fetchPeer).next += messages.MessageIDBlock
 	}
+	if a := m.renewalOver(in.Epoch); a != nil {
+		m.durableOf(messages.EnrolmentPeer(a.Peer.ID)).next += messages.MessageIDBlock
+	}
 	if a := m.live(in.Epoch); a != nil {
 		m.durableOf(a.Peer).next += messages.MessageIDBlock
 		m.writeState(a)

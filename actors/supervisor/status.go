@@ -16,6 +16,7 @@ func (m *Machine) settle(now time.Time) {
 	m.announceServers()
 	m.announceSessions()
 	m.driveFetch(now)
+	m.driveRenewals(now)
 	m.endSends()
 	m.publish()
 }
@@ -111,6 +112,9 @@ func (m *Machine) status(a *account) messages.ConnectionStatus {
 		s.State, s.NextAttempt, s.Behind = messages.StateWaiting, m.order.blocked, m.order.current
 	}
 	s.WaitsFor = m.waitsFor(a)
+	if a.renewal != nil && m.bootstrapAccount() != nil {
+		s.CertificateRenewal = a.renewal.at
+	}
 	return s
 }
 

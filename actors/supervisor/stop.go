@@ -34,6 +34,7 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 // de-register.
 func (m *Machine) leave(a *account) {
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
+	m.leaveRenewal(a)
 	switch a.stage {
 	case stageRegistered:
 		a.stage = stageLeaving

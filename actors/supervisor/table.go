@@ -42,6 +42,7 @@ const (
 // are reported, and what is done. The first row that matches wins.
 type Row struct {
 	Class   messages.Class
+	Also    []messages.Class    // that are treated in the same way
 	Phases  []messages.Phase    // empty: every phase
 	Answers []messages.CoAPCode // empty: every answer
 	// Twice restricts the row to the second of two consecutive attempts
@@ -88,6 +89,9 @@ const (
 	remedyImageClosed = "The server of the image closed the connection. Look at its log for why. The client goes on trying."
 	remedyImageStall  = "The server of the image fell silent at the credentials of firmware.download. Where that repeats it does not accept them: compare them with what it has. Once, it may be a lost datagram. The client goes on trying."
 	remedyImageAlert  = "Look at the log of the server of the image: it may not accept the credentials of firmware.download, or support none of the client's versions of TLS and cipher suites. The client goes on trying."
+	remedyEnrolment   = "Look at the log of the server that issues this device's certificates: it refuses, or what it issues does not fit. The present certificate stays in use while it is valid. The client goes on trying."
+	remedyNewRefused  = "A handshake for this device's new certificate has failed, or one with the server that issues it: see the cause, and compare what both servers trust and accept. The present certificate stays in use while it is valid. The client goes on trying."
+	remedyEnrolLink   = "Check that the server is running, and that it can be reached from this network: name, address, port, firewalls. The present certificate stays in use while it is valid. The client goes on trying."
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 
@@ -116,6 +120,12 @@ var table = []Row{
 	{Class: messages.ClassTimeout, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageLink},
 	{Class: messages.ClassSilence, Phases: ofImages, Code: messages.ConnectTimeout, Step: Retry, Remedy: remedyImageLink},
 	{Class: messages.ClassConfiguration, Phases: ofImages, Code: messages.ConnectInvalidParameters, Step: Retry, Remedy: remedyImageURI},
+
+	// What is done for another certificate: the one in use stays, and its link with it.
+	{Class: messages.ClassClock, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Reload, Remedy: remedyClock},
+	{Class: messages.ClassRejected, Also: badCertificates, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyEnrolment},
+	{Class: messages.ClassCredentialsRefused, Also: badHandshakes, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyNewRefused},
+	{Class: messages.ClassTimeout, Also: badLinks, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyEnrolLink},
 
 	{Class: messages.ClassDNS, Code: messages.ConnectDNSResolvingFailed, Step: Retry, Remedy: remedyDNS},
 	{Class: messages.ClassRefused, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyNetwork},
@@ -171,7 +181,17 @@ var table = []Row{
 
 // Groups that share a recovery.
 var (
-	ofImages          = []messages.Phase{messages.PhaseFirmware}
+	ofImages        = []messages.Phase{messages.PhaseFirmware}
+	ofEnrolment     = []messages.Phase{messages.PhaseEnrolment}
+	badCertificates = []messages.Class{messages.ClassBadAnswer, messages.ClassReset, messages.ClassBootstrapData}
+	badHandshakes   = []messages.Class{
+		messages.ClassHandshakeStalled, messages.ClassOwnCertificate, messages.ClassAlert, messages.ClassServerCertificate,
+		messages.ClassBadCredentials, messages.ClassConfiguration,
+	}
+	badLinks = []messages.Class{
+		messages.ClassDNS, messages.ClassRefused, messages.ClassUnreachable, messages.ClassSocket, messages.ClassClosed,
+		messages.ClassHandshakeTimeout, messages.ClassSilence,
+	}
 	overloaded        = []messages.CoAPCode{messages.TooManyRequests, messages.ServiceUnavailable}
 	refusedParameters = []messages.CoAPCode{messages.BadRequest, messages.Forbidden, messages.PreconditionFailed}
 	serverErrors      = answersOfClass(5)
@@ -201,7 +221,7 @@ func Lookup(f *messages.Failure, twice bool) Row {
 }
 
 func (r Row) matches(f *messages.Failure, twice bool) bool {
-	return r.Class == f.Class &&
+	return (r.Class == f.Class || slices.Contains(r.Also, f.Class)) &&
 		(len(r.Phases) == 0 || slices.Contains(r.Phases, f.Phase)) &&
 		(len(r.Answers) == 0 || slices.Contains(r.Answers, f.Answer)) &&
 		(!r.Twice || twice)

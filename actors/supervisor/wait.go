@@ -52,6 +52,12 @@ func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
 	switch timer.Name {
 	case timerShare:
 		m.shareOver(now, a)
+	case timerRenew:
+		if a.renewal != nil {
+			a.renewal.due = time.Time{} // settle looks
+		}
+	case timerRenewGuard:
+		m.renewalStranded(now, a)
 	case timerGuard:
 		m.failed(now, messages.Failed{Failure: messages.Failure{
 			Class: messages.ClassUnknown, Phase: a.phase(), Peer: a.Peer, Epoch: a.epoch, Cause: errStranded,

@@ -60,7 +60,7 @@ func colourOf(e holdfast.Event) string {
 	switch e.Type {
 	case holdfast.EventError:
 		return red
-	case holdfast.EventRegistered, holdfast.EventRegistrationUpdated, holdfast.EventBootstrapped:
+	case holdfast.EventRegistered, holdfast.EventRegistrationUpdated, holdfast.EventBootstrapped, holdfast.EventCredentialsRenewed:
 		return green
 	case holdfast.EventDegraded, holdfast.EventDisabled:
 		return yellow
@@ -100,6 +100,8 @@ func describe(e holdfast.Event) string {
 		return "at " + e.Server
 	case holdfast.EventAwake, holdfast.EventAsleep:
 		return "for " + e.Server
+	case holdfast.EventCredentialsRenewed:
+		return fmt.Sprintf("for %s: the new certificate expires at %s", e.Server, e.Expires.Format(time.DateTime))
 	case holdfast.EventUnregistered:
 		return "from " + e.Server
 	case holdfast.EventDisabled:

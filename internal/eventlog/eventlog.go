@@ -39,7 +39,8 @@ func Level(e *messages.Event) slog.Level {
 		return levelOfError(e)
 	case messages.EventDegraded:
 		return slog.LevelError
-	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped, messages.EventDisabled:
+	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped, messages.EventDisabled,
+		messages.EventCredentialsRenewed:
 		return slog.LevelInfo
 	case messages.EventFirmware:
 		return levelOfUpdate(e)
@@ -106,6 +107,9 @@ func fields(e *messages.Event) []slog.Attr {
 	list.number("attempts", e.Attempts)
 	list.signed("offline_ms", e.OfflineMS)
 	list.text("session", e.Session)
+	if !e.Expires.IsZero() {
+		list = append(list, slog.Time("expires", e.Expires))
+	}
 	list.text("actor", e.Actor)
 	list.number("restarts", e.Restarts)
 	return append(list, ofUpdate(e)...)

@@ -45,6 +45,10 @@ var fields = []field{
 	number(func(e *messages.Event) *uint64 { return &e.Attempts }),
 	optional(func(e *messages.Event) **int64 { return &e.OfflineMS }),
 	text(func(e *messages.Event) *string { return &e.Session }),
+	{
+		func(_ *book, e *messages.Event) (uint64, bool) { return uint64(e.Expires.Unix()), !e.Expires.IsZero() },
+		func(_ *book, e *messages.Event, v uint64) { e.Expires = time.Unix(int64(v), 0).UTC() },
+	},
 	text(func(e *messages.Event) *string { return &e.Actor }),
 	number(func(e *messages.Event) *uint64 { return &e.Restarts }),
 	number(func(e *messages.Event) *uint16 { return &e.Object }),
@@ -102,14 +106,14 @@ func commonWords() []string {
 		"1.0", "1.1",
 		string(messages.EventState), string(messages.EventError), string(messages.EventBootstrapped),
 		string(messages.EventRegistered), string(messages.EventUnregistered), string(messages.EventDegraded), string(messages.EventDisabled),
-		string(messages.EventFirmware), messages.AsksDownload.String(), messages.AsksInstall.String(),
+		string(messages.EventFirmware), string(messages.EventCredentialsRenewed), messages.AsksDownload.String(), messages.AsksInstall.String(),
 		string(messages.StateStarting), string(messages.StateResolving), string(messages.StateConnecting),
 		string(messages.StateBootstrapping), string(messages.StateRegistering), string(messages.StateRegistered),
 		string(messages.StateWaiting), string(messages.StatePaused), string(messages.StateStopping), string(messages.StateStopped),
 		string(messages.ActionRetry), string(messages.ActionBootstrap), string(messages.ActionRegister),
 		string(messages.ActionIgnore), string(messages.ActionNone), string(messages.ActionUser),
 	}
-	for phase := messages.PhaseAPI; phase <= messages.PhaseFirmware; phase++ {
+	for phase := messages.PhaseAPI; phase <= messages.PhaseEnrolment; phase++ {
 		list = append(list, phase.String())
 	}
 	for code := messages.ErrorCode(1); code <= messages.ConnectorFailedToReadCredentials; code++ {

@@ -91,6 +91,9 @@ type Request struct {
 	Curve elliptic.Curve
 	// Expired makes a certificate whose validity has ended.
 	Expired bool
+	// Lifetime, where it is positive, makes a certificate that is valid from now on for so
+	// long, in whole seconds.
+	Lifetime time.Duration
 	// ValidIn, where it is positive, makes a certificate that becomes valid so
 	// much later, in whole seconds.
 	ValidIn time.Duration
@@ -131,6 +134,10 @@ func (r Request) template() (*x509.Certificate, error) {
 	if r.Expired {
 		template.NotBefore = template.NotBefore.Add(-2 * clockSkew)
 		template.NotAfter = template.NotBefore.Add(clockSkew)
+	}
+	if r.Lifetime > 0 {
+		template.NotBefore = time.Now()
+		template.NotAfter = template.NotBefore.Add(r.Lifetime)
 	}
 	if r.ValidIn > 0 {
 		template.NotBefore = time.Now().Add(r.ValidIn)

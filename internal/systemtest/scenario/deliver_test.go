@@ -19,7 +19,7 @@ import (
 //	discover PATH...
 //	delete PATH...
 //	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
-//	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [half]
+//	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [valid-for=D] [half]
 //	        [priority=N] [delay=D] [block]
 //	itself [object0=N] [uri=URI] [id=N] [sms]
 //	access PATH [object2=N] [owner=N] [1=RIGHTS] [2=RIGHTS]
@@ -159,7 +159,9 @@ func (s *stage) delivered(o *command) lwm2mtest.AccountConfig {
 
 // enrol makes a certificate for the client, and pins the server's.
 func (s *stage) enrol(o *command, v *server, a *lwm2mtest.AccountConfig) {
-	own, err := s.ca.Issue(testpki.Request{Role: testpki.Client, CommonName: endpoint, ValidIn: o.duration("valid-in", 0)})
+	own, err := s.ca.Issue(testpki.Request{
+		Role: testpki.Client, CommonName: endpoint, ValidIn: o.duration("valid-in", 0), Lifetime: o.duration("valid-for", 0),
+	})
 	if err != nil {
 		o.fatalf("%v", err)
 	}

@@ -3,6 +3,7 @@ package scenario
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/internal/systemtest"
@@ -23,6 +24,8 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 		return "registration updated" + with
 	case holdfast.EventBootstrapped:
 		return fmt.Sprintf("bootstrapped%s: accounts %d", with, e.Accounts)
+	case holdfast.EventCredentialsRenewed:
+		return "credentials renewed" + with + ": expire at " + e.Expires.Format(time.RFC3339)
 	case holdfast.EventDisabled:
 		return "disabled by " + s.serverOf(e.Server) + ": " + describeAction(e)
 	case holdfast.EventFirmware:
