@@ -87,9 +87,6 @@ func (p *pending) over() { p.due, p.floor = time.Time{}, time.Time{} }
 
 // use takes the account as it is to be used from now on.
 func (a *account) use(acct messages.Account) {
-	if a.Account != nil && !sameServer(*a.Account, acct) {
-		a.secured.next, a.secured.leaving = nil, 0
-	}
 	a.Account, a.expires = &acct, expiry(&acct.Credentials)
 	a.name = cmp.Or(acct.Server, acct.URI.String())
 }

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -114,50 +113,13 @@ type incarnation struct {
 // in order to route messages, and a sibling that has crashed is replaced.
 type siblings struct{ management, storage, update atomic.Pointer[actor.PID] }
 
-// links finds the coapresend actor of an epoch, on any goroutine: an answer may
-// come from one of the application's, long after the request. There are few at a
-// time, so that a search costs less than a map.
-type links struct {
-	mu   sync.Mutex
-	open []link
-}
-
-type link struct {
-	epoch messages.Epoch
-	pid   *actor.PID // of coapresend
-}
-
-func (l *links) add(epoch messages.Epoch, pid *actor.PID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open = append(l.open, link{epoch: epoch, pid: pid})
-}
-
-func (l *links) remove(epoch messages.Epoch) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open = slices.DeleteFunc(l.open, func(open link) bool { return open.epoch == epoch })
-}
-
-// at returns nil when the link is gone, or there has never been one.
-func (l *links) at(epoch messages.Epoch) *actor.PID {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, open := range l.open {
-		if open.epoch == epoch {
-			return open.pid
-		}
-	}
-	return nil
-}
-
 // shell runs the machine's effects.
 type shell struct {
 	*actorkit.Shell
 	runtime      *Runtime // shared by the incarnations
 	incarnations map[messages.Epoch]*incarnation
 	siblings     siblings
-	links        links
+	links        links[*actor.PID]
 	self         *actor.PID
 	root         *actor.RootContext
 }

@@ -134,6 +134,10 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 
 // use has an account used as it is from now on.
 func (m *Machine) use(a *account, acct messages.Account) {
+	if a.Account != nil && !sameServer(*a.Account, acct) {
+		m.dropSession(a)
+		a.secured.outdated = true
+	}
 	a.use(acct)
 	m.watchCertificate(a)
 }

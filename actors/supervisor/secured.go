@@ -24,6 +24,9 @@ type securedLinks struct {
 	// a link. origin is what that link, or the last answer on it, has cost.
 	link   *messages.SecureSession
 	origin messages.SessionOrigin
+	// outdated says that link was made with credentials, or to a server, that are not the
+	// account's any more: nothing goes on with it.
+	outdated bool
 	// works says that the server has once completed a handshake in which a Connection ID
 	// was offered: that does not keep it from answering.
 	works bool
@@ -60,7 +63,7 @@ func (m *Machine) offersCID(a *account) bool {
 // linkSecured notes with which session a link has come up.
 func (m *Machine) linkSecured(a *account, in messages.Progress) {
 	s := &a.secured
-	s.link, s.origin, s.next, s.leaving, s.shown = in.Session, in.Origin, nil, 0, nil
+	s.link, s.origin, s.next, s.leaving, s.shown, s.outdated = in.Session, in.Origin, nil, 0, nil, false
 	if in.Session == nil {
 		return
 	}
@@ -75,7 +78,7 @@ func (m *Machine) linkSecured(a *account, in messages.Progress) {
 }
 
 // linkGone notes that the account has no link any more.
-func (s *securedLinks) linkGone() { s.link, s.shown = nil, nil }
+func (s *securedLinks) linkGone() { s.link, s.shown, s.outdated = nil, nil, false }
 
 // sessionLeft takes what is left of the session of a link that has ended. Where another
 // one is up meanwhile, its session counts.
@@ -84,7 +87,10 @@ func (m *Machine) sessionLeft(in messages.SessionLeft) {
 		s := &a.secured
 		switch in.Epoch {
 		case a.epoch:
-			s.linkGone()
+			outdated := s.outdated
+			if s.linkGone(); outdated {
+				return
+			}
 		case s.leaving:
 			if s.leaving = 0; s.link != nil {
 				return
@@ -102,7 +108,7 @@ func (m *Machine) sessionLeft(in messages.SessionLeft) {
 // up. Of any other the server is told that it ends, which keeps nobody from resuming it.
 func (a *account) keeps() bool {
 	s := &a.secured
-	keep := a.management() && (s.link != nil && s.link.Movable || s.link == nil && a.attempt.resuming)
+	keep := a.management() && !s.outdated && (s.link != nil && s.link.Movable || s.link == nil && a.attempt.resuming)
 	a.attempt.resuming = false
 	if keep {
 		s.leaving = a.epoch
@@ -181,7 +187,7 @@ const tokenSession = 1 << 33
 // writeSession writes down the session of a link on which the server has answered, once.
 func (m *Machine) writeSession(a *account) {
 	s, d := a.secured.link, m.durableOf(a.Peer)
-	if s == nil || len(s.State) == 0 || d.session.of == s || m.stop != nil {
+	if s == nil || len(s.State) == 0 || a.secured.outdated || d.session.of == s || m.stop != nil {
 		return
 	}
 	if !m.config.KeepSessions || m.place == (accounts.Digest{}) {

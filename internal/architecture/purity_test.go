@@ -70,6 +70,7 @@ var shells = []string{
 	"actors/network/datagram.go",  // one datagram in, one out
 	"actors/network/ready_*.go",   // how to wait for one
 	"actors/network/outbox.go",    // writes that may wait
+	"actors/supervisor/links.go",  // who is where, for any goroutine
 	// The jobs at the disk, each on a goroutine of its own.
 	"actors/storage/work.go",
 	"actors/storage/held.go", // what they share
