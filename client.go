@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/logqueue"
 	"github.com/holdfast-iot/holdfast/internal/option"
 	"github.com/holdfast-iot/holdfast/internal/store"
+	"github.com/holdfast-iot/holdfast/internal/uplink"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -61,7 +62,8 @@ type Client struct {
 	companions   []clientview.Companion // in the order in which they were attached
 	network      *network.System        // nil where a test has another one
 	nonces       network.Nonces
-	unwatch      []func() // end what the watches of the clocks tell this client
+	uplink       *uplink.Uplink // what the machine can reach servers by
+	unwatch      []func()       // end what the watches of the machine tell this client
 }
 
 // clientPhase is a client's life. A Start that fails leads back to new.
@@ -175,6 +177,7 @@ func (c *Client) run(opened opened) error {
 	c.pid, c.phase = c.runtime.system.Root.Copy().WithGuardian(c.runtime.guardian).Spawn(props), clientStarted
 	c.watchSleep()
 	c.watchClock()
+	c.watchLinks()
 	for _, companion := range c.companions {
 		companion.Serve()
 	}

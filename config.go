@@ -79,6 +79,8 @@ type Config struct {
 	DNS DNSConfig
 	// DTLS says how sessions are kept.
 	DTLS DTLSConfig
+	// Network says by which of the machine's interfaces servers are reached.
+	Network NetworkConfig
 	// Limits are the declared budgets.
 	Limits LimitsConfig
 	// Device fills the Device object.
@@ -299,6 +301,26 @@ type DTLSConfig struct {
 	ForgetSessions bool
 }
 
+// NetworkConfig says by which of the machine's interfaces servers are reached. On Linux the
+// client follows the interfaces, addresses and default routes of its machine: when something
+// comes by which a server may be reached again it tries at once, as with [Client.NetworkUp],
+// and a link whose address has gone, or that would now take another interface, goes on over
+// a new socket ([EventMoved]).
+type NetworkConfig struct {
+	// Interfaces are the names of the interfaces to use, the best first, at most 16, each 1 to
+	// 15 bytes without white space, "/" and ":". The first one is used that is up, has an
+	// address beyond its link, and a default route, or, where none has one, the first
+	// without; a better one is returned to when it has been good for 30 s, and for longer
+	// where it comes and goes. One that is not there is waited for. Sockets are bound to it:
+	// those of servers and downloads, and those that ask name servers, but not what leads to
+	// this machine itself, nor names that the system's own resolver looks up. Linux only.
+	// Empty: whatever the routes say.
+	Interfaces []string
+	// Unwatched leaves the machine's interfaces unwatched: hints come from
+	// [Client.NetworkUp] only. Not with Interfaces.
+	Unwatched bool
+}
+
 // DeviceConfig fills the Device object (/3), each at most 255 bytes of UTF-8
 // without control characters. Empty fields are left out of it.
 type DeviceConfig struct {
@@ -370,6 +392,7 @@ func (c Config) withDefaults() Config {
 	c.RenewAt = cmp.Or(c.RenewAt, DefaultRenewAt)
 	c.Limits = c.Limits.withDefaults()
 	c.Device.Manufacturer = cmp.Or(c.Device.Manufacturer, DefaultManufacturer)
+	c.Network.Interfaces = slices.Clone(c.Network.Interfaces)
 	c.Objects = slices.Clone(c.Objects)
 	c.ObjectTimeout = cmp.Or(c.ObjectTimeout, DefaultObjectTimeout)
 	c.Firmware = c.Firmware.withDefaults(c.Device.Firmware)

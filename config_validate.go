@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/linkwatch"
 	"github.com/holdfast-iot/holdfast/internal/offer"
 	"github.com/holdfast-iot/holdfast/internal/requests"
 	"github.com/holdfast-iot/holdfast/internal/store"
@@ -33,6 +34,8 @@ const (
 	configMaxQueued       = 1 << 16
 	configMaxObservations = 10_000
 	configMaxAccounts     = 1000
+	configMaxInterfaces   = 16
+	configMaxInterface    = 15 // bytes of a name
 	configNoControls      = "must be UTF-8 without control characters"
 	configRequired        = "is required"
 	configMustBePositive  = "must be a positive duration"
@@ -86,6 +89,7 @@ func (c Config) faults() []Fault {
 	f.coap(c.CoAP)
 	f.require(c.RenewAt > 0 && c.RenewAt <= 1, "renew_at", "must be a number above 0 and at most 1")
 	f.require(c.DNS.Server == "" || configIsHostPort(c.DNS.Server), "dns.server", "is not host:port, such as 192.0.2.53:53 or [2001:db8::53]:53")
+	f.network(c.Network, linkwatch.Supported)
 	f.limits(c.Limits)
 	f.device(c.Device)
 	offered := offer.Check(c.Objects)
@@ -162,6 +166,29 @@ func configIsHostPort(s string) bool {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	return err == nil && n > 0
+}
+
+// network checks interfaces, which a system may not be able to bind sockets to.
+func (f *configFaults) network(n NetworkConfig, supported bool) {
+	const key = "network.interface"
+	f.require(len(n.Interfaces) <= configMaxInterfaces, key, "names more than 16 interfaces")
+	seen := map[string]bool{}
+	for i, name := range n.Interfaces {
+		at := key + "[" + strconv.Itoa(i) + "]"
+		f.require(configIsInterface(name), at, "is no name of an interface: 1 to 15 bytes without white space, / and :")
+		f.require(!seen[name], at, "names an interface twice")
+		seen[name] = true
+	}
+	if len(n.Interfaces) > 0 {
+		f.require(!n.Unwatched, "network.watch", "is false, but network.interface needs the machine's interfaces watched: leave it out")
+		f.require(supported, key, "is for Linux only: leave it out, and the routes decide")
+	}
+}
+
+// configIsInterface accepts what Linux does (dev_valid_name).
+func configIsInterface(name string) bool {
+	bad := func(r rune) bool { return r == '/' || r == ':' || unicode.IsSpace(r) || unicode.IsControl(r) }
+	return name != "" && name != "." && name != ".." && len(name) <= configMaxInterface && utf8.ValidString(name) && !strings.ContainsFunc(name, bad)
 }
 
 func (f *configFaults) device(d DeviceConfig) {

@@ -23,7 +23,7 @@ func eventOf(m messages.Event) Event {
 		WaitsForTurn: m.WaitsForTurn, Remedy: m.Remedy,
 		Accounts: m.Accounts, Location: m.Location, Lifetime: time.Duration(m.LifetimeS) * time.Second,
 		LwM2M: m.LwM2M, Attempts: m.Attempts, LostAt: shifted(m.Time, m.OfflineMS, -1),
-		Session: m.Session, Expires: m.Expires, Actor: m.Actor, Restarts: m.Restarts, Firmware: firmwareOf(m),
+		Session: m.Session, Expires: m.Expires, Interface: m.Interface, Actor: m.Actor, Restarts: m.Restarts, Firmware: firmwareOf(m),
 		cause: m.Cause,
 	}
 }
@@ -38,7 +38,7 @@ func messageOf(e Event) messages.Event {
 		CoAP: e.CoAP, TLSAlert: e.TLSAlert, Action: messages.Action(e.Action),
 		WaitsForTurn: e.WaitsForTurn, Remedy: e.Remedy,
 		Accounts: e.Accounts, Location: e.Location, LifetimeS: int64(e.Lifetime / time.Second),
-		LwM2M: e.LwM2M, Attempts: e.Attempts, Session: e.Session, Expires: e.Expires, Actor: e.Actor, Restarts: e.Restarts,
+		LwM2M: e.LwM2M, Attempts: e.Attempts, Session: e.Session, Expires: e.Expires, Interface: e.Interface, Actor: e.Actor, Restarts: e.Restarts,
 		Cause: e.cause,
 	}
 	if delay, again := e.RetryIn(); again {

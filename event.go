@@ -58,6 +58,15 @@ const (
 	// EventCredentialsRenewed says that a server has accepted a new certificate of the
 	// client, which is in use from now on: Expires.
 	EventCredentialsRenewed EventType = "credentials_renewed"
+	// EventMoved says that this machine reaches a server from another address by now, or that
+	// it has a network again and was not answered before: the client goes on over a new
+	// socket at NextAttempt, mostly at once, and counts no failure. Detail says why. The
+	// registration that follows has LostAt.
+	EventMoved EventType = "moved"
+	// EventNetwork says that the client uses another interface of those that the
+	// configuration names, or none since none can be used: Interface and Detail. It comes
+	// at the start, too.
+	EventNetwork EventType = "network"
 )
 
 // State is what a client, or one connection of it, is doing. A client's state
@@ -152,6 +161,8 @@ type Event struct {
 	Session string
 
 	Expires time.Time // of the new certificate, when credentials were renewed
+
+	Interface string // of this machine, that is used; empty for none
 
 	Actor string // name of the part that crashes
 	// Restarts counts recent crashes of it; older ones count less, but for the
@@ -399,6 +410,6 @@ func (h *hub) present(servers []journal.Server) Status {
 	}
 	return Status{
 		Time: now, State: State(h.snapshot.State), Connections: connections,
-		Firmware: firmwareStatusOf(h.snapshot.Firmware), Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
+		Firmware: firmwareStatusOf(h.snapshot.Firmware), Network: networkOf(h.snapshot.Uplink), Events: h.seq, Dropped: h.dropped, LatePanics: h.latePanics,
 	}
 }

@@ -2,6 +2,7 @@ package holdfast
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/supervisor"
@@ -16,6 +17,7 @@ type Status struct {
 	State       State           // empty before Start
 	Connections []Connection    // the bootstrap account first, then by short server ID
 	Firmware    *FirmwareStatus // nil without Config.Firmware, and before the client has read its state
+	Network     *NetworkStatus  // nil where Config.Network names no interface
 	Events      uint64          // events so far; the Seq of the newest
 	Dropped     uint64          // events that some subscriber was too slow for
 	LatePanics  uint64          // of actors that were stopping already: logged, and without consequence
@@ -35,11 +37,29 @@ type Explanation struct {
 	Trouble *Trouble `json:"trouble,omitempty"`
 	// Firmware is how far an update has come; nil as in a Status.
 	Firmware *FirmwareStatus `json:"firmware,omitempty"`
+	// Network says which interface is used; nil as in a Status.
+	Network *NetworkStatus `json:"network,omitempty"`
 	// Transitions are the last events, at most 32, the newest last; those
 	// about updates of the registration, about queue mode and about the progress of a download
 	// are left out. Until somebody asks for
 	// the first time, a client remembers as many as fit in a few hundred bytes.
 	Transitions []Event `json:"transitions"`
+}
+
+// NetworkStatus says which interface of this machine a client uses, where the configuration
+// names some.
+type NetworkStatus struct {
+	Interfaces []string `json:"interfaces"`          // that are named, the best first
+	Interface  string   `json:"interface,omitempty"` // that is used; empty where none can be
+	Reason     string   `json:"reason,omitempty"`    // why it is not the first one, or none
+}
+
+// networkOf returns what an application sees of the interface in use.
+func networkOf(u messages.Uplink) *NetworkStatus {
+	if u.Interfaces == "" {
+		return nil
+	}
+	return &NetworkStatus{Interfaces: strings.Split(u.Interfaces, ", "), Interface: u.Interface, Reason: u.Reason}
 }
 
 // Connection is what is known of one server account.
@@ -220,6 +240,7 @@ func explain(endpoint string, status Status, record journal.Record) Explanation 
 		Time: status.Time, Endpoint: endpoint, State: status.State, Since: record.Since,
 		Connections: status.Connections, Transitions: transitions,
 		Trouble:  storeTrouble(record.Server(""), status.Time),
+		Network:  status.Network,
 		Firmware: status.Firmware.withTrouble(transitions, status.Time),
 	}
 }

@@ -17,6 +17,7 @@ import (
 func (e Explanation) String() string {
 	t := &explainText{now: e.Time}
 	t.headline(e)
+	t.network(e.Network)
 	if e.Trouble != nil {
 		t.line("")
 		t.line("store and credentials")
@@ -80,6 +81,21 @@ func (t *explainText) since(at time.Time) string {
 		return ""
 	}
 	return fmt.Sprintf(" since %s (for %s)", at.Format(time.DateTime), wording.Duration(t.now.Sub(at)))
+}
+
+// network says which interface is used, and why.
+func (t *explainText) network(s *NetworkStatus) {
+	if s == nil {
+		return
+	}
+	t.line("")
+	if s.Interface == "" {
+		t.line("network: no interface can be used")
+	} else {
+		t.line("network: %s is used", s.Interface)
+	}
+	t.item("named are", strings.Join(s.Interfaces, ", "))
+	t.item("why", s.Reason)
 }
 
 func (t *explainText) connection(c Connection) {
@@ -399,6 +415,13 @@ func transitionText(e *Event) string {
 		return fmt.Sprintf("%s: a certificate until %s", e.Server, e.Expires.Format(time.DateTime))
 	case EventDisabled:
 		return fmt.Sprintf("by %s until %s", e.Server, e.NextAttempt.Format(time.DateTime))
+	case EventMoved:
+		return e.Server + ": " + e.Detail
+	case EventNetwork:
+		if e.Interface == "" {
+			return e.Detail
+		}
+		return strings.TrimSuffix(e.Interface+" is used: "+e.Detail, ": ")
 	case EventDegraded:
 		return fmt.Sprintf("%s was restarted %d times: %s", e.Actor, e.Restarts, e.Detail)
 	}

@@ -195,7 +195,7 @@ func (c *Client) updateActor(transport network.Transport, silence time.Duration)
 	config := u.config(silence)
 	return update.ActorConfig{
 		Config: config, Faces: u.faces, Images: u.images, Installer: u.installer(), Log: c.firmwareLog,
-		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.settings.DialTCP, TLS: c.webTrust(), Clock: clockNow},
+		HTTP: &download.Client{Policy: config.Policy, Resolve: transport.Lookup, Dial: c.dialTCP(), TLS: c.webTrust(), Clock: clockNow},
 	}
 }
 

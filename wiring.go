@@ -5,6 +5,8 @@ import (
 	"crypto"
 	"errors"
 	"log/slog"
+	"net"
+	"net/netip"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/actors/bootstrap"
@@ -17,6 +19,8 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/clientview"
 	"github.com/holdfast-iot/holdfast/internal/credfile"
 	"github.com/holdfast-iot/holdfast/internal/journal"
+	"github.com/holdfast-iot/holdfast/internal/linkwatch"
+	"github.com/holdfast-iot/holdfast/internal/uplink"
 	"github.com/holdfast-iot/holdfast/internal/wallclock"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
@@ -33,6 +37,7 @@ func (c *Client) parts() supervisor.Runtime {
 		MaxRetransmit: cfg.CoAP.MaxRetransmit, NStart: cfg.CoAP.NStart,
 		MaxQueue: cfg.Limits.QueuedMessages, ClientFirst: true,
 	}
+	c.uplink = uplink.New(c.config.Network.Interfaces, func(n messages.NetworkChanged) { c.tell(n) })
 	transport := c.transport()
 	runtime := supervisor.Runtime{
 		Config: supervisor.Config{
@@ -147,6 +152,9 @@ func (c *Client) transport() network.Transport {
 		return c.settings.Transport
 	}
 	c.network = network.NewSystem(c.config.DNS.Server)
+	if len(c.config.Network.Interfaces) > 0 {
+		c.network = network.NewSystemOn(c.uplink, c.config.DNS.Server)
+	}
 	return c.network
 }
 
@@ -214,6 +222,30 @@ func (c *Client) watchClock() {
 	case c.settings.Transport == nil:
 		c.unwatch = append(c.unwatch, wallclock.Machine.Add(tell))
 	}
+}
+
+// watchLinks has the supervisor told what this machine can reach servers by. Callers hold c.mu.
+func (c *Client) watchLinks() {
+	var unwatch func()
+	switch {
+	case c.config.Network.Unwatched:
+		return
+	case c.settings.Links != nil:
+		unwatch = c.settings.Links(c.uplink.Changed)
+	case c.settings.Transport == nil && linkwatch.Supported:
+		unwatch = linkwatch.Machine.Add(c.uplink.Changed)
+	default:
+		return
+	}
+	c.unwatch = append(c.unwatch, unwatch, c.uplink.Close)
+}
+
+// dialTCP is how connections to web servers of images are opened; nil for the system's way.
+func (c *Client) dialTCP() func(context.Context, netip.AddrPort) (net.Conn, error) {
+	if c.settings.DialTCP == nil && c.network != nil {
+		return c.network.DialTCP
+	}
+	return c.settings.DialTCP
 }
 
 func init() {

@@ -10,6 +10,7 @@ func TestChanges(t *testing.T) {
 	values := map[string][2]string{"queue_mode": {"true", "false"}, "server.psk_key": {"00", "01"}, "bootstrap.psk_key": {"00", "01"},
 		"firmware.download.psk_key": {"00", "01"},
 		"dtls.cid":                  {"false", "true"}, "dtls.keep_sessions": {"false", "true"},
+		"network.watch":  {"false", "true"},
 		"device.machine": {"false", "true"}, "objects": {"[{path: /3303/0/5700, value: 1}]", "[{path: /3303/0/5700, value: 2}]"}}
 	for _, k := range allKeys() {
 		pair, special := values[k.path]

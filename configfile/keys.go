@@ -95,6 +95,8 @@ func allKeys() []key {
 			notNo("dtls.cid", func(f *File) *bool { return &f.Config.DTLS.WithoutCID }),
 			notNo("dtls.keep_sessions", func(f *File) *bool { return &f.Config.DTLS.ForgetSessions }),
 			text("dns.server", func(f *File) *string { return &f.Config.DNS.Server }),
+			textsKey("network.interface", func(f *File) *[]string { return &f.Config.Network.Interfaces }, func(string, []string) {}),
+			watchKey(),
 			size("limits.bootstrap_bytes", func(f *File) *int { return &f.Config.Limits.BootstrapBytes }),
 			count("limits.queued_messages", func(f *File) *int { return &f.Config.Limits.QueuedMessages }, "is not a whole number"),
 			count("limits.accounts", func(f *File) *int { return &f.Config.Limits.Accounts }, "is not a whole number"),
@@ -117,6 +119,18 @@ func allKeys() []key {
 			text("log.format", func(f *File) *string { return &f.Log.Format }),
 		},
 	)
+}
+
+// watchKey is true unless something else is written.
+func watchKey() key {
+	k := yesOrNo("network.watch", func(f *File) *bool { return &f.Config.Network.Unwatched })
+	set := k.set
+	k.set = func(f *File, text string) string {
+		problem := set(f, text)
+		f.Config.Network.Unwatched = text == "false"
+		return problem
+	}
+	return k
 }
 
 func timingKeys() []key {

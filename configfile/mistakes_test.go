@@ -37,6 +37,7 @@ var mistakes = map[string][]string{
 	"coap.ack_timeout": {"", "0s", "11m"}, "coap.ack_random_factor": {"", "0.5", "11", ".nan"}, "coap.max_retransmit": {"", "-1", "17", "4.5"},
 	"dtls.cid": {"", "no", "0"}, "dtls.keep_sessions": {"", "yes"},
 	"coap.nstart": {"", "0", "256"}, "dns.server": {"192.0.2.53", ":53", "h:0", "[fe80::1%eth0]"},
+	"network.interface": {"a/b", "[eth0, eth0]", "{a: b}", "''", "sixteen-letters-", "[eth0, '..']"}, "network.watch": {"", "no", "false"},
 	"limits.bootstrap_bytes": {"", "1", "2MiB", "64kb"}, "limits.queued_messages": {"", "0", "65537"}, "limits.accounts": {"", "0", "1001"}, "limits.observations": {"", "0", "10001"},
 	"device.manufacturer": {"''", longPath(256)}, "device.model": {longPath(256)}, "device.serial": {longPath(256)}, "device.firmware": {`"\e[2J"`},
 	"device.machine": {"", "no"}, "device.reboot": {"reboot -f", "{a: b}"},

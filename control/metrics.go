@@ -93,6 +93,7 @@ var allTypes = []holdfast.EventType{
 	holdfast.EventRegistrationUpdated, holdfast.EventUnregistered, holdfast.EventDegraded,
 	holdfast.EventDisabled, holdfast.EventAwake, holdfast.EventAsleep, holdfast.EventFirmware,
 	holdfast.EventCredentialsRenewed,
+	holdfast.EventMoved, holdfast.EventNetwork,
 }
 
 // allCodes are the codes that metricErrors has a line for.

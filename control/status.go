@@ -22,6 +22,7 @@ type statusAnswer struct {
 	Connections []holdfast.Connection `json:"connections"`
 
 	Firmware *holdfast.FirmwareStatus `json:"firmware,omitempty"`
+	Network  *holdfast.NetworkStatus  `json:"network,omitempty"`
 }
 
 func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
@@ -29,7 +30,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 	e := s.client.Explain()
 	answer(w, http.StatusOK, statusAnswer{
 		Time: e.Time, Endpoint: e.Endpoint, State: e.State, Since: e.Since, Registered: e.State == holdfast.Registered,
-		Events: status.Events, Dropped: status.Dropped, Trouble: e.Trouble, Connections: e.Connections, Firmware: e.Firmware,
+		Events: status.Events, Dropped: status.Dropped, Trouble: e.Trouble, Connections: e.Connections, Firmware: e.Firmware, Network: e.Network,
 	})
 }
 

@@ -22,16 +22,21 @@ type Host struct {
 	name     string
 	addrs    []netip.Addr // guarded by the network's lock
 	nextPort uint16
+	down     bool   // no packet leaves it or comes to it; the same
+	ears     []*ear // who is told what becomes of it; the same
 }
 
 // Name returns the host's name.
 func (h *Host) Name() string { return h.name }
 
 // Addr returns the host's first address.
-func (h *Host) Addr() netip.Addr { return h.addrs[0] }
+func (h *Host) Addr() netip.Addr {
+	h.network.mu.Lock()
+	defer h.network.mu.Unlock()
+	return h.addrs[0]
+}
 
-// owns reports whether the address is one of the host's. Addresses never
-// change, so no lock is needed.
+// owns reports whether the address is one of the host's. The network's lock is held.
 func (h *Host) owns(addr netip.Addr) bool { return slices.Contains(h.addrs, addr) }
 
 // ListenPacket opens an unconnected UDP socket on the host's first address; port
@@ -39,7 +44,7 @@ func (h *Host) owns(addr netip.Addr) bool { return slices.Contains(h.addrs, addr
 // never learns of refused ports. Errors are *net.OpError with
 // syscall.EADDRINUSE, or net.ErrClosed when the network is closed.
 func (h *Host) ListenPacket(port uint16) (net.PacketConn, error) {
-	s, err := h.bind(h.addrs[0], port, netip.AddrPort{})
+	s, err := h.bind(h.Addr(), port, netip.AddrPort{})
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: "udp", Err: err}
 	}
@@ -63,11 +68,14 @@ func (h *Host) dial(ctx context.Context, remote netip.AddrPort) (*socket, error)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(h.addrs, func(a netip.Addr) bool { return a.Is4() == remote.Addr().Is4() })
+	h.network.mu.Lock()
+	addrs := h.addrs // replaced, and never written to
+	h.network.mu.Unlock()
+	i := slices.IndexFunc(addrs, func(a netip.Addr) bool { return a.Is4() == remote.Addr().Is4() })
 	if i < 0 || !remote.IsValid() {
 		return nil, os.NewSyscallError("connect", syscall.ENETUNREACH)
 	}
-	return h.bind(h.addrs[i], 0, remote)
+	return h.bind(addrs[i], 0, remote)
 }
 
 // Rebind does what a NAT in front of the host does when it loses its mappings

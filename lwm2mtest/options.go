@@ -30,8 +30,14 @@ type Transport interface {
 
 // WithTransport replaces the operating system's network. The client then also
 // takes the clock for a simulated one, which no suspended machine stops.
+// A [Host], and a transport that embeds one, also tells the client when its addresses change.
 func WithTransport(t Transport) Option {
-	return func(s *option.Settings) { s.Transport = t }
+	return func(s *option.Settings) {
+		s.Transport, s.Links = t, nil
+		if w, is := t.(watched); is {
+			s.Links = w.watch
+		}
+	}
 }
 
 // WithDialTCP replaces how connections to web servers that have firmware images are opened.

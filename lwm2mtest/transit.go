@@ -35,7 +35,11 @@ func (n *Network) depart(s *socket, to netip.AddrPort, data []byte) (Packet, fun
 	if n.closed {
 		return p, nil, nil, net.ErrClosed
 	}
-	if errno := n.conditions(p.From, to).Unreachable; errno != 0 {
+	errno := n.conditions(p.From, to).Unreachable
+	if !s.host.owns(s.local.Addr()) {
+		errno = syscall.EINVAL // it has moved since
+	}
+	if errno != 0 {
 		return p, nil, n.note(Unreachable, p), errno
 	}
 	p = n.log.add(p)
@@ -61,7 +65,7 @@ func (n *Network) transit(p Packet, v Verdict) []func() {
 	switch {
 	case v.Drop || n.chance(c.Loss):
 		return n.note(Lost, p)
-	case c.BlackHole:
+	case c.BlackHole, n.unplugged(p.From), n.unplugged(p.To):
 		return n.note(BlackHoled, p)
 	}
 	if v.Replace != nil {

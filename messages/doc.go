@@ -5,6 +5,7 @@
 //
 //	supervisor.go    what starts, stops and steers the runtime, and crashes
 //	network.go       a link's birth, its datagrams and its death
+//	roaming.go       what this machine can reach others by, and what becomes of links
 //	coapresend.go    requests and responses over one link
 //	notify.go        notifications of observations, and what becomes of them
 //	bootstrap.go     a bootstrap session and what it delivered

@@ -25,6 +25,8 @@ const (
 	EventDegraded            EventType = "degraded"
 	EventFirmware            EventType = "firmware"
 	EventCredentialsRenewed  EventType = "credentials_renewed"
+	EventMoved               EventType = "moved"
+	EventNetwork             EventType = "network"
 )
 
 // Action is what the client does about an error.
@@ -78,6 +80,8 @@ type Event struct {
 
 	// Expires is when the new certificate does, of renewed credentials; whole seconds, UTC.
 	Expires time.Time `json:"expires,omitzero"`
+
+	Interface string `json:"interface,omitempty"` // of this machine, that is used
 
 	Actor    string `json:"actor,omitempty"`
 	Restarts uint64 `json:"restarts,omitempty"`

@@ -44,6 +44,7 @@ const (
 	ClassBudget                          // a declared limit was exceeded
 	ClassConfiguration                   // invalid parameters
 	ClassCrash                           // an actor panicked
+	ClassMoved                           // this machine reaches the peer from another address by now; no failure of anybody
 	classCount
 )
 
@@ -54,7 +55,7 @@ var classNames = [classCount]string{
 	"silence", "reset", "rejected", "bad-answer", "bootstrap-silence",
 	"bootstrap-timeout",
 	"bootstrap-data", "malformed", "store-write", "store-read", "budget",
-	"configuration", "crash",
+	"configuration", "crash", "moved",
 }
 
 // Classes returns every class, in order.

@@ -116,6 +116,8 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case serve:
 		s.begun()
 		go listen(s.runner)
+	case compare:
+		s.compare(ctx, effect)
 	case shut:
 		if effect.keep {
 			s.leave(ctx, effect.lent)
@@ -164,6 +166,21 @@ func (s *shell) begun() {
 		s.cancel()
 		s.cancel = nil
 	}
+}
+
+// compare asks the system on a goroutine of its own: a transport of the application's may
+// take its time to dial.
+func (s *shell) compare(ctx actor.Context, c compare) {
+	report, run := reporter(ctx), s.runner
+	if run == nil {
+		return
+	}
+	bounded, cancel := context.WithTimeout(context.Background(), compareLimit)
+	guarded(report, c, func() {
+		defer cancel()
+		local, fresh := run.compare(bounded, c.remote)
+		report(compared{epoch: s.config.Epoch, local: local, fresh: fresh, addresses: c.addresses})
+	})
 }
 
 // beginLookup returns the context of the lookup. It outlives the dialling: what comes

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/errno"
+	"github.com/holdfast-iot/holdfast/internal/uplink"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -93,7 +94,8 @@ var rules = []struct {
 	class   messages.Class
 	matches func(error) bool
 }{
-	{messages.ClassSocket, descriptors.Short}, // of a lookup, too: the name is good
+	{messages.ClassSocket, descriptors.Short},          // of a lookup, too: the name is good
+	{messages.ClassUnreachable, is[*uplink.NoneError]}, // the same
 	{messages.ClassServerCertificate, is[*ServerCertificateError]},
 	{messages.ClassOwnCertificate, is[*OwnCertificateError]},
 	{messages.ClassBadCredentials, is[*CredentialsError]},

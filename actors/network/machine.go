@@ -106,6 +106,12 @@ type (
 		security *security
 		terms    terms
 	}
+	// compare finds out which address the link has, and which a new one would have.
+	compare struct {
+		core.Marker
+		remote    netip.AddrPort
+		addresses []messages.LocalAddress
+	}
 	// serve begins to read; it comes after the tells of LinkUp, so that no
 	// datagram overtakes them.
 	serve struct{ core.Marker }
@@ -182,6 +188,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 		return []core.Effect{reserve{until: in.Until}}
 	case messages.LeaveSession:
 		return []core.Effect{core.StopTimer{Timer: guard}, m.leave()}
+	case messages.CheckLink:
+		return m.check(in)
+	case compared:
+		return m.compared(in)
 	case broken:
 		return m.lose(m.judge(classify(in.err)))
 	case core.Expired:
@@ -213,6 +223,10 @@ func (m *Machine) current(in any) bool {
 		return in.Epoch == m.epoch
 	case messages.HandshakeStep:
 		return in.Epoch == m.epoch
+	case messages.CheckLink:
+		return in.Epoch == m.epoch
+	case compared:
+		return in.epoch == m.epoch
 	case broken:
 		return in.epoch == m.epoch
 	}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/messages"
@@ -25,7 +27,8 @@ type runner struct {
 
 	gate *admission.Gate // who shakes hands when; nil for everybody at once
 
-	session atomic.Pointer[session] // nil before the link is up, and once it is closed
+	session atomic.Pointer[session]  // nil before the link is up, and once it is closed
+	conn    atomic.Pointer[net.Conn] // the socket below; nil before there is one
 	closed  atomic.Bool
 }
 
@@ -42,7 +45,7 @@ func (r *runner) connect(ctx context.Context, o open) {
 	}
 	defer turn.over()
 	bounded, cancel := context.WithDeadline(ctx, turn.end(o.deadline))
-	made, err := establish(bounded, r.transport, o, turn, func(step messages.HandshakeStep) {
+	made, err := establish(bounded, noting{r.transport, r}, o, turn, func(step messages.HandshakeStep) {
 		step.Epoch = r.epoch
 		r.report(step)
 	})
@@ -65,6 +68,48 @@ func (r *runner) connect(ctx context.Context, o open) {
 		up.origin, up.session = s.origin, &is
 	}
 	r.report(up)
+}
+
+// noting is a transport of which a runner knows the socket.
+type noting struct {
+	Transport
+	runner *runner
+}
+
+// Dial implements Transport.
+func (n noting) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	conn, err := n.Transport.Dial(ctx, remote)
+	if err == nil {
+		n.runner.conn.Store(&conn)
+	}
+	return conn, err
+}
+
+// localOf returns the address of this machine that a socket has; an invalid one where that
+// is not known.
+func localOf(conn net.Conn) netip.Addr {
+	udp, is := conn.LocalAddr().(*net.UDPAddr)
+	if !is {
+		return netip.Addr{}
+	}
+	return udp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// compareLimit bounds how long it may take to open a socket for a comparison.
+const compareLimit = 5 * time.Second
+
+// compare returns the address of the link's socket, and that which a new one to the same
+// peer has. What is not known is invalid.
+func (r *runner) compare(ctx context.Context, remote netip.AddrPort) (local, fresh netip.Addr) {
+	if known := r.conn.Load(); known != nil {
+		local = localOf(*known)
+	}
+	conn, err := r.transport.Dial(ctx, remote)
+	if err != nil {
+		return local, netip.Addr{}
+	}
+	defer func() { _ = conn.Close() }() // nothing was sent over it
+	return local, localOf(conn)
 }
 
 // serve waits for a datagram and delivers it. It reports whether to wait for the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-iot/holdfast/internal/descriptors"
 	"github.com/holdfast-iot/holdfast/internal/dns"
+	"github.com/holdfast-iot/holdfast/internal/uplink"
 )
 
 // Transport is the network below a link. [System] is the real one.
@@ -35,12 +36,24 @@ type LateTransport interface {
 }
 
 // System is the operating system's network. Close it.
-type System struct{ names dns.Resolver }
+type System struct {
+	names dns.Resolver
+	on    *uplink.Uplink // whose interface sockets are bound to; nil for any
+}
 
 // NewSystem returns a System that asks the name server at a host:port, or, where
 // that is empty, those that the system uses.
 func NewSystem(nameServer string) *System {
 	return &System{names: dns.Resolver{Server: nameServer}}
+}
+
+// NewSystemOn returns a System whose sockets, those that ask name servers included, are bound
+// to the interface that an uplink has chosen by then. What leads to this machine itself
+// is not bound, such as a name server on loopback.
+func NewSystemOn(on *uplink.Uplink, nameServer string) *System {
+	s := &System{names: dns.Resolver{Server: nameServer}, on: on}
+	s.names.Dial = s.dialNames
+	return s
 }
 
 // Close ends the lookups that still wait for what is late.
@@ -52,20 +65,72 @@ func (s *System) Lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	return s.LookupLate(ctx, host, nil)
 }
 
+// dialNames opens a connection to a name server.
+func (s *System) dialNames(ctx context.Context, network, address string) (net.Conn, error) {
+	server, err := netip.ParseAddrPort(address)
+	if err != nil {
+		var d net.Dialer // the name server has a name
+		conn, err := d.DialContext(ctx, network, address)
+		return conn, descriptors.Explain(err)
+	}
+	d, err := s.dialer(ctx, server.Addr())
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.DialContext(ctx, network, address)
+	return conn, descriptors.Explain(err)
+}
+
+// DialTCP opens a TCP connection. Errors are those of Dial.
+func (s *System) DialTCP(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
+	d, err := s.dialer(ctx, remote.Addr())
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.DialContext(ctx, "tcp", remote.String())
+	return conn, descriptors.Explain(err)
+}
+
+// dialer returns what opens sockets that lead to a peer.
+func (s *System) dialer(ctx context.Context, peer netip.Addr) (net.Dialer, error) {
+	if s.on == nil || peer.IsLoopback() {
+		return net.Dialer{}, nil
+	}
+	to, err := s.on.Binding(ctx)
+	if err != nil || to.Name == "" {
+		return net.Dialer{}, err
+	}
+	return net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		if err := raw.Control(func(fd uintptr) { failed = bind(int(fd), to, peer) }); err != nil {
+			return err
+		}
+		return failed
+	}}, nil
+}
+
 // LookupLate implements LateTransport.
 func (s *System) LookupLate(ctx context.Context, host string, late func([]netip.Addr)) ([]netip.Addr, error) {
+	if s.on != nil {
+		if _, err := s.on.Binding(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return s.names.Lookup(ctx, host, late)
 }
 
 // Dial opens a connected UDP socket on an ephemeral port. The error is a *ZoneError
-// where a link-local address has no interface, a *descriptors.LimitError where too much
-// is open, else package net's.
+// where a link-local address has no interface, a *uplink.NoneError where there is none to
+// be bound to, a *descriptors.LimitError where too much is open, else package net's.
 func (s *System) Dial(ctx context.Context, remote netip.AddrPort) (net.Conn, error) {
 	through, err := throughZone(remote)
 	if err != nil {
 		return nil, err
 	}
-	var d net.Dialer
+	d, err := s.dialer(ctx, remote.Addr())
+	if err != nil {
+		return nil, err
+	}
 	conn, err := d.DialContext(ctx, "udp", through.String())
 	switch {
 	case err == nil:

@@ -52,6 +52,8 @@ type account struct {
 	disabled disabling
 	secured  securedLinks // what the next link goes on with
 	silent   bool         // the server of the last link was: the next attempt makes a new session
+	// moved is when the newest attempt began, or is to begin, that follows a move.
+	moved time.Time
 	// recalled says that the account waited when the supervisor crashed, and is
 	// to wait for the rest.
 	recalled bool

@@ -124,12 +124,14 @@ func writePolicy(b *strings.Builder) {
 		"consecutive failure waits min(r0 * 2^n, %.0f h), n from 0, for ever: with r0 = 5 s %s, %s, %s, %s ...\n"+
 		"A registration resets the count and keeps r0. A server that says 4.29 or 5.03 is left alone for its\n"+
 		"Max-Age, %s when it gives none. Crashes of an account's actors wait at least %s, doubled while they repeat.\n"+
-		"A hint that the network is back ends a wait, at most once in %s, and never one that a server asked for.\n\n"+
+		"A hint that the network is back ends a wait, at most once in %s, and never one that a server asked for.\n"+
+		"On Linux the client watches the machine's interfaces, addresses and default routes, and gives itself that hint;\n"+
+		"one that comes too early is heeded later. A link that has to move begins anew at once, or %s after it has last.\n\n"+
 		"All accounts of a client together begin at most %d attempts in any %s and %d in any %s; attempts at a server\n"+
 		"that has registered the client since do not count. What exceeds that waits for its turn: `retry_in_ms` is then when\n"+
 		"that comes, and `waits_for_turn` is true. A retry timer that a server has written (/1/x/17 to 20) counts as %s at\n"+
 		"least after the first %d attempts.\n\n",
-		Week.Hours(), p.Delay(0), p.Delay(1), p.Delay(2), p.Delay(3), DefaultFloor, crashMin, hintInterval,
+		Week.Hours(), p.Delay(0), p.Delay(1), p.Delay(2), p.Delay(3), DefaultFloor, crashMin, hintInterval, hintInterval,
 		windows[0].most, windows[0].span, windows[1].most, windows[1].span, slowTimer, quickAttempts)
 	b.WriteString("In phase firmware an image is fetched. The download has a count of its own, which begins anew when bytes come,\n" +
 		"and goes on where it was; it counts in no budget and delays nobody. Whatever the tables say of an action, it is\n" +

@@ -58,6 +58,7 @@ type fetch struct {
 	outage  outage
 	attempt attempt // the present one, or the last
 	pending pending
+	moved   time.Time // when the newest attempt began, or is to begin, that follows a move
 }
 
 // updateState is what belongs to updates of the firmware.

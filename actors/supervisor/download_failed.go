@@ -30,6 +30,10 @@ func (m *Machine) downloadFailed(now time.Time, in messages.DownloadFailed) {
 }
 
 func (m *Machine) attemptFailed(now time.Time, f *fetch, failure messages.Failure) {
+	if failure.Class == messages.ClassMoved {
+		m.fetchMoved(now, f, &failure)
+		return
+	}
 	f.attempt.note(failure)
 	if f.link != 0 && f.attempt.goesOn(now, &failure) {
 		m.leaveFetch()

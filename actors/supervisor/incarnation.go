@@ -178,6 +178,10 @@ func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration)
 		}
 		return
 	}
+	if in.Failure.Class == messages.ClassMoved && m.stop == nil {
+		m.moved(now, a, &in.Failure)
+		return
+	}
 	a.attempt.note(in.Failure)
 	if m.sessionFailed(now, a, &in.Failure) {
 		return

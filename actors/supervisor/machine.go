@@ -89,6 +89,7 @@ type Machine struct {
 	writes    writes
 	sends     sends
 	renewing  bool // a bootstrap that is wanted, or under way, is to bring another certificate
+	roaming   roaming
 
 	*updateState
 
@@ -204,6 +205,8 @@ func (m *Machine) call(now time.Time, in any) {
 	switch in := in.(type) {
 	case messages.NetworkUp:
 		m.networkUp(now)
+	case messages.NetworkChanged:
+		m.networkChanged(now, in)
 	case messages.Woke:
 		m.woke(now, in)
 	case messages.ClockStepped:

@@ -16,6 +16,7 @@ var triggers = map[messages.Class]string{
 	messages.ClassCredentialsRefused: "a fatal alert in the handshake that blames this device's credentials, or 40, 47 or 80 in answer to a pre-shared key",
 	messages.ClassServerCertificate:  "the server's certificate does not verify: chain, name, validity or pin",
 	messages.ClassOwnCertificate:     "this device's certificate has expired, by its own clock",
+	messages.ClassMoved:              "this machine reaches the server from another address by now; an event `moved` says so, in the place of an error, and nothing is counted",
 	messages.ClassClock:              "a certificate, this device's or the server's, is not valid yet, or has expired by a clock that stands before a time that has passed",
 	messages.ClassBadCredentials:     "there is no usable account, or a named file is missing, unparsable, expired or does not match its key",
 	messages.ClassTimeout:            "the attempt's time is used up and nothing explicit failed",

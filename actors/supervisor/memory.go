@@ -30,6 +30,7 @@ type Memory struct {
 	fetch    *pastFetch      // the download under way, or the one before; nil for none
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not
 	states   states
+	roaming  roaming // what others have said of it, without a hint
 }
 
 // setAsideDetail says what a supervisor does that crashes again with what it
@@ -60,7 +61,7 @@ func (m *Memory) nextEpoch() messages.Epoch {
 // what the one before crashed over: a number and a switch. crashes is how many
 // there have been.
 func (m Memory) SetAside(crashes uint64) Memory {
-	return Memory{epoch: m.epoch, paused: m.paused, setAside: crashes}
+	return Memory{epoch: m.epoch, paused: m.paused, setAside: crashes, roaming: m.roaming}
 }
 
 // remember writes down what a machine after this one has to know. It does so at the
@@ -68,6 +69,8 @@ func (m Memory) SetAside(crashes uint64) Memory {
 func (m *Machine) remember() {
 	mem := m.memory
 	mem.paused, mem.rates, mem.setAside = m.paused, m.rates, 0
+	mem.roaming = m.roaming
+	mem.roaming.hint = time.Time{}
 	mem.looks, mem.unused = m.loader.failures, m.unused
 	if mem.fetch = m.past; m.fetch != nil {
 		mem.fetch = m.fetch.past()
@@ -132,6 +135,7 @@ func (m *Machine) recall() {
 	for peer, k := range m.memory.accounts {
 		m.kept[peer] = *k
 	}
+	m.roaming = m.memory.roaming
 	m.order.copy(&m.memory.order)
 	m.budget.copy(&m.memory.budget)
 	m.states.copy(&m.memory.states)

@@ -43,6 +43,7 @@ func (m *Machine) recoverFrom(now time.Time, a *account, f messages.Failure, usa
 		a.knows(nil)
 	}
 	m.report(a, row, step, &f, delay, turn)
+	a.silent = step == Ladder && f.Class == messages.ClassSilence
 	m.carryOut(now, a, step, delay, floor)
 	if a.bootstrap() {
 		m.resumeServers(now)
@@ -98,7 +99,6 @@ func (m *Machine) carryOut(now time.Time, a *account, step Step, delay, floor ti
 	}
 	switch step {
 	case Ladder:
-		a.silent = a.outage.last.Class == messages.ClassSilence
 		m.begin(now, a)
 		return
 	case RepeatUpdate:

@@ -95,7 +95,7 @@ func (m *Machine) publish() {
 }
 
 func (m *Machine) snapshot() messages.Snapshot {
-	s := messages.Snapshot{State: m.state, Firmware: m.firmware}
+	s := messages.Snapshot{State: m.state, Firmware: m.firmware, Uplink: m.roaming.uplink}
 	if all := m.ranked(); len(all) > 0 {
 		s.Connections = make([]messages.ConnectionStatus, len(all))
 		for i, a := range all {

@@ -92,6 +92,7 @@ const (
 	remedyEnrolment   = "Look at the log of the server that issues this device's certificates: it refuses, or what it issues does not fit. The present certificate stays in use while it is valid. The client goes on trying."
 	remedyNewRefused  = "A handshake for this device's new certificate has failed, or one with the server that issues it: see the cause, and compare what both servers trust and accept. The present certificate stays in use while it is valid. The client goes on trying."
 	remedyEnrolLink   = "Check that the server is running, and that it can be reached from this network: name, address, port, firewalls. The present certificate stays in use while it is valid. The client goes on trying."
+	remedyMoved       = "Nothing needs to be done: the client goes on from the address that this machine has by now."
 	remedyUnknown     = "Please report this with the detail given. The client goes on trying."
 )
 
@@ -175,6 +176,8 @@ var table = []Row{
 	{Class: messages.ClassStoreRead, Code: messages.ConnectorFailedToReadCredentials, Step: Retry, Remedy: remedyRead},
 	{Class: messages.ClassBudget, Code: messages.ConnectMemoryConnectFail, Step: Retry, Remedy: remedyMemory},
 	{Class: messages.ClassConfiguration, Code: messages.ConnectInvalidParameters, Step: Ignore, Remedy: remedyParameters},
+	{Class: messages.ClassMoved, Phases: ofImages, Code: messages.ConnectNetworkError, Step: Retry, Remedy: remedyMoved},
+	{Class: messages.ClassMoved, Code: messages.ConnectNetworkError, Step: Ladder, Remedy: remedyMoved},
 	{Class: messages.ClassCrash, Code: messages.ConnectUnknownError, Step: Retry, Remedy: remedyUnknown},
 	{Class: messages.ClassUnknown, Code: messages.ConnectUnknownError, Step: Retry, Remedy: remedyUnknown},
 }

@@ -33,6 +33,8 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 		m.stopOverdue()
 	case timerOrder:
 		m.unblock(now)
+	case timerHint:
+		m.hintDue(now)
 	case timerFetch:
 		m.fetchDue(now)
 	case timerFetchGuard:
@@ -161,7 +163,7 @@ func (m *Machine) networkUp(now time.Time) {
 		return
 	}
 	for _, a := range m.everyone() {
-		m.hurry(now, a, a.pending.floor)
+		m.hurry(now, a, later(a.pending.floor, a.settled()))
 	}
 	m.hurryFetch(now, now)
 	if !m.loader.lookAt.IsZero() {

@@ -62,7 +62,7 @@ func colourOf(e holdfast.Event) string {
 		return red
 	case holdfast.EventRegistered, holdfast.EventRegistrationUpdated, holdfast.EventBootstrapped, holdfast.EventCredentialsRenewed:
 		return green
-	case holdfast.EventDegraded, holdfast.EventDisabled:
+	case holdfast.EventDegraded, holdfast.EventDisabled, holdfast.EventMoved:
 		return yellow
 	case holdfast.EventFirmware:
 		return colourOfUpdate(e)
@@ -108,10 +108,22 @@ func describe(e holdfast.Event) string {
 		return "by " + e.Server + " - " + next(e)
 	case holdfast.EventFirmware:
 		return describeFirmware(e)
+	case holdfast.EventMoved:
+		return joined(": ", e.Server, e.Detail)
+	case holdfast.EventNetwork:
+		return describeNetwork(e)
 	case holdfast.EventDegraded:
 		return joined(": ", fmt.Sprintf("%s was restarted %d times", e.Actor, e.Restarts), e.Detail)
 	}
 	return joined(" ", e.Server, e.Detail)
+}
+
+// describeNetwork says which interface is used, and why.
+func describeNetwork(e holdfast.Event) string {
+	if e.Interface == "" {
+		return e.Detail
+	}
+	return joined(": ", e.Interface+" is used", e.Detail)
 }
 
 // describeFirmware says how far an update has come, and what the gateway can do.

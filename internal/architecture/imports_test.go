@@ -255,7 +255,7 @@ var layers = []layer{
 	// The server's logic must stay independent of the client's, and what tests
 	// rely on of the words that actors use.
 	// Its options for tests replace what is below the client: network and disk.
-	{[]string{"lwm2mtest"}, []string{"internal/alarm", "internal/coap", "internal/testpki", "internal/option", "internal/store", "lwm2m", "lwm2m/..."}},
+	{[]string{"lwm2mtest"}, []string{"internal/alarm", "internal/coap", "internal/linkwatch", "internal/testpki", "internal/option", "internal/store", "lwm2m", "lwm2m/..."}},
 	// The supervisor starts its siblings; these know each other by messages.
 	{[]string{"actors/supervisor"}, []string{"actors/*", "internal/...", "messages", "lwm2m", "lwm2m/..."}},
 	{[]string{"actors/*"}, []string{"internal/...", "messages", "lwm2m", "lwm2m/..."}},

@@ -54,6 +54,7 @@ var pure = []string{
 	"actors/*/*.go", "lwm2m/...", "messages/*.go", "internal/core/*.go", "internal/coap/*.go", "internal/dtls/...",
 	"internal/dtlstest/*.go", "internal/est/*.go", "internal/requests/*.go", "internal/decay/*.go",
 	"internal/admission/queue.go",
+	"internal/linkwatch/decode.go", "internal/linkwatch/state.go", "internal/linkwatch/pace.go", "internal/uplink/choose.go",
 }
 
 // shells are the files below pure that do what the cores ask for.
@@ -64,6 +65,7 @@ var shells = []string{
 	"actors/network/runner.go",    // the goroutine that dials and reads
 	"actors/network/session.go",   // plain UDP
 	"actors/network/transport.go", // the operating system's network
+	"actors/network/bind_*.go",    // which interface a socket of it leaves by
 	"actors/network/dtls.go",      // the I/O of a handshake
 	"actors/network/nonces.go",    // who knows what sessions have used
 	"actors/network/secured.go",   // an established session on its socket
@@ -94,7 +96,8 @@ var pardons = map[string][]string{
 		"net.DNSError", "net.OpError", "net.Error", "net.ErrClosed",
 		"context.DeadlineExceeded", "context.Canceled", "syscall.Errno", "syscall.E[A-Z]*",
 	},
-	"actors/network/verify.go": {"net.ParseIP", "net.IP"}, // crypto/x509 speaks net.IP
+	"internal/linkwatch/decode.go": {"syscall.Errno"},         // of a refusal
+	"actors/network/verify.go":     {"net.ParseIP", "net.IP"}, // crypto/x509 speaks net.IP
 	// The source that the shell injects where a test injects its own.
 	"actors/coapresend/rand.go": {"math/rand/v2.Float64", "crypto/rand.Read"},
 }

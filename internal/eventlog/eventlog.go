@@ -40,7 +40,12 @@ func Level(e *messages.Event) slog.Level {
 	case messages.EventDegraded:
 		return slog.LevelError
 	case messages.EventRegistered, messages.EventUnregistered, messages.EventBootstrapped, messages.EventDisabled,
-		messages.EventCredentialsRenewed:
+		messages.EventCredentialsRenewed, messages.EventMoved:
+		return slog.LevelInfo
+	case messages.EventNetwork:
+		if e.Interface == "" {
+			return slog.LevelWarn
+		}
 		return slog.LevelInfo
 	case messages.EventFirmware:
 		return levelOfUpdate(e)
@@ -110,6 +115,7 @@ func fields(e *messages.Event) []slog.Attr {
 	if !e.Expires.IsZero() {
 		list = append(list, slog.Time("expires", e.Expires))
 	}
+	list.text("interface", e.Interface)
 	list.text("actor", e.Actor)
 	list.number("restarts", e.Restarts)
 	return append(list, ofUpdate(e)...)

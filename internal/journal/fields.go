@@ -57,6 +57,7 @@ var fields = []field{
 	optional(func(e *messages.Event) **int64 { return &e.Progress }),
 	optional(func(e *messages.Event) **int64 { return &e.Total }),
 	text(func(e *messages.Event) *string { return &e.Asks }),
+	text(func(e *messages.Event) *string { return &e.Interface }),
 }
 
 func number[T ~uint8 | ~uint16 | ~uint64 | ~int64 | ~int](at func(*messages.Event) *T) field {
@@ -106,6 +107,7 @@ func commonWords() []string {
 		"1.0", "1.1",
 		string(messages.EventState), string(messages.EventError), string(messages.EventBootstrapped),
 		string(messages.EventRegistered), string(messages.EventUnregistered), string(messages.EventDegraded), string(messages.EventDisabled),
+		string(messages.EventMoved), string(messages.EventNetwork),
 		string(messages.EventFirmware), string(messages.EventCredentialsRenewed), messages.AsksDownload.String(), messages.AsksInstall.String(),
 		string(messages.StateStarting), string(messages.StateResolving), string(messages.StateConnecting),
 		string(messages.StateBootstrapping), string(messages.StateRegistering), string(messages.StateRegistered),

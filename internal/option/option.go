@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/holdfast-iot/holdfast/internal/linkwatch"
 	"github.com/holdfast-iot/holdfast/internal/store"
 )
 
@@ -46,6 +47,9 @@ type Settings struct {
 	// machine is suspended: it is given what to tell that time, and returns what
 	// ends that.
 	Sleep func(tell func(slept time.Duration)) (remove func())
+	// Links, where it is not nil, replaces the watch for what the machine can reach others
+	// by: it is given what to tell that, and returns what ends that.
+	Links func(tell func(linkwatch.Change)) (remove func())
 	// Wall, where it is not nil, replaces the wall clock by which certificates are
 	// judged: it returns what that shows at an instant of time.Now.
 	Wall func(instant time.Time) time.Time

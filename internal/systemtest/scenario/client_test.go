@@ -137,7 +137,7 @@ func (s *stage) start(c *command) {
 	s.living.Store(int64(s.lives))
 	addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(9 + s.lives)})
 	host := s.network.Host("", addr)
-	s.narrator.hosts[addr] = clientName
+	s.narrator.hosts[addr], s.narrator.hosts[clientMoved] = clientName, clientName
 	made, err := holdfast.New(s.settings.config,
 		lwm2mtest.WithTransport(&transport{Host: host, stage: s}),
 		lwm2mtest.WithTap(&s.needle),

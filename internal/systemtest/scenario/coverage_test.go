@@ -36,8 +36,12 @@ var (
 // unreachable are the rows that no client comes to, and why. They are there
 // because every class of failure has a row for whatever phase it is in.
 var unreachable = map[string]string{
-	"silence in []": "a Register and a Bootstrap-Request whose resends are exhausted begin anew, until the attempt's time is over",
+	"silence in []":       "a Register and a Bootstrap-Request whose resends are exhausted begin anew, until the attempt's time is over",
+	"moved in []":         moves,
+	"moved in [firmware]": moves,
 }
+
+const moves = "an event of its own says so in the place of an error"
 
 // init adds the rows of downloads that no scenario shows.
 func init() {

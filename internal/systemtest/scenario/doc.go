@@ -142,6 +142,9 @@
 //	    make the client's system refuse to send. mended ends all faults.
 //	network rebinds
 //	    A NAT before the client forgets its mappings.
+//	network readdressed|unplugged|plugged
+//	    The client's machine gets another address in the place of its own, or its
+//	    cable is pulled and put back. The client is told.
 //	network no-sockets
 //	    The client's system has no socket left.
 //	dns not-found|fails|silent|moves|both|right

@@ -30,6 +30,8 @@ func (s *stage) describeEvent(e holdfast.Event) string {
 		return "disabled by " + s.serverOf(e.Server) + ": " + describeAction(e)
 	case holdfast.EventFirmware:
 		return s.tidy(describeFirmware(e))
+	case holdfast.EventMoved:
+		return fmt.Sprintf("moved%s: %s; %s", with, s.tidy(e.Detail), describeAction(e))
 	case holdfast.EventDegraded:
 		return fmt.Sprintf("degraded: %s, restarts %d: %s", e.Actor, e.Restarts, s.tidy(e.Detail))
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/holdfast-iot/holdfast/lwm2mtest"
 )
 
+// clientMoved is an address that the client's machine may get.
+var clientMoved = netip.MustParseAddr("198.51.100.77")
+
 var conditions = map[string]lwm2mtest.Conditions{
 	"black-hole":  {BlackHole: true},
 	"unreachable": {Unreachable: syscall.ENETUNREACH},
@@ -29,6 +32,13 @@ func (s *stage) changeNetwork(c *command) {
 		s.mendNetwork()
 	case "rebinds":
 		s.running(c).host.Rebind()
+	case "readdressed":
+		h := s.running(c).host
+		h.Move(h.Addr(), clientMoved)
+	case "unplugged":
+		s.running(c).host.Unplug()
+	case "plugged":
+		s.running(c).host.Plug()
 	case "no-sockets":
 		s.exhausted.Store(true)
 	case "drop":
