@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,11 +55,21 @@ func printer() func(any) {
 	}
 }
 
+// asNobody, in the place of a directory, has a client run without any privilege.
+const asNobody = "as-nobody"
+
+// nobody is the user without any right.
+const nobody = 65534
+
 // playClient runs a client. Its arguments are the configuration file and,
 // optionally, a directory on which to mount a small file system: only this
-// process sees it. Its command is update. It prints events.
+// process sees it; or asNobody. Its commands are update and explain. It prints events.
 func playClient(args []string) error {
-	if len(args) > 1 {
+	if len(args) > 1 && args[1] == asNobody {
+		if err := becomeNobody(filepath.Dir(filepath.Dir(args[0])), filepath.Dir(args[0]), args[0]); err != nil {
+			return err
+		}
+	} else if len(args) > 1 {
 		if err := syscall.Mount("tmpfs", args[1], "tmpfs", 0, "size="+smallDisk+",mode=0700"); err != nil {
 			return fmt.Errorf("mount: %w", err)
 		}
@@ -84,12 +96,26 @@ func playClient(args []string) error {
 	}
 	defer closeBounded(client)
 	return commands(func(command string) error {
-		if command != "update" {
+		switch command {
+		case "update":
+			_ = client.RegisterUpdate(context.Background()) // an error is an event, too
+		case "explain":
+			printer()(holdfast.Event{Type: explained, Detail: client.Explain().String()})
+		default:
 			return fmt.Errorf("unknown command %q", command)
 		}
-		_ = client.RegisterUpdate(context.Background()) // an error is an event, too
 		return nil
 	})
+}
+
+// becomeNobody gives files away, and all privileges up.
+func becomeNobody(files ...string) error {
+	for _, file := range files {
+		if err := os.Chown(file, nobody, nobody); err != nil {
+			return err
+		}
+	}
+	return errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody))
 }
 
 // closeBounded closes a client. At the end of a test its server may be gone.
@@ -181,8 +207,13 @@ func follow(ctx context.Context, server *lwm2mtest.Server, show func(any)) {
 	}
 }
 
-// configuration returns the YAML of a client with short timers: see timers.
+// configuration returns the YAML of a client with short timers: see timers. Nothing tells it
+// that the network is back: that is the subject of roaming_linux_test.go.
 func configuration(stateDir, account string, more ...string) string {
-	lines := append([]string{"endpoint: " + endpoint, "state_dir: " + stateDir, account, timers}, more...)
+	return configured(stateDir, account, append([]string{timers, "network: {watch: false}"}, more...)...)
+}
+
+func configured(stateDir, account string, more ...string) string {
+	lines := append([]string{"endpoint: " + endpoint, "state_dir: " + stateDir, account}, more...)
 	return strings.Join(lines, "\n") + "\n"
 }
