@@ -28,8 +28,8 @@ func (m *Machine) networkChanged(now time.Time, in messages.NetworkChanged) {
 		m.roaming.uplink = in.Uplink
 		m.do(Emit{Event: messages.Event{Type: messages.EventNetwork, Interface: in.Uplink.Interface, Detail: in.Uplink.Reason}})
 	}
-	if m.paused || m.stop != nil {
-		return
+	if m.stop != nil {
+		return // the de-registration is under way on links as they are
 	}
 	m.checkLinks(in.Back)
 	if in.Back {

@@ -189,10 +189,35 @@ func TestNetworkChangesOfAPausedClient(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))
 	d.call(messages.CallPause)
-	orders, begun := len(d.orders), len(d.begun)
-	d.step(messages.NetworkChanged{Back: true})
-	if len(d.orders) != orders || len(d.begun) != begun {
-		t.Errorf("orders %v", d.orders[orders:])
+	nothing := func() {
+		t.Helper()
+		orders, begun := len(d.orders), len(d.begun)
+		d.step(messages.NetworkChanged{Back: true})
+		if len(d.orders) != orders || len(d.begun) != begun {
+			t.Errorf("orders %v", d.orders[orders:])
+		}
+	}
+	nothing()
+	d.call(messages.CallResume)
+	d.register(server(1))
+	d.step(messages.Stop{Deadline: d.now.Add(time.Minute)})
+	nothing()
+}
+
+// A hint does not make the attempt earlier that follows a second move.
+func TestHintDoesNotHurryAMove(t *testing.T) {
+	d := running(t, serverAccount(t, server(1), 0))
+	d.register(server(1))
+	d.now = d.now.Add(time.Hour)
+	began := d.now
+	for range 2 {
+		d.movedLink(server(1), messages.PhaseRegister)
+		d.now = d.now.Add(time.Second)
+	}
+	before := len(d.begun)
+	d.step(messages.NetworkUp{})
+	if due := d.timers[waitTimer(server(1))]; len(d.begun) != before || !due.Equal(began.Add(hintInterval)) {
+		t.Fatalf("the attempt comes at %v, want %v", due, began.Add(hintInterval))
 	}
 }
 

@@ -79,6 +79,12 @@ func TestChooser(t *testing.T) {
 			{is: "eth0 wwan0", used: "eth0"},
 			{after: time.Hour, is: "eth0 wwan0+", used: "wwan0", reason: "eth0 has no default route"},
 		}},
+		{"a way out that was lost is trusted later", []step{
+			{is: "eth0 wwan0+", used: "wwan0"},
+			{after: time.Hour, is: "eth0 wwan0-", used: "eth0"},
+			{is: "eth0 wwan0+", used: "eth0", wake: Hold},
+			{after: Hold, is: "eth0 wwan0+", used: "wwan0"},
+		}},
 		{"all go", []step{{is: "eth0+", used: "eth0"}, {after: 1, is: "eth0-"}, {after: 1, is: "eth0+", used: "eth0"}}},
 	}
 	for _, tt := range tests {
