@@ -336,3 +336,16 @@ func TestConfigURIThatJustFits(t *testing.T) {
 		}
 	}
 }
+
+// Interfaces are refused by name where sockets cannot be bound to one.
+func TestInterfacesElsewhereThanOnLinux(t *testing.T) {
+	for _, supported := range []bool{true, false} {
+		for _, names := range [][]string{nil, {"eth0"}} {
+			var f configFaults
+			f.network(NetworkConfig{Interfaces: names}, supported)
+			if refused := len(f) > 0; refused != (len(names) > 0 && !supported) {
+				t.Errorf("supported %v, %v: %v", supported, names, f)
+			}
+		}
+	}
+}

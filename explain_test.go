@@ -59,7 +59,7 @@ func (h *history) timedOut(after time.Duration, n uint64, retry time.Duration) {
 
 // explanationOf is the explanation that such a client gives.
 func explanationOf(s messages.Snapshot, record journal.Record, now time.Time) Explanation {
-	status := Status{Time: now, State: State(s.State), Connections: connectionsOf(s, record.Servers, now), Firmware: firmwareStatusOf(s.Firmware)}
+	status := Status{Time: now, State: State(s.State), Connections: connectionsOf(s, record.Servers, now), Firmware: firmwareStatusOf(s.Firmware), Network: networkOf(s.Uplink)}
 	return explain("gw-0001", status, record)
 }
 
@@ -233,6 +233,36 @@ func TestExplainQueueMode(t *testing.T) {
 		}
 		if strings.Contains(e.String(), "queue mode") != (want != "") || !strings.Contains(e.String(), want) {
 			t.Errorf("%q in\n%s", want, e)
+		}
+	}
+}
+
+// TestExplainNetwork says which interface is used, or why none is.
+func TestExplainNetwork(t *testing.T) {
+	for _, test := range []struct {
+		uplink messages.Uplink
+		want   []string
+		json   string
+	}{
+		{messages.Uplink{}, nil, "null"},
+		{messages.Uplink{Interfaces: "eth0, wwan0", Interface: "wwan0", Reason: "eth0 is not there"},
+			[]string{"network: wwan0 is used", "eth0, wwan0", "eth0 is not there"},
+			`{"interfaces":["eth0","wwan0"],"interface":"wwan0","reason":"eth0 is not there"}`},
+		{messages.Uplink{Interfaces: "eth0", Reason: "eth0 is down, or has no carrier"},
+			[]string{"network: no interface can be used", "eth0 is down, or has no carrier"},
+			`{"interfaces":["eth0"],"reason":"eth0 is down, or has no carrier"}`},
+	} {
+		e := explanationOf(messages.Snapshot{State: messages.State(Waiting), Uplink: test.uplink}, journal.Record{}, explainEpoch)
+		for _, part := range test.want {
+			if !strings.Contains(e.String(), part) {
+				t.Errorf("%q is not in\n%s", part, e)
+			}
+		}
+		if test.want == nil && strings.Contains(e.String(), "network") {
+			t.Errorf("without a list:\n%s", e)
+		}
+		if data, err := json.Marshal(e.Network); err != nil || string(data) != test.json {
+			t.Errorf("%s, %v", data, err)
 		}
 	}
 }

@@ -17,6 +17,11 @@ func bind(fd int, to uplink.Binding, peer netip.Addr) error {
 	if !errors.Is(err, syscall.EPERM) {
 		return os.NewSyscallError("setsockopt", err)
 	}
+	return bindAddress(fd, to, peer)
+}
+
+// bindAddress gives a socket the address of an interface, and an ephemeral port.
+func bindAddress(fd int, to uplink.Binding, peer netip.Addr) error {
 	return os.NewSyscallError("bind", syscall.Bind(fd, socketAddress(to.Address(peer))))
 }
 
