@@ -229,7 +229,8 @@ func (c *Client) notAllowed() error {
 
 // NetworkUp is a hint that the network is back: present waits end, at most
 // once in 5 s. The count of failures stays, and so does what a server asked
-// for. It does nothing on a client that is not running.
+// for. It does nothing on a client that is not running. On Linux the client itself
+// learns that the network is back, see [NetworkConfig].
 func (c *Client) NetworkUp() { c.tell(messages.NetworkUp{}) }
 
 // tell sends a message to the supervisor of a running client.

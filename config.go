@@ -17,9 +17,11 @@ import (
 
 // Config is the configuration of one client. A zero field means the default that
 // its comment names. Package configfile reads one from a file and the
-// environment; the keys there are the fields in snake case (but for
+// environment; the keys there are the fields in snake case (network.interface is
+// Network.Interfaces, pin is Pins, and network.watch, dtls.cid and dtls.keep_sessions are
+// the opposites of Network.Unwatched, DTLS.WithoutCID and DTLS.ForgetSessions; but for
 // CertificateChain, Signer, TrustAnchors, TrustStoreAnchors, TrustKeys and Installer, which
-// only code can set, Pins, which is the key pin, and Objects, which it makes of what the file says).
+// only code can set, and Objects, which it makes of what the file says).
 //
 // A Config is a plain value: clients copy what they need, and nothing is
 // checked or read before [New] and [Client.Start].

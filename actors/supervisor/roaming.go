@@ -67,14 +67,18 @@ func (m *Machine) hintLater(now time.Time) {
 		m.do(core.SetTimer{Timer: timerHint, After: at.Sub(now)})
 		return
 	}
-	m.networkUp(now)
+	m.hinted(now, hasTried)
 }
+
+// hasTried reports whether an account waits after a failure. The delay before a first attempt
+// (/1/x/14) spreads those of a fleet, which may all start when its network comes.
+func hasTried(a *account) bool { return !a.pending.first }
 
 // hintDue heeds a hint that came too early.
 func (m *Machine) hintDue(now time.Time) {
 	if !m.roaming.hint.IsZero() {
 		m.roaming.hint = time.Time{}
-		m.networkUp(now)
+		m.hinted(now, hasTried)
 	}
 }
 

@@ -137,6 +137,23 @@ func TestEarlyHintIsHeededLater(t *testing.T) {
 	}
 }
 
+// The delay before a first attempt is for the network that comes: it is kept.
+func TestWatchDoesNotEndTheDelayBeforeAFirstAttempt(t *testing.T) {
+	hold := time.Hour
+	bootstrap := bootstrapAccount(t)
+	bootstrap.HoldOff = hold
+	d := running(t, bootstrap)
+	due, before := d.timers[waitTimer(bootstrap.Peer)], len(d.begun)
+	if !due.Equal(d.now.Add(hold)) {
+		t.Fatalf("the bootstrap is due at %v", due)
+	}
+	d.now = d.now.Add(time.Minute)
+	d.step(messages.NetworkChanged{Back: true})
+	if len(d.begun) != before || !d.timers[waitTimer(bootstrap.Peer)].Equal(due) {
+		t.Fatalf("%d attempts", len(d.begun)-before)
+	}
+}
+
 // Every link is asked where it is; one that has resent in vain begins anew when the network
 // is back.
 func TestLinksAreCheckedWhenTheNetworkChanges(t *testing.T) {

@@ -159,11 +159,18 @@ func (m *Machine) afterBootstrap(a *account) time.Duration {
 
 // networkUp ends the present waits; what a server asked for is kept.
 func (m *Machine) networkUp(now time.Time) {
+	m.hinted(now, func(*account) bool { return true })
+}
+
+// hinted heeds a hint, unless it comes too early, for the accounts that it is about.
+func (m *Machine) hinted(now time.Time, about func(*account) bool) {
 	if m.paused || m.stop != nil || !m.rates.hint(now) {
 		return
 	}
 	for _, a := range m.everyone() {
-		m.hurry(now, a, later(a.pending.floor, a.settled()))
+		if about(a) {
+			m.hurry(now, a, later(a.pending.floor, a.settled()))
+		}
 	}
 	m.hurryFetch(now, now)
 	if !m.loader.lookAt.IsZero() {

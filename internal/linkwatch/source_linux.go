@@ -19,8 +19,9 @@ const groups = 0x1 | 0x10 | 0x40 | 0x100 | 0x400 // links; IPv4 and IPv6 address
 var questions = []uint16{syscall.RTM_GETLINK, syscall.RTM_GETADDR, syscall.RTM_GETROUTE}
 
 const (
-	// answerLimit bounds the wait for an answer, which the kernel gives at once.
-	answerLimit = 2 * time.Second
+	// answerLimit bounds the wait for an answer, which the kernel gives at once, but for
+	// the size of a table of routes.
+	answerLimit = 10 * time.Second
 	// datagramSize holds the longest datagram that the kernel answers with, in bytes: it
 	// fills 32 KiB where the reader has so much room.
 	datagramSize = 32 << 10

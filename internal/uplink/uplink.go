@@ -34,6 +34,7 @@ type Uplink struct {
 	used    *linkwatch.Interface
 	told    messages.Uplink
 	wake    *alarm.Alarm // nil while nothing is waited for
+	refused bool         // somebody has been told that there is no interface
 	closed  bool
 }
 
@@ -63,7 +64,8 @@ func (u *Uplink) Changed(c linkwatch.Change) {
 		return // nothing has changed
 	}
 	gains := !c.First && c.Err == nil && (c.Dipped || c.Now.Gains(c.Before, u.counts()...))
-	u.say(gains || u.switched(before))
+	first := c.First && !u.refused // nothing has been tried in vain
+	u.say(gains || u.switched(before) && !first)
 }
 
 // counts returns the names of the interfaces that count: none for all of them.
@@ -153,6 +155,7 @@ func (u *Uplink) Binding(ctx context.Context) (Binding, error) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.refused = u.refused || u.used == nil
 	switch {
 	case u.used == nil && u.watched != nil:
 		return Binding{}, &NoneError{Reason: unwatched(u.watched)}

@@ -37,7 +37,7 @@ func TestUplinkReturnsByItself(t *testing.T) {
 		}
 		was := machineOf("eth0- wwan0+")
 		u.Changed(linkwatch.Change{Now: was, First: true})
-		if n := d.last(t); !n.Back || n.Uplink.Interface != "wwan0" || n.Uplink.Interfaces != "eth0, wwan0" || len(n.Addresses) != 2 {
+		if n := d.last(t); n.Back || n.Uplink.Interface != "wwan0" || n.Uplink.Interfaces != "eth0, wwan0" || len(n.Addresses) != 2 {
 			t.Fatalf("%+v", n)
 		}
 		is := machineOf("eth0+ wwan0+")
@@ -94,5 +94,21 @@ func TestUplinkWithoutAList(t *testing.T) {
 	u.Changed(linkwatch.Change{Now: machineOf("eth0"), Before: is})
 	if len(d.all) != 3 {
 		t.Error("something is told after Close")
+	}
+}
+
+// The first look is a hint where something was tried in vain before: while the machine could
+// not be watched.
+func TestUplinkThatCouldNotBeWatched(t *testing.T) {
+	d := &told{}
+	u := New([]string{"eth0"}, d.tell)
+	defer u.Close()
+	u.Changed(linkwatch.Change{Err: errors.New("no sockets")})
+	if _, err := u.Binding(t.Context()); err == nil {
+		t.Fatal("there is an interface")
+	}
+	u.Changed(linkwatch.Change{Now: machineOf("eth0"), First: true})
+	if n := d.last(t); !n.Back || n.Uplink.Interface != "eth0" || n.Uplink.Reason != "" {
+		t.Fatalf("%+v", n)
 	}
 }
