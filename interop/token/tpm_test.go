@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,8 +54,8 @@ func newMachine(t *testing.T) *machine {
 	return m
 }
 
-// start starts the process, with the state that the one before has left. Its socket is
-// there as soon as it can be used.
+// start starts the process, with the state that the one before has left, and waits until
+// it can be used.
 func (m *machine) start() {
 	m.t.Helper()
 	_ = os.Remove(m.socket)
@@ -74,7 +75,8 @@ func (m *machine) start() {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for patience := time.After(time.Minute); ; {
-		if _, err := linuxudstpm.Open(m.socket); err == nil {
+		if probe, err := net.Dial("unix", m.socket); err == nil {
+			_ = probe.Close()
 			return
 		}
 		select {
