@@ -24,7 +24,7 @@ func (e *NoneError) Error() string { return e.Reason }
 type Uplink struct {
 	tell   func(messages.NetworkChanged)
 	names  []string
-	looked chan struct{} // closed when the machine has been looked at, or the uplink closed
+	looked chan struct{} // closed when the machine has been looked at, or the uplink closed; nil without a chooser
 	once   sync.Once     // of that
 
 	mu      sync.Mutex
@@ -41,9 +41,9 @@ type Uplink struct {
 // New returns the Uplink of a client that may use the named interfaces, the best first;
 // without names any. It tells what the client has to know, and tell must not wait.
 func New(names []string, tell func(messages.NetworkChanged)) *Uplink {
-	u := &Uplink{names: names, tell: tell, looked: make(chan struct{})}
+	u := &Uplink{names: names, tell: tell}
 	if len(names) > 0 {
-		u.chooser = NewChooser(names)
+		u.chooser, u.looked = NewChooser(names), make(chan struct{})
 		u.told.Interfaces = strings.Join(names, ", ")
 	}
 	return u
@@ -56,7 +56,7 @@ func (u *Uplink) Changed(c linkwatch.Change) {
 	if u.closed {
 		return
 	}
-	defer u.once.Do(func() { close(u.looked) })
+	defer u.hasLooked()
 	u.view, u.watched = c.Now, c.Err
 	before := u.used
 	u.choose(time.Now())
@@ -66,6 +66,13 @@ func (u *Uplink) Changed(c linkwatch.Change) {
 	gains := !c.First && c.Err == nil && (c.Dipped || c.Now.Gains(c.Before, u.counts()...))
 	first := c.First && !u.refused // nothing has been tried in vain
 	u.say(gains || u.switched(before) && !first)
+}
+
+// hasLooked ends the wait for the first look.
+func (u *Uplink) hasLooked() {
+	if u.looked != nil {
+		u.once.Do(func() { close(u.looked) })
+	}
 }
 
 // counts returns the names of the interfaces that count: none for all of them.
@@ -186,7 +193,7 @@ func (u *Uplink) Close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = true
-	u.once.Do(func() { close(u.looked) })
+	u.hasLooked()
 	if u.wake != nil {
 		u.wake.Stop()
 	}
