@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
@@ -97,6 +98,7 @@ func (m *Machine) moved(now time.Time, a *account, f *messages.Failure) {
 	e.WaitsForTurn = turn > delay
 	m.do(Emit{Event: e})
 	a.moved, a.attempt.worst = now.Add(turn), nil
+	a.attempt.chosen = netip.AddrPort{} // nothing is wrong with the one that was used
 	m.carryOut(now, a, step, delay, floor)
 	if a.bootstrap() {
 		m.resumeServers(now)

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -35,7 +36,13 @@ func TestMoveBeginsAtOnceAndCountsNothing(t *testing.T) {
 	d.register(server(1))
 	before, errorsBefore := len(d.begun), len(d.errors())
 	d.now = d.now.Add(time.Hour)
+	d.machine.accounts[server(1)].attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
 	d.movedLink(server(1), messages.PhaseRegistered)
+	for _, o := range d.orders {
+		if c, is := o.Message.(messages.Connect); is && c.Epoch == d.epoch(server(1)) && c.After.IsValid() {
+			t.Errorf("the address after %v is tried", c.After)
+		}
+	}
 	if len(d.begun) != before+1 || !d.begun[before].Equal(d.now) {
 		t.Fatalf("attempts: %v", d.begun[before:])
 	}
