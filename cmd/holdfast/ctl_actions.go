@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -87,6 +88,7 @@ type ctlStatus struct {
 	Connections []holdfast.Connection `json:"connections"`
 
 	Firmware *holdfast.FirmwareStatus `json:"firmware"`
+	Network  *holdfast.NetworkStatus  `json:"network"`
 }
 
 // String puts the status on one line for the client, and one for each account.
@@ -100,6 +102,9 @@ func (s ctlStatus) String() string {
 	if s.Trouble != nil {
 		fmt.Fprintf(&out, "  %-12s %s\n", "store", troubleText(s.Trouble))
 	}
+	if s.Network != nil {
+		fmt.Fprintf(&out, "  %-12s %s\n", "network", printable(networkText(s.Network)))
+	}
 	for _, c := range s.Connections {
 		text := joined(", ", s.stateText(c)+" "+c.Server, c.Location, nextText(c))
 		if c.Trouble != nil {
@@ -112,6 +117,11 @@ func (s ctlStatus) String() string {
 		fmt.Fprintf(&out, "  %-12s %s\n", "firmware", printable(text))
 	}
 	return out.String()
+}
+
+// networkText says which interface is used, and why.
+func networkText(s *holdfast.NetworkStatus) string {
+	return joined(": ", cmp.Or(s.Interface, "none of "+strings.Join(s.Interfaces, ", ")), s.Reason)
 }
 
 // stateText says of an account that has nothing to do, such as a bootstrap account

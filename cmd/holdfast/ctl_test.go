@@ -289,6 +289,21 @@ func TestCtlStatusOfADisabledAccount(t *testing.T) {
 }
 
 // An update has a line, from the first on.
+func TestCtlStatusOfTheNetwork(t *testing.T) {
+	for want, s := range map[string]holdfast.NetworkStatus{
+		"  network      wwan0: eth0 is not there\n":                {Interfaces: []string{"eth0", "wwan0"}, Interface: "wwan0", Reason: "eth0 is not there"},
+		"  network      eth0\n":                                    {Interfaces: []string{"eth0"}, Interface: "eth0"},
+		"  network      none of eth0, wwan0: no interface of it\n": {Interfaces: []string{"eth0", "wwan0"}, Reason: "no interface of it"},
+	} {
+		if got := (ctlStatus{Endpoint: "gw", State: holdfast.Waiting, Network: &s}).String(); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := (ctlStatus{Endpoint: "gw"}).String(); strings.Contains(got, "network") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestCtlStatusOfAnUpdate(t *testing.T) {
 	s := ctlStatus{Endpoint: "gw", State: holdfast.Registered, Firmware: &holdfast.FirmwareStatus{StateName: "idle"}}
 	if got := s.String(); got != "gw  registered\n" {
