@@ -112,7 +112,7 @@ func wantEcho(t *testing.T, s session) {
 		if err := s.Write(sent); err != nil {
 			t.Fatal(err)
 		}
-		got, _, err := s.Read()
+		got, err := s.Read()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,7 +104,7 @@ type (
 		remote   netip.AddrPort
 		deadline time.Time
 		security *security
-		terms    terms
+		terms    *terms // nil without DTLS
 	}
 	// compare finds out which address the link has, and which a new one would have.
 	compare struct {
@@ -144,7 +144,7 @@ type Machine struct {
 	state     State
 	request   *messages.Connect // without its credentials; nil once the link is up
 	security  *security
-	terms     terms
+	terms     *terms                  // nil without DTLS
 	lent      *messages.SecureSession // that the link goes on with; nil once it is up
 	addresses []netip.AddrPort
 	late      []netip.AddrPort // joined before the rest of the lookup was there
@@ -265,7 +265,9 @@ func (m *Machine) connect(now time.Time, in messages.Connect) []core.Effect {
 	if err != nil {
 		return m.lose(classify(err))
 	}
-	m.security, m.terms = prepared, newTerms(in, when)
+	if m.security = prepared; prepared != nil {
+		m.terms = newTerms(in, when)
+	}
 	if !now.Before(in.Deadline) {
 		return m.lose(classify(&DeadlineError{Stage: messages.StageResolving}))
 	}
@@ -416,7 +418,7 @@ func (m *Machine) leave() core.Effect {
 
 // forget enters Lost and drops the credentials, which nobody needs any more.
 func (m *Machine) forget() {
-	m.state, m.request, m.security, m.terms, m.lent = Lost, nil, nil, terms{}, nil
+	m.state, m.request, m.security, m.terms, m.lent = Lost, nil, nil, nil, nil
 }
 
 func (m *Machine) progress(stage messages.Stage) core.Effect {

@@ -1,7 +1,6 @@
 package network
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/holdfast-iot/holdfast/messages"
@@ -11,12 +10,13 @@ import (
 // have used. It is safe for concurrent use; the zero value has none, and so has nil.
 type Nonces struct {
 	mu    sync.Mutex
-	links []counted
+	first *counted // there are few
 }
 
 type counted struct {
 	epoch  messages.Epoch
 	outlet *Outlet
+	next   *counted
 }
 
 // Add adds a link.
@@ -26,7 +26,7 @@ func (n *Nonces) Add(epoch messages.Epoch, outlet *Outlet) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.links = append(n.links, counted{epoch, outlet})
+	n.first = &counted{epoch, outlet, n.first}
 }
 
 // Remove removes it.
@@ -36,7 +36,12 @@ func (n *Nonces) Remove(epoch messages.Epoch) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.links = slices.DeleteFunc(n.links, func(c counted) bool { return c.epoch == epoch })
+	for at := &n.first; *at != nil; at = &(*at).next {
+		if (*at).epoch == epoch {
+			*at = (*at).next
+			return
+		}
+	}
 }
 
 // Of returns how many nonces the session of a link has used for what was sent: of one that
@@ -45,7 +50,7 @@ func (n *Nonces) Remove(epoch messages.Epoch) {
 func (n *Nonces) Of(epoch messages.Epoch) uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, c := range n.links {
+	for c := n.first; c != nil; c = c.next {
 		if c.epoch == epoch {
 			return c.outlet.nonces()
 		}

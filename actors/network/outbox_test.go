@@ -158,7 +158,7 @@ func TestOutboxFailureEndsTheLink(t *testing.T) {
 		conn.err = &net.OpError{Op: "write", Net: "udp", Err: syscall.EPERM}
 		s := plain(t, conn)
 		result := make(chan error, 1)
-		go func() { _, _, err := s.Read(); result <- err }()
+		go func() { _, err := s.Read(); result <- err }()
 		if err := s.Write([]byte("x")); err != nil {
 			t.Fatal(err)
 		}

@@ -119,10 +119,10 @@ func (r *runner) serve() (more bool) {
 	if s == nil {
 		return false
 	}
-	data, record, err := (*s).Read()
+	data, err := (*s).Read()
 	switch err {
 	case nil:
-		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data, Record: record})
+		r.deliver(messages.Datagram{Epoch: r.epoch, Data: data, Record: (*s).Record()})
 	case errTruncated:
 		r.deliver(messages.Truncated{Epoch: r.epoch})
 	case errLeft:

@@ -24,26 +24,31 @@ type dtlsSession struct {
 	over    error                  // why the session has ended; nil as long as it has not
 	low     func(next uint64)      // is told when few of the reserved ones are left; may be nil
 
-	rest []byte // of a datagram with several records; the reader's own
+	// The reader's own.
+	rest   []byte // of a datagram with several records
+	record uint64 // number of the last one with data
 }
 
 // Read returns the next application data. Other records are dropped, or end the
 // session.
-func (s *dtlsSession) Read() (data []byte, record uint64, err error) {
+func (s *dtlsSession) Read() (data []byte, err error) {
 	for data == nil && err == nil {
 		if rest := s.rest; len(rest) > 0 {
-			data, record, err = s.open(rest)
+			data, err = s.open(rest)
 			continue
 		}
-		data, record, err = s.receive()
+		data, err = s.receive()
 	}
-	return data, record, err
+	return data, err
 }
 
-func (s *dtlsSession) receive() ([]byte, uint64, error) {
+// Record returns the number of the record that the last Read has returned.
+func (s *dtlsSession) Record() uint64 { return s.record }
+
+func (s *dtlsSession) receive() ([]byte, error) {
 	b, n, err := s.socket.receive()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer buffers.Put(b)
 	return s.open(b[:n])
@@ -51,24 +56,25 @@ func (s *dtlsSession) receive() ([]byte, uint64, error) {
 
 // open processes the records of a datagram up to the first one with data. It
 // keeps no reference to it.
-func (s *dtlsSession) open(datagram []byte) ([]byte, uint64, error) {
+func (s *dtlsSession) open(datagram []byte) ([]byte, error) {
 	s.rest = nil
 	for len(datagram) > 0 {
 		e, rest, err := s.next(datagram)
 		switch {
 		case err != nil:
-			return nil, 0, err
+			return nil, err
 		case e.Err != nil:
-			return nil, 0, s.end(&ClosedError{Err: e.Err})
+			return nil, s.end(&ClosedError{Err: e.Err})
 		case e.Closed:
-			return nil, 0, s.end(&ClosedError{Alert: e.Alert})
+			return nil, s.end(&ClosedError{Alert: e.Alert})
 		case e.Data != nil:
+			s.record = e.Sequence
 			s.rest = append([]byte(nil), rest...) // seldom more than nothing
-			return append([]byte(nil), e.Data...), e.Sequence, nil
+			return append([]byte(nil), e.Data...), nil
 		}
 		datagram = rest
 	}
-	return nil, 0, nil
+	return nil, nil
 }
 
 func (s *dtlsSession) next(datagram []byte) (dtls.Event, []byte, error) {

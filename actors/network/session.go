@@ -10,11 +10,13 @@ import (
 // called by one goroutine at a time; Write and Close by any. Errors end the
 // session, and are of the types of errors.go or *SocketError.
 type session interface {
-	// Read waits for the next datagram and returns it, whole, and the sequence
-	// number of its record, where there is one. It is the
+	// Read waits for the next datagram and returns it, whole. It is the
 	// caller's own. errTruncated says that one was dropped, and does not end
 	// the session.
-	Read() (data []byte, record uint64, err error)
+	Read() ([]byte, error)
+	// Record returns the sequence number of the record that the last Read has
+	// returned; 0 where there are none. The reader calls it.
+	Record() uint64
 	// Write sends one datagram, which it may keep. It never waits: errNoRoom
 	// says that the datagram was lost, and does not end the session.
 	Write(datagram []byte) error
@@ -39,23 +41,29 @@ func establish(ctx context.Context, transport Transport, o open, turn *turn, tel
 	case o.security == nil:
 		return &plainSession{socket: newSocket(conn)}, nil
 	case o.terms.movable():
-		return goOn(conn, o.terms)
+		return goOn(conn, *o.terms)
 	}
-	return shakeHandsIn(ctx, turn, conn, o.security, o.terms, tell)
+	terms := terms{}
+	if o.terms != nil {
+		terms = *o.terms
+	}
+	return shakeHandsIn(ctx, turn, conn, o.security, terms, tell)
 }
 
 // plainSession is UDP without protection (security mode 3).
 type plainSession struct{ socket *socket }
 
-func (s *plainSession) Read() ([]byte, uint64, error) {
+func (s *plainSession) Read() ([]byte, error) {
 	b, n, err := s.socket.receive()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	data := append([]byte(nil), b[:n]...)
 	buffers.Put(b)
-	return data, 0, nil
+	return data, nil
 }
+
+func (s *plainSession) Record() uint64 { return 0 }
 
 func (s *plainSession) Write(datagram []byte) error { return s.socket.send(datagram) }
 

@@ -113,7 +113,7 @@ func TestClosedPortIsRefused(t *testing.T) {
 	if err := s.Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err = s.Read()
+	_, err = s.Read()
 	wantClass(t, err, messages.ClassRefused)
 }
 
@@ -129,7 +129,7 @@ func TestCloseUnblocksARead(t *testing.T) {
 	}
 	result := make(chan error)
 	go func() {
-		_, _, err := s.Read()
+		_, err := s.Read()
 		result <- err
 	}()
 	s.Close()

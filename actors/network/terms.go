@@ -18,8 +18,8 @@ type terms struct {
 
 // newTerms reads the session to go on with. One that cannot be read, or that is proven by
 // a certificate which has expired since, is left: a new one takes its place.
-func newTerms(in messages.Connect, when times) terms {
-	t := terms{cid: in.CID, reserve: in.Reserve}
+func newTerms(in messages.Connect, when times) *terms {
+	t := &terms{cid: in.CID, reserve: in.Reserve}
 	if in.Resume == nil {
 		return t
 	}
@@ -34,7 +34,7 @@ func newTerms(in messages.Connect, when times) terms {
 }
 
 // movable reports whether the link goes on without a handshake.
-func (t *terms) movable() bool { return t.resume != nil && t.resume.Record != nil }
+func (t *terms) movable() bool { return t != nil && t.resume != nil && t.resume.Record != nil }
 
 // describe returns a session as the supervisor keeps it, and where it comes from. made is
 // when this link got it.

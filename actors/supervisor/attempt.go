@@ -19,7 +19,6 @@ type attempt struct {
 	tried     int              // how many of them have been tried
 	divided   bool             // addresses that were resolved late have their share, with a timer
 	chosen    netip.AddrPort   // the last one tried, kept across attempts
-	before    netip.AddrPort   // what chosen was before
 	worst     *messages.Failure
 	resuming  bool // the present incarnation goes on with a session
 	afresh    bool // none goes on with a movable one: its server is silent
@@ -36,13 +35,15 @@ func (t *attempt) connecting(addresses []netip.AddrPort, chosen netip.AddrPort) 
 	if len(t.addresses) == 0 {
 		t.addresses = slices.Clone(addresses)
 	}
-	t.before, t.chosen = t.chosen, chosen
+	t.chosen = chosen
 	t.tried++
 }
 
 // again has the present address tried once more.
 func (t *attempt) again() {
-	t.chosen = t.before
+	if i := slices.Index(t.addresses, t.chosen); i >= 0 {
+		t.chosen = t.addresses[(i+len(t.addresses)-1)%len(t.addresses)]
+	}
 	t.tried--
 	t.resuming, t.afresh = false, true
 }

@@ -89,7 +89,7 @@ type Machine struct {
 	writes    writes
 	sends     sends
 	renewing  bool // a bootstrap that is wanted, or under way, is to bring another certificate
-	roaming   roaming
+	roaming   *roaming
 
 	*updateState
 

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ type Memory struct {
 	fetch    *pastFetch      // the download under way, or the one before; nil for none
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not
 	states   states
-	roaming  roaming // what others have said of it, without a hint
+	roaming  *roaming // what others have said of it, without a hint
 }
 
 // setAsideDetail says what a supervisor does that crashes again with what it
@@ -43,7 +44,7 @@ type kept struct {
 	account      *messages.Account // never changed
 	outage       outage
 	pending      pending
-	attempt      attempt // the address that was tried last
+	chosen       netip.AddrPort // the address that was tried last
 	registration *messages.Registration
 	changes      changes
 	disabled     disabling
@@ -69,8 +70,7 @@ func (m Memory) SetAside(crashes uint64) Memory {
 func (m *Machine) remember() {
 	mem := m.memory
 	mem.paused, mem.rates, mem.setAside = m.paused, m.rates, 0
-	mem.roaming = m.roaming
-	mem.roaming.hint = time.Time{}
+	mem.roaming = m.roaming.heeded(time.Time{})
 	mem.looks, mem.unused = m.loader.failures, m.unused
 	if mem.fetch = m.past; m.fetch != nil {
 		mem.fetch = m.fetch.past()
@@ -121,7 +121,7 @@ func (mem *Memory) account(p messages.Peer) *kept {
 
 func (a *account) keep() kept {
 	return kept{
-		account: a.Account, outage: a.outage, pending: a.pending, attempt: a.attempt.next(time.Time{}),
+		account: a.Account, outage: a.outage, pending: a.pending, chosen: a.attempt.chosen,
 		registration: a.registration, changes: a.changes, disabled: a.disabled,
 		waiting: a.stage == stageWaiting || !a.pending.due.IsZero(), registered: a.stage == stageRegistered,
 	}
@@ -135,7 +135,9 @@ func (m *Machine) recall() {
 	for peer, k := range m.memory.accounts {
 		m.kept[peer] = *k
 	}
-	m.roaming = m.memory.roaming
+	if m.roaming = m.memory.roaming; m.roaming == nil {
+		m.roaming = nowhere
+	}
 	m.order.copy(&m.memory.order)
 	m.budget.copy(&m.memory.budget)
 	m.states.copy(&m.memory.states)
@@ -177,7 +179,7 @@ func (m *Machine) newAccount(acct messages.Account) *account {
 	if a.URI.String() != k.account.URI.String() {
 		return a
 	}
-	a.pending, a.attempt, a.changes, a.disabled = k.pending, k.attempt, k.changes, k.disabled
+	a.pending, a.attempt.chosen, a.changes, a.disabled = k.pending, k.chosen, k.changes, k.disabled
 	a.pending.due, a.recalled = time.Time{}, k.waiting
 	if sameServer(acct, *k.account) {
 		a.knows(k.registration)

@@ -319,7 +319,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m.paused, m.unused, m.loader.failures = true, []messages.Peer{server(9)}, 3
 	m.order = order{waiting: []messages.Peer{server(1)}, current: server(2), unproven: true, blocked: now}
 	m.rates = rates{hinted: now, stepped: now, told: now, triggered: now, triggers: 2, malformed: now}
-	m.roaming = roaming{uplink: messages.Uplink{Interface: "eth0"}, addresses: []messages.LocalAddress{{Interface: 2}}}
+	m.roaming = &roaming{uplink: messages.Uplink{Interface: "eth0"}, addresses: []messages.LocalAddress{{Interface: 2}}}
 	m.siblings = map[core.Role]decay.Decay{core.Store: {Min: time.Second}}
 	m.budget.Begin(now, "coaps://x.example")
 	m.states.read, m.states.failed = true, true

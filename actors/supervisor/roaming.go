@@ -15,18 +15,30 @@ import (
 // timerHint heeds a hint of the link watch that came too early.
 var timerHint = core.Timer{Name: "hint"}
 
-// roaming is what is known of the machine's network.
+// roaming is what is known of the machine's network. It is not changed, only replaced.
 type roaming struct {
 	uplink    messages.Uplink
 	addresses []messages.LocalAddress
 	hint      time.Time // when a hint is heeded; zero for none
 }
 
+// nowhere is what is known before a link watch has told anything, which most never do. It is
+// not changed.
+var nowhere = &roaming{}
+
+// heeded returns the same with another instant at which a hint is heeded.
+func (r *roaming) heeded(at time.Time) *roaming {
+	if at.Equal(r.hint) {
+		return r
+	}
+	return &roaming{uplink: r.uplink, addresses: r.addresses, hint: at}
+}
+
 // networkChanged takes what the link watch tells.
 func (m *Machine) networkChanged(now time.Time, in messages.NetworkChanged) {
-	m.roaming.addresses = in.Addresses
-	if in.Uplink != m.roaming.uplink {
-		m.roaming.uplink = in.Uplink
+	was := m.roaming.uplink
+	m.roaming = &roaming{uplink: in.Uplink, addresses: in.Addresses, hint: m.roaming.hint}
+	if in.Uplink != was {
 		m.do(Emit{Event: messages.Event{Type: messages.EventNetwork, Interface: in.Uplink.Interface, Detail: in.Uplink.Reason}})
 	}
 	if m.stop != nil {
@@ -64,7 +76,7 @@ func (m *Machine) hintLater(now time.Time) {
 		return // one is to be heeded yet, and this one with it
 	}
 	if at := m.rates.hinted.Add(hintInterval); !m.rates.hinted.IsZero() && at.After(now) {
-		m.roaming.hint = at
+		m.roaming = m.roaming.heeded(at)
 		m.do(core.SetTimer{Timer: timerHint, After: at.Sub(now)})
 		return
 	}
@@ -78,7 +90,7 @@ func hasTried(a *account) bool { return !a.pending.first }
 // hintDue heeds a hint that came too early.
 func (m *Machine) hintDue(now time.Time) {
 	if !m.roaming.hint.IsZero() {
-		m.roaming.hint = time.Time{}
+		m.roaming = m.roaming.heeded(time.Time{})
 		m.hinted(now, hasTried)
 	}
 }
