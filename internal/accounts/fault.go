@@ -32,6 +32,7 @@ const (
 	ReasonUsage              Reason = "is none of the certificate usages 0 to 3"
 	ReasonMatchingType       Reason = "is no matching type, or one whose digests are of another length than what is in /0/x/4"
 	ReasonNoTrustStore       Reason = "asks for a chain to the trust store of the device, which has none: configure trust_store, or use certificate usage 2 or 3"
+	ReasonKeyType            Reason = "is no ECDSA key on P-256, P-384 or P-521, with which handshakes are signed"
 	ReasonServerName         Reason = "is not a name in ASCII of at most 253 bytes"
 	ReasonDuplicate          Reason = "is used by another account"
 	ReasonSecondBootstrap    Reason = "makes a second bootstrap account"

@@ -1,8 +1,12 @@
 package accounts
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/asn1"
+	"reflect"
+	"slices"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
@@ -19,11 +23,7 @@ const maxName = 253
 
 // serverName reads /0/x/14, which a ClientHello carries as it is.
 func (r *reader) serverName() string {
-	name := r.optional(objects.SecuritySNI, lwm2m.KindString).Text()
-	if !ValidServerName(name) {
-		r.fault(objects.SecuritySNI, ReasonServerName, nil)
-	}
-	return name
+	return r.optional(objects.SecuritySNI, lwm2m.KindString).Text()
 }
 
 // ValidServerName reports whether a server can have a name: at most 253 bytes of
@@ -155,17 +155,43 @@ func (r *reader) usage() messages.CertificateUsage {
 	return messages.CertificateUsage(v.Uint())
 }
 
-// CheckTrustStore finds management accounts whose certificate usage needs a trust
-// store, for a device that has none. The error is of type [Faults].
-func CheckTrustStore(tree *lwm2m.Tree) error {
-	accts, _ := fromTree(tree)
+// CheckNew finds management accounts of after that no handshake could use on this
+// device, unless before has them with the same credentials: by their certificate usage,
+// where the device has no trust store, by their server's name, or by the kind of their
+// key. A bootstrap must not bring them. A record is not judged by that: one account of
+// it that is of no use keeps nobody from using the others. The error is of type
+// [Faults].
+func CheckNew(before, after *lwm2m.Tree, trustStore bool) error {
+	former, _ := fromTree(before)
+	accts, _ := fromTree(after)
 	var faults Faults
 	for _, a := range accts {
+		fault := func(id uint16, reason Reason) {
+			faults = append(faults, &Fault{Path: lwm2m.PathOf(objects.Security, a.SecurityInstance, id), Reason: reason})
+		}
 		c := a.Credentials
-		if a.Peer != messages.BootstrapPeer() && c.Mode == messages.SecurityX509 && c.Usage.NeedsTrustStore() {
-			path := lwm2m.PathOf(objects.Security, a.SecurityInstance, objects.SecurityCertificateUsage)
-			faults = append(faults, &Fault{Path: path, Reason: ReasonNoTrustStore})
+		same := func(b messages.Account) bool { return b.Peer == a.Peer && reflect.DeepEqual(b.Credentials, c) }
+		if a.Peer == messages.BootstrapPeer() || slices.ContainsFunc(former, same) {
+			continue // no matter of a bootstrap
+		}
+		if !ValidServerName(c.ServerName) {
+			fault(objects.SecuritySNI, ReasonServerName)
+		}
+		if c.Mode != messages.SecurityX509 {
+			continue
+		}
+		if c.Usage.NeedsTrustStore() && !trustStore {
+			fault(objects.SecurityCertificateUsage, ReasonNoTrustStore)
+		}
+		if public, _ := parsePrivateKey(c.PrivateKey); !signs(public) {
+			fault(objects.SecuritySecretKey, ReasonKeyType)
 		}
 	}
 	return faults.orNil()
+}
+
+// signs reports whether a key is of a kind with which handshakes are signed.
+func signs(public PublicKey) bool {
+	key, ok := public.(*ecdsa.PublicKey)
+	return ok && (SupportedCurve(key.Curve) || key.Curve == elliptic.P521())
 }

@@ -2,7 +2,10 @@ package accounts
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -13,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/testpki"
 	"github.com/holdfast-iot/holdfast/lwm2m"
@@ -167,7 +171,10 @@ func TestServerNames(t *testing.T) {
 	} {
 		tree := goodTree(t, set)
 		put(tree, "/0/2/14", lwm2m.String(name))
-		if err := Check(tree); good {
+		if err := Check(tree); err != nil {
+			t.Errorf("a record with %q: %v", name, err) // what is stored stays in use
+		}
+		if _, _, err := bring(tree, terms()); good {
 			if err != nil {
 				t.Errorf("%q: %v", name, err)
 			}
@@ -175,6 +182,76 @@ func TestServerNames(t *testing.T) {
 			wantFault(t, err, "/0/2/14", ReasonServerName)
 		}
 	}
+}
+
+// A key with which nothing can be signed is refused when the bootstrap is finished.
+func TestFinishRefusesKeysThatDoNotSign(t *testing.T) {
+	set := testpki.Must(t, "gw-0001")
+	root := testpki.Root(t, "root", nil)
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p224, _, _ := newKey(t, elliptic.P224())
+	p521, _, _ := newKey(t, elliptic.P521())
+	for name, test := range map[string]struct {
+		key crypto.Signer
+		ok  bool
+	}{"Ed25519": {edwards, false}, "P-224": {p224, false}, "P-521": {p521, true}} {
+		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}, root.Cert, test.key.Public(), root.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		private, err := x509.MarshalPKCS8PrivateKey(test.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree := goodTree(t, set)
+		put(tree, "/0/2/3", lwm2m.Opaque(der))
+		put(tree, "/0/2/5", lwm2m.Opaque(private))
+		if err := Check(tree); err != nil {
+			t.Errorf("a record with a key for %s: %v", name, err)
+		}
+		if _, _, err := bring(tree, terms()); test.ok {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else {
+			wantFault(t, err, "/0/2/5", ReasonKeyType)
+		}
+	}
+}
+
+// bring finishes a bootstrap that leaves a tree where there was nothing.
+func bring(tree *lwm2m.Tree, terms Terms) (*lwm2m.Tree, []byte, error) {
+	base := tree.Clone()
+	for _, inst := range tree.Instances(0) {
+		if said, _ := tree.Value(lwm2m.PathOf(0, inst, 1)); !said.Bool() {
+			base.DeleteInstance(0, inst)
+		}
+	}
+	tx := Begin(base, terms)
+	tx.work = tree.Clone()
+	return tx.Finish(someTime)
+}
+
+// What the device has already a bootstrap may leave as it is.
+func TestFinishLeavesWhatWasThere(t *testing.T) {
+	tree := goodTree(t, testpki.Must(t, "gw-0001"))
+	put(tree, "/0/2/15", lwm2m.Unsigned(0))
+	put(tree, "/0/1/14", lwm2m.String("a b"))
+	if _, _, err := Begin(tree, terms()).Finish(someTime); err != nil {
+		t.Error(err)
+	}
+	wantFault(t, CheckNew(tree, withoutKey(tree), false), "/0/2/15", ReasonNoTrustStore)
+}
+
+// withoutKey changes what account 2 knows of its server.
+func withoutKey(tree *lwm2m.Tree) *lwm2m.Tree {
+	changed := tree.Clone()
+	put(changed, "/0/2/13", lwm2m.Unsigned(1))
+	put(changed, "/0/2/4", lwm2m.Opaque(sha256Of(nil)))
+	return changed
 }
 
 // A device without a trust store says so when the bootstrap is finished, and keeps
@@ -187,7 +264,7 @@ func TestFinishWithoutATrustStore(t *testing.T) {
 			put(tree, "/0/2/15", lwm2m.Unsigned(usage))
 			conditions := terms()
 			conditions.TrustStore = has
-			_, _, err := Begin(tree, conditions).Finish(someTime)
+			_, _, err := bring(tree, conditions)
 			if needs && !has {
 				wantFault(t, err, "/0/2/15", ReasonNoTrustStore)
 			} else if err != nil {
@@ -199,7 +276,7 @@ func TestFinishWithoutATrustStore(t *testing.T) {
 	own := x509Account(t, messages.BootstrapPeer(), set)
 	own.Credentials.Usage = messages.UsageCAConstraint
 	tree := ToTree([]messages.Account{own, pskAccount(t, messages.ManagementPeer(1))})
-	if _, _, err := Begin(tree, terms()).Finish(someTime); err != nil {
+	if _, _, err := bring(tree, terms()); err != nil {
 		t.Error(err)
 	}
 }

@@ -134,7 +134,7 @@ func (t *Transaction) Delete(path lwm2m.Path) error {
 	return nil
 }
 
-// Finish judges what a bootstrap has left ([CheckChange], [CheckTrustStore]) and makes the record of
+// Finish judges what a bootstrap has left ([CheckChange], [CheckNew]) and makes the record of
 // it, with the time of the bootstrap in every Server instance. What it returns can
 // be read again. The error is a [*CountError], [Faults] or a [*LimitError].
 func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) {
@@ -144,7 +144,7 @@ func (t *Transaction) Finish(clock validity.Clock) (*lwm2m.Tree, []byte, error) 
 	if err := CheckChange(t.base, t.work, clock); err != nil {
 		return nil, nil, err
 	}
-	if err := CheckTrustStore(t.work); err != nil && !t.terms.TrustStore {
+	if err := CheckNew(t.base, t.work, t.terms.TrustStore); err != nil {
 		return nil, nil, err
 	}
 	result := complete(t.base, t.work, clock.Now)
