@@ -366,12 +366,19 @@ func (e *ClosedError) Unwrap() error { return e.Err }
 
 // DeadlineError says that a link was not up by its deadline and that nothing
 // explicit had failed until then.
-type DeadlineError struct{ Stage messages.Stage }
+type DeadlineError struct {
+	Stage messages.Stage
+	// Signing: a signer was at work that holds the own key, and had not answered.
+	Signing bool
+}
 
 // Error returns a sentence for a person.
 func (e *DeadlineError) Error() string {
 	if e.Stage == messages.StageResolving {
 		return "the deadline passed while resolving"
+	}
+	if e.Signing {
+		return "the deadline passed, and the signer that holds the private key had not answered"
 	}
 	return "the deadline passed while connecting"
 }

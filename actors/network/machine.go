@@ -394,7 +394,7 @@ func (m *Machine) overdue() []core.Effect {
 	case Resolving:
 		return m.lose(classify(&ResolveError{Host: m.request.URI.Host, Reason: ResolveTimeout}))
 	case Connecting:
-		return m.lose(classify(&DeadlineError{Stage: messages.StageConnecting}))
+		return m.lose(classify(&DeadlineError{Stage: messages.StageConnecting, Signing: m.security.signing()}))
 	}
 	return nil
 }

@@ -46,3 +46,12 @@ func (s *boundSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerOp
 	defer func() { <-s.slots }()
 	return s.Signer.Sign(random, digest, opts)
 }
+
+// signing reports whether the signer of the credentials has not answered a call.
+func (s *security) signing() bool {
+	if s == nil || s.own == nil {
+		return false
+	}
+	signer, bound := s.own.signer.(*boundSigner)
+	return bound && len(signer.slots) > 0
+}

@@ -6,9 +6,13 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/messages"
 )
 
 // credentialsReason returns why credentials were refused; 0 when they were not.
@@ -80,5 +84,41 @@ func TestSignerThatHangsIsNotAskedForEver(t *testing.T) {
 	h.entered.Add(1)
 	if _, err := s.Sign(nil, digest, crypto.SHA256); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// A deadline that passes while hardware works says so; one that passes otherwise does
+// not.
+func TestDeadlineNamesASignerThatHangs(t *testing.T) {
+	h := &hangs{PrivateKey: ecKey(t, elliptic.P256()), answer: make(chan struct{})}
+	signer := BoundSigner(h)
+	c := rawKeys(t, h.PrivateKey, ecKey(t, elliptic.P256()).Public())
+	c.PrivateKey = spki(t, h.Public())
+	overdue := func() *DeadlineError {
+		m := New(testPeer, testEpoch, signer)
+		m.Step(now, connect(t, "coaps://192.0.2.1", func(in *messages.Connect) { in.Credentials = c }))
+		f := lost(t, m.Step(now, core.Expired{Timer: guard}))
+		if f.Class != messages.ClassTimeout {
+			t.Errorf("class %s", f.Class)
+		}
+		return wantAs[*DeadlineError](t, f.Cause)
+	}
+	if err := overdue(); err.Signing {
+		t.Errorf("nothing is signed: %v", err)
+	}
+	h.entered.Add(1)
+	var call sync.WaitGroup
+	call.Go(func() { _, _ = signer.Sign(nil, make([]byte, 32), crypto.SHA256) })
+	h.entered.Wait()
+	if err := overdue(); !err.Signing || !strings.Contains(err.Error(), "signer") {
+		t.Errorf("%v", err)
+	}
+	close(h.answer)
+	call.Wait()
+	if err := overdue(); err.Signing {
+		t.Errorf("afterwards: %v", err)
+	}
+	if (*security)(nil).signing() || secure(t, "coaps://server.test", psk()).signing() {
+		t.Error("nobody signs for a pre-shared key")
 	}
 }
