@@ -55,8 +55,8 @@ type NetworkStatus struct {
 }
 
 // networkOf returns what an application sees of the interface in use.
-func networkOf(u messages.Uplink) *NetworkStatus {
-	if u.Interfaces == "" {
+func networkOf(u *messages.Uplink) *NetworkStatus {
+	if u == nil || u.Interfaces == "" {
 		return nil
 	}
 	return &NetworkStatus{Interfaces: strings.Split(u.Interfaces, ", "), Interface: u.Interface, Reason: u.Reason}

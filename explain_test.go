@@ -252,7 +252,7 @@ func TestExplainNetwork(t *testing.T) {
 			[]string{"network: no interface can be used", "eth0 is down, or has no carrier"},
 			`{"interfaces":["eth0"],"reason":"eth0 is down, or has no carrier"}`},
 	} {
-		e := explanationOf(messages.Snapshot{State: messages.State(Waiting), Uplink: test.uplink}, journal.Record{}, explainEpoch)
+		e := explanationOf(messages.Snapshot{State: messages.State(Waiting), Uplink: &test.uplink}, journal.Record{}, explainEpoch)
 		for _, part := range test.want {
 			if !strings.Contains(e.String(), part) {
 				t.Errorf("%q is not in\n%s", part, e)

@@ -20,6 +20,11 @@ type LocalAddress struct {
 	Interface int // number of the interface that has it
 }
 
+// equal reports whether two say the same; nil says nothing.
+func (u *Uplink) equal(other *Uplink) bool {
+	return u == other || u != nil && other != nil && *u == *other
+}
+
 // Uplink is which interface the client uses, where the configuration names some.
 type Uplink struct {
 	Interfaces string // that are named, in order: "eth0, wwan0"; empty where none is

@@ -193,12 +193,12 @@ type Snapshot struct {
 	State       State
 	Connections []ConnectionStatus
 	Firmware    *FirmwareStatus // nil where updates are not configured
-	Uplink      Uplink
+	Uplink      *Uplink // as last told; nil where nothing has been
 }
 
 // Equal reports whether two snapshots say the same.
 func (s Snapshot) Equal(other Snapshot) bool {
-	return s.State == other.State && s.Uplink == other.Uplink && slices.EqualFunc(s.Connections, other.Connections, ConnectionStatus.equal) &&
+	return s.State == other.State && s.Uplink.equal(other.Uplink) && slices.EqualFunc(s.Connections, other.Connections, ConnectionStatus.equal) &&
 		s.Firmware.equal(other.Firmware)
 }
 

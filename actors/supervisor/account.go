@@ -64,11 +64,10 @@ type account struct {
 	observed     bool                   // then it observed something, too, by the record of state
 	reachable    messages.Reachability  // on the present link
 
-	changes  changes       // by Writes of its server
-	renewal  *renewal      // of its certificate; nil without one
-	counts   *counts       // what its server observes, and was sent; nil for nothing so far
-	shed     messages.Shed // what the links of the account have dropped
-	shedSaid time.Time     // when that was last logged
+	changes changes   // by Writes of its server
+	renewal *renewal  // of its certificate; nil without one
+	counts  *counts   // what its server observes, and was sent; nil for nothing so far
+	shed    *shedding // what the links of the account have dropped; nil for nothing
 }
 
 // pending is what an account waits for.

@@ -14,12 +14,12 @@ type attempt struct {
 	began     time.Time
 	deadline  time.Time
 	step      messages.Step    // what it waits for at present
-	answered  bool             // a bootstrap server has answered POST /bs
 	addresses []netip.AddrPort // resolved in this attempt
 	tried     int              // how many of them have been tried
-	divided   bool             // addresses that were resolved late have their share, with a timer
 	chosen    netip.AddrPort   // the last one tried, kept across attempts
 	worst     *messages.Failure
+	answered  bool // a bootstrap server has answered POST /bs
+	divided   bool // addresses that were resolved late have their share, with a timer
 	resuming  bool // the present incarnation goes on with a session
 	afresh    bool // none goes on with a movable one: its server is silent
 }

@@ -43,7 +43,7 @@ func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 		t.Errorf("published: %s", diff)
 	}
 	d.step(messages.Overloaded{Epoch: d.epoch(server(1)) - 1, Shed: shed})
-	if got := d.machine.accounts[server(1)].shed; got != times(7) {
+	if got := d.machine.accounts[server(1)].shed.dropped(); got != times(7) {
 		t.Errorf("another link's counted: %+v", got)
 	}
 }

@@ -52,7 +52,9 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 		return
 	}
 	m.do(core.StopTimer{Timer: timerLoad})
-	m.place = in.Place
+	if m.place = nil; in.Place != (accounts.Digest{}) {
+		m.place = new(accounts.Digest(in.Place))
+	}
 	if in.FactoryErr == nil && in.Factory != nil {
 		m.factory = in.Factory
 	}

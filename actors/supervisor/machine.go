@@ -85,7 +85,7 @@ type Machine struct {
 	lingering messages.Epoch            // link of a finished bootstrap; 0 for none
 	sessions  sessions
 	states    states
-	place     accounts.Digest // where records of sessions are; zero where none may be
+	place     *accounts.Digest // where records of sessions are; nil where none may be
 	writes    writes
 	sends     sends
 	renewing  bool // a bootstrap that is wanted, or under way, is to bring another certificate

@@ -113,15 +113,32 @@ func location(r *messages.Registration) string {
 	return path.String()
 }
 
+// shedding is what the links of an account have dropped.
+type shedding struct {
+	total messages.Shed
+	said  time.Time // when that was last logged
+}
+
+// dropped returns what has been dropped so far; nil is nothing.
+func (s *shedding) dropped() messages.Shed {
+	if s == nil {
+		return messages.Shed{}
+	}
+	return s.total
+}
+
 // overloaded adds up what the links of an account drop.
 func (m *Machine) overloaded(now time.Time, in messages.Overloaded) {
 	a := m.live(in.Epoch)
 	if a == nil {
 		return
 	}
-	a.shed = a.shed.Plus(in.Shed)
-	if a.shedSaid.IsZero() || now.Sub(a.shedSaid) >= warnInterval {
-		a.shedSaid = now
-		m.do(Warn{Server: a.server(), Shed: a.shed})
+	if a.shed == nil {
+		a.shed = &shedding{}
+	}
+	a.shed.total = a.shed.total.Plus(in.Shed)
+	if a.shed.said.IsZero() || now.Sub(a.shed.said) >= warnInterval {
+		a.shed.said = now
+		m.do(Warn{Server: a.server(), Shed: a.shed.total})
 	}
 }

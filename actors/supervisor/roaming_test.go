@@ -199,11 +199,11 @@ func TestUplinkIsReported(t *testing.T) {
 			seen = append(seen, e)
 		}
 	}
-	if len(seen) != 1 || seen[0].Interface != "wwan0" || seen[0].Detail != "eth0 is not there" || d.machine.snapshot().Uplink != use {
+	if len(seen) != 1 || seen[0].Interface != "wwan0" || seen[0].Detail != "eth0 is not there" || *d.machine.snapshot().Uplink != use {
 		t.Fatalf("%+v, %+v", seen, d.machine.snapshot().Uplink)
 	}
 	d.crash()
-	if d.machine.snapshot().Uplink != use {
+	if *d.machine.snapshot().Uplink != use {
 		t.Error("a crash forgets the interface")
 	}
 }

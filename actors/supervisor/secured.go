@@ -190,7 +190,7 @@ func (m *Machine) writeSession(a *account) {
 	if s == nil || len(s.State) == 0 || a.secured.outdated || d.session.of == s || m.stop != nil {
 		return
 	}
-	if !m.config.KeepSessions || m.place == (accounts.Digest{}) {
+	if !m.config.KeepSessions || m.place == nil {
 		m.unreserved(a)
 		return
 	}
@@ -209,7 +209,7 @@ func (m *Machine) persistSession(a *account) {
 	d := m.durableOf(a.Peer)
 	m.changeSession(d, accounts.EncodeSession(accounts.Session{
 		Owner: accounts.OwnerOf(m.config.Endpoint, *a.Account), Proof: accounts.ProofOf(a.Account, d.session.of.State),
-		Place: m.place, Since: d.session.of.Since, Reserved: d.session.reserved, State: d.session.of.State,
+		Place: *m.place, Since: d.session.of.Since, Reserved: d.session.reserved, State: d.session.of.State,
 	}))
 }
 

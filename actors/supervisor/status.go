@@ -95,7 +95,7 @@ func (m *Machine) publish() {
 }
 
 func (m *Machine) snapshot() messages.Snapshot {
-	s := messages.Snapshot{State: m.state, Firmware: m.firmware, Uplink: m.roaming.uplink}
+	s := messages.Snapshot{State: m.state, Firmware: m.firmware, Uplink: m.uplink()}
 	if all := m.ranked(); len(all) > 0 {
 		s.Connections = make([]messages.ConnectionStatus, len(all))
 		for i, a := range all {
@@ -103,6 +103,14 @@ func (m *Machine) snapshot() messages.Snapshot {
 		}
 	}
 	return s
+}
+
+// uplink is what has been told of the interface that is used; nil where nothing has been.
+func (m *Machine) uplink() *messages.Uplink {
+	if m.roaming.uplink == (messages.Uplink{}) {
+		return nil
+	}
+	return &m.roaming.uplink
 }
 
 // status is what is known of an account, with what it waits for.
@@ -153,7 +161,7 @@ func (p *pending) reason() messages.WaitReason {
 func (a *account) status() messages.ConnectionStatus {
 	s := messages.ConnectionStatus{
 		Peer: a.Peer, Server: a.server(), State: a.state(), Failures: a.outage.failures,
-		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed,
+		NextAttempt: a.pending.due, WaitsForTurn: a.pending.outOfTurn(), Shed: a.shed.dropped(),
 		Attempt: a.attemptStatus(), CertificateExpires: a.expires, Epoch: a.epoch, Session: a.secured.shown, DisabledUntil: a.disabled.until, QueueMode: a.reachable,
 	}
 	if a.counts != nil {

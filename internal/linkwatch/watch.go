@@ -77,7 +77,7 @@ func (w *Watch) Add(tell func(Change)) (remove func()) {
 		w.end = w.begin()
 	}
 	wake(w.come)
-	return sync.OnceFunc(func() { w.remove(e) })
+	return func() { w.remove(e) } // a second time it finds nothing
 }
 
 func wake(c chan struct{}) {
