@@ -75,8 +75,8 @@ func (p Peer) String() string {
 // SecurityMode is the value of resource /0/x/2.
 type SecurityMode uint8
 
-// Security modes (LwM2M Core, Security object). EST is recognised, so that it
-// can be refused by name.
+// Security modes (LwM2M Core, Security object). With EST the account has no certificate
+// yet: a link with it is refused.
 const (
 	SecurityPSK   SecurityMode = 0
 	SecurityRPK   SecurityMode = 1
@@ -185,8 +185,11 @@ type Account struct {
 	// form.
 	Server      string
 	Credentials Credentials
-	Lifetime    time.Duration // registration lifetime, whole seconds; 0 is infinite
-	HoldOff     time.Duration // /0/x/11, a floor of the first bootstrap attempt
+	// Enrols says that the own certificate is enrolled for (security mode 4). The mode of
+	// Credentials is SecurityEST until there is one, and then SecurityX509.
+	Enrols   bool
+	Lifetime time.Duration // registration lifetime, whole seconds; 0 is infinite
+	HoldOff  time.Duration // /0/x/11, a floor of the first bootstrap attempt
 	// Disable is /1/x/5, for how long an Execute of /1/x/4 disables the account: whole
 	// seconds; nil means not written, which stands for 24 hours.
 	Disable *time.Duration

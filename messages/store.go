@@ -2,6 +2,7 @@ package messages
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/holdfast-iot/holdfast/lwm2m"
 )
@@ -19,6 +20,9 @@ const (
 	// RecordStates begins the names of the records of state, one for each
 	// management account.
 	RecordStates = "state-"
+	// RecordEnrolments begins the names of the records of certificates that were enrolled
+	// for, and of their keys, one for each management account that has one.
+	RecordEnrolments = "enrolment-"
 	// RecordsOfObservations begins the names of the records of what management
 	// servers observe, one for each management account.
 	RecordsOfObservations = "observations-"
@@ -32,6 +36,17 @@ func SessionRecord(p Peer) string { return RecordsOfSessions + strconv.Itoa(int(
 
 // StateRecord returns the name of the record of state of a management server.
 func StateRecord(p Peer) string { return RecordStates + strconv.Itoa(int(p.ID)) }
+
+// EnrolmentRecord returns the name of the record of the certificate of an account.
+func EnrolmentRecord(p Peer) string { return RecordEnrolments + strconv.Itoa(int(p.ID)) }
+
+// EnrolmentOf returns the short server ID of the account whose certificate a record has,
+// by the record's name; ok is false for any other record.
+func EnrolmentOf(record string) (id uint16, ok bool) {
+	number, found := strings.CutPrefix(record, RecordEnrolments)
+	n, err := strconv.ParseUint(number, 10, 16)
+	return uint16(n), found && err == nil && record == RecordEnrolments+strconv.FormatUint(n, 10)
+}
 
 // ObservationsRecord returns the name of the record of what a management server
 // observes.
@@ -99,7 +114,7 @@ type AccountsLoaded struct {
 	// Written is the record of what management servers have written to the
 	// factory's accounts; nothing when there is none.
 	Written StoredState
-	// States are the records of state by name, where they were asked for.
+	// States are the records of state and of enrolments by name, where they were asked for.
 	States map[string]StoredState
 	// Sessions are the records of sessions by name, where those of state were asked for.
 	// They have been claimed: nobody else goes on with what the client may go on with.

@@ -93,7 +93,7 @@ func (s Sources) forget() error {
 // Forget removes what a bootstrap and servers have left: the credentials last, to
 // which the rest belongs. It serves a directory without a client, too.
 func Forget(records Records) error {
-	names, err := namesOf(records, messages.RecordStates, messages.RecordsOfObservations, messages.RecordsOfSessions)
+	names, err := namesOf(records, messages.RecordStates, messages.RecordsOfObservations, messages.RecordsOfSessions, messages.RecordEnrolments)
 	for i := 0; i < len(names) && err == nil; i++ {
 		err = records.Delete(names[i])
 	}
@@ -118,7 +118,7 @@ func namesOf(records Records, prefixes ...string) (names []string, err error) {
 // record of credentials says so.
 func (s Sources) states() map[string]messages.StoredState {
 	states := map[string]messages.StoredState{}
-	names, _ := s.Records.Names(messages.RecordStates)
+	names, _ := namesOf(s.Records, messages.RecordStates, messages.RecordEnrolments)
 	for _, name := range names {
 		if state := s.beside(name); state.Data != nil || state.Err != nil && !accounts.IsNewer(state.Err) {
 			states[name] = state

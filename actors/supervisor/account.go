@@ -64,10 +64,11 @@ type account struct {
 	observed     bool                   // then it observed something, too, by the record of state
 	reachable    messages.Reachability  // on the present link
 
-	changes changes   // by Writes of its server
-	renewal *renewal  // of its certificate; nil without one
-	counts  *counts   // what its server observes, and was sent; nil for nothing so far
-	shed    *shedding // what the links of the account have dropped; nil for nothing
+	changes changes                    // by Writes of its server
+	renewal *renewal                   // of its certificate; nil without one
+	counts  *counts                    // what its server observes, and was sent; nil for nothing so far
+	shed    *shedding                  // what the links of the account have dropped; nil for nothing
+	request *messages.EnrolmentRequest // for its first certificate, for which the server has asked time; nil for none
 }
 
 // pending is what an account waits for.

@@ -77,6 +77,7 @@ func (m *Machine) bootstrapped(now time.Time, in messages.Bootstrapped) {
 	before := m.servers()
 	heirs := m.heirs(in.Tree)
 	m.renewing = false
+	m.dropRefused(before)
 	for _, a := range before {
 		if !slices.Contains(heirs, a) {
 			m.enable(a) // the bootstrap server has the say

@@ -37,6 +37,10 @@ func (m *Machine) spawn(now time.Time, a *account) {
 		a.stage = stageResolving
 		return
 	}
+	if a.Credentials.Mode == messages.SecurityEST {
+		m.enrol(now, a)
+		return
+	}
 	a.epoch, a.stage, a.attempt.divided = m.memory.nextEpoch(), stageResolving, false
 	a.answered()
 	end := a.attempt.share(now)

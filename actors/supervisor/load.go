@@ -58,6 +58,7 @@ func (m *Machine) loaded(now time.Time, in messages.AccountsLoaded) {
 	if in.FactoryErr == nil && in.Factory != nil {
 		m.factory = in.Factory
 	}
+	m.takePairs(in.States)
 	found := judge(in, m.factory, m.inUse())
 	if !m.loader.outdated { // else what was read is older than what is in use
 		m.takeWritten(in, &found)
@@ -125,6 +126,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 	}
 	for _, acct := range used {
 		acct.Queue = acct.Queue || m.sleepsAt(acct)
+		acct = m.withPair(acct)
 		if known := m.accounts[acct.Peer]; known != nil {
 			m.use(known, known.spared(acct))
 			continue

@@ -245,6 +245,10 @@ func (m *Machine) fromOthers(now time.Time, in any) {
 		m.sequenceUsed(in)
 	case messages.Proven:
 		m.proven(now, in)
+	case messages.EnrolmentRequested:
+		m.enrolmentRequested(in)
+	case messages.Enrolled:
+		m.enrolled(now, in)
 	default:
 		m.fromUpdate(now, in)
 	}

@@ -335,6 +335,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	a.attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
 	d0 := m.states.peers[0]
 	d0.observed, d0.behind, d0.owed, d0.session.onDisk = true, true, true, true
+	d0.enrolled = &accounts.Enrolled{}
 	m.remember()
 	first := *m.memory
 	nothingMissing(t, first, "setAside") // which ends with the machine that was told of it

@@ -11,29 +11,42 @@ import (
 
 var errNoNewer = errors.New("the bootstrap server has delivered no certificate that lasts longer")
 
-// prove opens a link of its own, to see whether the server takes the new credentials: one
-// that completes the handshake has verified them. The registration goes on meanwhile.
-func (m *Machine) prove(now time.Time, a *account) {
-	a.renewal.attempt = a.renewal.attempt.next(now.Add(m.config.Budget))
-	m.spawnProof(now, a)
+// openRenewal opens a link of its own: to ask for another certificate, or to see whether the
+// server takes the new one. The registration goes on meanwhile.
+func (m *Machine) openRenewal(now time.Time, a *account) {
+	r := a.renewal
+	r.attempt = r.attempt.next(now.Add(m.config.Budget))
+	m.spawnRenewal(now, a)
 }
 
-// spawnProof starts an incarnation within the present attempt, towards the address after the
-// one that was tried last.
-func (m *Machine) spawnProof(now time.Time, a *account) {
-	r, peer := a.renewal, messages.EnrolmentPeer(a.Peer.ID)
+// spawnRenewal starts an incarnation within the present attempt, towards the address after
+// the one that was tried last. A server that completes a handshake has verified our
+// certificate.
+func (m *Machine) spawnRenewal(now time.Time, a *account) {
+	r := a.renewal
 	r.link = m.memory.nextEpoch()
 	end := r.attempt.share(now)
+	begin := messages.BeginEnrolment{Epoch: r.link, Deadline: end, Prove: true}
+	connect := messages.Connect{URI: a.URI, Addresses: r.attempt.addresses, After: r.attempt.chosen}
+	if r.next != nil {
+		connect.Credentials = *r.next
+	} else {
+		begin.Prove, begin.Present, begin.Request = false, a.Credentials.Certificate[0], r.request
+		connect.URI, connect.Credentials = m.reenrolment(a)
+	}
+	m.spawnEnrolment(a, begin, connect)
+	m.do(core.SetTimer{Timer: renewGuardTimer(a.Peer), After: r.attempt.deadline.Sub(now) + guardGrace})
+}
+
+// spawnEnrolment starts the actors of a link for the certificate of an account.
+func (m *Machine) spawnEnrolment(a *account, begin messages.BeginEnrolment, connect messages.Connect) {
+	peer, epoch := messages.EnrolmentPeer(a.Peer.ID), begin.Epoch
+	begin.Peer, begin.Endpoint, begin.Known = peer, m.config.Endpoint, m.known()
+	connect.Peer, connect.Epoch, connect.Deadline, connect.Known = peer, epoch, begin.Deadline, begin.Known
 	m.do(
-		Spawn{Peer: peer, Epoch: r.link, FirstMID: m.takeMessageIDs(peer)},
-		Order{Epoch: r.link, To: core.Owner, Message: messages.BeginEnrolment{
-			Peer: peer, Epoch: r.link, Endpoint: m.config.Endpoint, Deadline: end, Known: m.known(), Prove: true,
-		}},
-		Order{Epoch: r.link, To: core.Network, Message: messages.Connect{
-			Peer: peer, Epoch: r.link, URI: a.URI, Credentials: *r.next,
-			Deadline: end, Known: m.known(), Addresses: r.attempt.addresses, After: r.attempt.chosen,
-		}},
-		core.SetTimer{Timer: renewGuardTimer(a.Peer), After: r.attempt.deadline.Sub(now) + guardGrace},
+		Spawn{Peer: peer, Epoch: epoch, FirstMID: m.takeMessageIDs(peer)},
+		Order{Epoch: epoch, To: core.Owner, Message: begin},
+		Order{Epoch: epoch, To: core.Network, Message: connect},
 	)
 }
 
@@ -61,12 +74,15 @@ func (m *Machine) takeOver(now time.Time, a *account) {
 	acct.Credentials, a.renewal.next = *a.renewal.next, nil
 	m.use(a, acct)
 	m.lasts(now, a)
-	m.do(Emit{Event: messages.Event{
-		Type: messages.EventCredentialsRenewed, Server: a.server(), Expires: a.renewal.ends.UTC(),
-	}})
+	m.tookOver(a)
+	m.renewedEvent(a)
 	if a.stage == stageRegistered && a.pending.due.IsZero() {
 		m.begin(now, a)
 	}
+}
+
+func (m *Machine) renewedEvent(a *account) {
+	m.do(Emit{Event: messages.Event{Type: messages.EventCredentialsRenewed, Server: a.server(), Expires: a.expires.UTC()}})
 }
 
 // lasts begins the count of failures anew, unless the new certificate is to be renewed
@@ -94,12 +110,16 @@ func (m *Machine) proofFailed(now time.Time, f messages.Failure) {
 	m.leaveRenewal(a)
 	r.attempt.note(f)
 	if r.attempt.goesOn(now, &f) {
-		m.spawnProof(now, a)
+		m.spawnRenewal(now, a)
 		return
 	}
 	failure := r.attempt.outcome()
-	if condemns(failure.Class) && r.outage.twice(&failure) {
+	switch {
+	case floorOf(&failure) == 0 && failure.Class == messages.ClassRejected:
+		r.request = nil // the next one is another
+	case r.next != nil && condemns(failure.Class) && r.outage.twice(&failure):
 		r.next = nil // they are no good: others are asked for
+		m.keepPair(a, nil)
 	}
 	m.renewalFailed(now, a, failure)
 }

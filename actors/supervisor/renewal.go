@@ -32,9 +32,11 @@ type renewal struct {
 	notBefore        time.Time // nothing is tried before: the policy's delay after a failure
 	outage           outage    // failures since a certificate that lasts
 
-	next    *messages.Credentials // which no server has accepted yet; nil for none
-	attempt attempt               // to have them accepted; the present one, or the last
-	link    messages.Epoch        // of its own; 0 without one
+	next    *messages.Credentials      // which no server has accepted yet; nil for none
+	storing bool                       // they are on the way to the disk
+	request *messages.EnrolmentRequest // for which the server has asked time; nil for none
+	attempt attempt                    // to have them accepted; the present one, or the last
+	link    messages.Epoch             // of its own; 0 without one
 }
 
 // Timers of a renewal.
@@ -109,7 +111,8 @@ func (m *Machine) driveRenewals(now time.Time) {
 // is to bring another one.
 func (m *Machine) driveRenewal(now time.Time, a *account) (wanted bool) {
 	r := a.renewal
-	if r.link != 0 {
+	m.takeNext(a)
+	if r.link != 0 || r.storing {
 		return false
 	}
 	clock := m.clock(now)
@@ -126,11 +129,18 @@ func (m *Machine) driveRenewal(now time.Time, a *account) (wanted bool) {
 		return r.next == nil
 	}
 	m.watchAgain(now, a, time.Time{})
-	if r.next != nil {
-		m.prove(now, a)
-		return false
+	switch {
+	case a.stage != stageRegistered: // the recovery table has the say
+	case r.next != nil:
+		m.openRenewal(now, a)
+	case a.Enrols:
+		if _, ok := m.enrolmentServer(); ok {
+			m.openRenewal(now, a)
+		}
+	default:
+		return m.renewByBootstrap(now)
 	}
-	return m.renewByBootstrap(now, a)
+	return false
 }
 
 // watchTolerance is how far the wait for a renewal may be off before it is set anew: the two
@@ -153,11 +163,9 @@ func (m *Machine) watchAgain(now time.Time, a *account, at time.Time) {
 	r.due = at
 }
 
-// renewByBootstrap asks the bootstrap server for another certificate, where there is one: of
-// an account that is registered. Any other is the business of the recovery table.
-func (m *Machine) renewByBootstrap(now time.Time, a *account) (wanted bool) {
-	b := m.bootstrapAccount()
-	if b == nil || a.stage != stageRegistered {
+// renewByBootstrap asks the bootstrap server for another certificate, where there is one.
+func (m *Machine) renewByBootstrap(now time.Time) (wanted bool) {
+	if m.bootstrapAccount() == nil {
 		return false
 	}
 	m.renewing = true

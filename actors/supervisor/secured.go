@@ -63,6 +63,9 @@ func (m *Machine) offersCID(a *account) bool {
 // linkSecured notes with which session a link has come up.
 func (m *Machine) linkSecured(a *account, in messages.Progress) {
 	s := &a.secured
+	if a.Credentials.Mode == messages.SecurityEST {
+		return // the link is to the server that enrols
+	}
 	s.link, s.origin, s.next, s.leaving, s.shown, s.outdated = in.Session, in.Origin, nil, 0, nil, false
 	if in.Session == nil {
 		return

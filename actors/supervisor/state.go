@@ -37,25 +37,27 @@ var clockSet = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // outlives the account, which a bootstrap replaces.
 type durable struct {
 	peer     messages.Peer
-	written  *accounts.State // the record, as last handed to the store; nil when it has to be written anew
-	onDisk   bool            // there may be a record, whatever it says
-	accepted time.Time       // by the newest record, whomever it is about: that instant has passed
-	restored bool            // the Location is from the record, and no server has said yet what it is worth
-	crashes  int             // of the account's actors, while it is restored
-	observed bool            // there is a record of what the server observes
-	behind   bool            // that record is out of date: none of state may be used with it
-	owed     bool            // the record of state says so of the registration that is restored
-	session  storedSession   // of the present link, or of one before
-	next     uint64          // the first message ID that no link has, or may yet have, used
-	reserved uint64          // the first one that the record does not cover
+	written  *accounts.State    // the record, as last handed to the store; nil when it has to be written anew
+	onDisk   bool               // there may be a record, whatever it says
+	accepted time.Time          // by the newest record, whomever it is about: that instant has passed
+	restored bool               // the Location is from the record, and no server has said yet what it is worth
+	crashes  int                // of the account's actors, while it is restored
+	enrolled *accounts.Enrolled // of an enrolment: the pairs, as last handed to the store; nil for none
+	observed bool               // there is a record of what the server observes
+	behind   bool               // that record is out of date: none of state may be used with it
+	owed     bool               // the record of state says so of the registration that is restored
+	session  storedSession      // of the present link, or of one before
+	next     uint64             // the first message ID that no link has, or may yet have, used
+	reserved uint64             // the first one that the record does not cover
 }
 
 // states are the records of state of all management servers.
 type states struct {
 	peers   []*durable
-	read    bool // the records have been read; from then on, what is in memory counts
-	writing int  // records of which the store has not said what has become
-	failed  bool // the last write has failed, and that has been reported
+	read    bool                  // the records have been read; from then on, what is in memory counts
+	pairs   map[messages.Peer]int // changes of records of enrolments that the store has not answered
+	writing int                   // records of which the store has not said what has become
+	failed  bool                  // the last write has failed, and that has been reported
 	// distrusted says that the supervisor crashed again after its memory had been
 	// restored: a record may be why.
 	distrusted bool
@@ -87,7 +89,7 @@ func (s *states) of(p messages.Peer) *durable {
 // removed notes that the store has no record any more.
 func (s *states) removed() {
 	for _, d := range s.peers {
-		d.written, d.onDisk, d.session = nil, false, storedSession{}
+		d.written, d.onDisk, d.enrolled, d.session = nil, false, nil, storedSession{}
 	}
 }
 
@@ -125,8 +127,8 @@ func (m *Machine) messageIDsUsed(in messages.MessageIDsUsed) {
 
 // writeState writes down what a server knows of us, where the record does not say so.
 func (m *Machine) writeState(a *account) {
-	if a.bootstrap() || a.registration == nil || m.stop != nil {
-		return
+	if a.bootstrap() || a.registration == nil || m.stop != nil || a.disabled.is() {
+		return // a pause has a record of its own
 	}
 	d := m.durableOf(a.Peer)
 	if d.behind {
@@ -150,8 +152,13 @@ func (m *Machine) writeState(a *account) {
 
 // persist changes a record behind all that this step does: nothing waits for it.
 func (m *Machine) persist(p messages.Peer, data []byte) {
+	record := messages.StateRecord(p)
+	if p.Kind == messages.PeerEnrolment {
+		record = messages.EnrolmentRecord(p)
+		m.states.pairAsked(p)
+	}
 	m.states.writing++
-	m.states.effects = append(m.states.effects, core.Persist{Token: p.Key(), Record: messages.StateRecord(p), Data: data})
+	m.states.effects = append(m.states.effects, core.Persist{Token: p.Key(), Record: record, Data: data})
 }
 
 // stateOf is an account's registration as a record has it.
@@ -202,7 +209,12 @@ func (m *Machine) forgetState(p messages.Peer) {
 
 // forgetOthers removes the records of servers that a bootstrap has removed.
 func (m *Machine) forgetOthers() {
-	gone := func(d *durable) bool { return m.accounts[d.peer] == nil }
+	gone := func(d *durable) bool {
+		if d.peer.Kind == messages.PeerEnrolment {
+			return m.accounts[messages.ManagementPeer(d.peer.ID)] == nil
+		}
+		return m.accounts[d.peer] == nil
+	}
 	slices.SortFunc(m.states.peers, func(x, y *durable) int { return x.peer.Compare(y.peer) })
 	for _, d := range m.states.peers {
 		if gone(d) {
@@ -221,6 +233,7 @@ func (m *Machine) persisted(now time.Time, in core.Persisted) {
 	default:
 		m.states.failed = false
 		m.stateAnswered(in.Token, nil)
+		m.pairStored(now, peerOfToken(in.Token), nil)
 	}
 }
 
@@ -256,6 +269,11 @@ func (m *Machine) persistFailed(now time.Time, in core.PersistFailed) {
 	case tokenVoid:
 		m.writes.onDisk = true // still; it is void all the same
 	default:
+		if peerOfToken(in.Token).Kind == messages.PeerEnrolment {
+			m.stateAnswered(in.Token, nil)
+			m.pairStored(now, peerOfToken(in.Token), in.Err)
+			return
+		}
 		m.stateFailed(in.Token, in.Err)
 	}
 }

@@ -120,7 +120,7 @@ func (m *Machine) status(a *account) messages.ConnectionStatus {
 		s.State, s.NextAttempt, s.Behind = messages.StateWaiting, m.order.blocked, m.order.current
 	}
 	s.WaitsFor = m.waitsFor(a)
-	if a.renewal != nil && m.bootstrapAccount() != nil {
+	if a.renewal != nil && m.bootstrapAccount() != nil { // which enrols, too
 		s.CertificateRenewal = a.renewal.at
 	}
 	return s

@@ -124,6 +124,7 @@ var table = []Row{
 
 	// What is done for another certificate: the one in use stays, and its link with it.
 	{Class: messages.ClassClock, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Reload, Remedy: remedyClock},
+	{Class: messages.ClassRejected, Answers: overloaded, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyServerBusy},
 	{Class: messages.ClassRejected, Also: badCertificates, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyEnrolment},
 	{Class: messages.ClassCredentialsRefused, Also: badHandshakes, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyNewRefused},
 	{Class: messages.ClassTimeout, Also: badLinks, Phases: ofEnrolment, Code: messages.EnrolmentFailed, Step: Retry, Remedy: remedyEnrolLink},

@@ -34,10 +34,14 @@ func hasManagement(accts []messages.Account) bool {
 // CheckRecord tells whether the content of a record of the state directory can
 // be used: it decodes, and its accounts hold together. Of those of the factory
 // one that can be used is enough, and there may be none at all. A record of
-// another name passes. The error is a [*RecordError], [Faults] or a [*StateError].
+// another name passes. The error is a [*RecordError], [Faults], a [*StateError] or an [*EnrolledError].
 func CheckRecord(name string, data []byte) error {
 	if strings.HasPrefix(name, messages.RecordStates) {
 		return CheckState(data)
+	}
+	if strings.HasPrefix(name, messages.RecordEnrolments) {
+		_, err := DecodeEnrolled(data)
+		return err
 	}
 	if name == messages.RecordServer {
 		return CheckWritten(data)

@@ -21,20 +21,21 @@ func goodTree(t *testing.T, set *testpki.Set) *lwm2m.Tree {
 func TestCheckAccepts(t *testing.T) {
 	set := testpki.Must(t, "gw-0001")
 	for name, change := range map[string]func(*lwm2m.Tree){
-		"as it is":                 func(*lwm2m.Tree) {},
-		"no bootstrap account":     func(tree *lwm2m.Tree) { tree.DeleteInstance(0, 0) },
-		"stray Server instance":    func(tree *lwm2m.Tree) { put(tree, "/1/7/0", lwm2m.Integer(77)) },
-		"lifetime 0 is infinite":   func(tree *lwm2m.Tree) { put(tree, "/1/0/1", lwm2m.Integer(0)) },
-		"URI with 55 segments":     func(tree *lwm2m.Tree) { put(tree, "/0/1/0", lwm2m.String("coaps://h"+strings.Repeat("/a", 55))) },
-		"bootstrap, 59 segments":   func(tree *lwm2m.Tree) { put(tree, "/0/0/0", lwm2m.String("coaps://h"+strings.Repeat("/a", 59))) },
-		"lifetime 1":               func(tree *lwm2m.Tree) { put(tree, "/1/0/1", lwm2m.Integer(1)) },
-		"short server ID 65534":    func(tree *lwm2m.Tree) { renameAccount(tree, 65534) },
-		"identity of 128 bytes":    func(tree *lwm2m.Tree) { put(tree, "/0/1/3", opaque(128)) },
-		"key of 64 bytes":          func(tree *lwm2m.Tree) { put(tree, "/0/1/5", opaque(64)) },
-		"usage 3":                  func(tree *lwm2m.Tree) { put(tree, "/0/2/15", lwm2m.Unsigned(3)) },
-		"usage absent is 3":        func(tree *lwm2m.Tree) { drop(tree, "/0/2/15") },
-		"matching type exact":      func(tree *lwm2m.Tree) { put(tree, "/0/2/13", lwm2m.Unsigned(0)) },
-		"SSID of bootstrap is odd": func(tree *lwm2m.Tree) { put(tree, "/0/0/10", lwm2m.Integer(0)) },
+		"as it is":                            func(*lwm2m.Tree) {},
+		"no bootstrap account":                func(tree *lwm2m.Tree) { tree.DeleteInstance(0, 0) },
+		"stray Server instance":               func(tree *lwm2m.Tree) { put(tree, "/1/7/0", lwm2m.Integer(77)) },
+		"lifetime 0 is infinite":              func(tree *lwm2m.Tree) { put(tree, "/1/0/1", lwm2m.Integer(0)) },
+		"URI with 55 segments":                func(tree *lwm2m.Tree) { put(tree, "/0/1/0", lwm2m.String("coaps://h"+strings.Repeat("/a", 55))) },
+		"bootstrap, 59 segments":              func(tree *lwm2m.Tree) { put(tree, "/0/0/0", lwm2m.String("coaps://h"+strings.Repeat("/a", 59))) },
+		"lifetime 1":                          func(tree *lwm2m.Tree) { put(tree, "/1/0/1", lwm2m.Integer(1)) },
+		"short server ID 65534":               func(tree *lwm2m.Tree) { renameAccount(tree, 65534) },
+		"identity of 128 bytes":               func(tree *lwm2m.Tree) { put(tree, "/0/1/3", opaque(128)) },
+		"key of 64 bytes":                     func(tree *lwm2m.Tree) { put(tree, "/0/1/5", opaque(64)) },
+		"usage 3":                             func(tree *lwm2m.Tree) { put(tree, "/0/2/15", lwm2m.Unsigned(3)) },
+		"usage absent is 3":                   func(tree *lwm2m.Tree) { drop(tree, "/0/2/15") },
+		"matching type exact":                 func(tree *lwm2m.Tree) { put(tree, "/0/2/13", lwm2m.Unsigned(0)) },
+		"the own certificate is enrolled for": enrolling("/0/1", set),
+		"SSID of bootstrap is odd":            func(tree *lwm2m.Tree) { put(tree, "/0/0/10", lwm2m.Integer(0)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tree := goodTree(t, set)
@@ -43,6 +44,14 @@ func TestCheckAccepts(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// enrolling has an account ask for enrolment.
+func enrolling(instance string, set *testpki.Set) func(*lwm2m.Tree) {
+	return func(tree *lwm2m.Tree) {
+		put(tree, instance+"/2", lwm2m.Integer(4))
+		put(tree, instance+"/4", lwm2m.Opaque(set.Server.Cert.Raw))
 	}
 }
 
@@ -86,7 +95,8 @@ func TestCheckRefuses(t *testing.T) {
 		{"coap with a key", set1("/0/1/0", str("coap://host")), "/0/1/0", ReasonScheme},
 		{"coaps without", set1("/0/1/2", num(3)), "/0/1/0", ReasonScheme},
 		{"raw public key that is none", set1("/0/1/2", num(1)), "/0/1/3", ReasonPublicKey},
-		{"EST", set1("/0/1/2", num(4)), "/0/1/2", ReasonEST},
+		{"EST without the server's certificate", set1("/0/1/2", num(4)), "/0/1/4", ReasonEmpty},
+		{"EST for the bootstrap server", enrolling("/0/0", set), "/0/0/2", ReasonEST},
 		{"mode unknown", set1("/0/1/2", num(5)), "/0/1/2", ReasonMode},
 		{"mode negative", set1("/0/1/2", num(-1)), "/0/1/2", ReasonMode},
 

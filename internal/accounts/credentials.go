@@ -30,7 +30,7 @@ func (r *reader) credentials(mode int64) messages.Credentials {
 	case objects.ModeRPK:
 		return r.rawPublicKeys()
 	case objects.ModeEST:
-		r.fault(objects.SecurityMode, ReasonEST, nil)
+		return r.enrolling()
 	default:
 		r.fault(objects.SecurityMode, ReasonMode, nil)
 	}
@@ -63,6 +63,15 @@ func (r *reader) x509() messages.Credentials {
 	c.PrivateKey, chain = r.privateKey(chain)
 	c.Certificate = raw(chain)
 	c.Usage = r.usage()
+	c.Matching, c.ServerCertificates = r.server()
+	c.ServerName = r.serverName()
+	return c
+}
+
+// enrolling reads security mode 4: the server's certificate. The own one is enrolled for, and
+// stands in a record of its own ([Enrolled]).
+func (r *reader) enrolling() messages.Credentials {
+	c := messages.Credentials{Mode: messages.SecurityEST, Usage: r.usage()}
 	c.Matching, c.ServerCertificates = r.server()
 	c.ServerName = r.serverName()
 	return c

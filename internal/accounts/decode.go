@@ -77,7 +77,11 @@ func account(tree *lwm2m.Tree, inst uint16) (messages.Account, Faults) {
 	a.URI = r.uri(address.Text(), mode.Int() != objects.ModeNoSec)
 	r.room(a.URI, bootstrap.Bool())
 	a.Credentials = r.credentials(mode.Int())
+	a.Enrols = a.Credentials.Mode == messages.SecurityEST
 	if bootstrap.Bool() {
+		if a.Enrols {
+			r.fault(objects.SecurityMode, ReasonEST, nil)
+		}
 		a.Peer, a.HoldOff = messages.BootstrapPeer(), r.holdOff()
 		return a, r.faults
 	}

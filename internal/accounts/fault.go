@@ -20,7 +20,7 @@ const (
 	ReasonURIRoom            Reason = "leaves no room for the request that it has to carry"
 	ReasonScheme             Reason = "does not fit the security mode: coaps needs keys, coap has none"
 	ReasonMode               Reason = "is an unknown security mode"
-	ReasonEST                Reason = "asks for enrolment over EST, which is not supported"
+	ReasonEST                Reason = "asks for enrolment over EST, which is for management servers"
 	ReasonUTF8               Reason = "is not UTF-8"
 	ReasonCertificate        Reason = "is not a chain of DER certificates"
 	ReasonPrivateKey         Reason = "is not a private key in PKCS #8 or SEC 1"

@@ -18,7 +18,7 @@ import (
 //
 //	discover PATH...
 //	delete PATH...
-//	account [at=SERVER] [security=nosec|psk|x509] [object0=N] [object1=N]
+//	account [at=SERVER] [security=nosec|psk|x509|est] [object0=N] [object1=N]
 //	        [id=N] [lifetime=D] [uri=URI] [valid-in=D] [valid-for=D] [half]
 //	        [priority=N] [delay=D] [block]
 //	itself [object0=N] [uri=URI] [id=N] [sms]
@@ -151,6 +151,9 @@ func (s *stage) delivered(o *command) lwm2mtest.AccountConfig {
 	case "x509":
 		a.URI = "coaps://" + v.host.Addr().String()
 		s.enrol(o, v, &a)
+	case "est":
+		a.URI = "coaps://" + v.host.Addr().String()
+		a.Enrol, a.ServerCertificate = true, v.certificate.Cert.Raw
 	}
 	a.URI = o.text("uri", a.URI)
 	o.spent()
@@ -170,6 +173,16 @@ func (s *stage) enrol(o *command, v *server, a *lwm2mtest.AccountConfig) {
 		o.fatalf("%v", err)
 	}
 	a.Certificate, a.PrivateKey, a.ServerCertificate = own.Cert.Raw, key, v.certificate.Cert.Raw
+}
+
+// enrolment has the bootstrap server enrol whoever it knows.
+func (s *stage) enrolment(c *command) {
+	issuer, err := lwm2mtest.NewAuthority("Enrolment CA")
+	if err != nil {
+		c.fatalf("%v", err)
+	}
+	s.issuer = issuer
+	s.servers[bootstrap].SetEnrolment(&lwm2mtest.Enrolment{Authority: issuer, Lifetime: c.duration("lifetime", 0)})
 }
 
 func hexKey(server string) string { return hex.EncodeToString(keys[server]) }

@@ -88,7 +88,7 @@
 //	answer KIND CODE|ok|silence|reset|ack|malformed|stray-block [max-age=N]
 //	       [text=T] [times=N] [delay=D] [separate] [twice] [no-location] [at=S]
 //	    How a server treats the next requests of a kind, register, update,
-//	    deregister or bootstrap-request, instead of just answering them: ok
+//	    deregister, bootstrap-request, enrol or reenrol, instead of just answering them: ok
 //	    answers as it would, in the manner that follows; ack is an empty
 //	    acknowledgement and nothing else, stray-block a block of a body that
 //	    was not sent. times=-1 is for ever.
@@ -135,6 +135,9 @@
 //	discover|delete|account|read ...
 //	    What the bootstrap server does to whoever asks, one operation a line of
 //	    input: see deliver_test.go.
+//	enrolment [lifetime=D]
+//	    The bootstrap server enrols for certificates (EST), which last so long; before
+//	    a server presents its certificate.
 //	network black-hole|unreachable|busy|mended [to|from=S]
 //	network drop [to|from=S] [after=N] [next=N]
 //	    Faults of the network to or from a server, or in both directions. drop

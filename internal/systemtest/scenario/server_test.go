@@ -62,7 +62,11 @@ func (s *stage) addServer(name string, addr netip.Addr, domain string) {
 func (v *server) serve() {
 	secured := lwm2mtest.PSK(endpoint, v.key)
 	if v.certificate != nil {
-		secured = lwm2mtest.X509(v.certificate.TLS(), v.stage.ca.Pool())
+		pool := v.stage.ca.Pool()
+		if v.stage.issuer != nil {
+			pool.AddCert(v.stage.issuer.Certificate())
+		}
+		secured = lwm2mtest.X509(v.certificate.TLS(), pool)
 	}
 	serve := v.ServeManagement
 	if v.name == bootstrap {
@@ -260,7 +264,7 @@ var methodOf = map[string]messages.CoAPCode{
 
 var kinds = map[string]lwm2mtest.Kind{
 	"register": lwm2mtest.Register, "update": lwm2mtest.Update, "deregister": lwm2mtest.Deregister,
-	"bootstrap-request": lwm2mtest.BootstrapRequest,
+	"bootstrap-request": lwm2mtest.BootstrapRequest, "enrol": lwm2mtest.Enrol, "reenrol": lwm2mtest.Reenrol,
 }
 
 // answer says how a server treats the next requests of a kind.
@@ -270,7 +274,7 @@ func (s *stage) answer(c *command) {
 	switch {
 	case !known:
 		c.fatalf("there is no such kind of request")
-	case kind == lwm2mtest.BootstrapRequest:
+	case kind == lwm2mtest.BootstrapRequest, kind == lwm2mtest.Enrol, kind == lwm2mtest.Reenrol:
 		home = bootstrap
 	}
 	v := s.servers[c.text("at", home)]

@@ -41,6 +41,7 @@ type stage struct {
 	network  *lwm2mtest.Network
 	servers  map[string]*server
 	ca       *testpki.Authority
+	issuer   *lwm2mtest.Authority // of the bootstrap server, for enrolment; nil without
 	narrator *narrator
 	faults   []*lwm2mtest.Impairment
 	disk     disk
@@ -129,6 +130,7 @@ var commands = map[string]func(*stage, *command){
 	"answer":    (*stage).answer,
 	"server":    (*stage).changeServer,
 	"deliver":   (*stage).deliver,
+	"enrolment": (*stage).enrolment,
 	"network":   (*stage).changeNetwork,
 	"dns":       (*stage).changeDNS,
 	"clock":     (*stage).setClock,
