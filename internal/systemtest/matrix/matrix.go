@@ -43,6 +43,7 @@ const (
 	Disabled  // by /1/x/4: the client stays away for a while
 	Closing
 	Downloading // an image is fetched, and the client is registered
+	Renewing    // a new certificate is shown to the server, and the client is registered
 	momentCount
 )
 
@@ -52,7 +53,7 @@ func (m Moment) String() string {
 		"start", "resolving", "handshake", "bootstrap-requesting", "bootstrap-waiting", "bootstrap-delete",
 		"bootstrap-write", "bootstrap-discover", "bootstrap-read", "bootstrap-finish", "bootstrap-persisting",
 		"registering", "registered", "updating", "observing", "notifying", "sending", "handling", "asleep", "disabled",
-		"closing", "downloading",
+		"closing", "downloading", "renewing",
 	}
 	if m < momentCount {
 		return names[m]
@@ -61,7 +62,7 @@ func (m Moment) String() string {
 }
 
 // Moments returns every moment, in order.
-func Moments() []Moment { return span(Start, Downloading) }
+func Moments() []Moment { return span(Start, Renewing) }
 
 func span(from, to Moment) []Moment {
 	var all []Moment
@@ -113,6 +114,7 @@ const (
 	OneAccount
 	OwnOutcome
 	OwnResult
+	AsRegistered
 )
 
 // String returns the reason as a sentence.
@@ -131,6 +133,7 @@ func (r Reason) String() string {
 		OneAccount:    "A configuration has one management account at most.",
 		OwnOutcome:    "What does not fit ends that request or notification alone, and is no error of the client.",
 		OwnResult:     "A fault of the disk under an image ends the update with a result of its own, which the server learns, and is no error of the client.",
+		AsRegistered:  "The registration goes on meanwhile, on another link: it is as at any moment at which the client is registered.",
 		LinkNotNeeded: "The server has finished: a lost link changes nothing any more.",
 	}
 	if int(r) < len(sentences) {
@@ -142,7 +145,7 @@ func (r Reason) String() string {
 // Reasons returns the closed list of reasons, without NoReason.
 func Reasons() []Reason {
 	var all []Reason
-	for r := NotBuilt; r <= OwnResult; r++ {
+	for r := NotBuilt; r <= AsRegistered; r++ {
 		all = append(all, r)
 	}
 	return all
@@ -256,20 +259,20 @@ var matrix = map[messages.ErrorCode]line{
 		tested: append([]Moment{Handshake, BootstrapRequesting, Registering, Updating, Notifying, Sending, Downloading}, session...),
 		because: []because{
 			{NoAttempt, []Moment{Start, Disabled}},
-			{OtherCode, []Moment{Resolving, RegisteredIdle, Observing, Handling, Asleep, Closing}},
+			{OtherCode, []Moment{Resolving, RegisteredIdle, Observing, Handling, Asleep, Closing, Renewing}},
 		},
 		otherwise: NotThen,
 	},
 	messages.ConnectNetworkError: {
 		tested: slices.Concat(span(Handshake, BootstrapFinish), []Moment{Registering, RegisteredIdle, Updating, Downloading}, managed),
 		because: []because{
-			{NoAttempt, []Moment{Start, Disabled}}, {OtherCode, []Moment{Resolving, Closing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
+			{NoAttempt, []Moment{Start, Disabled}}, {OtherCode, []Moment{Resolving, Closing, Renewing}}, {LinkNotNeeded, []Moment{BootstrapPersisting}},
 		},
 	},
-	messages.ConnectResponseParseFailed: {tested: slices.Concat(linked, []Moment{Downloading}), renewed: sessions, because: []because{{NoLink, unlinked}}},
+	messages.ConnectResponseParseFailed: {tested: slices.Concat(linked, []Moment{Downloading}), renewed: sessions, because: []because{{NoLink, unlinked}, {AsRegistered, []Moment{Renewing}}}},
 	messages.ConnectUnknownError: {
 		tested:  append(span(Resolving, Asleep), Downloading),
-		because: []because{{SharedActor, []Moment{Start}}, {NoAttempt, []Moment{Disabled}}, {OtherCode, []Moment{Closing}}},
+		because: []because{{SharedActor, []Moment{Start}}, {NoAttempt, []Moment{Disabled}}, {OtherCode, []Moment{Closing}}, {AsRegistered, []Moment{Renewing}}},
 	},
 	messages.ConnectMemoryConnectFail: {
 		tested:    []Moment{Start, BootstrapWrite, Downloading},
@@ -277,12 +280,13 @@ var matrix = map[messages.ErrorCode]line{
 		because:   []because{{NoLink, []Moment{Resolving, Handshake, Disabled}}, {OwnOutcome, busy}},
 		otherwise: SmallRequests,
 	},
-	messages.ConnectNotAllowed: {tested: span(Start, Downloading), renewed: sessions},
+	messages.ConnectNotAllowed: {tested: span(Start, Downloading), renewed: sessions, otherwise: AsRegistered},
 	messages.ConnectSecureConnectionFailed: {
 		tested:    []Moment{Handshake, Downloading},
-		because:   []because{{OtherCode, linked}},
+		because:   []because{{OtherCode, append([]Moment{Renewing}, linked...)}},
 		otherwise: NotThen,
 	},
+	messages.EnrolmentFailed:               {tested: []Moment{Renewing}, otherwise: NotThen},
 	messages.ConnectDNSResolvingFailed:     {tested: []Moment{Resolving, Downloading}, otherwise: NotThen},
 	messages.ConnectorUnregistrationFailed: {tested: []Moment{Closing}, otherwise: NotThen},
 	messages.ConnectorFailedToStoreCredentials: {
@@ -358,6 +362,8 @@ func (m Moment) Phases() []messages.Phase {
 		return []messages.Phase{messages.PhaseClose}
 	case Downloading:
 		return []messages.Phase{messages.PhaseFirmware}
+	case Renewing:
+		return []messages.Phase{messages.PhaseEnrolment}
 	}
 	return []messages.Phase{messages.PhaseBootstrap}
 }

@@ -63,6 +63,7 @@ var plays = map[holdfast.ErrorCode]func(*scene){
 	holdfast.CodeSecureConnection:   failing(refuseHandshake),
 	holdfast.CodeDNS:                failing(hideName),
 	holdfast.CodeUnregistration:     playRefusedGoodbye,
+	holdfast.CodeEnrolment:          playRenewal,
 	holdfast.CodeStoreCredentials:   startOr(playUnstorableReset, failing(breakStore)),
 	holdfast.CodeReadCredentials:    playUnreadableCredentials,
 }

@@ -49,6 +49,7 @@ type scene struct {
 	former     tallies
 	delivers   matrix.Account // what the bootstrap server writes
 	accepted   int            // Registers before the cell's last error
+	issued     *issued        // certificates; nil at other moments than Renewing
 	site       *site          // that an image is fetched from; nil at other moments
 	valve      *object.Instance[valve]
 	relation   *lwm2mtest.ObserveRelation // of it; nil where nobody observes
@@ -70,6 +71,9 @@ func newScene(t *testing.T, code holdfast.ErrorCode, at matrix.Moment, stored ma
 	// Raw datagrams can be sent to a client without DTLS only.
 	s.plain = code == holdfast.CodeResponseParse || code == holdfast.CodeNetwork && at != matrix.Handshake ||
 		code == holdfast.CodeTimeout && inSession(at)
+	if at == matrix.Renewing {
+		s.issued = s.issue()
+	}
 	s.openServers()
 	s.delivers = matrix.Former
 	s.deliverAll(nil)
@@ -162,6 +166,9 @@ func (s *scene) openServers() {
 	if s.plain {
 		port, server, boot = systemtest.CoAPPort, lwm2mtest.NoSec(), lwm2mtest.NoSec()
 	}
+	if s.issued != nil {
+		server = lwm2mtest.X509(s.issued.server.TLS(), s.issued.ca.Pool())
+	}
 	s.sockets = map[bool]net.PacketConn{false: s.listen(s.Host, port), true: s.listen(s.BootstrapHost, port)}
 	s.management = s.Server.ServeManagement(s.sockets[false], server)
 	s.bootstrap = s.Server.ServeBootstrap(s.sockets[true], boot)
@@ -215,7 +222,9 @@ func (s *scene) tooMuch() (writes []lwm2mtest.BootstrapWrite) {
 
 func (s *scene) account() lwm2mtest.AccountConfig {
 	account := lwm2mtest.AccountConfig{URI: s.serverURI(), Lifetime: lifetimes[s.delivers]}
-	if !s.plain {
+	if s.issued != nil {
+		s.issued.deliver(s.T, &account)
+	} else if !s.plain {
 		account.PSKIdentity, account.PSKKey = systemtest.Endpoint, systemtest.Key
 	}
 	return account
@@ -228,6 +237,9 @@ func (s *scene) prepareStore() {
 	s.cfg.Bootstrap = s.section(s.uri(systemtest.BootstrapAddr.String()), "bs-"+systemtest.Endpoint, systemtest.BootstrapKey)
 	if !s.bootstrapping() && s.stored != matrix.Bootstrapped {
 		s.cfg.Server = s.section(s.serverURI(), systemtest.Endpoint, systemtest.Key)
+		if s.issued != nil {
+			s.cfg.Server = s.issued.section(s.T, s.serverURI())
+		}
 	}
 	switch s.stored {
 	case matrix.Provisioned:
