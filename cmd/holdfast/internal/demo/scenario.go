@@ -128,6 +128,11 @@ func errorScenarios() []scenario {
 			cast:     castLeaving, play: playSilentFarewell, cured: stopped,
 		},
 		{
+			name: "enrolment-refused", code: holdfast.ErrEnrolment.Code,
+			provoked: "bootstrap server refuses to renew a certificate",
+			cast:     castEnrolled, play: playEnrolment, cured: renewed,
+		},
+		{
 			name: "disk-fails", code: holdfast.ErrStoreCredentials.Code,
 			provoked: "state directory gone when a bootstrap ends",
 			play:     playDiskFails, cured: registered,
