@@ -82,6 +82,9 @@ func TestDeviceEnrols(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inEnrolmentWorld(t, change, func(t *testing.T, w *enrolmentWorld) {
+				factory := systemtest.Issue(t, w.ca, testpki.Request{Role: testpki.Client, CommonName: systemtest.Endpoint, Lifetime: time.Minute})
+				files := factory.WriteFiles(t) // has expired when the device enrols again
+				w.cfg.Bootstrap.Certificate, w.cfg.Bootstrap.PrivateKey = files.Cert, files.Key
 				c := w.Start(w.cfg)
 				e := c.Next(holdfast.EventCredentialsRenewed)
 				c.WaitFor(holdfast.Registered)
@@ -284,4 +287,29 @@ func TestKilledWhileEnrolling(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A clock that jumps far ahead, and by which every certificate has expired, destroys nothing:
+// attempts fail by the policy, the registration stays, and when the clock is right again the
+// certificate is renewed by the one that was there.
+func TestEnrolmentAndAClockThatJumps(t *testing.T) {
+	inEnrolmentWorld(t, func(e *lwm2mtest.Enrolment) { e.Lifetime = 24 * time.Hour }, func(t *testing.T, w *enrolmentWorld) {
+		clock := lwm2mtest.NewWallClock(time.Now())
+		c := w.Start(w.cfg, lwm2mtest.WithWallClock(clock))
+		c.WaitFor(holdfast.Registered)
+		c.Next(holdfast.EventRegistered)
+		clock.Set(time.Now().AddDate(30, 0, 0))
+		for n := range uint64(4) {
+			if e := c.ExpectError(holdfast.CodeEnrolment); systemtest.Retry(e) != systemtest.Delay(5*time.Second, n) {
+				t.Errorf("%+v", e)
+			}
+		}
+		clock.Set(time.Now())
+		c.Next(holdfast.EventCredentialsRenewed)
+		c.WaitFor(holdfast.Registered)
+		if got := w.again(); !slices.Equal(got, []bool{false, true}) || w.Server.Registers(systemtest.Endpoint) != 1 {
+			t.Errorf("enrolled again: %v; %d Registers", got, w.Server.Registers(systemtest.Endpoint))
+		}
+		c.ExpectClose(nil)
+	})
 }
