@@ -218,6 +218,9 @@ func describeRegistered(e holdfast.Event) string {
 	if d, was := e.Offline(); was {
 		text += ", was offline for " + duration(d)
 	}
+	if e.Session != "" && e.Session != "none" {
+		text += ", session " + e.Session
+	}
 	return text
 }
 

@@ -116,23 +116,27 @@ func choose(names []string) ([]scenario, error) {
 
 // called reports whether the scenario goes by that name.
 func (s scenario) called(name string) bool {
-	if s.updates() {
+	switch s.about {
+	case anUpdate:
 		return strings.EqualFold(name, s.name) || strings.EqualFold(name, firmwareScenarios)
+	case aSession:
+		return strings.EqualFold(name, s.name) || strings.EqualFold(name, sessionScenariosName)
 	}
 	return strings.EqualFold(name, s.name) || strings.EqualFold(name, s.code.String()) || name == strconv.Itoa(int(s.code))
 }
 
-// firmwareScenarios selects all scenarios with an update of the firmware.
-const firmwareScenarios = "firmware"
+// Names that select all scenarios of a subject.
+const (
+	firmwareScenarios    = "firmware"
+	sessionScenariosName = "session"
+)
 
-// count returns how many scenarios provoke an error, and how many update a firmware.
-func count(all []scenario) (errors, updates int) {
+// count returns how many scenarios are about each subject.
+func count(all []scenario) (each [aSession + 1]int) {
 	for _, s := range all {
-		if s.updates() {
-			updates++
-		}
+		each[s.about]++
 	}
-	return len(all) - updates, updates
+	return each
 }
 
 // run opens the lab, plays the scenarios and closes it again.

@@ -107,7 +107,7 @@ func parse(t *testing.T, data []byte) output {
 		var head struct{ Type string }
 		unmarshal(t, line, &head)
 		switch head.Type {
-		case typeResult, typeFirmware:
+		case typeResult, typeFirmware, typeSession:
 			var r result
 			unmarshal(t, line, &r)
 			o.results = append(o.results, r)
@@ -146,22 +146,47 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
-	updates := 0
+	updates, sessions := 0, 0
 	for _, r := range o.results {
-		if r.updates() {
+		switch r.about() {
+		case anUpdate:
 			updates++
 			checkUpdate(t, r, o.events[r.Endpoint])
-			continue
+		case aSession:
+			sessions++
+			checkSession(t, r, o.events[r.Endpoint])
+		default:
+			checkResult(t, r, o.events[r.Endpoint])
 		}
-		checkResult(t, r, o.events[r.Endpoint])
 	}
-	if updates != 4 {
-		t.Errorf("%d firmware updates", updates)
+	if updates != 4 || sessions != 2 {
+		t.Errorf("%d firmware updates, %d sessions", updates, sessions)
 	}
 	for code := holdfast.ErrBootstrapFailed.Code; code <= holdfast.ErrReadCredentials.Code; code++ {
 		if !slices.ContainsFunc(o.results, func(r result) bool { return r.Code == code }) {
 			t.Errorf("code %d is not shown", code)
 		}
+	}
+}
+
+// checkSession holds the result of a session that goes on against the events: no error, and
+// nothing but the first handshake.
+func checkSession(t *testing.T, r result, events []holdfast.Event) {
+	t.Helper()
+	if !r.Recovered || r.RecoveredInMS == nil || r.Session != "kept" || r.Attempts != 1 || r.ServerSaw < 1 || r.Code != 0 || r.Name != "" {
+		t.Errorf("%+v", r)
+	}
+	var costs []string
+	for _, e := range events {
+		if e.Type == holdfast.EventError {
+			t.Errorf("%s: %+v", r.Scenario, e)
+		}
+		if e.Session != "" {
+			costs = append(costs, e.Session)
+		}
+	}
+	if len(costs) < 2 || costs[0] != "new" || slices.Contains(costs[1:], "new") {
+		t.Errorf("%s: links have cost %v", r.Scenario, costs)
 	}
 }
 
@@ -247,13 +272,17 @@ func TestOnlyRunsWhatIsNamed(t *testing.T) {
 // All updates have a name in common. One that goes wrong is told from an error.
 func TestUpdates(t *testing.T) {
 	chosen, err := choose([]string{"Firmware", "13"})
-	if errors, updates := count(chosen); err != nil || errors != 1 || updates != 4 {
-		t.Errorf("%d errors, %d updates, %v", errors, updates, err)
+	if each := count(chosen); err != nil || each != [...]int{anError: 1, anUpdate: 4, aSession: 0} {
+		t.Errorf("%v, %v", each, err)
+	}
+	chosen, err = choose([]string{"session"})
+	if each := count(chosen); err != nil || each != [...]int{anError: 0, anUpdate: 0, aSession: 2} {
+		t.Errorf("%v, %v", each, err)
 	}
 	if chosen, err := choose([]string{"0"}); err == nil {
 		t.Errorf("0 is %d scenarios", len(chosen))
 	}
-	s := scenario{name: "x", cured: updatedByURI}
+	s := scenario{name: "x", about: anUpdate, cured: updatedByURI}
 	fetched := holdfast.Event{Type: holdfast.EventFirmware, Seq: 1, Firmware: &holdfast.FirmwareProgress{Object: 5, State: 1}}
 	over := holdfast.Event{Type: holdfast.EventFirmware, Seq: 2, Firmware: &holdfast.FirmwareProgress{Object: 5, Result: 1}}
 	told := map[string][]int64{"/5/0/5": {1}}
@@ -309,7 +338,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range scenarios() {
-		if !strings.Contains(text.String(), s.name) || !strings.Contains(text.String(), nameText(s.errorName())) {
+		if !strings.Contains(text.String(), s.name) || !strings.Contains(text.String(), s.label()) {
 			t.Errorf("%s is not listed", s.name)
 		}
 	}
@@ -321,7 +350,7 @@ func TestList(t *testing.T) {
 func TestScenariosAreSound(t *testing.T) {
 	names, codes := map[string]bool{}, map[holdfast.ErrorCode]bool{}
 	for _, s := range scenarios() {
-		if s.name == "" || s.provoked == "" || s.play == nil || s.cured.match == nil || names[s.name] || codes[s.code] && !s.updates() {
+		if s.name == "" || s.provoked == "" || s.play == nil || s.cured.match == nil || names[s.name] || codes[s.code] && s.about == anError || (s.code == 0) != (s.about != anError) {
 			t.Errorf("%+v", s.name)
 		}
 		names[s.name], codes[s.code] = true, true
@@ -408,7 +437,8 @@ func TestContractNamesEveryField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for kind, line := range map[string]any{
-		typeResult: result{Code: 1, Name: "x", Failure: "x"}, typeFirmware: result{Told: map[string][]int64{"": nil}, Failure: "x"}, "demo_summary": total{}, "demo_scenario": listed{Code: 1, Name: "x"},
+		typeResult: result{Code: 1, Name: "x", Failure: "x"}, typeFirmware: result{Told: map[string][]int64{"": nil}, Failure: "x"},
+		typeSession: result{Session: "kept", Failure: "x"}, "demo_summary": total{}, "demo_scenario": listed{Code: 1, Name: "x"},
 	} {
 		data, err := json.Marshal(line)
 		if err != nil {

@@ -58,7 +58,7 @@ func (p *human) stamp(at time.Time) string {
 	return p.paint(faint, fmt.Sprintf("  %7.3f", at.Sub(p.began).Seconds()))
 }
 
-func (p *human) intro(errors, updates int) {
+func (p *human) intro(each [aSession + 1]int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.began = time.Now()
@@ -67,12 +67,15 @@ func (p *human) intro(errors, updates int) {
 	p.line("")
 	p.line("A bootstrap server and a management server run in this process, on loopback,")
 	p.line("over DTLS with pre-shared keys. A gateway bootstraps and registers with them.")
-	if errors > 0 {
+	if errors := each[anError]; errors > 0 {
 		p.line("Then %s provoked from the outside: in the network, the servers, the", plural(errors, "error is", "errors are"))
 		p.line("files. Each is reported once, with what comes next and when; the gateway recovers")
 		p.line("by itself.")
 	}
-	if updates > 0 {
+	if sessions := each[aSession]; sessions > 0 {
+		p.line("Then %s, and the DTLS session goes on without a handshake.", plural(sessions, "gateway is moved or killed", "gateways are moved or killed"))
+	}
+	if updates := each[anUpdate]; updates > 0 {
 		p.line("Then %s, and something goes wrong with most; the", plural(updates, "gateway gets a firmware update", "gateways get a firmware update each"))
 		p.line("server is told every state and the result, in order, whatever happens.")
 	}
@@ -153,6 +156,14 @@ func label(kind holdfast.EventType) string {
 	return string(kind)
 }
 
+// costText says what a link has cost, where it says so.
+func costText(e holdfast.Event) string {
+	if e.Session == "" {
+		return ""
+	}
+	return ", session " + e.Session
+}
+
 // describe returns what an event says after its type.
 func describe(e holdfast.Event) string {
 	switch e.Type {
@@ -161,7 +172,9 @@ func describe(e holdfast.Event) string {
 	case holdfast.EventBootstrapped:
 		return fmt.Sprintf("%s from %s", plural(e.Accounts, "account", "accounts"), e.Server)
 	case holdfast.EventRegistered:
-		return fmt.Sprintf("at %s as %s", e.Server, e.Location)
+		return fmt.Sprintf("at %s as %s%s", e.Server, e.Location, costText(e))
+	case holdfast.EventRegistrationUpdated:
+		return "at " + e.Server + costText(e)
 	case holdfast.EventDegraded:
 		return e.Actor + ": " + e.Detail
 	case holdfast.EventFirmware:
@@ -214,8 +227,11 @@ func (p *human) result(r result) {
 	case !r.Recovered:
 		p.line("   %s", p.paint(red, "NOT "+strings.ToUpper(r.verdict())+": "+printable(r.Failure)))
 		return
-	case r.updates():
+	case r.about() == anUpdate:
 		p.line("   %s", p.paint(green, fmt.Sprintf("ended as it should, %s after it began", seconds(r.took()))))
+		return
+	case r.about() == aSession:
+		p.line("   %s", p.paint(green, fmt.Sprintf("the session went on: answered after %s, without a handshake", seconds(r.took()))))
 		return
 	}
 	p.line("   %s", p.paint(green, fmt.Sprintf("%s: %s after the first error, %s; the server counted %s",
@@ -223,13 +239,24 @@ func (p *human) result(r result) {
 		plural(r.ServerSaw, "Register or Update", "Registers and Updates"))))
 }
 
-// updates reports whether the result is that of an update.
-func (r result) updates() bool { return r.Type == typeFirmware }
+// about returns what the result is about.
+func (r result) about() subject {
+	switch r.Type {
+	case typeFirmware:
+		return anUpdate
+	case typeSession:
+		return aSession
+	}
+	return anError
+}
 
 // verdict is the good end in a word.
 func (r result) verdict() string {
-	if r.updates() {
+	switch r.about() {
+	case anUpdate:
 		return "as it should"
+	case aSession:
+		return "kept"
 	}
 	return "recovered"
 }
@@ -255,20 +282,21 @@ func (p *human) list(all []scenario) {
 	defer p.mu.Unlock()
 	rows := [][]string{{"code", "error", "scenario", "provoked by"}}
 	for _, s := range all {
-		rows = append(rows, []string{codeText(s.code), nameText(s.errorName()), s.name, s.provoked})
+		rows = append(rows, []string{codeText(s.code), s.label(), s.name, s.provoked})
 	}
 	p.table(rows)
 }
 
-// codeText and nameText are cells of a table; an update has neither code nor name.
+// label is the error's name in a table, or what else the scenario is about.
+func (s scenario) label() string { return or(s.errorName(), s.about.String()) }
+
+// codeText is the cell of a code; what is not about an error has none.
 func codeText(code holdfast.ErrorCode) string {
 	if code == 0 {
 		return "   -"
 	}
 	return fmt.Sprintf("%4d", int(code))
 }
-
-func nameText(name string) string { return or(name, "firmware update") }
 
 func (p *human) summary(results []result, took time.Duration) {
 	p.mu.Lock()
@@ -293,13 +321,18 @@ func (p *human) summary(results []result, took time.Duration) {
 	p.line("and a gateway of your own:            holdfast run --config gw.yaml")
 }
 
-// verdictOf counts what went well, errors and updates apart.
+// verdictOf counts what went well, each subject apart.
 func verdictOf(results []result) string {
-	updates := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return !r.updates() })
-	errors := slices.DeleteFunc(slices.Clone(results), result.updates)
+	of := func(about subject) []result {
+		return slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.about() != about })
+	}
 	var parts []string
-	if len(errors) > 0 || len(updates) == 0 {
+	errors, sessions, updates := of(anError), of(aSession), of(anUpdate)
+	if len(errors) > 0 || len(results) == 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s recovered", recoveries(errors), plural(len(errors), "error", "errors")))
+	}
+	if len(sessions) > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %s kept", recoveries(sessions), plural(len(sessions), "DTLS session", "DTLS sessions")))
 	}
 	if len(updates) > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s ended as they should", recoveries(updates), plural(len(updates), "firmware update", "firmware updates")))
@@ -318,7 +351,7 @@ func (r result) row() []string {
 		recovered, verdict = seconds(r.took()), r.verdict()
 	}
 	return []string{
-		codeText(r.Code), nameText(r.Name), r.Provoked, fmt.Sprint(r.Attempts),
+		codeText(r.Code), or(r.Name, r.about().String()), r.Provoked, fmt.Sprint(r.Attempts),
 		or(strings.Join(delays, ", "), "none"), recovered, verdict,
 	}
 }

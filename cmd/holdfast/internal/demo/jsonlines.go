@@ -57,7 +57,7 @@ func (p *jsonLines) summary(results []result, took time.Duration) {
 
 func (p *jsonLines) event(e holdfast.Event)      { p.print(e) }
 func (p *jsonLines) result(r result)             { p.print(r) }
-func (p *jsonLines) intro(int, int)              {}
+func (p *jsonLines) intro([aSession + 1]int)     {}
 func (p *jsonLines) headline(int, int, scenario) {}
 func (p *jsonLines) follow(string)               {}
 func (p *jsonLines) say(string)                  {}

@@ -49,6 +49,10 @@ type lab struct {
 	told      *lwm2mtest.Collection // states and results, by the server's own count
 	command   Command
 
+	// Of the scenarios about sessions.
+	relay    *relay    // between the gateway and its server; nil before the first
+	provoked time.Time // when something was done to the gateway
+
 	gateway *device
 	devices []*device // all there are, the gateway included
 }
@@ -87,6 +91,9 @@ func (l *lab) close() {
 		_ = l.runtime.Close(ctx) // its devices are closed
 	}
 	_ = l.server.Close() // always nil
+	if l.relay != nil {
+		l.relay.close()
+	}
 	if l.names != nil {
 		l.names.Close()
 	}

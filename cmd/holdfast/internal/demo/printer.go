@@ -12,7 +12,7 @@ type printer interface {
 	list(all []scenario)
 	// intro comes first, with how many errors will be provoked, and how many firmwares
 	// updated.
-	intro(errors, updates int)
+	intro(each [aSession + 1]int)
 	// headline opens the n-th scenario.
 	headline(n, of int, s scenario)
 	// follow names the endpoint that the audience should watch.

@@ -33,6 +33,8 @@ type result struct {
 	// ServerSaw is how many Registers and Updates the management server
 	// accepted meanwhile, by its own count.
 	ServerSaw int `json:"server_saw"`
+	// Session is what it has cost to go on, as events say it.
+	Session string `json:"session,omitempty"`
 	// Told are the states and results of an update that the server was told, by path.
 	Told map[string][]int64 `json:"told,omitempty"`
 	// Failure says why it is not recovered.
@@ -46,6 +48,7 @@ type result struct {
 const (
 	typeResult   = "demo_result"
 	typeFirmware = "demo_firmware" // of an update
+	typeSession  = "demo_session"  // of a DTLS session that goes on
 )
 
 // Faults that the judge finds.
@@ -58,7 +61,7 @@ var (
 
 // errorName is the name of the error; empty of an update.
 func (s scenario) errorName() string {
-	if s.updates() {
+	if s.about != anError {
 		return ""
 	}
 	return s.code.String()
@@ -87,6 +90,26 @@ func (s scenario) updateVerdict(events []holdfast.Event) (time.Duration, error) 
 		return 0, fmt.Errorf("%s did not come", s.cured.what)
 	}
 	return events[end].Time.Sub(events[first].Time), nil
+}
+
+// judgeSession decides whether a session went on, by the events since it was provoked at an
+// instant; err is the fault that the play has found already, if any.
+func (s scenario) judgeSession(endpoint string, events []holdfast.Event, serverSaw int, provoked time.Time, err error) result {
+	r := s.begin(endpoint, events, serverSaw)
+	r.Type = typeSession
+	end := slices.IndexFunc(events, s.cured.match)
+	switch {
+	case err != nil:
+	case end < 0:
+		err = fmt.Errorf("%s did not come", s.cured.what)
+	case serverSaw == 0:
+		err = errNotSeen
+	}
+	if err != nil {
+		return r.concluded(0, err)
+	}
+	r.Session = events[end].Session
+	return r.concluded(events[end].Time.Sub(provoked), nil)
 }
 
 // judge decides whether the error came and was recovered from, by the events

@@ -2,16 +2,18 @@ package demo
 
 import (
 	"context"
+	"slices"
 
 	"github.com/holdfast-iot/holdfast"
 	"github.com/holdfast-iot/holdfast/lwm2m/firmware"
 )
 
 // scenario provokes one error and sees the recovery, or updates a gateway's firmware and sees
-// how that ends.
+// how that ends, or does to a gateway what its DTLS session outlives.
 type scenario struct {
 	name     string
-	code     holdfast.ErrorCode // 0 of an update
+	about    subject
+	code     holdfast.ErrorCode // 0 where it is not about an error
 	provoked string             // how, in a few words, for the table
 	// cast returns the device that will meet the error, ready for it. Nil
 	// means the gateway, registered.
@@ -23,37 +25,64 @@ type scenario struct {
 	cured expectation
 }
 
-// updates reports whether the scenario updates a firmware.
-func (s scenario) updates() bool { return s.code == 0 }
+// subject is what a scenario is about.
+type subject uint8
+
+// The subjects.
+const (
+	anError subject = iota
+	anUpdate
+	aSession
+)
+
+// String names what is not about an error, for people.
+func (s subject) String() string { return [...]string{"error", "firmware update", "DTLS session"}[s] }
 
 // title is what the scenario is about, for people.
 func (s scenario) title() string {
-	if s.updates() {
-		return "firmware update"
+	if s.about != anError {
+		return s.about.String()
 	}
 	return titled(s.code)
 }
 
 // scenarios returns all of them, in the order of the show.
-func scenarios() []scenario { return append(errorScenarios(), updateScenarios()...) }
+func scenarios() []scenario {
+	return slices.Concat(errorScenarios(), sessionScenarios(), updateScenarios())
+}
+
+// sessionScenarios are about what a DTLS session with a Connection ID outlives: going on
+// costs one round trip, and no handshake.
+func sessionScenarios() []scenario {
+	return []scenario{
+		{
+			name: "session-moved", about: aSession, provoked: "NAT forgets its mapping, at an Update",
+			cast: castMoved, play: playMoved, cured: updatedByKept,
+		},
+		{
+			name: "session-kill", about: aSession, provoked: "kill -9 of the gateway",
+			cast: castRestarted, play: playRestarted, cured: registeredByKept,
+		},
+	}
+}
 
 // updateScenarios are about updates of the firmware.
 func updateScenarios() []scenario {
 	return []scenario{
 		{
-			name: "firmware-update", provoked: "signed manifest, image from the management server",
+			name: "firmware-update", about: anUpdate, provoked: "signed manifest, image from the management server",
 			cast: castUpdatable(updatedName, firmware.ObjectManifest), play: playUpdate, cured: updatedByManifest,
 		},
 		{
-			name: "firmware-signature", provoked: "manifest whose signature does not fit",
+			name: "firmware-signature", about: anUpdate, provoked: "manifest whose signature does not fit",
 			cast: castUpdatable(unsignedName, firmware.ObjectManifest), play: playBadSignature, cured: refusedManifest,
 		},
 		{
-			name: "firmware-lost-link", provoked: "server crashes half way through a download",
+			name: "firmware-lost-link", about: anUpdate, provoked: "server crashes half way through a download",
 			cast: castUpdatable(cutOffName, firmware.ObjectUpdate), play: playLostLink, cured: updatedByURI,
 		},
 		{
-			name: "firmware-kill", provoked: "kill -9 of the gateway half way through a download",
+			name: "firmware-kill", about: anUpdate, provoked: "kill -9 of the gateway half way through a download",
 			cast: castKillable, play: playKill, cured: updatedByURI,
 		},
 	}

@@ -73,8 +73,11 @@ func (s scenario) perform(ctx context.Context, l *lab) result {
 // judged judges what a device has done since an event. What it updates has its own rules.
 func (s scenario) judged(l *lab, d *device, mark uint64, saw int, err error) result {
 	events := d.events.after(mark)
-	if s.updates() {
+	switch s.about {
+	case anUpdate:
 		return s.judgeUpdate(d.endpoint, events, saw, l.toldBy(d.endpoint), err)
+	case aSession:
+		return s.judgeSession(d.endpoint, events, saw, l.provoked, err)
 	}
 	return s.judge(d.endpoint, events, saw, err)
 }
