@@ -48,6 +48,8 @@ type driver struct {
 	disk     error             // what the store answers; nil for success
 	hung     bool              // the store does not answer
 	saves    []core.Persist    // that it has not answered yet
+	place    accounts.Digest   // where the records are; zero for nowhere
+	keeps    []messages.Epoch  // links that were retired such that their sessions survive
 
 	firstMID uint16 // of the newest link
 	used     uint64 // message IDs of it, as a test counts them
@@ -118,11 +120,29 @@ func (d *driver) loaded(tree *lwm2m.Tree, err error) {
 			answer.States[name] = messages.StoredState{Data: data}
 		}
 	}
+	if answer.Place = d.place; load.States {
+		answer.Sessions = d.claimed()
+	}
 	answer.Written = messages.StoredState{Data: d.records[messages.RecordServer]}
 	if answer.Stored = d.records[messages.RecordCredentials]; tree != nil {
 		answer.Stored = accounts.Encode(tree)
 	}
 	d.step(answer)
+}
+
+// claimed are the records of sessions, as the store hands them out.
+func (d *driver) claimed() map[string][]byte {
+	found := map[string][]byte{}
+	for name, data := range d.records {
+		if !strings.HasPrefix(name, messages.RecordsOfSessions) {
+			continue
+		}
+		delete(d.records, name)
+		if claimed, instead, ok := accounts.ClaimSession(data, d.place); ok {
+			found[name], d.records[name] = claimed, instead
+		}
+	}
+	return found
 }
 
 func (d *driver) step(in any) {
@@ -182,6 +202,9 @@ func (d *driver) note(effect core.Effect) {
 			d.t.Fatalf("epoch %d was retired twice or never spawned", effect.Epoch)
 		}
 		delete(d.live, effect.Epoch)
+		if effect.Keep {
+			d.keeps = append(d.keeps, effect.Epoch)
+		}
 	case Order:
 		if _, ok := d.live[effect.Epoch]; !ok {
 			d.t.Fatalf("an order for epoch %d, which does not live: %T", effect.Epoch, effect.Message)

@@ -186,10 +186,10 @@ func (m *Machine) failed(now time.Time, in messages.Failed, least time.Duration)
 		m.moved(now, a, &in.Failure)
 		return
 	}
-	a.attempt.note(in.Failure)
 	if m.sessionFailed(now, a, &in.Failure) {
 		return
 	}
+	a.attempt.note(in.Failure)
 	if a.attempting() && a.attempt.goesOn(now, &in.Failure) {
 		m.retire(a)
 		m.spawn(now, a)

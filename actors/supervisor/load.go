@@ -140,7 +140,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 func (m *Machine) use(a *account, acct messages.Account) {
 	if a.Account != nil && !sameServer(*a.Account, acct) {
 		m.dropSession(a)
-		a.secured.outdated = true
+		a.secured.outdated = a.epoch != 0
 	}
 	a.use(acct)
 	m.watchCertificate(a)

@@ -22,6 +22,11 @@ func (o *outage) fail(f *messages.Failure) {
 	o.last = f
 }
 
+// simply reports whether the next handshake is to offer nothing that a server could do
+// without, no Connection ID and no session to resume: every second one that follows a
+// failed handshake.
+func (o *outage) simply() bool { return o.inHandshake() && o.failures%2 == 1 }
+
 // inHandshake reports whether the last attempt may have failed because of what the
 // handshake has offered.
 func (o *outage) inHandshake() bool {

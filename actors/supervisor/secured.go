@@ -1,6 +1,10 @@
 package supervisor
 
 import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -24,8 +28,11 @@ type securedLinks struct {
 	// a link. origin is what that link, or the last answer on it, has cost.
 	link   *messages.SecureSession
 	origin messages.SessionOrigin
-	// outdated says that link was made with credentials, or to a server, that are not the
-	// account's any more: nothing goes on with it.
+	// allowed is the first sequence number of it that the link may not use yet, as it was
+	// told last; 0 when it may use all: then no record may say any more what it has not used.
+	allowed uint64
+	// outdated says that the present incarnation began with credentials, or with a server,
+	// that are not the account's any more: nothing goes on with its session.
 	outdated bool
 	// works says that the server has once completed a handshake in which a Connection ID
 	// was offered: that does not keep it from answering.
@@ -41,7 +48,7 @@ type securedLinks struct {
 func (m *Machine) resuming(a *account) *messages.SecureSession {
 	s := &a.secured
 	taken := s.next
-	if taken == nil || a.attempt.afresh && taken.Movable {
+	if taken == nil || a.attempt.afresh && taken.Movable || a.outage.simply() && !taken.Movable {
 		a.attempt.resuming = false
 		return nil
 	}
@@ -56,7 +63,7 @@ func (m *Machine) resuming(a *account) *messages.SecureSession {
 // one has been offered with success, every other attempt that fails in the handshake is
 // followed by one without.
 func (m *Machine) offersCID(a *account) bool {
-	a.secured.offered = m.config.CID && (a.secured.works || !a.outage.inHandshake() || a.outage.failures%2 == 0)
+	a.secured.offered = m.config.CID && (a.secured.works || !a.outage.simply())
 	return a.secured.offered
 }
 
@@ -66,16 +73,17 @@ func (m *Machine) linkSecured(a *account, in messages.Progress) {
 	if a.Credentials.Mode == messages.SecurityEST {
 		return // the link is to the server that enrols
 	}
-	s.link, s.origin, s.next, s.leaving, s.shown, s.outdated = in.Session, in.Origin, nil, 0, nil, false
+	s.link, s.origin, s.next, s.leaving, s.shown, s.allowed = in.Session, in.Origin, nil, 0, nil, 0
 	if in.Session == nil {
 		return
 	}
+	s.allowed = in.Session.Reserved
 	s.shown = new(*in.Session)
 	s.shown.State = nil
 	if in.Origin == messages.SessionNew {
 		s.works = s.works || s.offered
 	}
-	if !in.Session.Movable && len(in.Session.State) > 0 {
+	if !in.Session.Movable && len(in.Session.State) > 0 && !s.outdated {
 		s.next = in.Session
 	}
 }
@@ -193,19 +201,20 @@ func (m *Machine) writeSession(a *account) {
 	if s == nil || len(s.State) == 0 || a.secured.outdated || d.session.of == s || m.stop != nil {
 		return
 	}
-	if !m.config.KeepSessions || m.place == nil {
-		m.unreserved(a)
+	if !m.config.KeepSessions || m.place == nil || s.Movable && a.secured.allowed == 0 {
 		return
 	}
-	d.session.of, d.session.reserved = s, s.Reserved
+	d.session.of, d.session.reserved = s, a.secured.allowed
 	m.persistSession(a)
 }
 
-// unreserved lets a session that is not stored use all its sequence numbers.
-func (m *Machine) unreserved(a *account) {
-	if a.secured.link.Reserved > 0 {
-		m.do(Order{Epoch: a.epoch, To: core.Network, Message: messages.ReserveSequence{Epoch: a.epoch}})
+// allow lets the session of a link use the sequence numbers below until; 0 all of them.
+func (m *Machine) allow(a *account, until uint64) {
+	if a.secured.allowed == 0 || until == a.secured.allowed {
+		return
 	}
+	a.secured.allowed = until
+	m.do(Order{Epoch: a.epoch, To: core.Network, Message: messages.ReserveSequence{Epoch: a.epoch, Until: until}})
 }
 
 func (m *Machine) persistSession(a *account) {
@@ -226,19 +235,24 @@ func (m *Machine) changeSession(d *durable, data []byte) {
 	})
 }
 
-// sequenceUsed reserves more sequence numbers for the session of a link. One that could
-// not be stored uses all of them once there is no record of it for certain.
+// sequenceUsed reserves more sequence numbers for the session of a link. One that is not
+// stored uses all of them once there is no record for certain. While the store works on
+// one nothing is asked of it: network asks again.
 func (m *Machine) sequenceUsed(in messages.SequenceUsed) {
 	a := m.live(in.Epoch)
 	if a == nil || a.secured.link == nil {
 		return
 	}
 	switch d := m.durableOf(a.Peer); {
+	case d.session.writing > 0:
 	case d.session.of == a.secured.link:
 		d.session.reserved = in.Next + messages.SequenceBlock
 		m.persistSession(a)
-	case d.session.of == nil && d.session.onDisk:
+	case d.session.onDisk:
+		d.session.of = nil
 		m.changeSession(d, nil)
+	default:
+		m.allow(a, 0)
 	}
 }
 
@@ -264,11 +278,9 @@ func (m *Machine) sessionSettled(d *durable) {
 		m.changeSession(d, nil)
 	case failed:
 	case s.of == nil:
-		if s.onDisk = false; ours {
-			m.unreserved(a)
-		}
-	case ours && s.of == a.secured.link && s.of.Reserved > 0:
-		m.do(Order{Epoch: a.epoch, To: core.Network, Message: messages.ReserveSequence{Epoch: a.epoch, Until: s.reserved}})
+		s.onDisk = false
+	case ours && s.of == a.secured.link:
+		m.allow(a, s.reserved)
 	}
 }
 
@@ -277,6 +289,18 @@ func (m *Machine) forgetSession(p messages.Peer) {
 	if d := m.states.of(p); d != nil && (d.session.of != nil || d.session.onDisk) {
 		d.session.of = nil
 		m.changeSession(d, nil)
+	}
+}
+
+// forgetStrangers removes the records of sessions with servers that are none of ours any
+// more: what is in them is secret.
+func (m *Machine) forgetStrangers(sessions map[string][]byte) {
+	for _, name := range slices.Sorted(maps.Keys(sessions)) {
+		id, err := strconv.ParseUint(strings.TrimPrefix(name, messages.RecordsOfSessions), 10, 16)
+		p := messages.ManagementPeer(uint16(id))
+		if err == nil && m.accounts[p] == nil && messages.SessionRecord(p) == name {
+			m.changeSession(m.durableOf(p), nil)
+		}
 	}
 }
 

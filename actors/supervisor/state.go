@@ -318,6 +318,7 @@ func (m *Machine) restore(now time.Time, found map[string]messages.StoredState, 
 		}
 		m.takeUpSession(a, sessions[messages.SessionRecord(a.Peer)])
 	}
+	m.forgetStrangers(sessions)
 }
 
 func (m *Machine) restoreState(now time.Time, a *account, stored messages.StoredState) {
