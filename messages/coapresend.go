@@ -110,6 +110,11 @@ func (r RequestFailure) String() string {
 	return names[0]
 }
 
+// Acknowledged says that the server has acknowledged a request on a link that goes on with
+// an earlier session, and not answered it yet: it knows the session. Coapresend to owner,
+// once.
+type Acknowledged struct{ Epoch Epoch }
+
 // RequestFailed reports that a [Request] brought no response. Coapresend to
 // requester.
 type RequestFailed struct {

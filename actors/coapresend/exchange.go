@@ -208,6 +208,15 @@ func (m *Machine) tellStep(x *exchange, heard messages.Heard) {
 	}
 }
 
+// tellKnown tells the owner, once, that the peer knows the session which the link goes on
+// with.
+func (m *Machine) tellKnown() {
+	if m.doubted {
+		m.doubted = false
+		m.tell(core.Owner, messages.Acknowledged{Epoch: m.cfg.Epoch})
+	}
+}
+
 // encode makes the datagram. A response always has one.
 func (x *exchange) encode() bool {
 	if x.call == nil {
@@ -272,6 +281,7 @@ func (m *Machine) acknowledged(mid uint16) {
 		m.await()
 		m.setTimer(sendTimer(mid), m.cfg.ExchangeLifetime())
 		m.tellStep(x, messages.HeardAck)
+		m.tellKnown()
 	}
 	m.pump()
 }

@@ -25,7 +25,7 @@ type Rand interface {
 // Inputs: messages.LinkUp, messages.Datagram, messages.Truncated,
 // messages.Request, More, Cancel, Reply, Notify, Unobserve and QueueMode, core.Expired.
 // Effects: send; core.Tell of messages.Response, ResponseBlock,
-// RequestFailed and Silence to core.Owner, the first three of an image to core.Update;
+// RequestFailed, Acknowledged and Silence to core.Owner, the first three of an image to core.Update;
 // messages.Inbound, InboundBlock,
 // BodyRefused and Notified to core.Handler; messages.Malformed, Overloaded,
 // RequestStep, MessageIDsUsed, LinkAsleep and LinkAwake to core.Supervisor; and timers.
@@ -59,6 +59,7 @@ type Machine struct {
 	serving    bool          // the serve timer is set
 
 	freshness freshness
+	doubted   bool // the owner wants to know whether the peer knows the session of the link
 
 	wake     wakefulness
 	work     bucket        // done for the peer
@@ -118,7 +119,7 @@ func (m *Machine) linkUp(in messages.LinkUp) {
 	if in.Epoch != m.cfg.Epoch {
 		return
 	}
-	m.up, m.freshness.wanted = true, in.Unproven
+	m.up, m.freshness.wanted, m.doubted = true, in.Unproven, in.Origin == messages.SessionKept
 	m.pump()
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/coap"
+	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -66,4 +67,31 @@ func TestOtherLinksTakeEverything(t *testing.T) {
 	d := newDriver(t, Config{})
 	d.numbered(0, coap.Message{Type: coap.CON, MID: 10})
 	d.expect("0s send RST 0.00 mid=10")
+}
+
+// The owner of a link that goes on with a session is told, once, that the peer knows it:
+// of any other link nobody has a doubt, and after a restart an acknowledgement says nothing.
+func TestAcknowledgementShowsThatTheSessionIsKnown(t *testing.T) {
+	for up, want := range map[messages.LinkUp]int{
+		{Epoch: epoch, Origin: messages.SessionKept}:                 1,
+		{Epoch: epoch, Origin: messages.SessionKept, Unproven: true}: 0,
+		{Epoch: epoch, Origin: messages.SessionResumed}:              0,
+		{Epoch: epoch, Origin: messages.SessionNew}:                  0,
+	} {
+		d := newDriver(t, Config{})
+		d.in(up)
+		told := 0
+		for i := range uint64(2) {
+			d.get(i + 1)
+			for _, effect := range d.m.Step(d.now, messages.Datagram{Epoch: epoch, Data: mustEncode(coap.EmptyACK(uint16(100 + i))), Record: 7 + i}) {
+				tell, _ := effect.(core.Tell)
+				if in, is := tell.Message.(messages.Acknowledged); is && in.Epoch == epoch && tell.To == core.Owner {
+					told++
+				}
+			}
+		}
+		if told != want {
+			t.Errorf("%+v: told %d times, want %d", up, told, want)
+		}
+	}
 }

@@ -97,6 +97,7 @@ type Machine struct {
 	freshLink    bool              // no Register or Update has been accepted on this link yet
 	reregistered bool              // a refused Update of this cycle has led to a Register
 	anew         bool              // a Register has been asked for and follows the Update that is under way
+	doubted      bool              // the attempt ends early where the server does not know the link's session
 	asked        bool              // the server has asked for the Update that timerUpdate waits for, so timerUpdate starts no new Update cycle
 }
 
@@ -146,6 +147,10 @@ func (m *Machine) Step(now time.Time, in any) []core.Effect {
 	case messages.RequestFailed:
 		if in.Epoch == m.epoch {
 			return m.unanswered(now, in)
+		}
+	case messages.Acknowledged:
+		if in.Epoch == m.epoch {
+			return m.believe(now)
 		}
 	case messages.Silence:
 		if in.Epoch == m.epoch {
@@ -206,7 +211,7 @@ func (m *Machine) registerAsked(now time.Time) []core.Effect {
 func (m *Machine) answered(now time.Time, in messages.Response) []core.Effect {
 	switch {
 	case in.ID == m.request:
-		return m.response(now, in)
+		return append(m.believe(now), m.response(now, in)...)
 	case in.ID > sendIDs:
 		return m.sendAnswered(in)
 	}
@@ -258,13 +263,23 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 	}
 	m.deadline = deadline
 	if in.Origin == messages.SessionKept && deadline.Sub(now) > keptPatience {
-		deadline = now.Add(keptPatience)
+		deadline, m.doubted = now.Add(keptPatience), true
 	}
 	effects := []core.Effect{core.SetTimer{Timer: timerAttempt, After: deadline.Sub(now)}}
 	if m.known != nil {
 		return append(effects, m.update(now, Reconnecting)...)
 	}
 	return append(effects, m.register()...)
+}
+
+// believe gives the attempt all of its time, once the server has shown that it knows the
+// session of the link.
+func (m *Machine) believe(now time.Time) []core.Effect {
+	if !m.doubted {
+		return nil
+	}
+	m.doubted = false
+	return []core.Effect{core.SetTimer{Timer: timerAttempt, After: max(m.deadline.Sub(now), 0)}}
 }
 
 // changed takes what is to be announced from now on and tells the server, if

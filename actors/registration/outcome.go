@@ -160,8 +160,7 @@ func (m *Machine) refused(now time.Time, answer messages.CoAPCode) []core.Effect
 	m.reregistered = true
 	told := m.tell(messages.Reregistering{Epoch: m.epoch})
 	if m.state == Reconnecting { // the attempt's budget is running already
-		rest := core.SetTimer{Timer: timerAttempt, After: max(m.deadline.Sub(now), 0)}
-		return append([]core.Effect{told, rest}, m.register()...)
+		return append(append(m.believe(now), told), m.register()...)
 	}
 	return append([]core.Effect{told}, m.registerAgain(now)...)
 }
