@@ -66,8 +66,9 @@ type Config struct {
 }
 
 // keptPatience is for how long the first request is waited for on a link that goes on with
-// a session of an earlier one: three sendings and a slow answer. A server that does not
-// know the session any more drops what comes in it, and says nothing.
+// a session of an earlier one: three sendings and a slow answer; at most half of what the
+// attempt has left, since a handshake is to follow in it. A server that does not know the
+// session any more drops what comes in it, and says nothing.
 const keptPatience = 15 * time.Second
 
 // Machine is the pure core. It implements core.Machine.
@@ -262,8 +263,8 @@ func (m *Machine) linkUp(now time.Time, in messages.LinkUp) []core.Effect {
 		deadline = in.Deadline
 	}
 	m.deadline = deadline
-	if in.Origin == messages.SessionKept && deadline.Sub(now) > keptPatience {
-		deadline, m.doubted = now.Add(keptPatience), true
+	if in.Origin == messages.SessionKept {
+		deadline, m.doubted = now.Add(min(keptPatience, deadline.Sub(now)/2)), true
 	}
 	effects := []core.Effect{core.SetTimer{Timer: timerAttempt, After: deadline.Sub(now)}}
 	if m.known != nil {

@@ -333,6 +333,25 @@ func TestDoubtfulSessionsAreLeft(t *testing.T) {
 	}
 }
 
+// An attempt that is too short for the patience with a kept session has half of its time
+// for it: a server that was restarted is reached all the same.
+func TestForgottenSessionInAShortAttempt(t *testing.T) {
+	onSession(t, movable(), func(w *systemtest.World, s *lwm2mtest.Service, c *systemtest.Client, cfg holdfast.Config) {
+		next := w.Kill(c, cfg)
+		next.RegistrationTimeout = 10 * time.Second
+		s.ForgetSessions()
+		began := time.Now()
+		c = w.Start(next)
+		expectCost(w.T, c, began, "new", 5*time.Second)
+		for _, e := range c.Seen {
+			if e.Type == holdfast.EventError {
+				w.T.Errorf("%+v", e)
+			}
+		}
+		c.ExpectClose(nil)
+	})
+}
+
 // spoil damages the newest record of the session.
 func spoil(t *testing.T, dir string) {
 	t.Helper()
