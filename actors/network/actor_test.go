@@ -27,6 +27,7 @@ type rig struct {
 	pid    *actor.PID
 	outlet Outlet
 	begin  time.Time
+	probes map[core.Role]*actor.PID
 
 	mu  sync.Mutex
 	log []entry
@@ -44,20 +45,28 @@ type entry struct {
 func inBubble(t *testing.T, transport Transport, f func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, system: actorkit.NewSystem(nil), begin: time.Now()}
-		probes := map[core.Role]*actor.PID{}
+		r.probes = map[core.Role]*actor.PID{}
 		for _, role := range []core.Role{core.Supervisor, core.Link, core.Owner} {
-			probes[role] = r.system.Root.Spawn(actorkit.Props(r.probe(role), actorkit.PropsOptions{}))
+			r.probes[role] = r.system.Root.Spawn(actorkit.Props(r.probe(role), actorkit.PropsOptions{}))
 		}
-		r.pid = r.system.Root.Spawn(Props(Config{
-			Peer: testPeer, Epoch: testEpoch, Transport: transport, Outlet: &r.outlet,
-			Route: func(role core.Role, _ messages.Epoch) *actor.PID { return probes[role] },
-		}, actorkit.PropsOptions{}))
+		r.spawn(transport)
 		f(r)
 		r.stop(r.pid)
-		r.stop(probes[core.Supervisor], probes[core.Link], probes[core.Owner])
+		r.stop(r.probes[core.Supervisor], r.probes[core.Link], r.probes[core.Owner])
 		actorkit.Shutdown(r.system)
 		time.Sleep(2 * time.Second)
 	})
+}
+
+// spawn starts the network actor, or another one in its place.
+func (r *rig) spawn(transport Transport) {
+	if r.pid != nil {
+		r.stop(r.pid)
+	}
+	r.pid = r.system.Root.Spawn(Props(Config{
+		Peer: testPeer, Epoch: testEpoch, Transport: transport, Outlet: &r.outlet,
+		Route: func(role core.Role, _ messages.Epoch) *actor.PID { return r.probes[role] },
+	}, actorkit.PropsOptions{}))
 }
 
 func (r *rig) probe(role core.Role) actor.Producer {

@@ -50,7 +50,11 @@ func goOn(conn net.Conn, t terms) (session, error) {
 		_ = conn.Close()
 		return nil, &HandshakeError{Err: err}
 	}
-	restored.Reserve(t.from.Reserved)
+	if reserved := t.from.Reserved; reserved > 0 || !t.reserve {
+		restored.Reserve(reserved)
+	} else { // there was no record of it, and may be one from now on
+		restored.Reserve(restored.NextSequence() + messages.SequenceBlock)
+	}
 	made := &dtlsSession{socket: newSocket(conn), session: restored}
 	made.is, made.origin = t.describe(restored, time.Time{})
 	made.is.Unproven = t.from.Unproven

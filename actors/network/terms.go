@@ -1,6 +1,8 @@
 package network
 
 import (
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/dtls"
@@ -54,4 +56,15 @@ func (t *terms) describe(s *dtls.Session, made time.Time) (messages.SecureSessio
 		return d, messages.SessionResumed
 	}
 	return d, messages.SessionNew
+}
+
+// Format implements fmt.Formatter: whatever the verb, no secret is printed. Package fmt
+// calls no method of what is in a field that is not exported.
+func (c connected) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "connected, session "+c.origin.String()+", secrets not shown")
+}
+
+// Format implements fmt.Formatter: whatever the verb, no secret is printed.
+func (s shut) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "shut, keep %t, lent %t, secrets not shown", s.keep, s.lent != nil)
 }
