@@ -79,13 +79,25 @@ func (s stack) shakesHandsWith(t *testing.T, p *peer.DTLSPeer, cfg holdfast.Conf
 	c.mustNotBeRegistered()
 }
 
+// offered demands that every ClientHello offered a Connection ID, as it does by default, and
+// that the server, which knows none, has not let that disturb it: there was one handshake.
+func (r *relay) offered() {
+	r.t.Helper()
+	seen := r.since(0)
+	if seen.offers == 0 || seen.offers != seen.hellos || len(seen.randoms) != 1 {
+		r.t.Errorf("%+v, want one handshake with an offer of a Connection ID", seen)
+	}
+}
+
 func TestHandshakePSK(t *testing.T) {
 	t.Parallel()
 	for _, s := range stacks {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			p := s.start(t, peer.Security{PSKIdentity: endpoint, PSKKey: testKey})
-			s.shakesHands(t, p, psk(p.Addr, testKey))
+			r := newRelay(t, p.Addr)
+			s.shakesHands(t, p, psk(r.addr(), testKey))
+			r.offered()
 		})
 	}
 }
@@ -97,7 +109,9 @@ func TestHandshakeX509(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			p := s.start(t, peer.Security{Server: set.Server.WriteFiles(t), CA: set.CA.WriteFile(t)})
-			s.shakesHands(t, p, x509(t, p.Addr, set.Client, set.CA))
+			r := newRelay(t, p.Addr)
+			s.shakesHands(t, p, x509(t, r.addr(), set.Client, set.CA))
+			r.offered()
 		})
 	}
 }

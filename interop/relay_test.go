@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -157,13 +158,13 @@ func (r *relay) back(client netip.AddrPort) *net.UDPConn {
 	return back
 }
 
-// fromServer goes on after an error until the socket is closed: a server that
-// is gone shows as a refused port.
+// fromServer goes on after an error until the socket is closed, at the end or by a
+// rebind: a server that is gone shows as a refused port.
 func (r *relay) fromServer(back *net.UDPConn, client netip.AddrPort) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := back.Read(buffer)
-		if err != nil && r.ended() {
+		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
@@ -176,10 +177,22 @@ func (r *relay) fromServer(back *net.UDPConn, client netip.AddrPort) {
 	}
 }
 
-func (r *relay) ended() bool {
+// rebind forgets the sockets towards the server, as a NAT does its mappings: what clients
+// send from now on comes from other ports.
+func (r *relay) rebind() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.closed
+	for client, back := range r.backs {
+		_ = back.Close()
+		delete(r.backs, client)
+	}
+}
+
+// seen returns how many datagrams have passed.
+func (r *relay) seen() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.trace)
 }
 
 func (r *relay) note(fromServer bool, data []byte) datagram {

@@ -14,7 +14,7 @@ import java.util.Set;
  * @param coap address of the NoSec endpoint, port 0 for any free one
  * @param coaps address of the DTLS endpoint, port 0 for any free one
  * @param cidLength length in bytes of the DTLS connection ID that this server asks for; 0 supports the extension but
- *            asks for none
+ *            asks for none; null does not support it
  * @param blockSize preferred CoAP block size in bytes and largest body sent in one message, 0 for Californium's own
  * @param cert PEM file with the server's certificate chain, leaf first, or null for no X.509
  * @param key PEM file with the leaf's PKCS#8 key
@@ -26,12 +26,12 @@ import java.util.Set;
  * @param queue whether a client asks for queue mode
  * @param ackTimeout ACK_TIMEOUT of RFC 7252 in milliseconds, 0 for Californium's own
  */
-record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int cidLength, int blockSize, Path cert,
+record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, Integer cidLength, int blockSize, Path cert,
         Path key, Path trust, Path models, int awake, String server, String endpoint, boolean queue,
         int ackTimeout) {
 
     private static final String USAGE = "usage: Main server|bootstrap [--coap HOST:PORT] [--coaps HOST:PORT]"
-            + " [--cid BYTES] [--block-size 16|32|...|1024] [--cert PEM --key PEM --trust PEM] [--models DIRECTORY]"
+            + " [--cid BYTES|none] [--block-size 16|32|...|1024] [--cert PEM --key PEM --trust PEM] [--models DIRECTORY]"
             + " [--awake MILLISECONDS] [--ack-timeout MILLISECONDS]\n       Main client --server coap://HOST:PORT --endpoint NAME"
             + " [--queue true] [--models DIRECTORY]";
     private static final Set<String> NAMES = Set.of("coap", "coaps", "cid", "block-size", "cert", "key", "trust",
@@ -54,7 +54,7 @@ record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int c
             values.put(name, args[i + 1]);
         }
         return new Options(kind(args[0]), address(values.get("coap")), address(values.get("coaps")),
-                Integer.parseInt(values.getOrDefault("cid", "6")), blockSize(values.getOrDefault("block-size", "0")),
+                cidLength(values.getOrDefault("cid", "6")), blockSize(values.getOrDefault("block-size", "0")),
                 path(values, "cert"), path(values, "key"), path(values, "trust"), path(values, "models"),
                 Integer.parseInt(values.getOrDefault("awake", AWAKE_MS)), values.get("server"),
                 values.get("endpoint"), Boolean.parseBoolean(values.get("queue")),
@@ -79,6 +79,10 @@ record Options(Kind kind, InetSocketAddress coap, InetSocketAddress coaps, int c
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException("unknown kind " + name + "\n" + USAGE, e);
         }
+    }
+
+    private static Integer cidLength(String text) {
+        return text.equals("none") ? null : Integer.valueOf(text);
     }
 
     private static int blockSize(String text) {
