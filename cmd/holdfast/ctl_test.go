@@ -77,6 +77,34 @@ func TestCtlSteersARunningClient(t *testing.T) {
 	}
 }
 
+// A trial server gives clients Connection IDs, unless told otherwise: what a pause leaves of
+// a session shows it.
+func TestTrialServerGivesConnectionIDs(t *testing.T) {
+	t.Parallel()
+	const key = "000102030405060708090a0b0c0d0e0f"
+	for want, more := range map[string][]string{"kept": nil, "new": {"--cid=false"}} {
+		server := start(t, append([]string{"server", "--json", "--listen", "127.0.0.1:0", "--bootstrap-listen", "127.0.0.1:0", "--psk", "gw-0001:" + key}, more...)...)
+		listening := server.until("listening")
+		dir := t.TempDir()
+		addr := "unix:" + filepath.Join(dir, "c.sock")
+		config := writeFile(t, "gw.yaml", fmt.Sprintf(
+			"endpoint: gw-0001\nstate_dir: %s/state\nlog: {level: disabled}\nserver: {uri: %q, security: psk, psk_identity: gw-0001, psk_key: %s}\ncontrol: {listen: %q}\n",
+			dir, listening["uri"], key, addr))
+		client := controlled{start(t, "run", "--json", "--config", config), t, addr, config}
+		if e := client.until("registered"); e["session"] != "new" {
+			t.Errorf("%v", e)
+		}
+		client.ctl(exitDone, "pause: done", "pause", "--addr="+addr)
+		client.ctl(exitDone, "resume: done", "resume", "--addr="+addr)
+		if e := client.until("registered"); e["session"] != want {
+			t.Errorf("%q: %v, want %s", more, e, want)
+		}
+		client.ctl(exitDone, "close: done", "close", "--addr="+addr)
+		client.ended(exitDone)
+		server.end()
+	}
+}
+
 // ended waits for run to end by itself.
 func (c controlled) ended(exit int) {
 	c.t.Helper()

@@ -27,7 +27,7 @@ type serverOptions struct {
 	pskFile                 string
 	keys                    keys
 	definitions, files      string // directories
-	nosec, asJSON           bool
+	nosec, cid, asJSON      bool
 }
 
 // Where the server listens by default: the ports of RFC 7252 section 12.6 and
@@ -88,6 +88,7 @@ func (p *program) serverOptions(args []string) (o serverOptions, exit int, ok bo
 	fs.StringVar(&o.definitions, "definitions", "", "`DIR` with definitions of objects, XML files of the OMA's registry, for names, types and units of more than the objects of LwM2M itself")
 	fs.StringVar(&o.files, "files", "", "`DIR` whose files clients can fetch from the management server, firmware images say: coap://HOST:PORT/NAME")
 	fs.BoolVar(&o.nosec, "nosec", false, "serve plain CoAP")
+	fs.BoolVar(&o.cid, "cid", true, "give clients DTLS Connection IDs (RFC 9146), by which they are known when they come from elsewhere; --cid=false for none")
 	fs.BoolVar(&o.asJSON, "json", false, "print one JSON object a line")
 	if exit, ok := p.parse(fs, args, 0); !ok {
 		return o, exit, false
@@ -251,6 +252,7 @@ func (o serverOptions) security() lwm2mtest.Security {
 		}
 		maps.Copy(security.PSK, one.PSK)
 	}
+	security.ConnectionID = o.cid
 	return security
 }
 
