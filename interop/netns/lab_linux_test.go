@@ -36,7 +36,7 @@ table inet watch {
   counter asked { }
   chain output {
     type filter hook output priority -200;
-    udp dport { 5683, 5684 } counter name sent
+    udp dport { 5683, 5684, 5685 } counter name sent
     udp dport 53 counter name asked
   }
 }

@@ -140,10 +140,12 @@ const (
 	coapPort      = "5683"
 	coapsPort     = "5684"
 	bootstrapPort = "5693"
+	// At movablePort sessions have a Connection ID.
+	movablePort = "5685"
 )
 
-// playServer runs a management server over NoSec and PSK, and a bootstrap
-// server over NoSec, at serverAddr or at the address that is given. It prints
+// playServer runs a management server over NoSec and PSK, with and without
+// Connection IDs, and a bootstrap server over NoSec, at serverAddr or at the address that is given. It prints
 // records. Commands: read, which reads object 3.
 func playServer(args []string) error {
 	address := serverAddr
@@ -156,6 +158,7 @@ func playServer(args []string) error {
 	for port, serve := range map[string]func(net.PacketConn){
 		coapPort:      func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.NoSec()) },
 		coapsPort:     func(pc net.PacketConn) { server.ServeManagement(pc, lwm2mtest.PSK(endpoint, testKey)) },
+		movablePort:   func(pc net.PacketConn) { server.ServeManagement(pc, movable()) },
 		bootstrapPort: func(pc net.PacketConn) { server.ServeBootstrap(pc, lwm2mtest.NoSec()) },
 	} {
 		pc, err := net.ListenPacket("udp", net.JoinHostPort(address, port))
@@ -174,6 +177,13 @@ func playServer(args []string) error {
 	defer following.Wait()
 	defer cancel()
 	return commands(func(command string) error { return serverCommand(server, command, show) })
+}
+
+// movable gives clients Connection IDs.
+func movable() lwm2mtest.Security {
+	security := lwm2mtest.PSK(endpoint, testKey)
+	security.ConnectionID = true
+	return security
 }
 
 func serverCommand(server *lwm2mtest.Server, command string, show func(any)) error {
