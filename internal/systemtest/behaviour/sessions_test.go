@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -426,6 +427,44 @@ func TestNoNonceTwiceInAHundredRestarts(t *testing.T) {
 		seen := trafficAfter(w, time.Time{})
 		if n := seen.unique(w.T); n < 400 || len(seen.numbers) != 1 || seen.hellos != 2 {
 			w.T.Errorf("%d records in %d sessions, %d ClientHellos", n, len(seen.numbers), seen.hellos)
+		}
+		c.ExpectClose(nil)
+	})
+}
+
+// A client that crashes every few seconds goes on with its session each time: what it asks has
+// no message ID that the server knows from one of the processes before, for which it would
+// take it for a copy (RFC 7252 section 4.5).
+func TestCrashLoopKeepsItsSession(t *testing.T) {
+	onSession(t, movable(), func(w *systemtest.World, _ *lwm2mtest.Service, c *systemtest.Client, cfg holdfast.Config) {
+		for range 60 {
+			cfg = w.Kill(c, cfg)
+			time.Sleep(4 * time.Second)
+			began := time.Now()
+			c = w.Start(cfg)
+			expectCost(w.T, c, began, "kept", 0)
+		}
+		c.ExpectClose(nil)
+	})
+}
+
+// So does one that is killed so early that no record of its state is written: the claim on the
+// session is enough to tell its message IDs from those of the next.
+func TestEarlyDeathKeepsTheSession(t *testing.T) {
+	onSession(t, movable(), func(w *systemtest.World, _ *lwm2mtest.Service, c *systemtest.Client, cfg holdfast.Config) {
+		cfg.Lifetime = 48 * time.Hour // which the record has to say
+		slow := lwm2mtest.WithStoreFaults(func(operation lwm2mtest.DiskOperation, path string) error {
+			if operation == lwm2mtest.DiskCreate && strings.Contains(path, "state-1.") {
+				return syscall.EIO
+			}
+			return nil
+		})
+		for range 20 {
+			cfg = w.Kill(c, cfg)
+			time.Sleep(4 * time.Second)
+			began := time.Now()
+			c = w.Start(cfg, slow)
+			expectCost(w.T, c, began, "kept", 0)
 		}
 		c.ExpectClose(nil)
 	})
