@@ -183,7 +183,7 @@ func TestLeshanKilledClientKeepsItsSession(t *testing.T) {
 			binary, config := buildCommand(t), s.config()
 			c := launch(t, binary, config)
 			where := c.next(holdfast.EventRegistered).Location
-			s.awaitRecord(config)
+			awaitRecord(t, config)
 			for range 3 {
 				c.kill()
 				before, began := s.seen(), time.Now()
@@ -209,8 +209,7 @@ func TestLeshanKilledClientKeepsItsSession(t *testing.T) {
 }
 
 // awaitRecord waits until the session of a process is on the disk.
-func (s *secured) awaitRecord(config string) {
-	t := s.leshan.t
+func awaitRecord(t *testing.T, config string) {
 	t.Helper()
 	pattern := filepath.Join(filepath.Dir(config), "state", "session-*.rec")
 	ticker, timeout := time.NewTicker(10*time.Millisecond), time.NewTimer(patience)
@@ -240,7 +239,7 @@ func TestLeshanKilledClientResumes(t *testing.T) {
 				binary, config := buildCommand(t), s.config()
 				c := launch(t, binary, config)
 				where := c.next(holdfast.EventRegistered).Location
-				s.awaitRecord(config)
+				awaitRecord(t, config)
 				if first := s.since(0); first.offers != first.hellos {
 					t.Errorf("%+v, want offers of a Connection ID", first)
 				}
@@ -294,7 +293,7 @@ func TestLeshanForgetsSessions(t *testing.T) {
 		binary, config := buildCommand(t), s.config()
 		c := launch(t, binary, config)
 		where := c.next(holdfast.EventRegistered).Location
-		s.awaitRecord(config)
+		awaitRecord(t, config)
 		c.kill()
 		s.Restart()
 		s.let()
