@@ -339,7 +339,7 @@ func onSocket(t *testing.T, next, reserved uint64, reserve bool) (s *dtlsSession
 	t.Helper()
 	client, remote := newPipe(t)
 	lent := lentSession(t, next, reserved)
-	made, err := goOn(client, newTerms(messages.Connect{Resume: &lent, Reserve: reserve}, times{now: now}))
+	made, err := goOn(client, *newTerms(messages.Connect{Resume: &lent, Reserve: reserve}, times{now: now}))
 	if err != nil {
 		t.Fatal(err)
 	}

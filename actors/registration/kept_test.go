@@ -43,12 +43,12 @@ func TestKeptSessionIsGivenUpEarly(t *testing.T) {
 	}
 }
 
-// Where the attempt has no more than that, it ends when it ends.
-func TestKeptSessionMakesNoAttemptLonger(t *testing.T) {
+// A shorter attempt has half of its time left for a handshake.
+func TestKeptSessionLeavesTimeForAHandshake(t *testing.T) {
 	d := newDriver(t)
 	d.begin(nil)
 	d.step(messages.LinkUp{Epoch: testEpoch, Origin: messages.SessionKept, Deadline: d.now.Add(10 * time.Second)})
-	d.wantRest(10 * time.Second)
+	d.wantRest(5 * time.Second)
 }
 
 // Once the server has shown that it knows the session, in whatever way, it has all the time
