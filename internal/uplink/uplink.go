@@ -22,29 +22,35 @@ func (e *NoneError) Error() string { return e.Reason }
 // Uplink follows what this machine can reach others by, for one client. Its methods may be
 // called from any goroutine.
 type Uplink struct {
-	tell   func(messages.NetworkChanged)
+	tell func(messages.NetworkChanged)
+	list *list // of the interfaces that may be used; nil where any will do; not replaced
+
+	mu     sync.Mutex // guards the rest, and that of list
+	closed bool
+}
+
+// list is what is known of the interfaces that a client may use.
+type list struct {
 	names  []string
-	looked chan struct{} // closed when the machine has been looked at, or the uplink closed; nil without a chooser
+	looked chan struct{} // closed when the machine has been looked at, or the uplink closed
 	once   sync.Once     // of that
 
-	mu      sync.Mutex
-	chooser *Chooser // nil where any interface will do; not replaced
+	chooser *Chooser
 	view    linkwatch.View
 	watched error // why the machine cannot be watched
 	used    *linkwatch.Interface
 	told    messages.Uplink
 	wake    *alarm.Alarm // nil while nothing is waited for
 	refused bool         // somebody has been told that there is no interface
-	closed  bool
 }
 
 // New returns the Uplink of a client that may use the named interfaces, the best first;
 // without names any. It tells what the client has to know, and tell must not wait.
 func New(names []string, tell func(messages.NetworkChanged)) *Uplink {
-	u := &Uplink{names: names, tell: tell}
+	u := &Uplink{tell: tell}
 	if len(names) > 0 {
-		u.chooser, u.looked = NewChooser(names), make(chan struct{})
-		u.told.Interfaces = strings.Join(names, ", ")
+		u.list = &list{names: names, chooser: NewChooser(names), looked: make(chan struct{})}
+		u.list.told.Interfaces = strings.Join(names, ", ")
 	}
 	return u
 }
@@ -53,61 +59,60 @@ func New(names []string, tell func(messages.NetworkChanged)) *Uplink {
 func (u *Uplink) Changed(c linkwatch.Change) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed {
-		return
+	switch l := u.list; {
+	case u.closed:
+	case l != nil:
+		defer l.hasLooked()
+		l.view, l.watched = c.Now, c.Err
+		before := l.used
+		u.choose(time.Now())
+		first := c.First && !l.refused // nothing has been tried in vain
+		u.say(gains(c, l.counts()...) || l.switched(before) && !first)
+	case !c.First:
+		u.tell(messages.NetworkChanged{Addresses: addressesOf(c.Now), Back: gains(c)})
 	}
-	defer u.hasLooked()
-	u.view, u.watched = c.Now, c.Err
-	before := u.used
-	u.choose(time.Now())
-	if c.First && u.chooser == nil {
-		return // nothing has changed
-	}
-	gains := !c.First && c.Err == nil && (c.Dipped || c.Now.Gains(c.Before, u.counts()...))
-	first := c.First && !u.refused // nothing has been tried in vain
-	u.say(gains || u.switched(before) && !first)
+}
+
+// gains reports whether a change has brought something by which a server may be reached
+// again, of the named interfaces; of all of them without names.
+func gains(c linkwatch.Change, names ...string) bool {
+	return !c.First && c.Err == nil && (c.Dipped || c.Now.Gains(c.Before, names...))
 }
 
 // hasLooked ends the wait for the first look.
-func (u *Uplink) hasLooked() {
-	if u.looked != nil {
-		u.once.Do(func() { close(u.looked) })
-	}
-}
+func (l *list) hasLooked() { l.once.Do(func() { close(l.looked) }) }
 
-// counts returns the names of the interfaces that count: none for all of them.
-func (u *Uplink) counts() []string {
-	if u.chooser != nil && u.used != nil {
-		return []string{u.used.Name}
+// counts returns the names of the interfaces that count.
+func (l *list) counts() []string {
+	if l.used != nil {
+		return []string{l.used.Name}
 	}
-	return u.names
+	return l.names
 }
 
 // switched reports whether another interface is used than before.
-func (u *Uplink) switched(before *linkwatch.Interface) bool {
-	return u.used != nil && (before == nil || before.Index != u.used.Index)
+func (l *list) switched(before *linkwatch.Interface) bool {
+	return l.used != nil && (before == nil || before.Index != l.used.Index)
 }
 
 // choose asks the chooser, and again when that is due. Callers hold mu.
 func (u *Uplink) choose(now time.Time) {
-	if u.chooser == nil {
-		return
-	}
-	choice, again := u.chooser.Step(now, u.view)
-	u.used = choice.Interface
-	if u.wake != nil {
-		u.wake.Stop()
-		u.wake = nil
+	l := u.list
+	choice, again := l.chooser.Step(now, l.view)
+	l.used = choice.Interface
+	if l.wake != nil {
+		l.wake.Stop()
+		l.wake = nil
 	}
 	if !again.IsZero() {
-		u.wake = alarm.After(again.Sub(now), u.due)
+		l.wake = alarm.After(again.Sub(now), u.due)
 	}
-	u.told.Interface, u.told.Reason = "", choice.Reason
-	if u.used != nil {
-		u.told.Interface = u.used.Name
+	l.told.Interface, l.told.Reason = "", choice.Reason
+	if l.used != nil {
+		l.told.Interface = l.used.Name
 	}
-	if u.watched != nil {
-		u.told.Reason = unwatched(u.watched)
+	if l.watched != nil {
+		l.told.Reason = unwatched(l.watched)
 	}
 }
 
@@ -122,16 +127,16 @@ func (u *Uplink) due() {
 	if u.closed {
 		return
 	}
-	before := u.used
+	before := u.list.used
 	u.choose(time.Now())
-	if u.switched(before) {
+	if u.list.switched(before) {
 		u.say(true)
 	}
 }
 
 // say tells the client. Callers hold mu.
 func (u *Uplink) say(back bool) {
-	u.tell(messages.NetworkChanged{Addresses: addressesOf(u.view), Back: back, Uplink: u.told})
+	u.tell(messages.NetworkChanged{Addresses: addressesOf(u.list.view), Back: back, Uplink: u.list.told})
 }
 
 func addressesOf(view linkwatch.View) (all []messages.LocalAddress) {
@@ -152,25 +157,26 @@ type Binding struct {
 // Binding returns what sockets are bound to now; a *[NoneError] where that can be nothing. It
 // waits for the first look at the machine, or the end of ctx.
 func (u *Uplink) Binding(ctx context.Context) (Binding, error) {
-	if u.chooser == nil {
+	l := u.list
+	if l == nil {
 		return Binding{}, nil
 	}
 	select {
-	case <-u.looked:
+	case <-l.looked:
 	case <-ctx.Done():
 		return Binding{}, ctx.Err()
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.refused = u.refused || u.used == nil
+	l.refused = l.refused || l.used == nil
 	switch {
-	case u.used == nil && u.watched != nil:
-		return Binding{}, &NoneError{Reason: unwatched(u.watched)}
-	case u.used == nil:
-		return Binding{}, &NoneError{Reason: u.told.Reason}
+	case l.used == nil && l.watched != nil:
+		return Binding{}, &NoneError{Reason: unwatched(l.watched)}
+	case l.used == nil:
+		return Binding{}, &NoneError{Reason: l.told.Reason}
 	}
-	b := Binding{Name: u.used.Name}
-	for _, a := range u.used.Addresses {
+	b := Binding{Name: l.used.Name}
+	for _, a := range l.used.Addresses {
 		if !a.Deprecated && !a.Addr.IsLinkLocalUnicast() {
 			b.Addresses = append(b.Addresses, a.Addr)
 		}
@@ -193,8 +199,10 @@ func (u *Uplink) Close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.closed = true
-	u.hasLooked()
-	if u.wake != nil {
-		u.wake.Stop()
+	if l := u.list; l != nil {
+		l.hasLooked()
+		if l.wake != nil {
+			l.wake.Stop()
+		}
 	}
 }
