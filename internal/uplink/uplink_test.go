@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,12 +13,28 @@ import (
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
-type told struct{ all []messages.NetworkChanged }
+// told collects what is told, also by a timer.
+type told struct {
+	mu  sync.Mutex
+	all []messages.NetworkChanged
+}
 
-func (d *told) tell(n messages.NetworkChanged) { d.all = append(d.all, n) }
+func (d *told) tell(n messages.NetworkChanged) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, n)
+}
+
+func (d *told) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.all)
+}
 
 func (d *told) last(t *testing.T) messages.NetworkChanged {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.all) == 0 {
 		t.Fatal("nothing was told")
 	}
@@ -32,7 +49,7 @@ func TestUplinkReturnsByItself(t *testing.T) {
 		var none *NoneError
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := u.Binding(ctx); !errors.Is(err, context.DeadlineExceeded) || len(d.all) != 0 {
+		if _, err := u.Binding(ctx); !errors.Is(err, context.DeadlineExceeded) || d.count() != 0 {
 			t.Fatalf("before the first look: %v", err)
 		}
 		was := machineOf("eth0- wwan0+")
@@ -46,7 +63,7 @@ func TestUplinkReturnsByItself(t *testing.T) {
 			t.Fatalf("what is not used yet is no news: %+v", n)
 		}
 		began := time.Now()
-		for len(d.all) < 3 {
+		for d.count() < 3 {
 			time.Sleep(time.Second)
 			synctest.Wait()
 		}
@@ -75,7 +92,7 @@ func TestUplinkWithoutAList(t *testing.T) {
 	u := New(nil, d.tell)
 	is := machineOf("eth0-")
 	u.Changed(linkwatch.Change{Now: is, First: true})
-	if b, err := u.Binding(t.Context()); err != nil || b.Name != "" || len(d.all) != 0 {
+	if b, err := u.Binding(t.Context()); err != nil || b.Name != "" || d.count() != 0 {
 		t.Fatalf("%+v, %v, %+v", b, err, d.all)
 	}
 	u.Changed(linkwatch.Change{Now: machineOf("eth0"), Before: is})
@@ -92,7 +109,7 @@ func TestUplinkWithoutAList(t *testing.T) {
 	}
 	u.Close()
 	u.Changed(linkwatch.Change{Now: machineOf("eth0"), Before: is})
-	if len(d.all) != 3 {
+	if d.count() != 3 {
 		t.Error("something is told after Close")
 	}
 }
