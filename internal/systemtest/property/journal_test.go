@@ -75,6 +75,7 @@ type entry struct {
 	record []byte        // of entrySaved
 	faulty bool          // an operation of the disk failed at this instant
 	slept  time.Duration // of entryWoke
+	kept   bool          // of entryBegin and entryNext: with a session of before
 }
 
 // journal records one life of a client, from Start to Close: its attempts, its
@@ -227,7 +228,7 @@ func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 		if len(m.Addresses) > 0 {
 			kind = entryNext
 		}
-		j.note(kind, whomIs(m.Peer), "")
+		j.add(entry{kind: kind, whom: whomIs(m.Peer), kept: m.Resume != nil})
 	case messages.Notify:
 		j.notified(whom(actor[len(actor)-1]-'0')-1, m)
 	case messages.Request:

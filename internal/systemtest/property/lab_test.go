@@ -22,14 +22,15 @@ import (
 
 // outcome is what one schedule came to.
 type outcome struct {
-	lives    []*journal
-	virtual  time.Duration  // simulated
-	recover  time.Duration  // from the end of the faults to the registration
-	bound    time.Duration  // what recover may be
-	disk     int            // operations of the disk that failed
-	attempts int            // of all lives
-	faults   []string       // what was not as it should be
-	managed  map[string]int // what was compared of the management, by what it is
+	lives     []*journal
+	virtual   time.Duration  // simulated
+	recover   time.Duration  // from the end of the faults to the registration
+	bound     time.Duration  // what recover may be
+	disk      int            // operations of the disk that failed
+	attempts  int            // of all lives
+	protected int            // records that were sent under a Connection ID
+	faults    []string       // what was not as it should be
+	managed   map[string]int // what was compared of the management, by what it is
 }
 
 func (o *outcome) failf(format string, args ...any) {
@@ -54,6 +55,7 @@ type lab struct {
 	managing  *managing                 // nil where nobody manages the client
 	traffic   *traffic                  // the same
 	forgot    bool                      // a process was killed after the disk had failed: what it could not store is lost
+	nonces    *nonces
 	out       outcome
 }
 
@@ -76,6 +78,7 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	l.populate()
 	defer l.Close()
 	defer l.depopulate()
+	l.watchNonces()
 	l.prepare()
 	l.manage()
 	for _, a := range l.actions() {
@@ -90,6 +93,7 @@ func carryOut(t *testing.T, p schedule) *outcome {
 	l.finish()
 	l.inspect()
 	l.judgeWishes()
+	l.judgeNonces()
 	l.out.disk = l.disk.count
 	l.out.virtual = time.Since(l.began)
 	return &l.out

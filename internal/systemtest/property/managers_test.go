@@ -117,6 +117,9 @@ func (l *lab) raiseManagement() {
 		if err != nil {
 			l.T.Fatal(err)
 		}
+		if g.secured {
+			security = l.sessions(security)
+		}
 		g.service = g.server.ServeManagement(pc, security)
 	}
 }

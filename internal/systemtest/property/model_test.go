@@ -53,6 +53,7 @@ type track struct {
 	opened     time.Time // when the latest attempt began
 	own        bool      // it began by the account's own wait
 	tried      int       // addresses in this attempt
+	kept       bool      // the present one was tried with a session of before: it may be tried again without
 	requests   int       // since the latest answer
 	failures   uint64    // consecutive
 	registered bool      // the latest news is that its server knows the client
@@ -280,7 +281,7 @@ func (m *model) attempt(e entry) {
 	}
 	m.attempts++
 	m.begins(e, t)
-	*t = track{whom: t.whom, begun: true, open: true, opened: e.at, tried: 1, own: own, failures: t.failures, ladder: t.ladder}
+	*t = track{whom: t.whom, begun: true, open: true, opened: e.at, tried: 1, kept: e.kept, own: own, failures: t.failures, ladder: t.ladder}
 }
 
 // barred reports whether a bootstrap bars the attempt of a management account: one
@@ -311,7 +312,11 @@ func (m *model) nextAddress(e entry) {
 	if !t.open {
 		m.failf(e, "a connect outside an attempt")
 	}
-	if t.tried++; t.tried > addresses {
+	if !t.kept {
+		t.tried++
+	}
+	t.kept = e.kept
+	if t.tried > addresses {
 		m.failf(e, "%d connects in one attempt", t.tried)
 	}
 	m.wires[t.whom].ordered(e)

@@ -262,8 +262,8 @@ func scattered(n uint32) int { return int(rand.New(rand.NewPCG(uint64(n), 2)).Ui
 // String returns the schedule as the report of a failure shows it.
 func (p schedule) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetimes %v and %v, max-age %d, span %v, queue mode %v",
-		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.Other, p.MaxAge, p.Span, p.Queue)
+	fmt.Fprintf(&text, "%s, seed %d, secured %v, order %d (block %v), provisioned %v, named %v, decoys %d (first %v), r0 %v, OMA %v, lifetimes %v and %v, max-age %d, span %v, queue mode %v, sessions %d",
+		p.Setup, p.Seed, p.Secured, p.Order, p.Block, p.Provisioned, p.Named, p.Decoys, p.Last, p.R0, p.OMA, p.Lifetime, p.Other, p.MaxAge, p.Span, p.Queue, p.lasts())
 	for _, a := range p.Acts {
 		fmt.Fprintf(&text, "\n  %v: %s by %s n %d", a.At, a.Kind, a.Whom, a.N)
 	}
