@@ -124,7 +124,7 @@ func (p *passed) add(data []byte) {
 		p.handshake++
 		if r.Body[0] == clientHello {
 			p.hellos++
-			p.randoms[string(r.Body[randomAt:][:32])] = true
+			p.randoms[hex.EncodeToString(r.Body[randomAt:][:32])] = true
 			if bytes.Contains(r.Body, emptyCID) {
 				p.offers++
 			}
