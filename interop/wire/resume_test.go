@@ -23,8 +23,9 @@ func (s *scene) once(t testing.TB) (p *server, again dtls.Config) {
 	if p == nil {
 		p = s.stack.run(t, s.security)
 	}
-	l := travels(t, p, s.client, open)
 	again = s.client
+	again.CID = nil // the two do not go together
+	l := travels(t, p, again, open)
 	if again.Resume = l.session.Resumption(); again.Resume == nil {
 		t.Fatal("the session has no ID")
 	}

@@ -179,10 +179,13 @@ func (w *world) server(suite dtls.SuiteID) peer.Security {
 	return w.security
 }
 
-// client returns a client that offers the suites, which are of one kind.
+// client returns a client that offers the suites, which are of one kind, and a Connection ID
+// of no bytes, as the whole client does.
 func (w *world) client(own string, suites ...dtls.SuiteID) dtls.Config {
-	if isPSK(suites[0]) {
-		return pskClient(suites...)
+	client := pskClient(suites...)
+	if !isPSK(suites[0]) {
+		client = w.pki.client(w.own[own], suites...)
 	}
-	return w.pki.client(w.own[own], suites...)
+	client.CID = []byte{}
+	return client
 }
