@@ -26,6 +26,23 @@ type BootstrapTriggered struct {
 	Epoch Epoch
 }
 
+// RenewCertificate says that a server has executed /35011/0/27002: it asks for another
+// certificate of its account. Management to supervisor, which answers each with one
+// [RenewalJudged].
+type RenewCertificate struct {
+	Epoch Epoch
+	ID    uint64 // of the job of management
+}
+
+// RenewalJudged says what became of a [RenewCertificate]: 2.04 where the certificate will be
+// renewed, else why not. Supervisor to management.
+type RenewalJudged struct {
+	Epoch  Epoch
+	ID     uint64
+	Code   CoAPCode
+	Detail string // diagnostic payload; empty with 2.04
+}
+
 // WriteModel is a management server's Write to an instance of objects 1 or 2 to which it
 // has the right, well formed, to what can be written. Management to supervisor, the
 // owner of objects 0, 1 and 2, which answers each with one [ModelWritten].

@@ -47,6 +47,7 @@ func makeCatalog(config Config) catalog {
 		def, _ := config.Registry.Object(id)
 		c[id] = &served{id: id, def: def}
 	}
+	c[objects.CertificateEnrolment] = &served{id: objects.CertificateEnrolment, def: &enrolmentDef}
 	for _, app := range config.Objects {
 		c.add(app, config.Registry)
 	}
@@ -68,15 +69,27 @@ func (c catalog) add(app object.Object, registry *lwm2m.Registry) {
 
 // kept reports whether the supervisor keeps the object, and carries out what servers
 // write to it.
-func (o *served) kept() bool { return o.app == nil && o.id != objects.Device }
+func (o *served) kept() bool {
+	return o.app == nil && (o.id == objects.Server || o.id == objects.AccessControl)
+}
+
+// passing reports whether the object is there only while it has an instance.
+func (o *served) passing() bool {
+	return o.app == nil && (o.id == objects.AccessControl || o.id == objects.CertificateEnrolment)
+}
 
 // object finds what servers can see under an ID; nil for nothing. The Access Control
-// object is there once it has an instance.
+// object is there once it has an instance, and the Certificate Enrolment object while
+// there is a certificate that can be renewed.
 func (m *Machine) object(id uint16) *served {
-	if id == objects.AccessControl && !m.access.InUse() {
+	switch o := m.catalog[id]; {
+	case id == objects.AccessControl && !m.access.InUse():
 		return nil
+	case o != nil && o.renews() && !renewable(m.model):
+		return nil
+	default:
+		return o
 	}
-	return m.catalog[id]
 }
 
 // ids lists the objects in order.
@@ -105,8 +118,9 @@ func (o *served) version() string {
 
 // Announced returns what lists the objects and instances that a registration announces:
 // the Server and Access Control objects of the tree that it is given, the latter where it
-// has an instance, and those of the configuration. The Security object is never announced. An object that panics is announced without
-// instances.
+// has an instance, the Certificate Enrolment object where a certificate can be renewed, and
+// those of the configuration. The Security object is never announced. An object that panics
+// is announced without instances.
 func Announced(config Config) func(*lwm2m.Tree) []messages.ObjectEntry {
 	c := newCatalog(config.withDefaults())
 	ids := c.ids()
@@ -114,7 +128,7 @@ func Announced(config Config) func(*lwm2m.Tree) []messages.ObjectEntry {
 		entries := make([]messages.ObjectEntry, 0, len(ids))
 		for _, id := range ids {
 			instances := c[id].announced(tree)
-			if id != objects.AccessControl || len(instances) > 0 {
+			if !c[id].passing() || len(instances) > 0 {
 				entries = append(entries, messages.ObjectEntry{ID: id, Version: c[id].version(), Instances: instances})
 			}
 		}
@@ -134,6 +148,8 @@ func (o *served) announced(tree *lwm2m.Tree) (ids []uint16) {
 		return slices.Clone(o.app.Instances())
 	case o.id == objects.Device:
 		return []uint16{deviceInstance}
+	case o.renews():
+		return enrolmentTree(tree).Instances(o.id)
 	}
 	return tree.Instances(o.id)
 }

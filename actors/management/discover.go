@@ -123,6 +123,8 @@ func (s session) unreadable(o *served) (ids []uint16) {
 		if hasBootstrap(s.model) {
 			ids = append(ids, objects.ServerBootstrapRequestTrigger)
 		}
+	case o.renews():
+		ids = []uint16{objects.EnrolmentRenew}
 	case o.app != nil:
 		for _, def := range o.def.Resources {
 			if !def.Operations.Has(lwm2m.OpRead) && s.supports(o, def) {

@@ -5,8 +5,9 @@
 //
 // The model has the Security object (0), which no management server may touch or see;
 // Server (1), as bootstrap, the configuration and the servers left it; Device (3), made
-// from the configuration; and the objects of the application (lwm2m/object), one of
-// which may take the place of Device.
+// from the configuration; Certificate Enrolment (35011) where a certificate can be renewed;
+// and the objects of the application (lwm2m/object), one of which may take the place of
+// Device.
 //
 // What a server observes belongs to its registration: an observer, its attributes and its
 // observations, go on when a session resumes, on another link or after a start, and end

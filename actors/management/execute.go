@@ -18,19 +18,23 @@ var triggers = map[uint16]trigger{
 	objects.ServerBootstrapRequestTrigger:   triggerBootstrap,
 }
 
-// ownTrigger is what executing a path of the Server object sets off.
-func ownTrigger(path lwm2m.Path) trigger {
-	if path.Len() != 3 || path.Object() != objects.Server {
-		return triggerNone
+// ownTrigger is what executing a path of an object of the client's own sets off.
+func ownTrigger(o *served, path lwm2m.Path) trigger {
+	switch {
+	case path.Len() != 3 || o.app != nil:
+	case o.id == objects.Server:
+		return triggers[path.Resource()]
+	case o.renews() && path.Resource() == objects.EnrolmentRenew:
+		return triggerRenewal
 	}
-	return triggers[path.Resource()]
+	return triggerNone
 }
 
 // execute is Execute (section 6.3.5). The triggers of the Server object (Appendix E.2)
 // are answered here; the trigger itself follows the answer.
 func (s session) execute(r *task) answer {
-	what := ownTrigger(r.path)
-	if what != triggerNone && !owns(s.model, s.peer, r.path.Instance()) { // it would be for another server
+	what := ownTrigger(r.object, r.path)
+	if r.object.id == objects.Server && !owns(s.model, s.peer, r.path.Instance()) { // it would be for another server
 		return *notAllowed
 	}
 	if what == triggerBootstrap && !hasBootstrap(s.model) {
@@ -42,6 +46,9 @@ func (s session) execute(r *task) answer {
 	args, ok := lwm2m.ParseArguments(r.in.Payload)
 	if !ok {
 		return *refuse(messages.BadRequest, "malformed arguments")
+	}
+	if what == triggerRenewal {
+		return s.renew(r, args)
 	}
 	if what != triggerNone {
 		return answer{Answer: answers.Done(messages.Changed), trigger: what}

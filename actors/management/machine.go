@@ -94,7 +94,7 @@ func RegistryOf(apps []object.Object) *lwm2m.Registry {
 // model as it stands, but for a Write to objects 1 and 2, whose answer waits for the
 // supervisor, and for what the application's objects do on goroutines of their own.
 //
-// Inputs are messages.ModelChanged, messages.ModelWritten, messages.SessionUp,
+// Inputs are messages.ModelChanged, messages.ModelWritten, messages.RenewalJudged, messages.SessionUp,
 // messages.SessionLost, messages.Inbound, messages.InboundBlock, messages.CollectSend,
 // messages.Notified, messages.Woke, messages.ReportsAsked, Returned and Changed, and what the
 // store answers. A reply goes to core.Link of the epoch that brought the request.
@@ -168,6 +168,8 @@ func (m *Machine) step(now time.Time, in any) []core.Effect {
 		return session{Machine: m, peer: in.Peer, now: now}.push(in)
 	case messages.ModelWritten:
 		return m.written(now, in)
+	case messages.RenewalJudged:
+		return m.renewalJudged(in)
 	case Returned:
 		return m.returned(now, in)
 	case Changed:

@@ -48,8 +48,11 @@ func (d Device) tree() *lwm2m.Tree {
 
 // tree returns the tree that has an object of the client's own.
 func (m *Machine) tree(o *served) *lwm2m.Tree {
-	if o.id == objects.Device {
+	switch {
+	case o.id == objects.Device:
 		return m.ownDevice()
+	case o.renews():
+		return enrolmentTree(m.model)
 	}
 	return m.model
 }

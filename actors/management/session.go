@@ -53,6 +53,7 @@ const (
 	triggerUpdate
 	triggerBootstrap
 	triggerDisable
+	triggerRenewal // which is answered when it is known whether there will be one
 )
 
 func refuse(code messages.CoAPCode, text string) *answer {
@@ -260,7 +261,7 @@ func (s session) judgeResource(r *task) *answer {
 	switch {
 	case !found && def.Operations.Has(lwm2m.OpExecute) && r.path.Len() == 4:
 		return notFound
-	case ownTrigger(resource) != triggerNone:
+	case ownTrigger(r.object, resource) != triggerNone:
 		return nil
 	case !found && unsupported(def):
 		return notAllowed
@@ -315,7 +316,7 @@ func (s session) allows(r *task) bool {
 	case opReplace, opUpdate:
 		return s.writable(r.object, r.path)
 	case opExecute:
-		return ownTrigger(r.path) != triggerNone || r.object.executor != nil && def.Operations.Has(lwm2m.OpExecute)
+		return ownTrigger(r.object, r.path) != triggerNone || r.object.executor != nil && def.Operations.Has(lwm2m.OpExecute)
 	case opDelete:
 		return r.path.Len() == 4 && r.object.writer != nil && def.Operations.Has(lwm2m.OpWrite) && !s.version10(r.in.Epoch)
 	}

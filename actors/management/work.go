@@ -85,6 +85,7 @@ type job struct {
 	beyond func(*job, time.Time) []core.Effect
 	late   func(answer) []core.Effect // takes what becomes of a job that has no request
 	behind []core.Effect              // the answer
+	renews bool                       // it waits for a [messages.RenewalJudged]
 }
 
 const nameJob = "job"

@@ -288,6 +288,8 @@ func (m *Machine) fromManagement(now time.Time, in any) {
 		m.updateTriggered(now, in)
 	case messages.BootstrapTriggered:
 		m.bootstrapTriggered(now, in)
+	case messages.RenewCertificate:
+		m.renewalAsked(now, in)
 	case messages.ObservingChanged:
 		m.observingChanged(in)
 	case messages.ObservationsKept:

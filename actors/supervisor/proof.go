@@ -71,7 +71,7 @@ func (m *Machine) proven(now time.Time, in messages.Proven) {
 // takeOver puts the new credentials of an account into use.
 func (m *Machine) takeOver(now time.Time, a *account) {
 	acct := *a.Account
-	acct.Credentials, a.renewal.next = *a.renewal.next, nil
+	acct.Credentials, a.renewal.next, a.renewal.asked = *a.renewal.next, nil, false
 	m.use(a, acct)
 	m.lasts(now, a)
 	m.tookOver(a)

@@ -30,6 +30,7 @@ type renewal struct {
 	begins, ends, at time.Time
 	due              time.Time // when the watch looks again, on the monotonic clock; zero for not at all
 	notBefore        time.Time // nothing is tried before: the policy's delay after a failure
+	asked            bool      // the server wants another certificate, whatever the time
 	outage           outage    // failures since a certificate that lasts
 
 	next    *messages.Credentials      // which no server has accepted yet; nil for none
@@ -67,6 +68,7 @@ func (m *Machine) watchCertificate(a *account) {
 	if part == 0 {
 		part = RenewAt
 	}
+	r.asked = r.asked && r.begins.Equal(leaf.NotBefore) && r.ends.Equal(leaf.NotAfter)
 	r.begins, r.ends = leaf.NotBefore, leaf.NotAfter
 	r.at = r.begins.Add(time.Duration(part * float64(r.ends.Sub(r.begins))))
 }
@@ -120,7 +122,7 @@ func (m *Machine) driveRenewal(now time.Time, a *account) (wanted bool) {
 		m.watchAgain(now, a, time.Time{}) // a clock that is wrong renews nothing: its next step will tell
 		return false
 	}
-	if wait := r.at.Sub(clock.Now); wait > 0 && r.next == nil {
+	if wait := r.at.Sub(clock.Now); wait > 0 && r.next == nil && !r.asked {
 		m.watchAgain(now, a, now.Add(wait))
 		return false
 	}
@@ -200,7 +202,7 @@ func (m *Machine) heirs(tree *lwm2m.Tree) (heirs []*account) {
 func (m *Machine) inheritedBy(now time.Time, heirs []*account) {
 	for _, a := range heirs {
 		r := a.renewal
-		if r.next == nil || !leafOf(r.next).NotAfter.After(r.ends) {
+		if r.next == nil || !r.asked && !leafOf(r.next).NotAfter.After(r.ends) {
 			r.next = nil
 			m.renewalFailed(now, a, messages.Failure{Class: messages.ClassBootstrapData, Peer: a.Peer, Cause: errNoNewer})
 		}

@@ -1,7 +1,7 @@
 // Package objects holds the definitions of the OMA objects that every client has or
 // may have (Appendix E of OMA-TS-LightweightM2M_Core-V1_1_1, with the resources that
 // version 1.2 of each object adds), those of the objects by which the reference client is
-// updated, and names for their IDs.
+// updated and has its certificates renewed, and names for their IDs.
 //
 // The operations are those of a management server. On the Security object it has
 // none: only the bootstrap interface touches it.
@@ -27,6 +27,7 @@ const (
 	OSCORE                 = 21
 	Manifest               = 10252 // of the reference client, as Device Metadata
 	DeviceMetadata         = 10255
+	CertificateEnrolment   = 35011
 )
 
 // Operations as the tables of the specification combine them.
@@ -56,6 +57,7 @@ func Registry() *lwm2m.Registry {
 		SecurityDef(), ServerDef(), AccessControlDef(), DeviceDef(),
 		ConnectivityMonitoringDef(), LocationDef(), ConnectivityStatisticsDef(),
 		FirmwareUpdateDef(), SoftwareComponentDef(), ManifestDef(), DeviceMetadataDef(),
+		CertificateEnrolmentDef(),
 	)
 }
 

@@ -59,6 +59,7 @@ func TestOthersAreComplete(t *testing.T) {
 		{SoftwareComponentDef(), 14, "1.0", true, []uint16{0, 1, 2, 3, 4, 5}, nil},
 		{ManifestDef(), 10252, "1.0", false, []uint16{1, 2, 3, 4, 5, 6, 7, 8, 9}, []uint16{1, 2, 3, 4, 5, 6, 7, 8, 9}},
 		{DeviceMetadataDef(), 10255, "1.0", false, []uint16{0, 1, 2, 3, 4, 5}, []uint16{0, 1, 2, 3, 4, 5}},
+		{CertificateEnrolmentDef(), 35011, "1.0", false, []uint16{27002}, []uint16{27002}},
 	} {
 		d := tc.def
 		var ids, mandatory []uint16
