@@ -131,7 +131,7 @@ type Account struct {
 	// most 10. It is shown in the order in which the certificates have issued each
 	// other, from that of the private key on. With SecurityX509 either this or
 	// CertificateChain is required, either PrivateKey or Signer, and either Trust
-	// or TrustAnchors or Pins; two of them are a fault. With SecurityRPK it holds the
+	// or TrustAnchors or Pins; two of them are a fault. With SecurityEST only the last three. With SecurityRPK it holds the
 	// client's PUBLIC KEY, or a CERTIFICATE of which nothing but the key counts,
 	// and may be left out: the private key implies it. No other mode has a use
 	// for it.
@@ -153,6 +153,9 @@ type Account struct {
 	// same in all), a slash, and the digest in Base64. That of a key stays good when
 	// the certificate is renewed. With SecurityRPK they are of the server's key.
 	Pins []string
+	// EST is the server that enrols this device with SecurityEST, coaps://host[:port]; it is
+	// reached by the credentials of Config.Bootstrap. Default: the bootstrap server.
+	EST string
 	// ServerName is what the server's certificate has to be issued for, and what the
 	// server is told in the handshake (SNI; an address never is): at most 253 bytes of
 	// ASCII. Not with SecurityNoSec. Default: the host of the URI.
@@ -189,7 +192,15 @@ const (
 	SecurityPSK   SecurityMode = "psk"   // DTLS with a pre-shared key
 	SecurityX509  SecurityMode = "x509"  // DTLS with certificates
 	SecurityRPK   SecurityMode = "rpk"   // DTLS with raw public keys (RFC 7250)
+	// SecurityEST is DTLS with a certificate that is enrolled for (RFC 9148), with a key made
+	// on this device: for Config.Server only, beside a Config.Bootstrap with security, whose
+	// credentials the enrolment takes. Of Certificate, PrivateKey, Signer and
+	// CertificateChain there is none.
+	SecurityEST SecurityMode = "est"
 )
+
+// certified reports whether the two sides prove who they are by certificates.
+func (s SecurityMode) certified() bool { return s == SecurityX509 || s == SecurityEST }
 
 // CertificateUsage is what a server's certificate has to be (RFC 6698 section 2.1.1,
 // RFC 7671). Its number, "0" to "3", means the same.

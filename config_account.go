@@ -27,7 +27,7 @@ func (f *configFaults) account(section string, a *Account, accountID string, c C
 	if a == nil {
 		return
 	}
-	v := accountFaults{configFaults: f, section: section, account: a, queue: c.QueueMode, trustStore: c.hasTrustStore()}
+	v := accountFaults{configFaults: f, section: section, account: a, queue: c.QueueMode, trustStore: c.hasTrustStore(), enrols: c.Bootstrap}
 	u, ok := v.uri(accountID)
 	if problem := v.otherMode(); ok && u.Secure() && problem != "" {
 		v.fault("security", problem)
@@ -39,6 +39,7 @@ func (f *configFaults) account(section string, a *Account, accountID string, c C
 	v.once()
 	v.credentials()
 	v.server()
+	v.enrolmentServer()
 }
 
 // credentials checks that there is what the security mode needs, and nothing else.
@@ -56,6 +57,8 @@ func (v accountFaults) credentials() {
 	case SecurityRPK:
 		v.required(v.unlessPinned(v.keysOfX509()[1:]), "is required with security: rpk")
 		v.unused(v.keysOfPSK(), "has no use with security: rpk")
+	case SecurityEST:
+		v.enrolling()
 	case "":
 		v.fault("security", "is required: nosec, psk, x509 or rpk")
 	default:
@@ -71,6 +74,8 @@ type accountFaults struct {
 	queue   bool // a Register says that the client is in queue mode
 
 	trustStore bool // the device has one
+
+	enrols *Account // by whose credentials the device enrols; nil for none
 }
 
 func (v accountFaults) fault(name, problem string) { v.add(v.section+"."+name, problem) }
@@ -106,7 +111,7 @@ func (v accountFaults) unlessPinned(keys []accountKey) []accountKey {
 // server checks what is said of the server beside who may prove it.
 func (v accountFaults) server() {
 	a := v.account
-	if !slices.Contains([]SecurityMode{SecurityNoSec, SecurityPSK, SecurityX509, SecurityRPK}, a.Security) {
+	if !slices.Contains([]SecurityMode{SecurityNoSec, SecurityPSK, SecurityX509, SecurityRPK, SecurityEST}, a.Security) {
 		return // which is a fault already
 	}
 	v.pins()
@@ -126,13 +131,13 @@ func (v accountFaults) pins() {
 		return
 	}
 	switch _, _, problem := credfile.ParsePins(a.Pins); {
-	case a.Security != SecurityX509 && a.Security != SecurityRPK:
+	case !a.Security.certified() && a.Security != SecurityRPK:
 		v.fault("pin", "has no use with security: "+string(a.Security))
 	case a.Trust != "" || len(a.TrustAnchors) > 0:
 		v.fault("pin", "excludes trust: give one of the two")
 	case problem != "":
 		v.fault("pin", problem)
-	case a.Security == SecurityX509 && a.Usage == "":
+	case a.Security.certified() && a.Usage == "":
 		v.fault("usage", "is required beside pin: dane-ee if the pin is of the server's own key, dane-ta if it is of its authority's")
 	}
 }
@@ -140,7 +145,7 @@ func (v accountFaults) pins() {
 func (v accountFaults) usage() {
 	usage, ok := v.account.Usage.number()
 	switch {
-	case v.account.Security != SecurityX509:
+	case !v.account.Security.certified():
 		v.fault("usage", "has no use with security: "+string(v.account.Security))
 	case !ok:
 		v.fault("usage", "is none of pkix-ta, pkix-ee, dane-ta and dane-ee, nor 0 to 3")
@@ -244,7 +249,7 @@ func (v accountFaults) scheme(u uri.URI) {
 	switch mode := v.account.Security; {
 	case mode == SecurityNoSec && u.Secure():
 		v.add(key, "is coaps, which needs keys: write coap://, or security: psk, x509 or rpk")
-	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509, SecurityRPK}, mode) && !u.Secure():
+	case slices.Contains([]SecurityMode{SecurityPSK, SecurityX509, SecurityRPK, SecurityEST}, mode) && !u.Secure():
 		v.add(key, "is coap, which has no keys: write coaps://, or security: nosec")
 	}
 }
@@ -285,4 +290,52 @@ func (a *Account) serverURI(accountID string) (uri.URI, error) {
 func isAID(argument string) bool {
 	name, _, _ := strings.Cut(argument, "=")
 	return name == "aid"
+}
+
+// enrolling checks an account whose certificate is enrolled for: who enrols this device, and
+// that nobody has made a key for it.
+func (v accountFaults) enrolling() {
+	keys := v.keysOfX509()
+	v.unused(keys[:2], "has no use with security: est, which makes a key on this device")
+	v.unused(v.keysOfPSK(), "has no use with security: est")
+	switch {
+	case v.section != configServer:
+		v.fault("security", "is est, which only server can have: nobody would enrol this device for another account")
+		return
+	case v.enrols == nil:
+		v.fault("security", "is est, and there is no bootstrap section: its server enrols this device, or its credentials do at server.est")
+	case v.enrols.Security == SecurityNoSec:
+		v.fault("security", "is est, and bootstrap.security is nosec: nobody knows this device there, so that it could be enrolled")
+	}
+	v.required(v.unlessPinned(keys)[2:], "is required with security: est")
+}
+
+// enrolmentServer checks the server that enrols this device, where that is not the bootstrap
+// server.
+func (v accountFaults) enrolmentServer() {
+	if v.account.EST == "" {
+		return
+	}
+	switch u, err := uri.Parse(v.account.EST); {
+	case v.account.Security != SecurityEST:
+		v.fault("est", "has no use without security: est")
+	case err != nil:
+		*v.configFaults = append(*v.configFaults, Fault{Key: v.section + ".est", Problem: configURIProblem(err), Err: err})
+	case !u.Secure():
+		v.fault("est", "is coap, where nobody would know this device: write coaps://")
+	case len(u.Path)+len(u.Query) > 0:
+		v.fault("est", "has a path or arguments: give the host, and the port if it is not 5684")
+	}
+}
+
+// enrolAt returns the server that enrols this device; nil for the bootstrap server.
+func (c Config) enrolAt() *uri.URI {
+	if c.Server == nil || c.Server.EST == "" {
+		return nil
+	}
+	u, err := uri.Parse(c.Server.EST)
+	if err != nil {
+		return nil // which Validate has refused
+	}
+	return &u
 }

@@ -198,7 +198,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) { c.Bootstrap.URI = "coaps://h" + strings.Repeat("/a", 60) }, "bootstrap.uri: leaves no room for a request: 60 path segments and arguments, where the Bootstrap-Request has room for 59"},
 		{func(c *Config) { c.Bootstrap.URI = "coap://h" }, "bootstrap.uri: is coap, which has no keys: write coaps://, or security: nosec"},
 		{func(c *Config) { c.Server.Security = "" }, "server.security: is required: nosec, psk, x509 or rpk"},
-		{func(c *Config) { c.Server.Security = "est" }, "server.security: is none of nosec, psk, x509 and rpk"},
+		{func(c *Config) { c.Server.Security = "tls" }, "server.security: is none of nosec, psk, x509 and rpk"},
 		{func(c *Config) {
 			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, Trust: "f"}
 		}, "server.private_key: is required with security: rpk"},
@@ -247,6 +247,22 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		{func(c *Config) {
 			c.Server = &Account{URI: "coaps://h", Security: SecurityRPK, PrivateKey: "k", Trust: "t", Usage: "3"}
 		}, "server.usage: has no use with security: rpk"},
+		{func(c *Config) { enrolling(c).Trust = "" }, "server.trust: is required with security: est"},
+		{func(c *Config) { enrolling(c).Certificate = "f" }, "server.certificate: has no use with security: est, which makes a key on this device"},
+		{func(c *Config) { enrolling(c).PrivateKey = "f" }, "server.private_key: has no use with security: est, which makes a key on this device"},
+		{func(c *Config) { enrolling(c).PSKKeyFile = "f" }, "server.psk_key_file: has no use with security: est"},
+		{func(c *Config) { enrolling(c); c.Bootstrap = nil }, "server.security: is est, and there is no bootstrap section: its server enrols this device, or its credentials do at server.est"},
+		{func(c *Config) {
+			enrolling(c)
+			c.Bootstrap = &Account{URI: "coap://b", Security: SecurityNoSec}
+		}, "server.security: is est, and bootstrap.security is nosec: nobody knows this device there, so that it could be enrolled"},
+		{func(c *Config) { c.Bootstrap = enrolling(c); c.Server = nil }, "bootstrap.security: is est, which only server can have: nobody would enrol this device for another account"},
+		{func(c *Config) { enrolling(c).URI = "coap://s" }, "server.uri: is coap, which has no keys: write coaps://, or security: nosec"},
+		{func(c *Config) { enrolling(c).Usage = "0" }, "trust_store: is required with server.usage: 0: name a file with the authorities that this device trusts, or system"},
+		{func(c *Config) { enrolling(c).EST = "coap://e" }, "server.est: is coap, where nobody would know this device: write coaps://"},
+		{func(c *Config) { enrolling(c).EST = "coaps://e/est" }, "server.est: has a path or arguments: give the host, and the port if it is not 5684"},
+		{func(c *Config) { enrolling(c).EST = "coaps://e:0" }, "server.est: the port is not a number from 1 to 65535: correct it, or leave it out with its colon for the default"},
+		{func(c *Config) { certified(c).EST = "coaps://e" }, "server.est: has no use without security: est"},
 		{func(c *Config) { a := pinned(c); a.Security, a.Usage = SecurityPSK, "" }, "server.security: is psk, and all the rest is for x509 or rpk: write one of them, or correct the rest"},
 	} {
 		c := validConfig()
@@ -255,6 +271,12 @@ func TestValidateNamesEveryFault(t *testing.T) {
 			t.Errorf("got %q, want %q", got, test.want)
 		}
 	}
+}
+
+// enrolling has an account whose certificate is enrolled for.
+func enrolling(c *Config) *Account {
+	c.Server = &Account{URI: "coaps://s", Security: SecurityEST, Trust: "f"}
+	return c.Server
 }
 
 const pinOfNothing = "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="

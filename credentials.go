@@ -73,7 +73,7 @@ func (c Config) ClockFaults() []Fault {
 }
 
 func clockFaults(section string, a *Account, clock validity.Clock) (faults []Fault) {
-	if a == nil || a.Security != SecurityX509 {
+	if a == nil || !a.Security.certified() {
 		return nil
 	}
 	named, _ := credfile.Read(a.source(), clock)
@@ -131,7 +131,7 @@ func (c Config) factoryTreeAt(now validity.Clock) (*lwm2m.Tree, error) {
 // begins to be valid: what one account's say of the clock counts for the other's.
 func (c Config) newestCertificate(now validity.Clock) (newest time.Time) {
 	for _, a := range []*Account{c.Bootstrap, c.Server} {
-		if a == nil || a.Security != SecurityX509 {
+		if a == nil || !a.Security.certified() {
 			continue
 		}
 		named, _ := credfile.Read(a.source(), now) // faults are found when it is used
@@ -193,6 +193,7 @@ func (c Config) factoryAccount(section string, a *Account, now validity.Clock) (
 func (a *Account) source() credfile.Source {
 	modes := map[SecurityMode]messages.SecurityMode{
 		SecurityPSK: messages.SecurityPSK, SecurityX509: messages.SecurityX509, SecurityRPK: messages.SecurityRPK,
+		SecurityEST: messages.SecurityEST,
 	}
 	mode, secured := modes[a.Security]
 	if !secured {
@@ -292,6 +293,10 @@ func Provision(ctx context.Context, cfg Config) error {
 	}
 	if cfg.Bootstrap == nil && cfg.Server == nil {
 		return codeError(CodeInvalidCredentials, PhaseStore, errNothingToProvision)
+	}
+	if cfg.Server != nil && cfg.Server.EST != "" {
+		return codeError(CodeInvalidParameters, PhaseConfig, &ConfigError{Faults: []Fault{{Key: "server.est", Problem: "cannot be provisioned: " +
+			"a record of the factory has no place for it, and its account enrols at the bootstrap server"}}})
 	}
 	cfg = cfg.withDefaults()
 	tree, err := cfg.factoryTree()
@@ -467,7 +472,7 @@ func (c *Client) clock() validity.Clock {
 // certified reports whether an account of the configuration has certificates.
 func (c Config) certified() bool {
 	for _, a := range []*Account{c.Bootstrap, c.Server} {
-		if a != nil && a.Security == SecurityX509 {
+		if a != nil && a.Security.certified() {
 			return true
 		}
 	}

@@ -54,6 +54,7 @@ func (c *Client) parts() supervisor.Runtime {
 			Registry:    c.runtime.registry,
 			Built:       c.built(),
 			RenewAt:     cfg.RenewAt,
+			EnrolAt:     cfg.enrolAt(),
 
 			CID: !cfg.DTLS.WithoutCID, KeepSessions: !cfg.DTLS.ForgetSessions,
 		},

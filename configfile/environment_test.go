@@ -93,7 +93,7 @@ func TestAllOfItFromTheEnvironment(t *testing.T) {
 	// What is missing in the table are the other ways to give a credential.
 	for _, key := range Keys() {
 		name := key[strings.LastIndex(key, ".")+1:]
-		if texts[key] == "" && !slices.Contains([]string{"psk_identity", "psk_key", "psk_key_file", "certificate", "private_key", "trust", "usage", "pin"}, name) {
+		if texts[key] == "" && !slices.Contains([]string{"psk_identity", "psk_key", "psk_key_file", "certificate", "private_key", "trust", "usage", "pin", "est"}, name) {
 			t.Errorf("%s is not tried", key)
 		}
 	}
@@ -196,6 +196,33 @@ func TestDifferences(t *testing.T) {
 	} {
 		if got := differences(test.a, test.b); got != test.want {
 			t.Errorf("%q, %q: %d", test.a, test.b, got)
+		}
+	}
+}
+
+// An account that enrols, from a file and from the environment.
+func TestEnrolmentIsConfigured(t *testing.T) {
+	want := &holdfast.Account{URI: "coaps://s.test", Security: holdfast.SecurityEST, Trust: "/t.pem", EST: "coaps://e.test:5690"}
+	values := map[string]string{
+		"endpoint": "gw", "bootstrap.uri": "coaps://b.test", "bootstrap.security": "psk", "bootstrap.psk_identity": "b", "bootstrap.psk_key": "0011",
+		"server.uri": want.URI, "server.security": "est", "server.trust": want.Trust, "server.est": want.EST,
+	}
+	variables := map[string]string{}
+	for key, text := range values {
+		variables[Variable(key)] = text
+	}
+	for name, loader := range map[string]Loader{
+		"file": {Path: writeConfig(t, asFile(values)), LookupEnv: noEnv}, "environment": inEnvironment(variables),
+	} {
+		f, err := loader.Load()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if diff := cmp.Diff(want, f.Config.Server); diff != "" {
+			t.Error(name, diff)
+		}
+		if err := f.Config.Validate(); err != nil {
+			t.Error(name, err)
 		}
 	}
 }

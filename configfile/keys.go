@@ -169,6 +169,7 @@ func accountKeys(section string) []key {
 		text(section+".usage", func(f *File) *holdfast.CertificateUsage { return &f.account(section).Usage }),
 		textsKey(section+".pin", func(f *File) *[]string { return &f.account(section).Pins }, asTheyAre),
 		field("server_name", func(a *holdfast.Account) *string { return &a.ServerName }),
+		field("est", func(a *holdfast.Account) *string { return &a.EST }),
 	}
 }
 

@@ -29,7 +29,7 @@ var mistakes = map[string][]string{
 	"server.psk_identity": {"i"}, "server.psk_key": {"00"}, "server.psk_key_file": {"gw.key"},
 	"server.certificate": {""}, "server.private_key": {""}, "server.trust": {""},
 	"server.usage": {"4", "PKIX-TA", "dane"}, "server.pin": {pinText, "[" + pinText + "]"}, "server.server_name": {"bücher.test", longPath(300)},
-	"trust_store": {""},
+	"bootstrap.est": {"coaps://e.test"}, "server.est": {"coaps://e.test"}, "trust_store": {""},
 
 	"reconnect.policy": {"''", "never"}, "reconnect.initial_min": {"", "0s", "6s", "2h"}, "reconnect.initial_max": {"", "0s", "x"},
 	"reconnect.max": {"", "-1s", "500ms", "3s"}, "registration_timeout": {"", "0s", "soon"}, "bootstrap_timeout": {"", "-5m", "5"},

@@ -26,28 +26,39 @@ func (m *Machine) enrolmentServer() (b *account, ok bool) {
 	return b, b != nil && b.Credentials.Mode != messages.SecurityNoSec
 }
 
+// enrolsAt returns where certificates are asked for, and by which credentials. What a
+// bootstrap delivers leads to the bootstrap server.
+func (m *Machine) enrolsAt() (uri.URI, messages.Credentials) {
+	b := m.bootstrapAccount()
+	if m.config.EnrolAt == nil || !m.origin.configured() {
+		return b.URI, b.Credentials
+	}
+	c := b.Credentials
+	c.ServerName = "" // is the bootstrap server's
+	return *m.config.EnrolAt, c
+}
+
 // reenrolment returns where another certificate is asked for, and by which credentials: the
 // present certificate, where the server goes by certificates.
 func (m *Machine) reenrolment(a *account) (uri.URI, messages.Credentials) {
-	b := m.bootstrapAccount()
-	c := b.Credentials
+	at, c := m.enrolsAt()
 	if c.Mode == messages.SecurityX509 {
 		c.Certificate, c.PrivateKey = a.Credentials.Certificate, a.Credentials.PrivateKey
 	}
-	return b.URI, c
+	return at, c
 }
 
 // enrol begins the attempt of an account that has no certificate yet.
 func (m *Machine) enrol(now time.Time, a *account) {
-	b, ok := m.enrolmentServer()
-	if !ok {
+	if _, ok := m.enrolmentServer(); !ok {
 		m.enrolmentFailed(now, a, messages.ClassBadCredentials, errNoEnrolment)
 		return
 	}
 	a.epoch, a.stage = m.memory.nextEpoch(), stageResolving
 	a.answered()
+	at, by := m.enrolsAt()
 	m.spawnEnrolment(a, messages.BeginEnrolment{Epoch: a.epoch, Deadline: a.attempt.share(now), Request: a.request}, messages.Connect{
-		URI: b.URI, Credentials: b.Credentials, Addresses: a.attempt.addresses, After: a.attempt.chosen,
+		URI: at, Credentials: by, Addresses: a.attempt.addresses, After: a.attempt.chosen,
 	})
 	m.do(core.SetTimer{Timer: guardTimer(a.Peer), After: a.attempt.deadline.Sub(now) + guardGrace})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast-iot/holdfast/internal/validity"
 	"github.com/holdfast-iot/holdfast/lwm2m"
 	"github.com/holdfast-iot/holdfast/lwm2m/objects"
+	"github.com/holdfast-iot/holdfast/lwm2m/uri"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	// RenewAt is the part of a certificate's life after which it is renewed, above 0 and at
 	// most 1; 0 means RenewAt.
 	RenewAt float64
+	// EnrolAt is where the configured account enrols with security mode 4, by the bootstrap
+	// account's credentials; nil for the bootstrap server.
+	EnrolAt *uri.URI
 	// Wall says what the wall clock shows, for that; nil for the machine's own. The shell
 	// sets it.
 	Wall validity.Wall

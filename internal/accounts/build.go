@@ -69,6 +69,8 @@ func material(c messages.Credentials) (identity, server, secret []byte) {
 		return []byte(c.Identity), nil, c.Key
 	case messages.SecurityX509, messages.SecurityRPK:
 		return slices.Concat(c.Certificate...), slices.Concat(c.ServerCertificates...), c.PrivateKey
+	case messages.SecurityEST:
+		return nil, slices.Concat(c.ServerCertificates...), nil
 	}
 	return nil, nil, nil
 }
@@ -82,7 +84,7 @@ func optionalSecurity(a messages.Account, add func(id uint16, v lwm2m.Value)) {
 	if a.Credentials.ServerName != "" {
 		add(objects.SecuritySNI, lwm2m.String(a.Credentials.ServerName))
 	}
-	if a.Credentials.Mode == messages.SecurityX509 {
+	if mode := a.Credentials.Mode; mode == messages.SecurityX509 || mode == messages.SecurityEST {
 		add(objects.SecurityCertificateUsage, lwm2m.Unsigned(uint64(a.Credentials.Usage)))
 	}
 	if matching := a.Credentials.Matching; matching != messages.MatchExact {

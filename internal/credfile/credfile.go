@@ -38,7 +38,7 @@ type Source struct {
 	PrivateKey  string
 	Trust       string
 	// Usage says what Trust has of the server; nil means 2, trust anchors. Only with
-	// SecurityX509.
+	// SecurityX509 and SecurityEST, which has no Certificate and no PrivateKey.
 	Usage *messages.CertificateUsage
 	// Pins take the place of Trust: digests, as [ParsePin] reads them.
 	Pins []string
@@ -88,6 +88,10 @@ func (r *reader) credentials(s Source) messages.Credentials {
 		return r.certified(s)
 	case messages.SecurityRPK:
 		return r.rawPublicKeys(s)
+	case messages.SecurityEST:
+		c := messages.Credentials{Mode: messages.SecurityEST, Usage: s.usage(), ServerName: s.ServerName}
+		c.Matching, c.ServerCertificates = r.server(s)
+		return c
 	}
 	return messages.Credentials{Mode: messages.SecurityNoSec}
 }
