@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"strings"
+
 	"github.com/holdfast-iot/holdfast/internal/accounts"
 	"github.com/holdfast-iot/holdfast/messages"
 )
@@ -23,10 +25,12 @@ func (s Sources) place() accounts.Digest {
 // sessions claims the records of sessions: before anybody goes on with what one says, it
 // says that this has been done. One that is damaged, older than the newest, made in
 // another place, or that cannot be claimed durably, is removed, and costs a handshake.
-func (s Sources) sessions(place accounts.Digest) map[string][]byte {
+func (s Sources) sessions(names []string, place accounts.Digest) map[string][]byte {
 	claimed := map[string][]byte{}
-	names, _ := s.Records.Names(messages.RecordsOfSessions)
 	for _, name := range names {
+		if !strings.HasPrefix(name, messages.RecordsOfSessions) {
+			continue
+		}
 		data, ok := s.claim(name, place)
 		if !ok {
 			_ = s.Records.Delete(name) // what stays is refused again

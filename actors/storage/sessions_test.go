@@ -27,6 +27,12 @@ type sessionShelf struct {
 
 func (s *sessionShelf) Identity() ([32]byte, bool) { return s.identity, s.identity != [32]byte{} }
 
+// all are the names of all records.
+func (s *sessionShelf) all() []string {
+	names, _ := s.Names("")
+	return names
+}
+
 func (s *sessionShelf) Names(prefix string) (names []string, err error) {
 	for name := range s.data {
 		if strings.HasPrefix(name, prefix) {
@@ -81,7 +87,7 @@ func TestSessionsAreClaimed(t *testing.T) {
 	s := &sessionShelf{identity: here, data: map[string][]byte{"session-1": sessionRecord(here, true), "session-2": sessionRecord(here, false)}}
 	from := uint64(messages.SequenceBlock)
 	for range 3 {
-		claimed := Sources{Records: s}.sessions(here)
+		claimed := Sources{Records: s}.sessions(s.all(), here)
 		ours, err := accounts.DecodeSession(claimed["session-1"])
 		if err != nil || len(claimed) != 2 {
 			t.Fatalf("%v, %d claimed", err, len(claimed))
@@ -115,7 +121,7 @@ func TestDoubtfulSessionsAreRemoved(t *testing.T) {
 		s := &sessionShelf{identity: here, data: map[string][]byte{"session-1": sessionRecord(here, true)}}
 		doubt(s)
 		sources := Sources{Records: s}
-		if claimed := sources.sessions(sources.place()); len(claimed) > 0 || s.data["session-1"] != nil || !slices.Contains(s.log, "delete session-1") {
+		if claimed := sources.sessions(s.all(), sources.place()); len(claimed) > 0 || s.data["session-1"] != nil || !slices.Contains(s.log, "delete session-1") {
 			t.Errorf("%s: %d claimed, %q", name, len(claimed), s.log)
 		}
 	}

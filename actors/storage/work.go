@@ -116,10 +116,12 @@ func namesOf(records Records, prefixes ...string) (names []string, err error) {
 
 // states reads the records of state. A directory that cannot be read has none: the
 // record of credentials says so.
-func (s Sources) states() map[string]messages.StoredState {
+func (s Sources) states(names []string) map[string]messages.StoredState {
 	states := map[string]messages.StoredState{}
-	names, _ := namesOf(s.Records, messages.RecordStates, messages.RecordEnrolments)
 	for _, name := range names {
+		if !strings.HasPrefix(name, messages.RecordStates) && !strings.HasPrefix(name, messages.RecordEnrolments) {
+			continue
+		}
 		if state := s.beside(name); state.Data != nil || state.Err != nil && !accounts.IsNewer(state.Err) {
 			states[name] = state
 		}
@@ -189,7 +191,8 @@ func (s Sources) load(request messages.LoadAccounts) messages.AccountsLoaded {
 	answer := messages.AccountsLoaded{Token: request.Token}
 	answer.Place = s.place()
 	if request.States {
-		answer.States, answer.Sessions = s.states(), s.sessions(answer.Place)
+		names, _ := s.Records.Names("") // the directory is read once
+		answer.States, answer.Sessions = s.states(names), s.sessions(names, answer.Place)
 	}
 	if answer.Stored, answer.Held = s.held.settle(s.Records); answer.Held == nil {
 		s.credentials(&answer)

@@ -3,12 +3,16 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"io/fs"
 	"os"
+	"sync"
 )
 
-// machineID is where systemd and D-Bus keep the identity of an installation.
-const machineID = "/etc/machine-id"
+// machineID is the identity of the installation, where systemd and D-Bus keep it; empty
+// where there is none: then the number of a file has to do.
+var machineID = sync.OnceValue(func() []byte {
+	id, _ := os.ReadFile("/etc/machine-id")
+	return id
+})
 
 // Identity is where the records are: a copy of the directory on this machine or another
 // one, or one that was put back from a backup, has another identity. ok is false where
@@ -23,20 +27,11 @@ func (s *Store) Identity() (identity [sha256.Size]byte, ok bool) {
 		return identity, false
 	}
 	lock, err := s.lock.Stat()
-	dir, failed := s.fs.Stat(s.dir)
-	if err != nil || failed != nil {
+	if err != nil {
 		return identity, false
 	}
-	h := sha256.New()
-	for _, fi := range []fs.FileInfo{dir, lock} {
-		number, known := fileNumber(fi)
-		if !known {
-			return identity, false
-		}
-		h.Write(binary.BigEndian.AppendUint64(nil, number))
-	}
-	id, _ := os.ReadFile(machineID) // without one, the numbers of the files have to do
-	h.Write(id)
-	h.Write([]byte(s.dir))
-	return [sha256.Size]byte(h.Sum(nil)), true
+	number, known := fileNumber(lock)
+	text := binary.BigEndian.AppendUint64(make([]byte, 0, 256), number)
+	text = append(append(text, machineID()...), s.dir...)
+	return sha256.Sum256(text), known
 }
