@@ -193,7 +193,7 @@ type Snapshot struct {
 	State       State
 	Connections []ConnectionStatus
 	Firmware    *FirmwareStatus // nil where updates are not configured
-	Uplink      *Uplink // as last told; nil where nothing has been
+	Uplink      *Uplink         // as last told; nil where nothing has been
 }
 
 // Equal reports whether two snapshots say the same.

@@ -131,7 +131,7 @@ func newShell(runtime *Runtime, s *slot) *shell {
 	runtime.Config.Update = runtime.Update != nil
 	runtime.Config.Wall = runtime.Wall
 	sh.Shell = actorkit.NewShell(actorkit.ShellOptions{
-		Machine: s.machine(runtime.Config, time.Now()), Executor: sh, Route: sh.route,
+		Machine: s.machine(&runtime.Config, time.Now()), Executor: sh, Route: sh.route,
 	})
 	s.current = sh
 	return sh

@@ -19,12 +19,20 @@ import (
 type Config struct {
 	Endpoint string
 	// Policy has r0, and the cap of every policy.
-	Policy     Policy
-	PolicyKind PolicyKind
+	Policy Policy
 	// Budget bounds one attempt: registration_timeout, 3 minutes by default.
 	Budget time.Duration
+	// PolicyKind says whose delays count.
+	PolicyKind PolicyKind
 	// QueueMode says that every account is in queue mode, whatever its binding says.
 	QueueMode bool
+	// CID has handshakes offer a Connection ID, and KeepSessions has sessions stored.
+	CID, KeepSessions bool
+	// Update says that there is a shared actor update; the shell sets it.
+	Update bool
+	// FirstMID is the message ID that the first link to a peer begins with, drawn
+	// at random, where no record of state says otherwise.
+	FirstMID uint16
 	// Versions are the LwM2M versions to offer, highest first.
 	Versions []string
 	// Linger is the grace period of a finished bootstrap link, in which a
@@ -55,27 +63,18 @@ type Config struct {
 	// Wall says what the wall clock shows, for that; nil for the machine's own. The shell
 	// sets it.
 	Wall validity.Wall
-	// Update says that there is a shared actor update; the shell sets it.
-	Update bool
-	// CID has handshakes offer a Connection ID, and KeepSessions has sessions stored.
-	CID, KeepSessions bool
 	// Download is how it fetches images; nil for no credentials and no local hosts.
 	Download *Download
-	// FirstMID is the message ID that the first link to a peer begins with, drawn
-	// at random, where no record of state says otherwise.
-	FirstMID uint16
 }
 
 // Machine is the pure core. It implements core.Machine.
 type Machine struct {
-	config Config
+	config *Config // that of the runtime, not changed
 	state  messages.State
-	paused bool
 	stop   *messages.Stopped // set while stopping
 
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
 	tree     *lwm2m.Tree // objects 0, 1 and 2 in force; nil when no account is usable
-	origin   origin      // of tree
 	accounts map[messages.Peer]*account
 	ranks    []*account      // accounts in order; nil where one has come or gone since
 	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
@@ -92,8 +91,11 @@ type Machine struct {
 	place     *accounts.Digest // where records of sessions are; nil where none may be
 	writes    writes
 	sends     sends
-	renewing  bool // a bootstrap that is wanted, or under way, is to bring another certificate
 	roaming   *roaming
+
+	paused   bool
+	renewing bool   // a bootstrap that is wanted, or under way, is to bring another certificate
+	origin   origin // of tree
 
 	*updateState
 
@@ -110,7 +112,11 @@ func New(config Config) *Machine { return Resume(config, &Memory{}) }
 
 // Resume returns a machine that waits for Start and knows what one before it has
 // left in memory. It writes its own there, at the end of each step.
-func Resume(config Config, memory *Memory) *Machine {
+func Resume(config Config, memory *Memory) *Machine { return resume(&config, memory) }
+
+// resume is Resume with a configuration of which it keeps no copy, and where it fills in
+// what is missing.
+func resume(config *Config, memory *Memory) *Machine {
 	if config.Registry == nil {
 		config.Registry = objects.Core()
 	}

@@ -21,7 +21,7 @@ func (d *driver) restart(memory *Memory) {
 	d.t.Helper()
 	clear(d.timers)
 	clear(d.live)
-	d.machine = Resume(d.machine.config, memory)
+	d.machine = Resume(*d.machine.config, memory)
 	d.step(messages.Start{})
 	d.loaded(nil, nil)
 }
@@ -282,7 +282,7 @@ func TestCrashWhileTheStoreCannotBeRead(t *testing.T) {
 	memory := d.machine.memory
 	clear(d.timers)
 	clear(d.live)
-	d.machine = Resume(d.machine.config, memory)
+	d.machine = Resume(*d.machine.config, memory)
 	d.step(messages.Start{})
 	d.loaded(nil, errors.New("input/output error"))
 	d.register(server(1))
@@ -344,7 +344,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	nothingMissing(t, first.rates)
 	nothingMissing(t, *first.fetch)
 	nothingMissing(t, *first.states.peers[0], "restored", "crashes") // no record was
-	next := Resume(m.config, &first)
+	next := Resume(*m.config, &first)
 	next.memory = &Memory{epoch: first.epoch}
 	next.remember()
 	if !reflect.DeepEqual(*next.memory, first) {

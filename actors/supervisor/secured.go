@@ -183,10 +183,10 @@ func (a *account) cost() messages.SessionOrigin {
 // storedSession is what is on the disk of a session.
 type storedSession struct {
 	of       *messages.SecureSession // the session of the newest record; nil for none
-	onDisk   bool                    // there may be a record, whatever it says
 	reserved uint64                  // what the newest record says, or will
 	writing  int                     // writes of which the store has not said what has become
-	failed   bool                    // one of those has failed
+	onDisk   bool                    // there may be a record, whatever it says
+	failed   bool                    // one of those writes has failed
 }
 
 // left is what counts for a machine after this one: there are no links any more.

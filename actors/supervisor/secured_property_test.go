@@ -292,7 +292,7 @@ func (b *bearer) dies(process bool, done int) {
 		b.boot()
 		return
 	}
-	b.machine = Resume(b.machine.config, b.machine.memory)
+	b.machine = Resume(*b.machine.config, b.machine.memory)
 	b.do(messages.Start{})
 	b.reads()
 }

@@ -23,7 +23,7 @@ const decayRepeat = 2
 
 // machine returns the machine of a new incarnation. It knows what the one before
 // knew, unless that crashed again soon after it had been restored.
-func (s *slot) machine(config Config, now time.Time) *Machine {
+func (s *slot) machine(config *Config, now time.Time) *Machine {
 	s.starts++
 	if s.starts > 1 {
 		s.crashes.Repeat = decayRepeat
@@ -31,5 +31,5 @@ func (s *slot) machine(config Config, now time.Time) *Machine {
 			s.memory = s.memory.SetAside(s.starts - 1)
 		}
 	}
-	return Resume(config, &s.memory)
+	return resume(config, &s.memory)
 }

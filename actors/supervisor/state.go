@@ -38,29 +38,29 @@ var clockSet = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 type durable struct {
 	peer     messages.Peer
 	written  *accounts.State    // the record, as last handed to the store; nil when it has to be written anew
-	onDisk   bool               // there may be a record, whatever it says
 	accepted time.Time          // by the newest record, whomever it is about: that instant has passed
-	restored bool               // the Location is from the record, and no server has said yet what it is worth
 	crashes  int                // of the account's actors, while it is restored
 	enrolled *accounts.Enrolled // of an enrolment: the pairs, as last handed to the store; nil for none
-	observed bool               // there is a record of what the server observes
-	behind   bool               // that record is out of date: none of state may be used with it
-	owed     bool               // the record of state says so of the registration that is restored
 	session  storedSession      // of the present link, or of one before
 	next     uint64             // the first message ID that no link has, or may yet have, used
 	reserved uint64             // the first one that the record does not cover
+	onDisk   bool               // there may be a record, whatever it says
+	restored bool               // the Location is from the record, and no server has said yet what it is worth
+	observed bool               // there is a record of what the server observes
+	behind   bool               // that record is out of date: none of state may be used with it
+	owed     bool               // the record of state says so of the registration that is restored
 }
 
 // states are the records of state of all management servers.
 type states struct {
 	peers   []*durable
-	read    bool                  // the records have been read; from then on, what is in memory counts
 	pairs   map[messages.Peer]int // changes of records of enrolments that the store has not answered
 	writing int                   // records of which the store has not said what has become
-	failed  bool                  // the last write has failed, and that has been reported
 	// distrusted says that the supervisor crashed again after its memory had been
 	// restored: a record may be why.
 	distrusted bool
+	read       bool          // the records have been read; from then on, what is in memory counts
+	failed     bool          // the last write has failed, and that has been reported
 	effects    []core.Effect // of the step under way, behind all others
 }
 
