@@ -234,11 +234,20 @@ func (c *Client) watchLinks() {
 	case c.settings.Links != nil:
 		unwatch = c.settings.Links(c.uplink.Changed)
 	case c.settings.Transport == nil && linkwatch.Supported:
-		unwatch = linkwatch.Machine.Add(c.uplink.Changed)
+		unwatch = c.addToLinkWatch()
 	default:
 		return
 	}
 	c.unwatch = append(c.unwatch, unwatch, c.uplink.Close)
+}
+
+// addToLinkWatch has the client follow this machine. Where any interface will do, what there
+// is to begin with is nothing new.
+func (c *Client) addToLinkWatch() (remove func()) {
+	if len(c.config.Network.Interfaces) > 0 {
+		return linkwatch.Machine.Add(c.uplink.Changed)
+	}
+	return linkwatch.Machine.AddForChanges(c.uplink.Changed)
 }
 
 // dialTCP is how connections to web servers of images are opened; nil for the system's way.

@@ -38,10 +38,11 @@ type Listener interface {
 type Watch struct {
 	source Source
 
-	mu   sync.Mutex
-	ears []*ear
-	end  func() // ends the goroutines; nil while nobody listens
-	come chan struct{}
+	mu    sync.Mutex
+	ears  []*ear
+	fresh []*ear // those of them that the goroutine has not seen yet
+	end   func() // ends the goroutines; nil while nobody listens
+	come  chan struct{}
 }
 
 // ear is a listener. All but gone is the watch's goroutine's alone.
@@ -52,6 +53,7 @@ type ear struct {
 	any   bool // it has been told a view
 	err   error
 	queue bool // it waits for its turn
+	quiet bool // it is not told what there is to begin with
 
 	gone bool // mu guards it
 }
@@ -68,11 +70,18 @@ func New(source Source) *Watch { return &Watch{source: source, come: make(chan s
 // that; tell may be under way for the last time meanwhile. When it was the last listener, no
 // goroutine is left on return: so tell must not call that function, and whoever calls it must
 // hold no lock that tell takes.
-func (w *Watch) Add(tell func(Change)) (remove func()) {
+func (w *Watch) Add(tell func(Change)) (remove func()) { return w.add(&ear{tell: tell}) }
+
+// AddForChanges is Add for who is only to be told of changes, and not of what there is to
+// begin with.
+func (w *Watch) AddForChanges(tell func(Change)) (remove func()) {
+	return w.add(&ear{tell: tell, quiet: true})
+}
+
+func (w *Watch) add(e *ear) (remove func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := &ear{tell: tell}
-	w.ears = append(w.ears, e)
+	w.ears, w.fresh = append(w.ears, e), append(w.fresh, e)
 	if w.end == nil {
 		w.end = w.begin()
 	}
@@ -157,7 +166,7 @@ func (r *run) serve() {
 		case <-r.due:
 			r.lookNow()
 		case <-r.watch.come:
-			r.enqueue()
+			r.welcome()
 		case <-r.turn:
 			r.next = nil
 		}
@@ -223,6 +232,7 @@ func (r *run) lookNow() {
 	if !r.pace.due.IsZero() {
 		r.arm()
 	}
+	r.welcome()
 	r.enqueue()
 }
 
@@ -258,11 +268,31 @@ func (r *run) enqueue() {
 	r.watch.mu.Lock()
 	defer r.watch.mu.Unlock()
 	for _, e := range r.watch.ears {
-		if !e.queue && r.news(e) {
-			e.queue = true
-			r.queue = append(r.queue, e)
-		}
+		r.lineUp(e)
 	}
+}
+
+func (r *run) lineUp(e *ear) {
+	if !e.queue && r.news(e) {
+		e.queue = true
+		r.queue = append(r.queue, e)
+	}
+}
+
+// welcome looks at who has come since. Ten thousand that come do not have each other looked at.
+func (r *run) welcome() {
+	r.watch.mu.Lock()
+	defer r.watch.mu.Unlock()
+	for _, e := range r.watch.fresh {
+		if e.gone {
+			continue
+		}
+		if e.quiet && r.known && r.err == nil {
+			e.told, e.dips, e.any = r.view, r.dips, true
+		}
+		r.lineUp(e)
+	}
+	r.watch.fresh = nil
 }
 
 func (r *run) news(e *ear) bool {

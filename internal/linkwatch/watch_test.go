@@ -272,3 +272,21 @@ func TestWatchTellsWhatWasGoneForAMoment(t *testing.T) {
 		}
 	})
 }
+
+// Who asks for changes only is told of them, and not of what there is when he comes.
+func TestWatchForChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &machine{state: []any{eth0, ethAddr}}
+		w, h := New(m), &heard{}
+		defer w.AddForChanges(h.tell)()
+		pass(time.Minute)
+		if len(h.all) != 0 {
+			t.Fatalf("at first: %+v", h.all)
+		}
+		m.becomes([]any{eth0, ethAddr, ethRoute}, ethRoute)
+		pass(time.Minute)
+		if len(h.all) != 1 || h.all[0].First || !h.all[0].Now.Gains(h.all[0].Before) {
+			t.Fatalf("a route: %+v", h.all)
+		}
+	})
+}
