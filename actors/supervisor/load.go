@@ -90,7 +90,7 @@ func (m *Machine) inUse() *lwm2m.Tree {
 // at again.
 func (m *Machine) loadTroubles(now time.Time, all []trouble) {
 	if m.loader.failures > 0 {
-		m.lookIn(now, m.config.Policy.Delay(m.loader.failures-1))
+		m.lookIn(now, m.config.Policy.Delay(uint64(m.loader.failures)-1))
 	}
 	for _, t := range all {
 		e := m.troubleEvent(t)

@@ -15,7 +15,7 @@ type loader struct {
 	token    uint64    // of the newest LoadAccounts
 	asked    bool      // it has not been answered yet
 	outdated bool      // a bootstrap has stored other accounts since it was asked
-	failures uint64    // consecutive looks that found something to look at again
+	failures uint32    // consecutive looks that found something to look at again
 	lookAt   time.Time // when that is done; zero when it is not planned
 }
 

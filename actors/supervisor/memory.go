@@ -26,7 +26,7 @@ type Memory struct {
 	budget   Budget
 	rates    rates
 	siblings map[core.Role]decay.Decay
-	looks    uint64          // consecutive looks at the store that found something amiss
+	looks    uint32          // consecutive looks at the store that found something amiss
 	unused   []messages.Peer // accounts that are reported as beyond the limit
 	fetch    *pastFetch      // the download under way, or the one before; nil for none
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not

@@ -64,7 +64,7 @@ func answerText(c messages.CoAPCode) string {
 func (m *Machine) troubleEvent(t trouble) messages.Event {
 	f := messages.Failure{Class: t.class, Phase: messages.PhaseStore, Cause: t.cause}
 	e := errorEvent(Lookup(&f, false), &f)
-	e.Attempt, e.Action = max(m.loader.failures, 1), t.action
+	e.Attempt, e.Action = max(uint64(m.loader.failures), 1), t.action
 	return e
 }
 
