@@ -15,8 +15,8 @@ type ResourceInstance struct {
 // by ID when Multiple is set. A multiple-instance resource may have none.
 type Resource struct {
 	ID        uint16
-	Value     Value
 	Multiple  bool
+	Value     Value
 	Instances []ResourceInstance
 }
 

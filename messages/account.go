@@ -180,23 +180,23 @@ type Account struct {
 	Peer             Peer
 	SecurityInstance uint16
 	ServerInstance   uint16 // meaningless for the bootstrap account
-	URI              uri.URI
+	// Enrols says that the own certificate is enrolled for (security mode 4). The mode of
+	// Credentials is SecurityEST until there is one, and then SecurityX509.
+	Enrols bool
+	// Queue says that the client is in queue mode (LwM2M Core section 6.2.3): the
+	// binding of the account, /1/x/7, has a Q, or the client is always so.
+	Queue bool
+	URI   uri.URI
 	// Server is the URI as it was written, for events; empty: URI's normal
 	// form.
 	Server      string
 	Credentials Credentials
-	// Enrols says that the own certificate is enrolled for (security mode 4). The mode of
-	// Credentials is SecurityEST until there is one, and then SecurityX509.
-	Enrols   bool
-	Lifetime time.Duration // registration lifetime, whole seconds; 0 is infinite
-	HoldOff  time.Duration // /0/x/11, a floor of the first bootstrap attempt
+	Lifetime    time.Duration // registration lifetime, whole seconds; 0 is infinite
+	HoldOff     time.Duration // /0/x/11, a floor of the first bootstrap attempt
 	// Disable is /1/x/5, for how long an Execute of /1/x/4 disables the account: whole
 	// seconds; nil means not written, which stands for 24 hours.
 	Disable *time.Duration
-	// Queue says that the client is in queue mode (LwM2M Core section 6.2.3): the
-	// binding of the account, /1/x/7, has a Q, or the client is always so.
-	Queue bool
-	Retry Retry
+	Retry   Retry
 }
 
 // Retry holds the resources /1/x/13 to 20, as far as a bootstrap or a server

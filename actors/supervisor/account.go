@@ -43,7 +43,14 @@ type account struct {
 	expires           time.Time // the own certificate; zero without one
 	name              string    // see server
 
-	stage   stage
+	stage    stage
+	silent   bool // the server of the last link was: the next attempt makes a new session
+	resumed  bool // the session began with an Update: the server still knew us
+	observed bool // then it observed something, too, by the record of state
+	// recalled says that the account waited when the supervisor crashed, and is
+	// to wait for the rest.
+	recalled bool
+
 	epoch   messages.Epoch // of the present incarnation; 0 when there is none
 	outage  outage
 	attempt attempt // the present one, or the last
@@ -51,17 +58,11 @@ type account struct {
 	// disabled is the pause that the server has asked for by /1/x/4.
 	disabled disabling
 	secured  securedLinks // what the next link goes on with
-	silent   bool         // the server of the last link was: the next attempt makes a new session
 	// moved is when the newest attempt began, or is to begin, that follows a move.
 	moved time.Time
-	// recalled says that the account waited when the supervisor crashed, and is
-	// to wait for the rest.
-	recalled bool
 
 	registration *messages.Registration // nil when the server does not know us
 	location     string                 // of the registration, for people
-	resumed      bool                   // the session began with an Update: the server still knew us
-	observed     bool                   // then it observed something, too, by the record of state
 	reachable    messages.Reachability  // on the present link
 
 	changes changes                    // by Writes of its server

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/core"
+	"github.com/holdfast-iot/holdfast/internal/decay"
 	"github.com/holdfast-iot/holdfast/messages"
 )
 
@@ -63,6 +64,9 @@ func (m *Machine) crashed(now time.Time, in Crashed) {
 func (m *Machine) siblingCrashed(now time.Time, in Crashed) {
 	crashes := m.siblings[in.Role]
 	delay, repeated := crashes.Next(now)
+	if m.siblings == nil { // as with most clients
+		m.siblings = map[core.Role]decay.Decay{}
+	}
 	m.siblings[in.Role] = crashes
 	m.do(core.SetTimer{Timer: respawnTimer(in.Role), After: delay})
 	if in.Role == core.Update {

@@ -131,7 +131,9 @@ func (a *account) keep() kept {
 // recalled when they have been read from the store.
 func (m *Machine) recall() {
 	m.paused, m.rates = m.memory.paused, m.memory.rates
-	m.kept = map[messages.Peer]kept{}
+	if len(m.memory.accounts) > 0 {
+		m.kept = make(map[messages.Peer]kept, len(m.memory.accounts))
+	}
 	for peer, k := range m.memory.accounts {
 		m.kept[peer] = *k
 	}
@@ -146,8 +148,7 @@ func (m *Machine) recall() {
 		m.past = m.memory.fetch
 	}
 	m.states.distrusted = m.memory.setAside > 0
-	m.siblings = map[core.Role]decay.Decay{}
-	maps.Copy(m.siblings, m.memory.siblings)
+	m.siblings = maps.Clone(m.memory.siblings)
 }
 
 // restarted begins the life of a machine, which may not be the client's first:

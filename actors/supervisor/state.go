@@ -55,7 +55,7 @@ type durable struct {
 type states struct {
 	peers   []*durable
 	pairs   map[messages.Peer]int // changes of records of enrolments that the store has not answered
-	writing int                   // records of which the store has not said what has become
+	writing int32                 // records of which the store has not said what has become
 	// distrusted says that the supervisor crashed again after its memory had been
 	// restored: a record may be why.
 	distrusted bool
