@@ -123,6 +123,12 @@ func (osFS) TryLock(path string) (Lock, bool, error) {
 	if err != nil || !taken {
 		return nil, false, err
 	}
+	mine, err := l.flock.Stat()
+	if err != nil {
+		_ = l.Unlock()
+		return nil, false, err
+	}
+	l.mine = fileIdentityOf(mine)
 	if !l.Held() { // replaced between opening and locking: somebody may hold the new one
 		_ = l.Unlock()
 		return nil, false, nil
@@ -135,16 +141,11 @@ func (osFS) TryLock(path string) (Lock, bool, error) {
 type osLock struct {
 	path  string
 	flock *flock.Flock
+	mine  fileIdentity // of the file that is open
 }
 
-func (l *osLock) Held() bool {
-	mine, err := l.flock.Stat()
-	if err != nil {
-		return false
-	}
-	current, err := os.Lstat(l.path)
-	return err == nil && os.SameFile(mine, current)
-}
+// Held is asked for each operation: it looks at the path alone.
+func (l *osLock) Held() bool { return l.flock.Locked() && l.mine.standsAt(l.path) }
 
 func (l *osLock) Stat() (fs.FileInfo, error) { return l.flock.Stat() }
 

@@ -30,6 +30,17 @@ func lstat(path string) (Place, error) {
 	return placeOf(fi), nil
 }
 
+// fileIdentity tells a file from all others.
+type fileIdentity struct{ of fs.FileInfo }
+
+func fileIdentityOf(fi fs.FileInfo) fileIdentity { return fileIdentity{of: fi} }
+
+// standsAt reports whether a path is the file's.
+func (id fileIdentity) standsAt(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && os.SameFile(id.of, fi)
+}
+
 // placeOf leaves ownership to the directory's access control list.
 func placeOf(fi fs.FileInfo) Place { return Place{Mode: fi.Mode()} }
 

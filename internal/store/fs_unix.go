@@ -42,15 +42,43 @@ func syncDir(path string) error {
 
 func lstat(path string) (Place, error) {
 	var st syscall.Stat_t
+	if err := lstatInto(path, &st); err != nil {
+		return Place{}, err
+	}
+	return placeAt(&st), nil
+}
+
+func lstatInto(path string, st *syscall.Stat_t) error {
 	for {
-		switch err := syscall.Lstat(path, &st); err {
-		case nil:
-			return placeAt(&st), nil
-		case syscall.EINTR: // as package os does
-		default:
-			return Place{}, err
+		if err := syscall.Lstat(path, st); err != syscall.EINTR { // then again, as package os does
+			return err
 		}
 	}
+}
+
+// fileIdentity tells a file from all others for as long as it is open: no other one gets its
+// number before.
+type fileIdentity struct {
+	device, number uint64
+	known          bool
+}
+
+func fileIdentityOf(fi fs.FileInfo) fileIdentity {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileIdentity{}
+	}
+	return fileIdentityAt(st)
+}
+
+func fileIdentityAt(st *syscall.Stat_t) fileIdentity {
+	return fileIdentity{device: uint64(st.Dev), number: uint64(st.Ino), known: true}
+}
+
+// standsAt reports whether a path is the file's.
+func (id fileIdentity) standsAt(path string) bool {
+	var st syscall.Stat_t
+	return lstatInto(path, &st) == nil && id == fileIdentityAt(&st)
 }
 
 func placeOf(fi fs.FileInfo) Place {

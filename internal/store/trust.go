@@ -126,7 +126,7 @@ func CheckFile(fsys FS, path string, fi fs.FileInfo) error {
 // trusted can change anything on the way, what was checked stays true. Where
 // files have no owner there is nothing to look at.
 func checkPath(fsys FS, dir string) error {
-	w := walk{fs: fsys, rest: elements(dir)}
+	w := walk{fs: fsys, dir: dir, rest: elements(dir)}
 	p, err := fsys.Lstat(root)
 	if err == nil && !p.Owned {
 		return nil
@@ -150,6 +150,7 @@ const root = string(filepath.Separator)
 // walk is a way through the directories, from the root on.
 type walk struct {
 	fs    FS
+	dir   string   // where it leads, as asked for
 	at    string   // where it has come, without symbolic links
 	rest  []string // what is still to go
 	links int      // followed so far
@@ -170,7 +171,19 @@ func (w *walk) step() error {
 		w.at = filepath.Dir(w.at)
 		return nil
 	}
-	return w.look(filepath.Join(w.at, name))
+	return w.look(w.below(name))
+}
+
+// below returns the path of an element of the directory where the way has come. Most are
+// a beginning of the path that was asked for, of which it is a part then: the way is gone
+// for each operation of the store.
+func (w *walk) below(name string) string {
+	path := strings.TrimSuffix(w.at, root)
+	end := len(path) + len(root) + len(name)
+	if rest, found := strings.CutPrefix(w.dir, path); found && strings.HasPrefix(rest, root) && strings.HasPrefix(rest[len(root):], name) {
+		return w.dir[:end]
+	}
+	return filepath.Join(w.at, name)
 }
 
 // look checks the element at path and goes there.
