@@ -67,13 +67,13 @@ func TestRenewalAskedForByAServer(t *testing.T) {
 		{"no certificate", plain, func(*driver) {}, "0x0504", messages.NotFound},
 		{"no bootstrap account", alone, func(*driver) {}, "0x0504", messages.NotFound},
 		{"nobody enrols", both, func(d *driver) {
-			d.machine.accounts[server(1)].Account = &enrols
-			d.machine.accounts[messages.BootstrapPeer()].Account = &open
+			d.machine.accounts.of(server(1)).Account = &enrols
+			d.machine.accounts.of(messages.BootstrapPeer()).Account = &open
 		}, "0x0504", messages.NotFound},
 		{"asked before", both, func(d *driver) { d.renew(d.epoch(server(1))) }, "0x0505", messages.ServiceUnavailable},
 		{"a bootstrap is under way", both, func(d *driver) { d.call(messages.CallBootstrap) }, "0x0505", messages.ServiceUnavailable},
 		{"after a failure", both, func(d *driver) {
-			a := d.machine.accounts[server(1)]
+			a := d.machine.accounts.of(server(1))
 			d.machine.renewalFailed(d.now, a, messages.Failure{Class: messages.ClassTimeout, Cause: errStranded})
 			d.drain()
 			d.machine.effects = nil

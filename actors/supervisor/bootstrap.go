@@ -10,7 +10,7 @@ import (
 
 // bootstrapAccount returns the account of the bootstrap server; nil when there is
 // none.
-func (m *Machine) bootstrapAccount() *account { return m.accounts[messages.BootstrapPeer()] }
+func (m *Machine) bootstrapAccount() *account { return m.accounts.of(messages.BootstrapPeer()) }
 
 func (m *Machine) bootstrapStarted(now time.Time, in messages.BootstrapStarted) {
 	if a := m.live(in.Epoch); a != nil {

@@ -66,7 +66,7 @@ func TestInitialDelayThatEndsDuringABootstrapIsNotForgotten(t *testing.T) {
 	delayed.Retry.InitialDelay = seconds(30)
 	d := newDriver(t)
 	d.machine.state, d.machine.tree = messages.StateStarting, accounts.ToTree(nil)
-	d.machine.accounts = map[messages.Peer]*account{messages.BootstrapPeer(): {Account: new(bootstrapAccount(t))}, server(1): {Account: &delayed}}
+	d.machine.accounts = roster{{Account: new(bootstrapAccount(t))}, {Account: &delayed}}
 	d.machine.order.unproven = true // as after a bootstrap
 	d.machine.startIdle(d.now)
 	d.drain()
@@ -175,7 +175,7 @@ func TestDelayAfterAFailedBootstrapIsTheAccountsOwn(t *testing.T) {
 			d.machine.config.PolicyKind = tt.kind
 			d.step(messages.Start{})
 			d.loaded(nil, nil)
-			d.machine.accounts[server(1)].Retry = tt.retry
+			d.machine.accounts.of(server(1)).Retry = tt.retry
 			for range tt.before {
 				d.fail(server(1), refused)
 				d.wait(server(1))

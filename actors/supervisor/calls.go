@@ -120,7 +120,7 @@ func (m *Machine) pause(now time.Time) {
 	m.order = order{}
 	m.interruptFetch()
 	m.tellPaused()
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		if a.stage == stageRegistered {
 			a.outage.lost(now)
 		}
@@ -142,7 +142,7 @@ func (m *Machine) resume(now time.Time) bool {
 	if m.tree == nil {
 		return true
 	}
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		m.heed(now, a)
 	}
 	m.startIdle(now)

@@ -192,7 +192,7 @@ func TestUnusableFileBesideAStoredAccountIsReportedOnly(t *testing.T) {
 	d.factory = accounts.ToTree([]messages.Account{bootstrapAccount(t)})
 	d.fire(timerLoad)
 	d.loaded(stored, nil)
-	if d.machine.accounts[messages.BootstrapPeer()] == nil || d.machine.accounts[server(7)].stage != stageRegistered {
+	if d.machine.accounts.of(messages.BootstrapPeer()) == nil || d.machine.accounts.of(server(7)).stage != stageRegistered {
 		t.Fatal("the bootstrap account was not found, or the registration was disturbed")
 	}
 }
@@ -224,9 +224,7 @@ func ordered(t *testing.T, block bool) *driver {
 	first.Retry = messages.Retry{Priority: new(uint64(1)), FailureBlock: &block}
 	second.Retry = messages.Retry{Priority: new(uint64(2)), InitialDelay: seconds(30)}
 	d := newDriver(t)
-	d.machine.accounts = map[messages.Peer]*account{
-		server(1): {Account: &first}, server(2): {Account: &second}, server(3): {Account: &third},
-	}
+	d.machine.accounts = roster{{Account: &first}, {Account: &second}, {Account: &third}}
 	d.machine.tree = accounts.ToTree(nil)
 	d.machine.state = messages.StateStarting
 	return d
@@ -269,7 +267,7 @@ func TestFailureBlockKeepsTheOthersWaiting(t *testing.T) {
 // /1/x/16: without it, no bootstrap.
 func TestBootstrapOnRegistrationFailureCanBeForbidden(t *testing.T) {
 	d := running(t, bootstrapAccount(t), serverAccount(t, server(1), 1))
-	d.machine.accounts[server(1)].Retry.Bootstrap = new(false)
+	d.machine.accounts.of(server(1)).Retry.Bootstrap = new(false)
 	e := d.fail(server(1), rejectedWith(messages.Forbidden, messages.PhaseRegister))
 	checkEvent(t, e, messages.ConnectInvalidParameters, 1, messages.ActionRetry, testR0)
 }
@@ -283,7 +281,7 @@ func TestPolicyLwM2MIsExact(t *testing.T) {
 	d.machine.config.PolicyKind = PolicyLwM2M
 	d.step(messages.Start{})
 	d.loaded(nil, nil)
-	d.machine.accounts[messages.BootstrapPeer()].HoldOff = 20 * time.Second
+	d.machine.accounts.of(messages.BootstrapPeer()).HoldOff = 20 * time.Second
 	for i, want := range []time.Duration{60, 120, 240, 480} {
 		e := d.fail(server(1), messages.Failure{Class: messages.ClassDNS, Phase: messages.PhaseRegister})
 		checkEvent(t, e, messages.ConnectDNSResolvingFailed, uint64(i+1), messages.ActionRetry, want*time.Second)
@@ -301,11 +299,11 @@ func TestPolicyLwM2MIsExact(t *testing.T) {
 
 func TestPolicyAutoTakesWrittenResources(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
-	d.machine.accounts[server(1)].Retry = messages.Retry{Timer: seconds(7)}
+	d.machine.accounts.of(server(1)).Retry = messages.Retry{Timer: seconds(7)}
 	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 1, messages.ActionRetry, 7*time.Second)
 	d = running(t, serverAccount(t, server(1), 0))
 	d.machine.config.PolicyKind = PolicyExponential
-	d.machine.accounts[server(1)].Retry = messages.Retry{Timer: seconds(7)}
+	d.machine.accounts.of(server(1)).Retry = messages.Retry{Timer: seconds(7)}
 	checkEvent(t, d.fail(server(1), refused), messages.ConnectNetworkError, 1, messages.ActionRetry, testR0)
 }
 

@@ -118,7 +118,7 @@ func TestWriteByRight(t *testing.T) {
 	if got := d.rights(server(2), 3, 0); got != access.Read|access.Execute {
 		t.Errorf("server 2 has %v to /3/0", got)
 	}
-	if got := d.machine.accounts[server(1)].Lifetime; got != 2*time.Hour {
+	if got := d.machine.accounts.of(server(1)).Lifetime; got != 2*time.Hour {
 		t.Errorf("lifetime %v", got)
 	}
 }

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -73,7 +72,7 @@ func (m *Machine) clockStepped(now time.Time) {
 	}
 	m.rates.told = now
 	m.disabledByClock(now)
-	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.onClock() })
+	waiting := m.accounts.those((*account).onClock)
 	if len(waiting) == 0 && m.loader.lookAt.IsZero() {
 		return
 	}

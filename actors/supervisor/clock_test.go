@@ -33,7 +33,7 @@ func TestWaitForACertificateToBecomeValid(t *testing.T) {
 		{33 * time.Second, 33 * time.Second}, {0, 64 * testR0}, // the count goes on
 	} {
 		checkEvent(t, d.fail(server(1), early(c.validIn)), messages.ConnectSecureConnectionFailed,
-			d.machine.accounts[server(1)].outage.failures, messages.ActionRetry, c.wait)
+			d.machine.accounts.of(server(1)).outage.failures, messages.ActionRetry, c.wait)
 		if waited := d.wait(server(1)); waited != c.wait {
 			t.Fatalf("waited %v, want %v", waited, c.wait)
 		}

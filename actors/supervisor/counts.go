@@ -18,7 +18,7 @@ func (a *account) counted() *counts {
 
 // observingChanged adds up what management reports of a server.
 func (m *Machine) observingChanged(in messages.ObservingChanged) {
-	if a := m.accounts[in.Peer]; a != nil {
+	if a := m.accounts.of(in.Peer); a != nil {
 		c := a.counted()
 		c.observing = in.Observing.After(c.observing)
 	}
@@ -36,7 +36,7 @@ func (m *Machine) observingUnknown() {
 
 // countSend counts what has become of a Send to a server.
 func (m *Machine) countSend(out messages.SendOutcome) {
-	a := m.accounts[out.Peer]
+	a := m.accounts.of(out.Peer)
 	switch {
 	case a == nil:
 	case out.Refusal == 0:

@@ -75,7 +75,7 @@ func (m *Machine) disable(now time.Time, a *account, pause, rest time.Duration) 
 // disabledWritten de-registers, now that the pause is durable or cannot be made so: a
 // server that sees us leave can rely on it.
 func (m *Machine) disabledWritten(p messages.Peer) {
-	if a := m.accounts[p]; a != nil && a.stage == stageDisabling {
+	if a := m.accounts.of(p); a != nil && a.stage == stageDisabling {
 		m.deregisterDisabled(a)
 	}
 }

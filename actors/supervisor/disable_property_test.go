@@ -34,17 +34,17 @@ func (e *exile) act() {
 		"hint", "reconnect", "sleep", "clock", "pause", "crash", "reboot", "disk",
 	}).Draw(e.r, "act") {
 	case "register":
-		if e.machine.accounts[id].attempting() {
+		if e.machine.accounts.of(id).attempting() {
 			e.register(id)
 		}
 	case "fail":
-		if a := e.machine.accounts[id]; a.attempting() || a.stage == stageRegistered {
+		if a := e.machine.accounts.of(id); a.attempting() || a.stage == stageRegistered {
 			e.fail(id, refused)
 		}
 	case "disable":
 		e.disable(id)
 	case "write":
-		if e.machine.accounts[id].stage == stageRegistered {
+		if e.machine.accounts.of(id).stage == stageRegistered {
 			e.put(id, "/1/"+string(rune('0'+id.ID-1))+"/5", lwm2m.Integer(rapid.Int64Range(0, 2*86400).Draw(e.r, "timeout")))
 		}
 	case "leave":
@@ -80,7 +80,7 @@ func (e *exile) act() {
 }
 
 func (e *exile) disable(id messages.Peer) {
-	a := e.machine.accounts[id]
+	a := e.machine.accounts.of(id)
 	if a.stage != stageRegistered || e.disk != nil {
 		return
 	}
@@ -90,7 +90,7 @@ func (e *exile) disable(id messages.Peer) {
 }
 
 func (e *exile) leave(id messages.Peer, f *messages.Failure) {
-	if e.machine.accounts[id].stage == stageDisabling {
+	if e.machine.accounts.of(id).stage == stageDisabling {
 		e.step(messages.Deregistered{Epoch: e.epoch(id), Failure: f})
 	}
 }
@@ -130,7 +130,8 @@ func (e *exile) check(begun map[messages.Epoch]bool) {
 		}
 		begun[epoch] = true
 	}
-	for id, a := range e.machine.accounts {
+	for _, a := range e.machine.accounts {
+		id := a.Peer
 		s := e.status(id)
 		if !s.DisabledUntil.IsZero() && s.DisabledUntil.Sub(e.now) > longestDisabled {
 			e.r.Fatalf("%s is disabled until %v", id, s.DisabledUntil)
@@ -155,7 +156,8 @@ func TestNothingContactsADisabledServer(t *testing.T) {
 			e.check(begun)
 		}
 		for range 50 { // everything goes well from now on
-			for id, a := range e.machine.accounts {
+			for _, a := range e.machine.accounts {
+				id := a.Peer
 				if a.attempting() {
 					e.register(id)
 				}

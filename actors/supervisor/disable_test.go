@@ -419,7 +419,7 @@ func TestAClockThatIsSetShortensAGuessedPause(t *testing.T) {
 	next.expectAway(server(1), next.now.Add(time.Hour))
 	// The clock is set, half an hour after the Execute; 59 minutes of the guess are left.
 	next.now = d.now.Add(30 * time.Minute)
-	a := next.machine.accounts[server(1)]
+	a := next.machine.accounts.of(server(1))
 	a.disabled.until = next.now.Add(59 * time.Minute)
 	a.pending.floor, a.pending.due, a.pending.wanted = a.disabled.until, a.disabled.until, a.disabled.until
 	next.step(messages.ClockStepped{})
@@ -429,7 +429,7 @@ func TestAClockThatIsSetShortensAGuessedPause(t *testing.T) {
 // The record gets the time that is right, so that a restart finds the rest.
 func TestAClockThatIsSetCorrectsTheRecord(t *testing.T) {
 	d := disabled(t, hour, serverAccount(t, server(1), 0))
-	a, before := d.machine.accounts[server(1)], d.written
+	a, before := d.machine.accounts.of(server(1)), d.written
 	d.now = d.now.Add(time.Minute)
 	d.step(messages.ClockStepped{})
 	if d.written != before {

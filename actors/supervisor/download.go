@@ -190,7 +190,7 @@ func (m *Machine) driveFetch(now time.Time) {
 
 // carries reports whether the session is up whose link an attempt goes over.
 func (m *Machine) carries(f *fetch) bool {
-	a := m.accounts[f.peer]
+	a := m.accounts.of(f.peer)
 	return a != nil && a.epoch == f.epoch && a.stage == stageRegistered
 }
 

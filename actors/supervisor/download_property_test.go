@@ -88,7 +88,7 @@ func (w *fetchWorld) fails(r *rapid.T, f messages.Failure, final bool) {
 
 // accounts registers with the management server, or loses it.
 func (w *fetchWorld) accounts(r *rapid.T) {
-	a := w.machine.accounts[server(1)]
+	a := w.machine.accounts.of(server(1))
 	switch {
 	case a.epoch == 0:
 	case a.stage == stageRegistered:

@@ -145,7 +145,7 @@ func (s *states) pairAnswered(p messages.Peer) (later bool) {
 // pairStored takes the disk's answer. What is not durable is not used: the pair of before
 // stays, and another certificate is asked for by the policy.
 func (m *Machine) pairStored(now time.Time, p messages.Peer, err error) {
-	a := m.accounts[messages.ManagementPeer(p.ID)]
+	a := m.accounts.of(messages.ManagementPeer(p.ID))
 	if p.Kind != messages.PeerEnrolment {
 		return
 	}

@@ -21,7 +21,7 @@ func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 		for _, effect := range d.machine.Step(d.now, messages.Overloaded{Epoch: d.epoch(server(1)), Shed: shed}) {
 			switch effect := effect.(type) {
 			case Warn:
-				if effect.Server != d.machine.accounts[server(1)].server() {
+				if effect.Server != d.machine.accounts.of(server(1)).server() {
 					t.Errorf("logged for %q", effect.Server)
 				}
 				warned = append(warned, effect.Shed)
@@ -43,7 +43,7 @@ func TestShedIsAddedUpAndLoggedOnceAMinute(t *testing.T) {
 		t.Errorf("published: %s", diff)
 	}
 	d.step(messages.Overloaded{Epoch: d.epoch(server(1)) - 1, Shed: shed})
-	if got := d.machine.accounts[server(1)].shed.dropped(); got != times(7) {
+	if got := d.machine.accounts.of(server(1)).shed.dropped(); got != times(7) {
 		t.Errorf("another link's counted: %+v", got)
 	}
 }

@@ -127,7 +127,7 @@ func (m *Machine) putInForce(tree *lwm2m.Tree, o origin) {
 	for _, acct := range used {
 		acct.Queue = acct.Queue || m.sleepsAt(acct)
 		acct = m.withPair(acct)
-		if known := m.accounts[acct.Peer]; known != nil {
+		if known := m.accounts.of(acct.Peer); known != nil {
 			m.use(known, known.spared(acct))
 			continue
 		}
@@ -208,7 +208,7 @@ func (m *Machine) startServers(now time.Time) {
 			ready = append(ready, a)
 		}
 	}
-	current := m.accounts[m.order.current]
+	current := m.accounts.of(m.order.current)
 	busy := current != nil && current.open() && !current.ready()
 	for _, a := range m.order.arrange(ready, busy) {
 		m.startAfter(now, a, m.order.delay(a))
@@ -221,7 +221,7 @@ func (m *Machine) startServers(now time.Time) {
 // nextInOrder begins the next account of the registration order (/1/x/13).
 func (m *Machine) nextInOrder(now time.Time) {
 	peer, _ := m.order.next()
-	if a := m.accounts[peer]; a != nil {
+	if a := m.accounts.of(peer); a != nil {
 		m.startAfter(now, a, m.order.delay(a))
 	}
 }

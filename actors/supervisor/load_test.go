@@ -96,7 +96,7 @@ func TestResumeLooksAtUnusableFilesAgain(t *testing.T) {
 	d.register(server(7))
 	d.factory = lwm2m.NewTree()
 	d.loaded(stored, nil)
-	if d.machine.accounts[server(7)].stage != stageRegistered {
+	if d.machine.accounts.of(server(7)).stage != stageRegistered {
 		t.Fatal("the registration was disturbed")
 	}
 }
@@ -272,7 +272,7 @@ func TestAnswerOfBeforeABootstrapIsOutdated(t *testing.T) {
 			d.call(messages.CallBootstrap)
 			d.bootstrap(delivered)
 			d.loaded(answer.tree, answer.err)
-			if d.machine.accounts[server(7)] == nil || d.machine.accounts[server(1)] != nil {
+			if d.machine.accounts.of(server(7)) == nil || d.machine.accounts.of(server(1)) != nil {
 				t.Fatalf("the accounts are %v", d.machine.servers())
 			}
 			if answer.err == nil {
@@ -280,7 +280,7 @@ func TestAnswerOfBeforeABootstrapIsOutdated(t *testing.T) {
 			}
 			d.fire(timerLoad)
 			d.loaded(before, nil)
-			if d.machine.accounts[server(1)] == nil {
+			if d.machine.accounts.of(server(1)) == nil {
 				t.Errorf("the next look does not count")
 			}
 		})

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -75,8 +74,7 @@ type Machine struct {
 
 	factory  *lwm2m.Tree // objects 0 and 1 of the factory's accounts
 	tree     *lwm2m.Tree // objects 0, 1 and 2 in force; nil when no account is usable
-	accounts map[messages.Peer]*account
-	ranks    []*account      // accounts in order; nil where one has come or gone since
+	accounts roster
 	unused   []messages.Peer // accounts of tree that limits.accounts leaves out
 
 	loader    loader
@@ -125,7 +123,7 @@ func resume(config *Config, memory *Memory) *Machine {
 	}
 	m := &Machine{
 		config: config, memory: memory, factory: lwm2m.NewTree(),
-		accounts: map[messages.Peer]*account{}, updateState: noUpdates,
+		updateState: noUpdates,
 	}
 	if config.Update {
 		m.updateState = &updateState{firmware: &messages.FirmwareStatus{}}
@@ -335,38 +333,18 @@ func (m *Machine) answer(to chan<- messages.Answered, answered messages.Answered
 
 // servers returns the management accounts in the order of their short server
 // IDs.
-func (m *Machine) servers() []*account {
-	return slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.management() })
-}
-
-// everyone returns all accounts, the bootstrap account first. Accounts may come and
-// go while the result is in use, and it may be written to.
-func (m *Machine) everyone() []*account { return slices.Clone(m.ranked()) }
-
-// ranked is everyone for who only reads, before an account comes or goes: every step
-// asks, and there may be hundreds of accounts.
-func (m *Machine) ranked() []*account {
-	if m.ranks == nil {
-		m.ranks = slices.SortedFunc(maps.Values(m.accounts), byID)
-	}
-	return m.ranks
-}
+func (m *Machine) servers() roster { return m.accounts.servers() }
 
 // admit adds an account, in place of the one before of the same number.
-func (m *Machine) admit(a *account) { m.accounts[a.Peer], m.ranks = a, nil }
+func (m *Machine) admit(a *account) { m.accounts = m.accounts.with(a) }
 
 // dismiss drops an account.
-func (m *Machine) dismiss(a *account) {
-	delete(m.accounts, a.Peer)
-	m.ranks = nil
-}
-
-func byID(a, b *account) int { return a.Peer.Compare(b.Peer) }
+func (m *Machine) dismiss(a *account) { m.accounts = m.accounts.without(a.Peer) }
 
 // live returns the account whose present incarnation has the epoch, or nil:
 // what comes from an older one is dropped here.
 func (m *Machine) live(epoch messages.Epoch) *account {
-	for _, a := range m.ranked() {
+	for _, a := range m.accounts {
 		if a.epoch == epoch && epoch != 0 {
 			return a
 		}

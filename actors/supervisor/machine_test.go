@@ -92,9 +92,9 @@ func TestLostLinkRegistersWhenTheLifetimeHasRunOut(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0))
 	d.register(server(1))
 	d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseRegistered})
-	for d.machine.accounts[server(1)].mode(d.now) == messages.ModeUpdate {
+	for d.machine.accounts.of(server(1)).mode(d.now) == messages.ModeUpdate {
 		d.wait(server(1))
-		if d.machine.accounts[server(1)].mode(d.now) == messages.ModeUpdate {
+		if d.machine.accounts.of(server(1)).mode(d.now) == messages.ModeUpdate {
 			d.fail(server(1), messages.Failure{Class: messages.ClassRefused, Phase: messages.PhaseUpdate})
 		}
 	}
@@ -669,7 +669,7 @@ func TestServersAreIndependent(t *testing.T) {
 	d := running(t, serverAccount(t, server(1), 0), serverAccount(t, server(2), 1))
 	d.register(server(2))
 	d.fail(server(1), refused)
-	if d.idle(server(2)) || d.machine.accounts[server(2)].stage != stageRegistered {
+	if d.idle(server(2)) || d.machine.accounts.of(server(2)).stage != stageRegistered {
 		t.Fatal("a dead link disturbed another")
 	}
 	d.wait(server(1))

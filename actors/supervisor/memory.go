@@ -21,7 +21,7 @@ type Memory struct {
 	epoch  messages.Epoch
 	paused bool
 
-	accounts map[messages.Peer]*kept
+	accounts keeping
 	order    order
 	budget   Budget
 	rates    rates
@@ -91,32 +91,36 @@ func (mem *Memory) rememberSiblings(siblings map[core.Role]decay.Decay) {
 }
 
 func (mem *Memory) rememberAccounts(m *Machine) {
-	for peer, k := range m.kept {
-		*mem.account(peer) = k
+	for _, k := range m.kept {
+		mem.accounts.put(k)
 	}
-	for _, a := range m.ranked() {
-		*mem.account(a.Peer) = a.keep()
+	for _, a := range m.accounts {
+		mem.accounts.put(a.keep())
 	}
 	if len(m.kept) == 0 && len(mem.accounts) == len(m.accounts) {
 		return // those, and no other
 	}
-	maps.DeleteFunc(mem.accounts, func(p messages.Peer, _ *kept) bool {
-		_, unread := m.kept[p]
-		return m.accounts[p] == nil && !unread
+	mem.accounts = slices.DeleteFunc(mem.accounts, func(k *kept) bool {
+		_, unread := m.kept[k.account.Peer]
+		return m.accounts.of(k.account.Peer) == nil && !unread
 	})
 }
 
-// account returns where an account is remembered.
-func (mem *Memory) account(p messages.Peer) *kept {
-	if mem.accounts == nil {
-		mem.accounts = map[messages.Peer]*kept{}
+// keeping has what is remembered of accounts, in their order.
+type keeping []*kept
+
+func (all keeping) search(p messages.Peer) (at int, found bool) {
+	return slices.BinarySearchFunc(all, p, func(k *kept, p messages.Peer) int { return k.account.Peer.Compare(p) })
+}
+
+// put writes what is remembered of an account from now on where what was before is.
+func (all *keeping) put(k kept) {
+	at, found := all.search(k.account.Peer)
+	if found {
+		*(*all)[at] = k
+		return
 	}
-	k := mem.accounts[p]
-	if k == nil {
-		k = &kept{}
-		mem.accounts[p] = k
-	}
-	return k
+	*all = slices.Insert(*all, at, new(k))
 }
 
 func (a *account) keep() kept {
@@ -134,8 +138,8 @@ func (m *Machine) recall() {
 	if len(m.memory.accounts) > 0 {
 		m.kept = make(map[messages.Peer]kept, len(m.memory.accounts))
 	}
-	for peer, k := range m.memory.accounts {
-		m.kept[peer] = *k
+	for _, k := range m.memory.accounts {
+		m.kept[k.account.Peer] = *k
 	}
 	if m.roaming = m.memory.roaming; m.roaming == nil {
 		m.roaming = nowhere
@@ -195,7 +199,7 @@ func (m *Machine) goOn(now time.Time) {
 		return
 	}
 	m.blockUntil(now, m.order.blocked)
-	recalled := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.recalled })
+	recalled := m.accounts.those(func(a *account) bool { return a.recalled })
 	slices.SortStableFunc(recalled, func(a, b *account) int { return a.pending.wanted.Compare(b.pending.wanted) })
 	for _, a := range recalled {
 		a.recalled, a.stage = false, stageWaiting

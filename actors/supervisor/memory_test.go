@@ -32,7 +32,7 @@ func (d *driver) crash() {
 	d.restart(d.machine.memory)
 }
 
-func (d *driver) failures(id messages.Peer) uint64 { return d.machine.accounts[id].outage.failures }
+func (d *driver) failures(id messages.Peer) uint64 { return d.machine.accounts.of(id).outage.failures }
 
 // The count goes on, and the delay under way is waited for to its end.
 func TestCrashKeepsTheCountAndTheDelay(t *testing.T) {
@@ -142,7 +142,7 @@ func TestCrashKeepsTheBudget(t *testing.T) {
 		t.Fatalf("%d attempts at the same instant", len(d.begun))
 	}
 	for id := range uint16(8) {
-		if a := d.machine.accounts[server(id+1)]; a.stage == stageWaiting && a.pending.due.Sub(d.now) != 10*time.Second {
+		if a := d.machine.accounts.of(server(id + 1)); a.stage == stageWaiting && a.pending.due.Sub(d.now) != 10*time.Second {
 			t.Errorf("server %d waits %v", id+1, a.pending.due.Sub(d.now))
 		}
 	}
@@ -328,7 +328,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 		uri: "coap://images.example/fw", outage: outage{failures: 2, last: &refused, since: now},
 		attempt: attempt{chosen: netip.MustParseAddrPort("192.0.2.1:5683")}, pending: pending{due: now, floor: now},
 	}
-	a := m.accounts[server(1)]
+	a := m.accounts.of(server(1))
 	a.outage = outage{failures: 2, last: &refused, since: now, crashes: decay.Decay{Min: time.Second}}
 	a.pending = pending{step: Bootstrap, wanted: now, due: now, floor: now}
 	a.disabled = disabling{until: now, pause: time.Hour, leaving: true, guessed: true}
@@ -339,7 +339,7 @@ func TestEverythingThatIsRememberedIsWrittenAndRecalled(t *testing.T) {
 	m.remember()
 	first := *m.memory
 	nothingMissing(t, first, "setAside") // which ends with the machine that was told of it
-	nothingMissing(t, *first.accounts[server(1)])
+	nothingMissing(t, *first.accounts[slices.IndexFunc(first.accounts, func(k *kept) bool { return k.account.Peer == server(1) })])
 	nothingMissing(t, first.order)
 	nothingMissing(t, first.rates)
 	nothingMissing(t, *first.fetch)

@@ -15,7 +15,7 @@ import (
 func (d *driver) told(id messages.Peer, queue bool) {
 	d.t.Helper()
 	r := messages.Registration{Location: []string{"rd", "1"}, Version: "1.1", Lifetime: 24 * time.Hour, Queue: queue, Accepted: d.now}
-	if a := d.machine.accounts[id]; a.stage == stageRegistered {
+	if a := d.machine.accounts.of(id); a.stage == stageRegistered {
 		d.step(messages.Updated{Epoch: d.epoch(id), Registration: r})
 		return
 	}

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"crypto/x509"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
@@ -98,7 +97,7 @@ func (m *Machine) driveRenewals(now time.Time) {
 		return
 	}
 	wanted := false
-	for _, a := range m.ranked() {
+	for _, a := range m.accounts {
 		if a.renewal != nil {
 			wanted = m.driveRenewal(now, a) || wanted
 		}
@@ -184,7 +183,7 @@ func (m *Machine) heirs(tree *lwm2m.Tree) (heirs []*account) {
 	}
 	delivered, _ := accounts.FromTree(accounts.WithBootstrapOf(m.factory, tree))
 	for _, acct := range delivered {
-		a := m.accounts[acct.Peer]
+		a := m.accounts.of(acct.Peer)
 		if a == nil || a.renewal == nil || a.stage != stageRegistered || a.URI.String() != acct.URI.String() || leafOf(&acct.Credentials) == nil {
 			continue
 		}
@@ -220,13 +219,12 @@ func (a *account) spared(acct messages.Account) messages.Account {
 
 // renewalOver returns the account whose link for a certificate has the epoch; nil for none.
 func (m *Machine) renewalOver(epoch messages.Epoch) *account {
-	i := slices.IndexFunc(m.ranked(), func(a *account) bool {
-		return a.renewal != nil && epoch != 0 && a.renewal.link == epoch
-	})
-	if i < 0 {
-		return nil
+	for _, a := range m.accounts {
+		if a.renewal != nil && epoch != 0 && a.renewal.link == epoch {
+			return a
+		}
 	}
-	return m.ranked()[i]
+	return nil
 }
 
 // leaveRenewal ends what is under way for a certificate.

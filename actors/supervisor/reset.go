@@ -58,7 +58,7 @@ func (m *Machine) forgotten(now time.Time, in messages.CredentialsForgotten) {
 	}
 	m.endLinger()
 	m.interruptFetch()
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		m.forget(a)
 	}
 	m.states.removed()

@@ -53,7 +53,7 @@ func (m *Machine) networkChanged(now time.Time, in messages.NetworkChanged) {
 // checkLinks has every link say whether it is where a new one would be. When the network is
 // back, those that have not been heard of for a while begin anew.
 func (m *Machine) checkLinks(back bool) {
-	for _, a := range m.ranked() {
+	for _, a := range m.accounts {
 		if a.epoch != 0 {
 			m.checkLink(a.epoch, back && a.attempt.step.Resent > 0 && a.attempt.step.Heard == messages.HeardNothing)
 		}

@@ -36,7 +36,7 @@ func TestMoveBeginsAtOnceAndCountsNothing(t *testing.T) {
 	d.register(server(1))
 	before, errorsBefore := len(d.begun), len(d.errors())
 	d.now = d.now.Add(time.Hour)
-	d.machine.accounts[server(1)].attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
+	d.machine.accounts.of(server(1)).attempt.chosen = netip.MustParseAddrPort("192.0.2.1:5684")
 	d.movedLink(server(1), messages.PhaseRegistered)
 	for _, o := range d.orders {
 		if c, is := o.Message.(messages.Connect); is && c.Epoch == d.epoch(server(1)) && c.After.IsValid() {
@@ -77,7 +77,7 @@ func TestMovesAreSpaced(t *testing.T) {
 			delete(d.timers, timer)
 			d.step(core.Expired{Timer: timer})
 		}
-		if a := d.machine.accounts[server(1)]; a.epoch != 0 {
+		if a := d.machine.accounts.of(server(1)); a.epoch != 0 {
 			d.movedLink(server(1), messages.PhaseRegister)
 		}
 		d.step(messages.NetworkChanged{Back: true})

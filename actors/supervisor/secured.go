@@ -270,7 +270,7 @@ func (m *Machine) sessionAnswered(p messages.Peer, err error) {
 func (m *Machine) sessionSettled(d *durable) {
 	s, failed := &d.session, d.session.failed
 	s.failed = false
-	a := m.accounts[d.peer]
+	a := m.accounts.of(d.peer)
 	ours := a != nil && a.epoch != 0 && a.secured.link != nil
 	switch {
 	case failed && s.of != nil: // whatever is on the disk, it must not be gone on with
@@ -298,7 +298,7 @@ func (m *Machine) forgetStrangers(sessions map[string][]byte) {
 	for _, name := range slices.Sorted(maps.Keys(sessions)) {
 		id, err := strconv.ParseUint(strings.TrimPrefix(name, messages.RecordsOfSessions), 10, 16)
 		p := messages.ManagementPeer(uint16(id))
-		if err == nil && m.accounts[p] == nil && messages.SessionRecord(p) == name {
+		if err == nil && m.accounts.of(p) == nil && messages.SessionRecord(p) == name {
 			m.changeSession(m.durableOf(p), nil)
 		}
 	}

@@ -147,7 +147,7 @@ func (b *bearer) left(epoch messages.Epoch, w *wired) {
 
 // link returns the present link, if there is one.
 func (b *bearer) link() (messages.Epoch, *wired) {
-	a := b.machine.accounts[server(1)]
+	a := b.machine.accounts.of(server(1))
 	if a == nil || a.epoch == 0 || b.links[a.epoch] == nil || b.links[a.epoch].over {
 		return 0, nil
 	}
@@ -218,7 +218,7 @@ func (b *bearer) accepted() {
 	}
 	b.use(3)
 	known := messages.Registration{Location: []string{"rd", "1"}, Version: "1.1", Lifetime: 24 * time.Hour, Accepted: b.now}
-	if b.machine.accounts[server(1)].stage == stageRegistered {
+	if b.machine.accounts.of(server(1)).stage == stageRegistered {
 		b.do(messages.Updated{Epoch: epoch, Registration: known})
 		return
 	}

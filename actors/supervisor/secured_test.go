@@ -27,7 +27,7 @@ func onSession(t *testing.T) *bearer {
 	return b
 }
 
-func (b *bearer) account() *account { return b.machine.accounts[server(1)] }
+func (b *bearer) account() *account { return b.machine.accounts.of(server(1)) }
 
 // onDisk is the record of the session; nil for none.
 func (b *bearer) onDisk() *accounts.Session {

@@ -26,7 +26,7 @@ func (d *driver) unmuted(id messages.Peer) {
 // mute has a server write its Mute Send.
 func (d *driver) mute(id messages.Peer, muted bool) {
 	d.t.Helper()
-	instance := d.machine.accounts[id].ServerInstance
+	instance := d.machine.accounts.of(id).ServerInstance
 	d.expectWritten(d.put(id, lwm2m.PathOf(1, instance, 23).String(), lwm2m.Boolean(muted)), messages.Changed)
 }
 
@@ -86,13 +86,13 @@ func TestSendThatIsNotPossible(t *testing.T) {
 	d.wantSends(want...)
 
 	d.mute(server(1), false)
-	d.machine.accounts[server(1)].registration.Version = "1.0"
+	d.machine.accounts.of(server(1)).registration.Version = "1.0"
 	d.send(1)
 	want = append(want, messages.SendOutcome{Peer: server(1), Refusal: messages.SendVersion})
 	d.wantSends(want...)
 
-	d.machine.accounts[server(1)].registration.Version = "1.1"
-	d.machine.accounts[server(1)].pending.floor = d.now.Add(time.Minute)
+	d.machine.accounts.of(server(1)).registration.Version = "1.1"
+	d.machine.accounts.of(server(1)).pending.floor = d.now.Add(time.Minute)
 	d.send(1)
 	d.wantSends(append(want, messages.SendOutcome{Peer: server(1), Refusal: messages.SendPaused})...)
 }

@@ -118,7 +118,7 @@ func (m *Machine) registrationDoubted(now time.Time, epoch messages.Epoch) {
 // disk does not have what there is to say, the state goes: to start with a Register is
 // dear, but to start with less than the server counts on would never be noticed.
 func (m *Machine) observationsKept(in messages.ObservationsKept) {
-	a := m.accounts[in.Peer]
+	a := m.accounts.of(in.Peer)
 	if a == nil {
 		return
 	}
@@ -144,19 +144,18 @@ func (m *Machine) owed(p messages.Peer, goesOn bool) bool {
 }
 
 func (m *Machine) sessionsUp() (up sessions) {
-	for peer, a := range m.accounts {
+	for _, a := range m.accounts {
 		if a.management() && a.registration != nil && (a.stage == stageRegistered || a.stage == stageLeaving) {
 			up = append(up, messages.SessionUp{
-				Peer: peer, Epoch: a.epoch, Version: a.registration.Version, Host: a.URI.Host, Port: a.URI.Port,
+				Peer: a.Peer, Epoch: a.epoch, Version: a.registration.Version, Host: a.URI.Host, Port: a.URI.Port,
 				Resumed: a.resumed, Observed: a.observed,
 			})
 		}
 	}
-	slices.SortFunc(up, func(x, y messages.SessionUp) int { return x.Peer.Compare(y.Peer) })
 	return up
 }
 
 func (m *Machine) stillRegistered(peer messages.Peer) bool {
-	a := m.accounts[peer]
+	a := m.accounts.of(peer)
 	return a != nil && a.registration != nil
 }

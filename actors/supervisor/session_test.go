@@ -39,7 +39,7 @@ func TestSessionsAreAnnounced(t *testing.T) {
 	}{
 		{"nothing happens", func(d *driver) { d.now = d.now.Add(time.Hour); d.step(messages.NetworkUp{}) }, nil},
 		{"an Update", func(d *driver) {
-			d.step(messages.Updated{Epoch: 1, Registration: *d.machine.accounts[server(1)].registration})
+			d.step(messages.Updated{Epoch: 1, Registration: *d.machine.accounts.of(server(1)).registration})
 		}, nil},
 		{"an Update that is put off", func(d *driver) { d.report(server(1), busy, true) }, nil},
 		{"a lost link", func(d *driver) { d.fail(server(1), refused) }, []string{lost}},

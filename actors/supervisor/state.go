@@ -211,9 +211,9 @@ func (m *Machine) forgetState(p messages.Peer) {
 func (m *Machine) forgetOthers() {
 	gone := func(d *durable) bool {
 		if d.peer.Kind == messages.PeerEnrolment {
-			return m.accounts[messages.ManagementPeer(d.peer.ID)] == nil
+			return m.accounts.of(messages.ManagementPeer(d.peer.ID)) == nil
 		}
-		return m.accounts[d.peer] == nil
+		return m.accounts.of(d.peer) == nil
 	}
 	slices.SortFunc(m.states.peers, func(x, y *durable) int { return x.peer.Compare(y.peer) })
 	for _, d := range m.states.peers {
@@ -299,7 +299,7 @@ func (m *Machine) storeFailed(p messages.Peer, err error) {
 	f := messages.Failure{Class: messages.ClassStoreWrite, Phase: messages.PhaseStore, Peer: p, Cause: err}
 	e := errorEvent(Lookup(&f, false), &f)
 	e.Attempt, e.Action = 1, messages.ActionNone
-	if a := m.accounts[p]; a != nil {
+	if a := m.accounts.of(p); a != nil {
 		e.Server = a.server()
 	}
 	m.do(Emit{Event: e})

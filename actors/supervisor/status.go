@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"slices"
 	"time"
 
 	"github.com/holdfast-iot/holdfast/messages"
@@ -75,9 +74,7 @@ func (m *Machine) leading() *account {
 // their servers have not disabled and that do not wait for the turn of another one, or
 // all of them where there is no such.
 func (m *Machine) wanted() []*account {
-	sought := slices.DeleteFunc(m.servers(), func(a *account) bool {
-		return a.disabled.is() || m.order.holds(a.Peer)
-	})
+	sought := m.servers().those(func(a *account) bool { return !a.disabled.is() && !m.order.holds(a.Peer) })
 	if len(sought) == 0 {
 		return m.servers()
 	}
@@ -96,9 +93,9 @@ func (m *Machine) publish() {
 
 func (m *Machine) snapshot() messages.Snapshot {
 	s := messages.Snapshot{State: m.state, Firmware: m.firmware, Uplink: m.uplink()}
-	if all := m.ranked(); len(all) > 0 {
-		s.Connections = make([]messages.ConnectionStatus, len(all))
-		for i, a := range all {
+	if len(m.accounts) > 0 {
+		s.Connections = make([]messages.ConnectionStatus, len(m.accounts))
+		for i, a := range m.accounts {
 			s.Connections[i] = m.status(a)
 		}
 	}

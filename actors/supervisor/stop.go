@@ -19,7 +19,7 @@ func (m *Machine) stopAll(now time.Time, in messages.Stop) {
 	m.endLinger()
 	m.stopFetch()
 	m.do(core.StopTimer{Timer: timerLoad})
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		m.leave(a)
 	}
 	if !m.anyLeaving() {
@@ -50,7 +50,7 @@ func (m *Machine) leave(a *account) {
 }
 
 func (m *Machine) anyLeaving() bool {
-	return slices.ContainsFunc(m.everyone(), func(a *account) bool { return a.stage == stageLeaving })
+	return slices.ContainsFunc(m.accounts, func(a *account) bool { return a.stage == stageLeaving })
 }
 
 func (m *Machine) nothingToLeave() {
@@ -118,7 +118,7 @@ func (m *Machine) finishWhenLeft() {
 // stopOverdue ends the wait for the answers to de-registrations, and for the disk.
 func (m *Machine) stopOverdue() {
 	m.states.writing, m.writes.result = 0, nil
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		m.failedWhileLeaving(a, messages.Failure{Class: messages.ClassSilence, Phase: messages.PhaseClose})
 	}
 	if m.state != messages.StateStopped {

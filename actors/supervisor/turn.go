@@ -17,7 +17,7 @@ import (
 // accounts.
 func (m *Machine) plan(except *account) Plan {
 	booked := make([]time.Time, 0, len(m.accounts))
-	for _, a := range m.ranked() {
+	for _, a := range m.accounts {
 		if a != except && !a.pending.due.IsZero() {
 			booked = append(booked, a.pending.due)
 		}
@@ -55,7 +55,7 @@ func (m *Machine) succeeded(now time.Time, a *account) {
 
 // closeRanks renews the bookings of the accounts that wait for a turn, in order.
 func (m *Machine) closeRanks(now time.Time) {
-	waiting := slices.DeleteFunc(m.everyone(), func(a *account) bool { return !a.pending.outOfTurn() })
+	waiting := m.accounts.those(func(a *account) bool { return a.pending.outOfTurn() })
 	slices.SortStableFunc(waiting, func(a, b *account) int { return a.pending.due.Compare(b.pending.due) })
 	for _, a := range waiting {
 		a.pending.due = time.Time{}

@@ -100,14 +100,14 @@ func (s *siege) attempt(id messages.Peer) {
 	if how.takes > 0 && s.n < 8 { // else the others would have to go on meanwhile
 		s.now = s.now.Add(how.takes)
 	}
-	if s.machine.accounts[id] != nil && !s.idle(id) {
+	if s.machine.accounts.of(id) != nil && !s.idle(id) {
 		s.report(id, how.failure, how.usable)
 	}
 }
 
 // attempting returns the accounts of which an attempt is under way.
 func (s *siege) attempting() (ids []messages.Peer) {
-	for _, a := range s.machine.everyone() {
+	for _, a := range s.machine.accounts {
 		if a.attempting() {
 			ids = append(ids, a.Peer)
 		}
@@ -126,7 +126,7 @@ func (s *siege) nudge() {
 		s.call(messages.CallPause)
 		s.call(messages.CallResume)
 	case 3:
-		if s.machine.accounts[messages.BootstrapPeer()] != nil {
+		if s.machine.accounts.of(messages.BootstrapPeer()) != nil {
 			s.call(messages.CallBootstrap)
 		}
 	}

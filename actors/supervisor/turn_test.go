@@ -325,7 +325,7 @@ func TestSuccessOpensTheBudgetOfItsServer(t *testing.T) {
 			d.fail(id, refused)
 		}
 		if !d.idle(server(1)) {
-			if d.machine.accounts[server(1)].stage != stageRegistered {
+			if d.machine.accounts.of(server(1)).stage != stageRegistered {
 				d.register(server(1))
 			}
 			d.fail(server(1), refused)
@@ -352,7 +352,7 @@ func TestCrowdRegistersAtOnceWhenItsServerIsBack(t *testing.T) {
 	back := d.now
 	for registered := 0; registered < 300; {
 		for _, id := range d.busy() {
-			if d.machine.accounts[id].stage != stageRegistered {
+			if d.machine.accounts.of(id).stage != stageRegistered {
 				d.register(id)
 				registered++
 			}
@@ -408,7 +408,7 @@ func TestExhaustedSeriesOfAnsweringServerWaits(t *testing.T) {
 	d.step(messages.Start{})
 	d.loaded(armed(t, 1, bootstrapAccount(t)), nil)
 	one := uint64(1)
-	d.machine.accounts[server(1)].Retry = messages.Retry{Count: &one, SequenceCount: &one, Timer: seconds(0)}
+	d.machine.accounts.of(server(1)).Retry = messages.Retry{Count: &one, SequenceCount: &one, Timer: seconds(0)}
 	for range 5 {
 		e := d.fail(server(1), rejectedWith(messages.InternalServerError, messages.PhaseRegister))
 		if retry, _ := e.RetryIn(); retry < 2*time.Second {

@@ -47,7 +47,7 @@ func (m *Machine) expired(now time.Time, timer core.Timer) {
 }
 
 func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
-	a := m.accounts[messages.PeerOfKey(timer.Key)]
+	a := m.accounts.of(messages.PeerOfKey(timer.Key))
 	if a == nil {
 		return
 	}
@@ -74,8 +74,8 @@ func (m *Machine) accountTimer(now time.Time, timer core.Timer) {
 // accounts must not depend on that: who has waited for the earlier instant begins,
 // then the bootstrap account, then the servers by their short IDs.
 func (m *Machine) allDue(now time.Time, expired *account) {
-	over := slices.DeleteFunc(m.everyone(), func(a *account) bool {
-		return a != expired && (a.pending.due.IsZero() || a.pending.due.After(now))
+	over := m.accounts.those(func(a *account) bool {
+		return a == expired || !a.pending.due.IsZero() && !a.pending.due.After(now)
 	})
 	slices.SortStableFunc(over, func(a, b *account) int { return a.pending.due.Compare(b.pending.due) })
 	for _, a := range over {
@@ -167,7 +167,7 @@ func (m *Machine) hinted(now time.Time, about func(*account) bool) {
 	if m.paused || m.stop != nil || !m.rates.hint(now) {
 		return
 	}
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		if about(a) {
 			m.hurry(now, a, later(a.pending.floor, a.settled()))
 		}
@@ -188,7 +188,7 @@ func (m *Machine) woke(now time.Time, in messages.Woke) {
 	}
 	m.budget.Slept(in.Slept)
 	m.blockUntil(now, m.order.blocked.Add(-in.Slept))
-	for _, a := range m.everyone() {
+	for _, a := range m.accounts {
 		if a.stage == stageRegistered && a.pending.due.IsZero() {
 			m.do(Order{Epoch: a.epoch, To: core.Owner, Message: messages.SendUpdate{Epoch: a.epoch}})
 			continue

@@ -69,7 +69,7 @@ func (s *scribe) registerAll() {
 // ask has a server write its lifetime.
 func (s *scribe) ask() {
 	id := server(rapid.Uint16Range(1, 2).Draw(s.r, "server"))
-	a := s.machine.accounts[id]
+	a := s.machine.accounts.of(id)
 	if a == nil || a.epoch == 0 {
 		return
 	}
@@ -101,7 +101,7 @@ func (s *scribe) judge() {
 		}
 	}
 	for peer, want := range s.inForce {
-		if a := s.machine.accounts[peer]; a == nil || int64(a.Lifetime/time.Second) != want {
+		if a := s.machine.accounts.of(peer); a == nil || int64(a.Lifetime/time.Second) != want {
 			s.r.Fatalf("%v: account %v in force, want the lifetime %d s", peer, a != nil, want)
 		}
 	}

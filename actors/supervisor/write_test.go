@@ -105,7 +105,7 @@ func TestWriteIsDurableBeforeItIsAnswered(t *testing.T) {
 	if d.records[messages.RecordCredentials] != nil {
 		t.Error("the configured credentials are stored, which hides later changes of the configuration")
 	}
-	if next := d.again(configured); next.machine.accounts[server(1)].Lifetime != time.Hour {
+	if next := d.again(configured); next.machine.accounts.of(server(1)).Lifetime != time.Hour {
 		t.Error("it is lost after a restart")
 	}
 }
@@ -120,7 +120,7 @@ func TestWriteToADeliveredAccount(t *testing.T) {
 		t.Fatalf("%d records", len(d.records))
 	}
 	next := d.again(bootstrapAccount(t))
-	if a := next.machine.accounts[server(1)]; a == nil || a.Lifetime != time.Hour {
+	if a := next.machine.accounts.of(server(1)); a == nil || a.Lifetime != time.Hour {
 		t.Error("it is lost after a restart")
 	}
 }
@@ -175,7 +175,7 @@ func TestWriteBackAfterOneThatCameLate(t *testing.T) {
 	d.saves, d.hung = nil, false
 	d.expectWritten(d.outcomes[0], messages.InternalServerError)
 	d.expectWritten(d.put(server(1), "/1/0/1", lwm2m.Integer(24*hour)), messages.Changed)
-	if next := d.again(configured); next.machine.accounts[server(1)].Lifetime != 24*time.Hour {
+	if next := d.again(configured); next.machine.accounts.of(server(1)).Lifetime != 24*time.Hour {
 		t.Error("what was answered 2.04 is lost after a restart")
 	}
 }
@@ -292,7 +292,7 @@ func TestPauseWhileABootstrapWaitsForAWrite(t *testing.T) {
 		t.Error("a paused client bootstraps")
 	}
 	d.call(messages.CallResume)
-	if got := d.machine.accounts[server(1)].Lifetime; got != time.Hour {
+	if got := d.machine.accounts.of(server(1)).Lifetime; got != time.Hour {
 		t.Errorf("lifetime %v", got)
 	}
 }
@@ -319,7 +319,7 @@ func TestFactoryResetRemovesWhatServersWrote(t *testing.T) {
 	delete(d.records, messages.RecordServer) // as the store does
 	d.step(messages.CredentialsForgotten{Token: d.resets[0].Token})
 	d.loaded(nil, nil)
-	if got := d.machine.accounts[server(1)].Lifetime; got != 24*time.Hour {
+	if got := d.machine.accounts.of(server(1)).Lifetime; got != 24*time.Hour {
 		t.Errorf("lifetime %v", got)
 	}
 }
@@ -343,7 +343,7 @@ func TestConfigurationThatChangesVoidsWhatServersWrote(t *testing.T) {
 			d.put(server(1), "/1/0/1", lwm2m.Integer(hour))
 			c.change(&configured)
 			next := d.again(configured)
-			if got := next.machine.accounts[server(1)].Lifetime; got != c.want {
+			if got := next.machine.accounts.of(server(1)).Lifetime; got != c.want {
 				t.Errorf("lifetime %v", got)
 			}
 			// Nothing of it is left to come back when somebody changes the configuration
@@ -372,7 +372,7 @@ func TestUnreadableConfigurationVoidsNothing(t *testing.T) {
 	next.factory = accounts.ToTree(configured)
 	next.fire(timerLoad)
 	next.loaded(nil, nil)
-	if a := next.machine.accounts[server(1)]; a == nil || a.Lifetime != time.Hour {
+	if a := next.machine.accounts.of(server(1)); a == nil || a.Lifetime != time.Hour {
 		t.Errorf("%+v", a)
 	}
 }
@@ -427,7 +427,7 @@ func TestUnreadRecordOfWhatServersWroteIsLookedAtAgain(t *testing.T) {
 	}
 	d.fire(timerLoad)
 	d.loaded(nil, nil)
-	if _, armed := d.timers[timerLoad]; armed || d.epoch(server(1)) != epoch || d.machine.accounts[server(1)].Lifetime != time.Hour {
+	if _, armed := d.timers[timerLoad]; armed || d.epoch(server(1)) != epoch || d.machine.accounts.of(server(1)).Lifetime != time.Hour {
 		t.Error("it is not in force, a look is planned, or the registration was disturbed")
 	}
 	if degraded := countOf(d.events, messages.EventDegraded); degraded != 1 || len(d.errors()) > 0 {
