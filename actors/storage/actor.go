@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"slices"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/holdfast-iot/holdfast/internal/actorkit"
@@ -18,8 +20,13 @@ func Props(sources Sources, options actorkit.PropsOptions) *actor.Props {
 type shell struct {
 	*actorkit.Shell
 	sources Sources
-	jobs    uint64                // so far
-	askers  map[uint64]*actor.PID // by the job's number; nil for who wants no answer
+	jobs    uint64  // so far
+	askers  []asker // of the jobs that have not ended: a handful, for which a map would stay
+}
+
+type asker struct {
+	job uint64
+	pid *actor.PID // nil for who wants no answer
 }
 
 // done is the message with which a job comes back from the disk.
@@ -30,7 +37,7 @@ type done struct {
 }
 
 func newShell(sources Sources) *shell {
-	s := &shell{sources: sources, askers: map[uint64]*actor.PID{}}
+	s := &shell{sources: sources}
 	s.Shell = actorkit.NewShell(actorkit.ShellOptions{Machine: &machine{}, Executor: s})
 	return s
 }
@@ -40,7 +47,7 @@ func (s *shell) Receive(ctx actor.Context) {
 	switch message := ctx.Message().(type) {
 	case messages.LoadAccounts, messages.LoadRecord, messages.Save, messages.ForgetCredentials, messages.SetAside:
 		s.jobs++
-		s.askers[s.jobs] = ctx.Sender()
+		s.askers = append(s.askers, asker{s.jobs, ctx.Sender()})
 		s.Input(ctx, asked{job: s.jobs, request: message})
 	case done:
 		if message.crash != nil {
@@ -62,14 +69,24 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 			root.Send(self, done{job: effect.job, answer: answer, crash: crash})
 		}()
 	case reply:
-		if to := s.askers[effect.job]; to != nil && effect.answer != nil {
+		if to := s.answered(effect.job); to != nil && effect.answer != nil {
 			ctx.Send(to, effect.answer)
 		}
-		delete(s.askers, effect.job)
 	default:
 		return false
 	}
 	return true
+}
+
+// answered returns who has asked for a job, which has ended; nil for who wants no answer.
+func (s *shell) answered(job uint64) *actor.PID {
+	at := slices.IndexFunc(s.askers, func(a asker) bool { return a.job == job })
+	if at < 0 {
+		return nil
+	}
+	to := s.askers[at].pid
+	s.askers = slices.Delete(s.askers, at, at+1)
+	return to
 }
 
 // work does one job at the disk and survives it.

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"crypto"
-	"maps"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -103,10 +102,24 @@ func (r *Runtime) latePanic(name string) func(*actor.PID, *actorkit.Crash) {
 // complete before the first message is sent to any of them.
 type incarnation struct {
 	peer                 messages.Peer
+	epoch                messages.Epoch
 	network, link, owner *actor.PID
 	ownerName            string
 	retired              bool // owner and link have been told to stop
 	keep                 bool // the session is to survive the link
+}
+
+// incarnations are in the order in which they began, which is that of their epochs.
+type incarnations []*incarnation
+
+// of returns the incarnation of an epoch; nil for none.
+func (all incarnations) of(epoch messages.Epoch) *incarnation {
+	for _, in := range all {
+		if in.epoch == epoch {
+			return in
+		}
+	}
+	return nil
 }
 
 // siblings are the actors that all incarnations share. Other goroutines read them
@@ -117,7 +130,7 @@ type siblings struct{ management, storage, update atomic.Pointer[actor.PID] }
 type shell struct {
 	*actorkit.Shell
 	runtime      *Runtime // shared by the incarnations
-	incarnations map[messages.Epoch]*incarnation
+	incarnations incarnations
 	siblings     siblings
 	links        links[*actor.PID]
 	self         *actor.PID
@@ -125,7 +138,7 @@ type shell struct {
 }
 
 func newShell(runtime *Runtime, s *slot) *shell {
-	sh := &shell{runtime: runtime, incarnations: map[messages.Epoch]*incarnation{}}
+	sh := &shell{runtime: runtime}
 	runtime.Config.Objects = management.Announced(runtime.Management)
 	runtime.Config.FirstMID = runtime.Rand.MID()
 	runtime.Config.Update = runtime.Update != nil
@@ -304,7 +317,7 @@ func suffix(peer messages.Peer) string {
 // spawn starts the actors of an incarnation and wires them to each other.
 func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 	kind := kinds[effect.Peer.Kind]
-	in := &incarnation{peer: effect.Peer}
+	in := &incarnation{peer: effect.Peer, epoch: effect.Epoch}
 	route := s.wiring(in, kind)
 	outlet := &network.Outlet{}
 	in.network = ctx.Spawn(network.Props(network.Config{
@@ -323,7 +336,7 @@ func (s *shell) spawn(ctx actor.Context, effect Spawn) {
 		owner, name := kind.owner(s, effect.Peer, route)
 		in.owner, in.ownerName = ctx.Spawn(owner), name
 	}
-	s.incarnations[effect.Epoch] = in
+	s.incarnations = append(s.incarnations, in)
 	s.links.add(effect.Epoch, in.link)
 	s.runtime.Nonces.Add(effect.Epoch, outlet)
 }
@@ -352,7 +365,7 @@ func (s *shell) wiring(in *incarnation, kind kind) actorkit.Route {
 }
 
 func (s *shell) order(ctx actor.Context, effect Order) {
-	in := s.incarnations[effect.Epoch]
+	in := s.incarnations.of(effect.Epoch)
 	if in == nil {
 		return
 	}
@@ -369,7 +382,7 @@ func (s *shell) order(ctx actor.Context, effect Order) {
 // retire stops owner and coapresend; network follows when coapresend is gone
 // (terminated), so that a last answer still leaves.
 func (s *shell) retire(ctx actor.Context, effect Retire) {
-	in := s.incarnations[effect.Epoch]
+	in := s.incarnations.of(effect.Epoch)
 	if in == nil {
 		return
 	}
@@ -391,16 +404,16 @@ func (s *shell) leave(ctx actor.Context, in *incarnation) {
 // terminated ends an incarnation whose coapresend has terminated. It may have
 // crashed, and the machine may not know of that yet.
 func (s *shell) terminated(ctx actor.Context, who *actor.PID) {
-	for epoch, in := range s.incarnations {
+	for at, in := range s.incarnations {
 		if in.link.Equal(who) {
 			s.leave(ctx, in)
 			if in.keep {
-				ctx.Send(in.network, messages.LeaveSession{Epoch: epoch})
+				ctx.Send(in.network, messages.LeaveSession{Epoch: in.epoch})
 			}
 			ctx.Poison(in.network)
-			delete(s.incarnations, epoch)
-			s.links.remove(epoch)
-			s.runtime.Nonces.Remove(epoch)
+			s.incarnations = slices.Delete(s.incarnations, at, at+1)
+			s.links.remove(in.epoch)
+			s.runtime.Nonces.Remove(in.epoch)
 			return
 		}
 	}
@@ -413,8 +426,7 @@ func (s *shell) rollCall(ctx actor.Context) []messages.Pinged {
 	if update := s.route(core.Update, 0); update != nil {
 		list = append(list, ping(ctx, "update", update))
 	}
-	for _, epoch := range slices.Sorted(maps.Keys(s.incarnations)) {
-		in := s.incarnations[epoch]
+	for _, in := range s.incarnations {
 		name := suffix(in.peer)
 		list = append(list, ping(ctx, "network"+name, in.network), ping(ctx, "coapresend"+name, in.link))
 		if in.owner != nil {
@@ -461,10 +473,10 @@ func (s *shell) locate(child *actor.PID) (Crashed, bool) {
 			return Crashed{Role: role}, true
 		}
 	}
-	for epoch, in := range s.incarnations {
+	for _, in := range s.incarnations {
 		for role, pid := range map[core.Role]*actor.PID{core.Network: in.network, core.Link: in.link, core.Owner: in.owner} {
 			if pid != nil && child.Equal(pid) {
-				return Crashed{Role: role, Peer: in.peer, Epoch: epoch}, true
+				return Crashed{Role: role, Peer: in.peer, Epoch: in.epoch}, true
 			}
 		}
 	}
