@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -101,13 +102,20 @@ func call(ctx context.Context, o dbus.BusObject, method string, args ...any) *db
 	return o.CallWithContext(ctx, method, dbus.FlagNoAutoStart, args...)
 }
 
-// try calls a method of a modem, unless it has failed lately, and stores the answer.
+// try calls a method of a modem, unless it has failed lately, and stores the answer. That
+// who asked has given up is no failure of the modem.
 func (mm *modemManager) try(ctx context.Context, o dbus.BusObject, method string, args []any, answer ...any) {
 	key := refusal{o.Path(), method}
 	if _, failed := mm.refused[key]; failed {
 		return
 	}
-	if call(ctx, o, method, args...).Store(answer...) != nil {
+	c := call(ctx, o, method, args...)
+	if c.Store(answer...) == nil {
+		return
+	}
+	var refusal dbus.Error
+	answered := c.Err == nil || errors.As(c.Err, &refusal)
+	if answered || errors.Is(context.Cause(ctx), errSlow) {
 		mm.refused[key] = time.Now().Add(refused)
 	}
 }
@@ -195,7 +203,7 @@ func (mm *modemManager) serving(ctx context.Context, o dbus.BusObject, m modem) 
 	if g, known := m.generation(); !known || g.bearer(m) != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, cellPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, cellPatience, errSlow)
 	defer cancel()
 	var cells []properties
 	mm.try(ctx, o, mmModem+".GetCellInfo", nil, &cells)

@@ -180,6 +180,43 @@ func TestReadThatGivesUp(t *testing.T) {
 	})
 }
 
+// The deadline of a connection may pass a moment before the context that it is from.
+func TestReadThatGivesUpAtItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		s := newService(func(context.Context) int { asked++; return asked })
+		ctx := late{t.Context(), time.Now()}
+		if first, second := s.get(ctx), s.get(t.Context()); first != 1 || second != 2 {
+			t.Errorf("%d, then %d", first, second)
+		}
+	})
+}
+
+// late is a context whose deadline has passed, which it has not noticed yet.
+type late struct {
+	context.Context
+	at time.Time
+}
+
+func (c late) Deadline() (time.Time, bool) { return c.at, true }
+
+// Nor does it say anything of the modem, which is asked again.
+func TestReadThatGivesUpOnAModem(t *testing.T) {
+	for _, method := range []string{mmLocation + ".GetLocation", cellInfo} {
+		synctest.Test(t, func(t *testing.T) {
+			bus := newFakeBus(t)
+			bus.hangs = method
+			c := over(t, "wwan0", bus.dial)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+			defer cancel()
+			c.modems.get(ctx)
+			bus.change(func() { bus.hangs = "" })
+			has(t, values(t, c), map[string]string{"/4/0/8": "27440068", "/4/0/0": "5"})
+			bus.closed(t)
+		})
+	}
+}
+
 // What is missing at first may come later, and go: the bus, ModemManager, the modem, its
 // network.
 func TestModemThatComesAndGoes(t *testing.T) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -16,6 +17,10 @@ const (
 	// that one that hangs does not make every Read late.
 	respite = 30 * time.Second
 )
+
+// errSlow is why a question ends that was not answered in time, unlike one that nobody
+// wants to be answered any more.
+var errSlow = errors.New("no answer in time")
 
 // service is a program of the machine that is asked for something, and may answer late
 // or never. Nothing of it remains between two questions but the answer: no connection,
@@ -43,10 +48,10 @@ func (s *service[T]) get(ctx context.Context) (none T) {
 		return s.last
 	}
 	began := time.Now()
-	within, cancel := context.WithTimeout(ctx, patience)
+	within, cancel := context.WithTimeoutCause(ctx, patience, errSlow)
 	defer cancel()
 	answer := s.ask(within)
-	if ctx.Err() != nil {
+	if gaveUp(ctx) {
 		return answer // cut short by who asked, which says nothing of the service
 	}
 	s.last, s.until = answer, time.Now().Add(fresh)
@@ -54,4 +59,11 @@ func (s *service[T]) get(ctx context.Context) (none T) {
 		s.until = time.Now().Add(respite)
 	}
 	return answer
+}
+
+// gaveUp reports whether who asked has given up. A connection with the deadline of a context
+// may fail just before the context itself has ended.
+func gaveUp(ctx context.Context) bool {
+	deadline, has := ctx.Deadline()
+	return ctx.Err() != nil || has && !time.Now().Before(deadline)
 }
