@@ -121,14 +121,14 @@ func (m *Machine) writeDisabled(now time.Time, a *account) {
 	until := now.Add(a.disabled.until.Sub(now) + time.Second - 1) // whole seconds, and none too few
 	state := accounts.State{
 		Owner: accounts.OwnerOf(m.config.Endpoint, *a.Account), Accepted: time.Unix(now.Unix(), 0),
-		NextMID:  uint16(d.next + idsReserved),
+		NextMID:  d.reserve(),
 		Disabled: accounts.Disabled{Until: time.Unix(until.Unix(), 0), For: a.disabled.pause},
 	}
 	data, err := accounts.EncodeState(state)
 	if err != nil {
 		return // no account is such
 	}
-	d.written, d.onDisk, d.reserved, d.accepted = &state, true, d.next+idsReserved, state.Accepted
+	d.written, d.onDisk, d.accepted = &state, true, state.Accepted
 	m.states.writing++
 	m.states.effects = append(m.states.effects, core.Persist{
 		Token: a.Peer.Key() | tokenDisabled, Record: messages.StateRecord(a.Peer), Data: data,

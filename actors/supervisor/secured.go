@@ -330,12 +330,16 @@ func (m *Machine) takeUpSession(a *account, data []byte) {
 // section 4.5). What the record of state skips comes round with the ninth start, and a process
 // that is killed early has not moved it. The claim on the session is made anew at every start,
 // before the first message: it leads each to other message IDs, within what is reserved.
+//
+// A step by the golden section keeps any number of starts in a row apart, and as far as so
+// many can be: those that were short, and are many, by little; those that were long, and are
+// few, by a lot. It holds whether the record was moved in between or not.
 const (
-	idsApart = 97
-	startsIn = 41 // odd, so that it does not come round with the eight; 41 * 97 < idsLow
+	idsSkipped = 4064 // below idsLow
+	idsStep    = 2511 // 4064 / 1.618; odd and no multiple of 127, so that all 4,064 are had
 )
 
 // skipped returns how many message IDs a process leaves out that has claimed a session.
 func skipped(claimed uint64) uint64 {
-	return claimed / messages.SequenceBlock % startsIn * idsApart
+	return claimed / messages.SequenceBlock * idsStep % idsSkipped
 }

@@ -485,3 +485,25 @@ func TestSessionsAreNotShown(t *testing.T) {
 		t.Errorf("%v", s)
 	}
 }
+
+// Of any number of starts in a row none begins where another did, whether the record of state
+// was moved in between or not: as far apart as the decision record says.
+func TestMessageIDsOfStartsAreApart(t *testing.T) {
+	for starts, want := range map[uint64]uint64{5: 595, 13: 232, 120: 30, 247: 11, idsSkipped: 1} {
+		least := uint64(idsSkipped)
+		for apart := uint64(1); apart < starts; apart++ {
+			least = min(least, apart*idsStep%idsSkipped, idsSkipped-apart*idsStep%idsSkipped)
+		}
+		if least < want {
+			t.Errorf("of %d starts in a row two begin %d message IDs apart, want %d", starts, least, want)
+		}
+	}
+	for claim := range uint64(idsSkipped) {
+		if got := skipped(claim * messages.SequenceBlock); got != claim*idsStep%idsSkipped {
+			t.Fatalf("claim %d skips %d", claim, got)
+		}
+	}
+	if idsSkipped >= idsLow {
+		t.Error("more is skipped than the record has reserved for sure")
+	}
+}

@@ -21,7 +21,7 @@ const updatesUnwritten = time.Hour
 // Message IDs are reserved in a record ahead of their use, so that no write is in
 // the way of a datagram.
 const (
-	idsReserved = 8 * messages.MessageIDBlock // at a write
+	idsReserved = 8 * messages.MessageIDBlock // at a time
 	idsLow      = 4 * messages.MessageIDBlock // a new write when so many are left
 )
 
@@ -98,9 +98,20 @@ func (m *Machine) durableOf(p messages.Peer) *durable {
 	if d := m.states.of(p); d != nil {
 		return d
 	}
-	d := &durable{peer: p, next: uint64(m.config.FirstMID)}
+	first := uint64(m.config.FirstMID)
+	d := &durable{peer: p, next: first, reserved: first}
 	m.states.peers = append(m.states.peers, d)
 	return d
+}
+
+// reserve returns the message ID up to which a record that is written now covers those of
+// the next links. It moves in steps of one size, whatever was used: so what a claim on a
+// session skips behind it (idsStep) stays apart from what others have skipped.
+func (d *durable) reserve() uint16 {
+	for d.reserved < d.next+idsLow {
+		d.reserved += idsReserved
+	}
+	return uint16(d.reserved)
 }
 
 // takeMessageIDs returns the message ID that a new link to a peer begins with.
@@ -140,12 +151,12 @@ func (m *Machine) writeState(a *account) {
 	if d.reserved >= d.next+idsLow && covers(d.written, &state) {
 		return
 	}
-	state.NextMID = uint16(d.next + idsReserved)
+	state.NextMID = d.reserve()
 	data, err := accounts.EncodeState(state)
 	if err != nil {
 		return // a Location that cannot be written down
 	}
-	d.written, d.onDisk, d.reserved = &state, true, d.next+idsReserved
+	d.written, d.onDisk = &state, true
 	d.accepted = state.Accepted
 	m.persist(a.Peer, data)
 }
@@ -345,8 +356,8 @@ func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
 		return // void; the next Register overwrites it
 	}
 	d := m.durableOf(a.Peer)
-	d.written, d.next = state, uint64(state.NextMID)
-	m.reserve(a.Peer, d)
+	d.written, d.next, d.reserved = state, uint64(state.NextMID), uint64(state.NextMID)
+	m.writeMessageIDs(a.Peer, d)
 	if state.Disabled.For > 0 {
 		m.takeUpDisabled(now, a, state)
 		return
@@ -365,12 +376,12 @@ func (m *Machine) takeUp(now time.Time, a *account, state *accounts.State) {
 	d.restored, d.observed, d.owed = true, state.Observed, state.Observed
 }
 
-// reserve writes a record anew for its message IDs alone.
-func (m *Machine) reserve(p messages.Peer, d *durable) {
+// writeMessageIDs writes a record anew for its message IDs alone.
+func (m *Machine) writeMessageIDs(p messages.Peer, d *durable) {
 	state := *d.written
-	state.NextMID = uint16(d.next + idsReserved)
+	state.NextMID = d.reserve()
 	if data, err := accounts.EncodeState(state); err == nil {
-		d.written, d.reserved = &state, d.next+idsReserved
+		d.written = &state
 		m.persist(p, data)
 	}
 }

@@ -437,9 +437,9 @@ func TestNoNonceTwiceInAHundredRestarts(t *testing.T) {
 // take it for a copy (RFC 7252 section 4.5).
 func TestCrashLoopKeepsItsSession(t *testing.T) {
 	onSession(t, movable(), func(w *systemtest.World, _ *lwm2mtest.Service, c *systemtest.Client, cfg holdfast.Config) {
-		for range 60 {
+		for range 120 {
 			cfg = w.Kill(c, cfg)
-			time.Sleep(4 * time.Second)
+			time.Sleep(2 * time.Second)
 			began := time.Now()
 			c = w.Start(cfg)
 			expectCost(w.T, c, began, "kept", 0)
@@ -459,9 +459,9 @@ func TestEarlyDeathKeepsTheSession(t *testing.T) {
 			}
 			return nil
 		})
-		for range 20 {
+		for range 120 {
 			cfg = w.Kill(c, cfg)
-			time.Sleep(4 * time.Second)
+			time.Sleep(2 * time.Second)
 			began := time.Now()
 			c = w.Start(cfg, slow)
 			expectCost(w.T, c, began, "kept", 0)
