@@ -13,6 +13,7 @@ const (
 	recordHandshake     = 22
 	recordCID           = 25 // tls12_cid (RFC 9146)
 	helloRequestType    = 1  // ClientHello
+	helloVerifyType     = 3  // HelloVerifyRequest
 	certificateType     = 11 // Certificate
 	keyExchangeType     = 16 // ClientKeyExchange
 	alertFatal          = 2
@@ -26,6 +27,8 @@ type clientRandom [32]byte
 type clientHello struct {
 	random   clientRandom
 	sequence [6]byte // record sequence number
+	message  uint16  // message_seq
+	whole    bool    // it is one fragment
 }
 
 // parseClientHello reports whether the datagram begins with a ClientHello.
@@ -40,6 +43,9 @@ func parseClientHello(data []byte) (clientHello, bool) {
 	if epoch != 0 || offset[0]|offset[1]|offset[2] != 0 {
 		return h, false
 	}
+	header := data[recordHeaderSize:]
+	h.message = binary.BigEndian.Uint16(header[4:6])
+	h.whole = string(header[1:4]) == string(header[9:12]) // length, fragment_length
 	copy(h.sequence[:], data[5:11])
 	copy(h.random[:], data[randomAt:])
 	return h, true

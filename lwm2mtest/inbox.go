@@ -27,6 +27,7 @@ type inbox struct {
 	deadline time.Time
 	timer    *alarm.Alarm
 	closed   bool
+	held     bool // what is in the queue waits, whoever reads
 }
 
 func newInbox(limit int) *inbox {
@@ -89,11 +90,28 @@ func (q *inbox) next() (d datagram, err error, done bool) {
 	case q.pending != nil:
 		err, q.pending = q.pending, nil
 		return datagram{}, err, true
-	case len(q.queue) > 0:
+	case len(q.queue) > 0 && !q.held:
 		d, q.queue = q.queue[0], q.queue[1:]
 		return d, nil, true
 	}
 	return datagram{}, nil, false
+}
+
+// hold keeps what is in the queue, and what comes, until release.
+func (q *inbox) hold() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held = true
+}
+
+// release ends hold.
+func (q *inbox) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.held {
+		q.held = false
+		q.changed.Broadcast()
+	}
 }
 
 // setDeadline sets the instant after which reads fail; zero means never.

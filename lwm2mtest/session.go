@@ -1,9 +1,11 @@
 package lwm2mtest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -49,14 +51,15 @@ func (v *Service) dispatchRecords(b *batch, from netip.AddrPort, data []byte) {
 	}
 }
 
-// sessionQueue is the number of datagrams that wait for a session's reader.
+// sessionQueue is the number of datagrams that wait for a session's reader, and of contents
+// that wait for the server.
 const sessionQueue = 64
 
 // begin starts the handshake of a new session. The lock is held.
 func (v *Service) begin(from netip.AddrPort, random clientRandom) *session {
 	x := &session{
 		service: v, remote: from, random: random,
-		tunnel: &tunnel{service: v, remote: from, inbox: newInbox(sessionQueue)},
+		tunnel: &tunnel{service: v, remote: from, inbox: newInbox(sessionQueue), intake: newIntake()},
 	}
 	v.sessions[from] = x
 	config := v.dtlsConfig()
@@ -102,7 +105,11 @@ func (x *session) run(config *dtls.Config) {
 	conn, err := dtls.ServerWithContext(ctx, x.tunnel, net.UDPAddrFromAddrPort(x.tunnel.remote), config)
 	if err == nil {
 		x.up(conn)
+		var taking sync.WaitGroup
+		taking.Go(func() { x.take(conn) })
 		x.read(conn)
+		x.tunnel.intake.close()
+		taking.Wait()
 		_ = conn.Close()
 	}
 	s.mu.Lock()
@@ -121,6 +128,7 @@ func (x *session) up(conn *dtls.Conn) {
 	x.peer = newPeer(x.service, x.remote, identity, func(data []byte) { _, _ = conn.Write(data) })
 }
 
+// read reads what arrives until the session ends.
 func (x *session) read(conn *dtls.Conn) {
 	buf := make([]byte, maxDatagram)
 	for {
@@ -128,7 +136,17 @@ func (x *session) read(conn *dtls.Conn) {
 		if err != nil {
 			return
 		}
-		data := append([]byte(nil), buf[:n]...)
+		x.tunnel.intake.push(bytes.Clone(buf[:n]))
+	}
+}
+
+// take hands to the server what has arrived, and answers to where it came from.
+func (x *session) take(conn *dtls.Conn) {
+	for {
+		data, more := x.tunnel.intake.pop()
+		if !more {
+			return
+		}
 		from, err := addrPort(conn.RemoteAddr())
 		if err != nil {
 			return // the tunnel knows no other
@@ -151,19 +169,32 @@ type tunnel struct {
 	// loop ends first, it closes the connection and the alert is lost. So the
 	// deadline has no effect then: closing the tunnel ends the loop.
 	parting atomic.Bool
+	// greeting keeps what follows the ClientHello with the cookie until it is answered:
+	// pion sets its Connection ID for the answer, and reads it, without a lock, for each
+	// datagram that comes.
+	greeting greeting
+	intake   *intake
 }
 
 // ReadFrom implements net.PacketConn.
 func (t *tunnel) ReadFrom(buf []byte) (int, net.Addr, error) {
+	t.intake.end()
 	d, err := t.inbox.pop()
 	if err != nil {
 		return 0, nil, err
+	}
+	t.intake.begin()
+	if t.greeting.read(d.data) {
+		t.inbox.hold()
 	}
 	return copy(buf, d.data), net.UDPAddrFromAddrPort(d.from), nil
 }
 
 // WriteTo implements net.PacketConn.
 func (t *tunnel) WriteTo(data []byte, to net.Addr) (int, error) {
+	if t.greeting.wrote(data) {
+		t.inbox.release()
+	}
 	if addr, err := addrPort(to); err == nil && !t.muted.Load() {
 		t.service.writeTo(data, addr)
 	}
