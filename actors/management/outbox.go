@@ -295,10 +295,18 @@ func (m *Machine) undelivered(o *observer) {
 	}
 }
 
+// ids lists the notifications that coapresend has, the oldest first.
+func (b *outbox) ids() []uint64 {
+	if len(b.sent) == 0 {
+		return nil // as nearly always: sorting nothing allocates
+	}
+	return slices.Sorted(maps.Keys(b.sent))
+}
+
 // takeAll takes what coapresend has and what is ready: apart, what had been stored
 // before, which is older. Both lists have the oldest first.
 func (b *outbox) takeAll() (stored, rest []note) {
-	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
+	for _, id := range b.ids() {
 		if n := b.sent[id]; n.stored {
 			stored = append(stored, n)
 		} else {
@@ -314,7 +322,7 @@ func (b *outbox) takeAll() (stored, rest []note) {
 // ending lists the observations of which the server may not know yet that they have
 // ended.
 func (b *outbox) ending() (specs []reporting.Spec) {
-	for _, id := range slices.Sorted(maps.Keys(b.sent)) {
+	for _, id := range b.ids() {
 		if n := b.sent[id]; n.ends() {
 			specs = append(specs, n.observation.Spec)
 		}

@@ -20,13 +20,13 @@ type Memory struct {
 	// message from a link of a machine before never fits one of the next.
 	epoch  messages.Epoch
 	paused bool
+	looks  uint32 // consecutive looks at the store that found something amiss
 
 	accounts keeping
 	order    order
 	budget   Budget
 	rates    rates
 	siblings map[core.Role]decay.Decay
-	looks    uint32          // consecutive looks at the store that found something amiss
 	unused   []messages.Peer // accounts that are reported as beyond the limit
 	fetch    *pastFetch      // the download under way, or the one before; nil for none
 	setAside uint64          // crashes until the memory was set aside; 0 when it was not

@@ -166,7 +166,12 @@ func (m *Machine) sent(call *sendCall, out messages.SendOutcome) {
 }
 
 // ids lists the Sends under way, the oldest first.
-func (s *sends) ids() []uint64 { return slices.Sorted(maps.Keys(s.ofOne)) }
+func (s *sends) ids() []uint64 {
+	if len(s.ofOne) == 0 {
+		return nil // as nearly always: sorting nothing allocates
+	}
+	return slices.Sorted(maps.Keys(s.ofOne))
+}
 
 // endUncollected ends the Sends whose content a management actor that has crashed was to
 // read.

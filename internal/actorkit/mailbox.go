@@ -81,7 +81,7 @@ type mailbox struct {
 
 	mu         sync.Mutex
 	user       ring
-	system     ring
+	system     []any // they are rare: an idle actor keeps no room for them
 	dropped    uint64
 	suspended  bool // user messages wait, after a failure, for *actor.ResumeMailbox
 	stopping   bool // *actor.Stop was taken out of the queue
@@ -107,7 +107,7 @@ func (m *mailbox) PostSystemMessage(message any) {
 		m.options.Hooks.posted(message)
 	}
 	m.mu.Lock()
-	m.system.push(message)
+	m.system = append(m.system, message)
 	m.unlockAndSchedule()
 }
 
@@ -127,7 +127,7 @@ func (m *mailbox) Start() {}
 func (m *mailbox) UserMessageCount() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.user.count
+	return int(m.user.count)
 }
 
 // room returns the number of queued messages from which message is refused.
@@ -149,7 +149,7 @@ func (m *mailbox) room(message any) int {
 // included.
 func (m *mailbox) pushUser(message any, room int) (dropped uint64) {
 	m.mu.Lock()
-	if m.user.count >= room {
+	if int(m.user.count) >= room {
 		m.dropped++
 		dropped = m.dropped
 		m.mu.Unlock()
@@ -183,7 +183,7 @@ func (m *mailbox) unlockAndSchedule() {
 }
 
 func (m *mailbox) runnable() bool {
-	return m.system.count > 0 || (!m.suspended && m.user.count > 0)
+	return len(m.system) > 0 || (!m.suspended && m.user.count > 0)
 }
 
 func (m *mailbox) process() {
@@ -231,13 +231,8 @@ func (m *mailbox) invoke(message any, system bool) {
 func (m *mailbox) next() (message any, system, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for {
-		message, ok = m.system.pop()
-		if !ok {
-			m.system = ring{} // they are rare: an idle actor keeps no room for them
-			break
-		}
-		if !m.absorb(message) {
+	for len(m.system) > 0 {
+		if message = m.nextSystem(); !m.absorb(message) {
 			return message, true, true
 		}
 	}
@@ -248,6 +243,15 @@ func (m *mailbox) next() (message any, system, ok bool) {
 	}
 	m.running = false
 	return nil, false, false
+}
+
+// nextSystem takes the oldest system message; there is one.
+func (m *mailbox) nextSystem() (message any) {
+	message, m.system[0] = m.system[0], nil // release the message
+	if m.system = m.system[1:]; len(m.system) == 0 {
+		m.system = nil
+	}
+	return message
 }
 
 // absorb handles the system messages that end in the mailbox.

@@ -11,17 +11,17 @@ const (
 // ring is a FIFO queue that grows on demand. The zero value is empty and holds
 // no memory. It is not safe for concurrent use.
 type ring struct {
-	buf   []any // length is 0 or a power of two
-	head  int   // index of the oldest element
-	count int
+	buf   []any  // length is 0 or a power of two
+	head  uint32 // index of the oldest element
+	count uint32
 }
 
 // push appends v.
 func (r *ring) push(v any) {
-	if r.count == len(r.buf) {
+	if int(r.count) == len(r.buf) {
 		r.grow()
 	}
-	r.buf[(r.head+r.count)&(len(r.buf)-1)] = v
+	r.buf[int(r.head+r.count)&(len(r.buf)-1)] = v
 	r.count++
 }
 
@@ -32,7 +32,7 @@ func (r *ring) pop() (v any, ok bool) {
 	}
 	v = r.buf[r.head]
 	r.buf[r.head] = nil // release the message
-	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.head = (r.head + 1) & uint32(len(r.buf)-1)
 	r.count--
 	if r.count == 0 && len(r.buf) > ringKeep {
 		*r = ring{}
@@ -41,11 +41,11 @@ func (r *ring) pop() (v any, ok bool) {
 }
 
 // at returns the i-th oldest element, 0 <= i < count.
-func (r *ring) at(i int) any { return r.buf[(r.head+i)&(len(r.buf)-1)] }
+func (r *ring) at(i int) any { return r.buf[(int(r.head)+i)&(len(r.buf)-1)] }
 
 func (r *ring) grow() {
 	buf := make([]any, max(ringFirst, 2*len(r.buf)))
-	for i := range r.count {
+	for i := range int(r.count) {
 		buf[i] = r.at(i)
 	}
 	r.buf, r.head = buf, 0

@@ -24,7 +24,7 @@ func TestRingIsFIFO(t *testing.T) {
 				t.Fatalf("pop = %v, want %v", got, model[0])
 			}
 			model = model[min(1, len(model)):]
-			if r.count != len(model) {
+			if int(r.count) != len(model) {
 				t.Fatalf("count = %d, want %d", r.count, len(model))
 			}
 		}

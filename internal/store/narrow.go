@@ -32,11 +32,10 @@ const openToOthers fs.FileMode = 0o077
 // narrow takes the permissions of others away, once this process has the directory,
 // and says so.
 func (s *Store) narrow() {
-	fi, err := s.fs.Stat(s.dir)
+	p, err := look(s.fs, s.dir)
 	if err != nil {
 		return // the next call on a record says why
 	}
-	p := s.fs.Place(fi)
 	if !p.Owned || p.Mode&openToOthers == 0 {
 		return
 	}

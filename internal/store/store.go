@@ -256,14 +256,28 @@ func (s *Store) root(bare bool) error {
 }
 
 func requireDir(fsys FS, dir string) error {
-	fi, err := fsys.Stat(dir)
+	p, err := look(fsys, dir)
 	if err != nil {
 		return &IOError{Op: "stat", Path: dir, Err: cause(err)}
 	}
-	if !fi.IsDir() {
+	if !p.Mode.IsDir() {
 		return &IOError{Op: "open", Path: dir, Err: errNotDir}
 	}
 	return nil
+}
+
+// look looks at what stands at a path, or where a link there leads. Mostly there is none,
+// and Lstat spares the allocation of a Stat.
+func look(fsys FS, path string) (Place, error) {
+	p, err := fsys.Lstat(path)
+	if err != nil || p.Mode.IsDir() || p.Mode.IsRegular() {
+		return p, err
+	}
+	fi, err := fsys.Stat(path)
+	if err != nil {
+		return Place{}, err
+	}
+	return fsys.Place(fi), nil
 }
 
 // Close releases the directory, once the calls under way have ended. Every later

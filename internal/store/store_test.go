@@ -255,7 +255,7 @@ func TestOpenRefusesWhatIsNoDirectory(t *testing.T) {
 }
 
 func TestOpenReportsFaults(t *testing.T) {
-	for _, op := range []string{"stat", "mkdir", "syncdir", "lock"} {
+	for _, op := range []string{"lstat", "mkdir", "syncdir", "lock"} {
 		m := newMemFS()
 		m.fault = func(did, _ string) error {
 			if did == op {

@@ -126,7 +126,7 @@ func CheckFile(fsys FS, path string, fi fs.FileInfo) error {
 // trusted can change anything on the way, what was checked stays true. Where
 // files have no owner there is nothing to look at.
 func checkPath(fsys FS, dir string) error {
-	w := walk{fs: fsys, dir: dir, rest: elements(dir)}
+	w := walk{fs: fsys, dir: dir, rest: dir}
 	p, err := fsys.Lstat(root)
 	if err == nil && !p.Owned {
 		return nil
@@ -134,7 +134,7 @@ func checkPath(fsys FS, dir string) error {
 	if err := w.enter(root, p, err); err != nil {
 		return err
 	}
-	for len(w.rest) > 0 {
+	for w.more() {
 		if err := w.step(); err != nil {
 			return err
 		}
@@ -150,20 +150,22 @@ const root = string(filepath.Separator)
 // walk is a way through the directories, from the root on.
 type walk struct {
 	fs    FS
-	dir   string   // where it leads, as asked for
-	at    string   // where it has come, without symbolic links
-	rest  []string // what is still to go
-	links int      // followed so far
+	dir   string // where it leads, as asked for
+	at    string // where it has come, without symbolic links
+	rest  string // what is still to go
+	links int    // followed so far
 }
 
-func elements(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == filepath.Separator })
+// more reports whether there are elements to go.
+func (w *walk) more() bool {
+	w.rest = strings.TrimLeft(w.rest, root)
+	return w.rest != ""
 }
 
-// step takes the next element.
+// step takes the next element, which there is.
 func (w *walk) step() error {
-	name := w.rest[0]
-	w.rest = w.rest[1:]
+	var name string
+	name, w.rest, _ = strings.Cut(w.rest, root)
 	switch name {
 	case ".":
 		return nil
@@ -203,7 +205,7 @@ func (w *walk) enter(path string, p Place, err error) error {
 	if !p.Mode.IsDir() { // before its mode: nobody is to take rights on a device away
 		return &IOError{Op: "open", Path: path, Err: errNotDir}
 	}
-	if err := checkTrust(w.fs, path, p, len(w.rest) > 0); err != nil {
+	if err := checkTrust(w.fs, path, p, w.more()); err != nil {
 		return &IOError{Op: "open", Path: path, Err: err}
 	}
 	w.at = path
@@ -228,7 +230,7 @@ func (w *walk) follow(path string, p Place) error {
 	if filepath.IsAbs(target) {
 		w.at = root
 	}
-	w.rest = append(elements(target), w.rest...)
+	w.rest = target + root + w.rest
 	return nil
 }
 
