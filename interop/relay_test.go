@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/holdfast-iot/holdfast/interop/peer"
 )
 
 // relay passes UDP datagrams between clients and one server, and keeps a copy
@@ -148,7 +150,7 @@ func (r *relay) back(client netip.AddrPort) *net.UDPConn {
 	if back := r.backs[client]; back != nil || r.closed {
 		return back
 	}
-	back, err := net.DialUDP("udp4", nil, r.server)
+	back, err := peer.Dial(r.server.String())
 	if err != nil {
 		r.t.Errorf("relay: %v", err)
 		return nil

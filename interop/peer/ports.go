@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -46,4 +47,49 @@ func tryPorts(n int) (int, error) {
 		defer conn.Close() // all stay open until all are found
 	}
 	return first, nil
+}
+
+// portsDrawn are the ports that sockets of this process have had, by the address that they
+// were connected to.
+var portsDrawn struct {
+	sync.Mutex
+	of map[string]map[int]bool
+}
+
+// Dial connects a UDP socket to the address of a peer, from a port that none of this process
+// has had towards it. A peer may know the session of an earlier one for as long as it likes,
+// and some drop the ClientHello of another that comes from there.
+func Dial(addr string) (*net.UDPConn, error) {
+	to, err := net.ResolveUDPAddr("udp4", addr)
+	if err != nil {
+		return nil, err
+	}
+	for range portAttempts {
+		conn, err := net.DialUDP("udp4", nil, to)
+		if err != nil {
+			return nil, err
+		}
+		if drawn(addr, conn.LocalAddr().(*net.UDPAddr).Port) {
+			return conn, nil
+		}
+		defer func() { _ = conn.Close() }() // it stays open until there is another: the next is not to be the same
+	}
+	return nil, fmt.Errorf("peer: %d sockets to %s, and each has a port that was used before", portAttempts, addr)
+}
+
+// drawn notes a port, and reports whether it is a new one.
+func drawn(addr string, port int) bool {
+	portsDrawn.Lock()
+	defer portsDrawn.Unlock()
+	if portsDrawn.of[addr][port] {
+		return false
+	}
+	if portsDrawn.of == nil {
+		portsDrawn.of = map[string]map[int]bool{}
+	}
+	if portsDrawn.of[addr] == nil {
+		portsDrawn.of[addr] = map[int]bool{}
+	}
+	portsDrawn.of[addr][port] = true
+	return true
 }

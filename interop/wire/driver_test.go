@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/dtls"
+	"github.com/holdfast-iot/holdfast/interop/peer"
 )
 
 const (
@@ -190,7 +191,7 @@ func (l *link) goodbye() error {
 // socket opens a UDP socket to an address, until the test ends.
 func socket(t testing.TB, addr string) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("udp4", addr)
+	conn, err := peer.Dial(addr)
 	if err != nil {
 		t.Fatal(err)
 	}

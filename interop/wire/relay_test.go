@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/holdfast-iot/holdfast/interop/peer"
 )
 
 // road decides what becomes of a datagram on its way: what it returns is
@@ -32,7 +34,7 @@ func newRelay(t testing.TB, server string, via road) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := net.Dial("udp4", server)
+	back, err := peer.Dial(server)
 	if err != nil {
 		t.Fatal(err)
 	}
