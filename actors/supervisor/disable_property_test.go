@@ -31,7 +31,7 @@ func (e *exile) act() {
 	id := server(uint16(rapid.IntRange(1, 2).Draw(e.r, "server")))
 	switch rapid.SampledFrom([]string{
 		"register", "register", "fail", "disable", "disable", "write", "leave", "left without an answer", "pass", "pass",
-		"hint", "reconnect", "sleep", "clock", "pause", "crash", "reboot", "disk",
+		"hint", "reconnect", "sleep", "clock", "pause", "crash", "reboot", "disk", "word", "word",
 	}).Draw(e.r, "act") {
 	case "register":
 		if e.machine.accounts.of(id).attempting() {
@@ -47,6 +47,8 @@ func (e *exile) act() {
 		if e.machine.accounts.of(id).stage == stageRegistered {
 			e.put(id, "/1/"+string(rune('0'+id.ID-1))+"/5", lwm2m.Integer(rapid.Int64Range(0, 2*86400).Draw(e.r, "timeout")))
 		}
+	case "word":
+		e.word(id)
 	case "leave":
 		e.leave(id, nil)
 	case "left without an answer":
@@ -92,6 +94,24 @@ func (e *exile) disable(id messages.Peer) {
 func (e *exile) leave(id messages.Peer, f *messages.Failure) {
 	if e.machine.accounts.of(id).stage == stageDisabling {
 		e.step(messages.Deregistered{Epoch: e.epoch(id), Failure: f})
+	}
+}
+
+// word has the actors of an account say what has become of a request that may have been
+// under way when its server sent it away.
+func (e *exile) word(id messages.Peer) {
+	a := e.machine.accounts.of(id)
+	if a.stage != stageRegistered && a.stage != stageDisabling {
+		return
+	}
+	r := messages.Registration{Location: []string{"rd", "2"}, Version: "1.1", Lifetime: 24 * time.Hour, Accepted: e.now}
+	switch rapid.SampledFrom([]string{"updated", "anew", "registered"}).Draw(e.r, "word") {
+	case "updated":
+		e.step(messages.Updated{Epoch: e.epoch(id), Registration: r})
+	case "anew":
+		e.step(messages.Reregistering{Epoch: e.epoch(id)})
+	case "registered":
+		e.step(messages.Registered{Epoch: e.epoch(id), Registration: r})
 	}
 }
 

@@ -88,6 +88,43 @@ func TestDisable(t *testing.T) {
 	}
 }
 
+// What becomes of an Update that was under way neither ends the pause nor forgets when it is
+// over, and does not keep the client from leaving.
+func TestDisableDuringAnUpdate(t *testing.T) {
+	r := messages.Registration{Location: []string{"rd", "2"}, Version: "1.1", Lifetime: 24 * time.Hour}
+	for name, words := range map[string][]func(messages.Epoch) any{
+		"accepted": {func(e messages.Epoch) any { return messages.Updated{Epoch: e, Registration: r} }},
+		"refused":  {func(e messages.Epoch) any { return messages.Reregistering{Epoch: e} }},
+		"refused, and a Register accepted": {
+			func(e messages.Epoch) any { return messages.Reregistering{Epoch: e} },
+			func(e messages.Epoch) any { return messages.Registered{Epoch: e, Registration: r} },
+		},
+	} {
+		for _, late := range []bool{false, true} { // for the de-registration
+			d := running(t, serverAccount(t, server(1), 0))
+			d.register(server(1))
+			d.expectWritten(d.put(server(1), "/1/0/5", lwm2m.Integer(hour)), messages.Changed)
+			until := d.now.Add(time.Hour)
+			d.hung = !late
+			d.disable(server(1))
+			for _, word := range words {
+				d.step(word(d.epoch(server(1))))
+			}
+			d.hung = false
+			d.answerSaves()
+			if _, ok := d.orders[len(d.orders)-1].Message.(messages.Deregister); !ok {
+				t.Fatalf("%s: it does not leave", name)
+			}
+			d.step(messages.Deregistered{Epoch: d.epoch(server(1))})
+			d.expectAway(server(1), until)
+			d.wait(server(1))
+			if b := d.begins(server(1)); b.Mode != messages.ModeRegister || !d.now.Equal(until) {
+				t.Errorf("%s: at %v: %+v", name, d.now, b)
+			}
+		}
+	}
+}
+
 // What /1/x/5 says, as far as it is no busy loop and no farewell.
 func TestDisableTimeouts(t *testing.T) {
 	for _, tt := range []struct{ seconds, want int64 }{

@@ -205,6 +205,10 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	if a == nil || m.stop != nil {
 		return
 	}
+	if a.disabled.is() { // it follows an Update that was under way: the client leaves all the same
+		a.answered()
+		return
+	}
 	m.do(core.StopTimer{Timer: guardTimer(a.Peer)}, core.StopTimer{Timer: shareTimer(a.Peer)}, core.StopTimer{Timer: waitTimer(a.Peer)})
 	a.answered()
 	a.knows(&in.Registration)
@@ -219,7 +223,7 @@ func (m *Machine) registered(now time.Time, in messages.Registered) {
 	m.enter(m.overall())
 	cost := a.cost().String()
 	if in.ByUpdate {
-		m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server(), Session: cost}})
+		m.do(Emit{Event: updatedEvent(a, cost)})
 	}
 	e := registeredEvent(a, attempts, lost, now)
 	e.Session = cost
@@ -234,18 +238,26 @@ func (m *Machine) updated(in messages.Updated) {
 		return
 	}
 	a.answered()
+	if a.disabled.is() { // it was under way: the pause has its timer, and a Register follows it
+		m.do(Emit{Event: updatedEvent(a, a.cost().String())})
+		return
+	}
 	a.knows(&in.Registration)
 	a.pending.due = time.Time{}
 	a.succeed()
 	m.do(core.StopTimer{Timer: waitTimer(a.Peer)})
-	m.do(Emit{Event: messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server(), Session: a.cost().String()}})
+	m.do(Emit{Event: updatedEvent(a, a.cost().String())})
 	m.toldQueueMode(a)
 	m.confirmed(a)
 }
 
+func updatedEvent(a *account, cost string) messages.Event {
+	return messages.Event{Type: messages.EventRegistrationUpdated, Server: a.server(), Session: cost}
+}
+
 // reregistering notes that the Location is void; the Register is on its way.
 func (m *Machine) reregistering(in messages.Reregistering) {
-	if a := m.live(in.Epoch); a != nil && m.stop == nil {
+	if a := m.live(in.Epoch); a != nil && m.stop == nil && !a.disabled.is() {
 		a.knows(nil)
 		a.stage = stageTalking
 		m.durableOf(a.Peer).restored = false
