@@ -117,6 +117,14 @@ func (l *lab) lookAgain() time.Duration {
 	return 0
 }
 
+// unread reports whether what servers have written could not be read in the present life.
+func (l *lab) unread() bool {
+	j := l.life()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !slices.ContainsFunc(j.entries, func(e entry) bool { return e.kind == entryLoaded && !e.loaded.Written.Unread })
+}
+
 func (l *lab) waitOf(c holdfast.Connection) time.Duration {
 	wait := time.Duration(0)
 	if c.Next != nil {

@@ -94,7 +94,7 @@ type journal struct {
 	client  *holdfast.Client
 	entries []entry
 	drained chan struct{}
-	tokens  map[whom]map[string]bool // of the observations that were notified, since they were last forgotten
+	tokens  map[whom]map[string]bool // of the observations that were notified, since they were last taken
 }
 
 func newJournal(host *lwm2mtest.Host, d *disk) *journal {
@@ -249,11 +249,13 @@ func (j *journal) notified(by whom, m messages.Notify) {
 	j.tokens[by][string(m.Token)] = true
 }
 
-// forgetTokens forgets the observations that were notified.
-func (j *journal) forgetTokens() {
+// takeTokens returns the observations that were notified since it was last called.
+func (j *journal) takeTokens() map[whom]map[string]bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	clear(j.tokens)
+	taken := j.tokens
+	j.tokens = map[whom]map[string]bool{}
+	return taken
 }
 
 // whomIs returns the account of a peer.
