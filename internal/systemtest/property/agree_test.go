@@ -173,8 +173,9 @@ func (g *managing) sameValues() {
 }
 
 // sameObservations demands that each change was told in every observation that a
-// server believes in and that shows it, and in no other. One that a server has forgotten
-// ends with the first notification of it, which may be the one that is due after a day.
+// server believes in and that shows it, and in no other. One that a server has forgotten,
+// or whose beginning it was never told, ends with the first notification of it, which may
+// be the one that is due after a day.
 func (g *managing) sameObservations() {
 	if g.lab.forgot {
 		return
@@ -192,7 +193,7 @@ func (g *managing) sameObservations() {
 			}
 		}
 		for token := range notified {
-			if first := g.gone[token] && !g.earlier[by.whom][token]; !believed[token] && !first {
+			if !believed[token] && g.earlier[by.whom][token] {
 				g.failf("%s is notified of an observation of which it does not know: %x", by.name, token)
 			}
 		}
@@ -278,7 +279,10 @@ func TestManagementJudgeCondemns(t *testing.T) {
 		spoil func(*managing)
 	}{
 		"observation": {"of which it does not know", func(g *managing) {
-			g.lab.life().notified(first, messages.Notify{Token: []byte("another")})
+			for range 2 {
+				g.earlier = g.lab.life().takeTokens()
+				g.lab.life().notified(first, messages.Notify{Token: []byte("another")})
+			}
 			g.sameObservations()
 		}},
 		"instances": {"was told", func(g *managing) { g.announced(append(slices.Clone(g.parts.Instances()), 9)) }},

@@ -80,7 +80,6 @@ type managing struct {
 	muted  map[whom]*register   // what servers have written to /1/x/23
 	boots  map[whom]int         // bootstraps before the latest write to that
 	took   map[whom]int         // Sends that a server is said to have taken
-	gone   map[string]bool      // tokens of observations that a server has forgotten without a word
 	faults []string
 
 	earlier map[whom]map[string]bool // tokens of the notifications of the change before the last
@@ -143,7 +142,7 @@ func (l *lab) manage() {
 	}
 	g := &managing{
 		lab: l, sensors: newSensors(l), parts: newParts(l), views: map[*lwm2mtest.ObserveRelation]*view{},
-		names: map[uint16]*register{}, muted: map[whom]*register{}, boots: map[whom]int{}, took: map[whom]int{}, gone: map[string]bool{},
+		names: map[uint16]*register{}, muted: map[whom]*register{}, boots: map[whom]int{}, took: map[whom]int{},
 	}
 	l.managing = g
 	l.config.Objects = []object.Object{g.sensors, g.parts}
@@ -289,23 +288,14 @@ func (g *managing) any(by *manager, n int) *lwm2mtest.ObserveRelation {
 func (g *managing) cancel(ctx context.Context, by *manager, n int) {
 	if relation := g.any(by, n); relation != nil {
 		if _, err := relation.Cancel(ctx); err != nil {
-			g.forget(relation)
+			relation.Forget()
 		}
 	}
 }
 
-// forget has a server forget an observation, of which the client hears with the next
-// notification that it sends.
-func (g *managing) forget(relation *lwm2mtest.ObserveRelation) {
-	g.mu.Lock()
-	g.gone[string(relation.Token())] = true
-	g.mu.Unlock()
-	relation.Forget()
-}
-
 func (g *managing) drop(_ context.Context, by *manager, n int) {
 	if relation := g.any(by, n); relation != nil {
-		g.forget(relation)
+		relation.Forget()
 	}
 }
 
