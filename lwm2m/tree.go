@@ -120,7 +120,9 @@ func (t *Tree) DeleteInstance(obj, inst uint16) bool {
 
 // DeleteObject removes an object with all its instances.
 func (t *Tree) DeleteObject(obj uint16) {
-	t.own()
+	if t.shared { // what is left still is
+		t.objects = slices.Clone(t.objects)
+	}
 	t.objects, _ = drop(t.objects, obj)
 }
 
