@@ -52,7 +52,8 @@ type Runtime struct {
 	logger   *slog.Logger
 	registry *lwm2m.Registry // of the objects that every client has
 
-	admission *admission.Gate // of all handshakes
+	admission *admission.Gate   // of all handshakes
+	places    *admission.Places // of all jobs at the disk
 
 	sleep    *bootclock.Watch
 	system   *actor.ActorSystem
@@ -69,8 +70,8 @@ func NewRuntime(options ...Option) *Runtime {
 	settings := option.Settings{}.With(options)
 	r := &Runtime{
 		settings: settings, logger: loggerOf(settings), registry: objects.Core(),
-		admission: admission.NewGate(settings.Handshakes),
-		sleep:     bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
+		admission: admission.NewGate(settings.Handshakes), places: admission.NewPlaces(),
+		sleep: bootclock.New(bootclock.Slept), clients: map[*Client]struct{}{},
 	}
 	r.system = actorkit.NewSystem(r.logger)
 	r.guardian = actorkit.NewGuardian(actorkit.GuardianOptions{OnCrash: r.supervisorCrashed})

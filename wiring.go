@@ -74,7 +74,7 @@ func (c *Client) parts() supervisor.Runtime {
 			Device: c.device(), Objects: c.objects(), Registry: c.registry(), Deadline: cfg.ObjectTimeout, Log: c.objectFailed,
 			Endpoint: cfg.Endpoint, Observations: cfg.Limits.Observations,
 		},
-		Storage:   storage.Sources{Records: c.store, Factory: c.factory},
+		Storage:   storage.Sources{Records: c.store, Factory: c.factory, Places: c.runtime.places},
 		Emit:      c.hub.emit,
 		Publish:   c.hub.publish,
 		Newest:    c.hub.newest,

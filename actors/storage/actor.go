@@ -65,7 +65,9 @@ func (s *shell) Run(ctx actor.Context, effect core.Effect) bool {
 	case start:
 		root, self := ctx.ActorSystem().Root, ctx.Self()
 		go func() {
+			place := s.sources.Places.Enter()
 			answer, crash := s.sources.work(effect.request)
+			s.sources.Places.Leave(place)
 			root.Send(self, done{job: effect.job, answer: answer, crash: crash})
 		}()
 	case reply:

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast-iot/holdfast/internal/accounts"
+	"github.com/holdfast-iot/holdfast/internal/admission"
 	"github.com/holdfast-iot/holdfast/internal/core"
 	"github.com/holdfast-iot/holdfast/internal/store"
 	"github.com/holdfast-iot/holdfast/internal/validity"
@@ -33,6 +34,8 @@ type Sources struct {
 	// FellBack() bool that says yes is about a newer record, and all that an
 	// older one holds is returned beside it.
 	Factory func() (*lwm2m.Tree, error)
+	// Places are those of all clients of the process; nil for as many as there are jobs.
+	Places *admission.Places
 
 	held *held
 }

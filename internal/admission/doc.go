@@ -1,4 +1,5 @@
-// Package admission bounds how many handshakes of a process go on at a time.
+// Package admission bounds how many handshakes of a process go on at a time, and how many
+// jobs are at the disk.
 //
 // A [Gate] has a number of places. A link takes one before it opens its socket, and
 // gives it back when its handshake is over. While none is free, links wait in the order
@@ -12,6 +13,9 @@
 //     to the one that has waited longest for its next one, and there to the link that came
 //     first.
 //   - A server that was passed over for long comes first once, however many places it has.
+//
+// [Places] are the simple case, of jobs at the disk: whoever has waited for long goes there
+// without one.
 //
 // queue.go is the pure core: who comes next. gate.go is the shell, which waits and has
 // the timers. The package owns both; a [Pass] belongs to one handshake.
