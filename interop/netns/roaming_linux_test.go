@@ -13,10 +13,12 @@ import (
 )
 
 // patientTimers are those of a client that waits for minutes after a failure: what it does
-// sooner it does because it was told of the network.
+// sooner it does because it was told of the network. A request is sent for the last time after
+// 3 s, and waited for until 6 s: a link that has come up drops what is sent for a second, and
+// an address is asked for once a second.
 const patientTimers = `reconnect: {initial_min: 2m, initial_max: 2m}
-registration_timeout: 3s
-coap: {ack_timeout: 200ms, ack_random_factor: 1, max_retransmit: 2}
+registration_timeout: 10s
+coap: {ack_timeout: 200ms, ack_random_factor: 1, max_retransmit: 4}
 log: {level: warn}`
 
 // soon is by when a client that was told is registered again: a bound for a busy machine,
