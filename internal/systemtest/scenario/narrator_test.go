@@ -239,7 +239,8 @@ func (n *narrator) compare(a, b *entry) int {
 // events by the account that they are about, where there are several, and then
 // those of the client as a whole; datagrams by their two ends, and behind the others
 // what the client answers at once, and then what it asks: the actor that notifies is not the one
-// that answers a server, nor the one that asks.
+// that answers a server, nor the one that asks. What a server acknowledges comes before what it
+// says, for the same reason.
 func (n *narrator) group(e *entry) string {
 	switch {
 	case e.rank == rankEvent || e.rank == rankFirmware:
@@ -251,7 +252,11 @@ func (n *narrator) group(e *entry) string {
 	ends := n.name(p.From.Addr()) + " " + n.name(p.To.Addr()) + " " + p.From.String() + " " + p.To.String()
 	m, err := coap.Decode(p.Data)
 	switch {
-	case err != nil || e.rank != rankClient:
+	case err != nil:
+		return ends
+	case e.rank != rankClient && (m.Type != coap.ACK || !m.IsEmpty()):
+		return ends + " says"
+	case e.rank != rankClient:
 		return ends
 	case m.Code.IsRequest():
 		return ends + " asks"
