@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -95,10 +96,11 @@ type journal struct {
 	entries []entry
 	drained chan struct{}
 	tokens  map[whom]map[string]bool // of the observations that were notified, since they were last taken
+	asked   map[whom]map[string]bool // of all that servers have asked for
 }
 
 func newJournal(host *lwm2mtest.Host, d *disk) *journal {
-	return &journal{Host: host, disk: d, drained: make(chan struct{}), saving: map[uint64]messages.Save{}, tokens: map[whom]map[string]bool{}}
+	return &journal{Host: host, disk: d, drained: make(chan struct{}), saving: map[uint64]messages.Save{}, tokens: map[whom]map[string]bool{}, asked: map[whom]map[string]bool{}}
 }
 
 // attach begins to follow a client that has not been started.
@@ -229,6 +231,10 @@ func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 			kind = entryNext
 		}
 		j.add(entry{kind: kind, whom: whomIs(m.Peer), kept: m.Resume != nil})
+	case messages.Inbound:
+		if m.Observe != nil && *m.Observe == 0 {
+			j.keep(j.asked, whomIs(m.Peer), m.Token)
+		}
 	case messages.Notify:
 		j.notified(whom(actor[len(actor)-1]-'0')-1, m)
 	case messages.Request:
@@ -241,20 +247,33 @@ func (j *journal) requested(actor string, stage lwm2mtest.Stage, message any) {
 // notified notes the observation that a notification is of.
 func (j *journal) notified(by whom, m messages.Notify) {
 	j.note(entryNotify, by, "")
+	j.keep(j.tokens, by, m.Token)
+}
+
+func (j *journal) keep(tokens map[whom]map[string]bool, by whom, token []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.tokens[by] == nil {
-		j.tokens[by] = map[string]bool{}
+	if tokens[by] == nil {
+		tokens[by] = map[string]bool{}
 	}
-	j.tokens[by][string(m.Token)] = true
+	tokens[by][string(token)] = true
+}
+
+// asked reports whether a server has asked for an observation, in any life.
+func (l *lab) asked(by whom, token string) bool {
+	return slices.ContainsFunc(l.out.lives, func(j *journal) bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.asked[by][token]
+	})
 }
 
 // takeTokens returns the observations that were notified since it was last called.
 func (j *journal) takeTokens() map[whom]map[string]bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	taken := j.tokens
-	j.tokens = map[whom]map[string]bool{}
+	taken := maps.Clone(j.tokens)
+	clear(j.tokens)
 	return taken
 }
 
