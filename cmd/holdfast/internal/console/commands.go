@@ -168,8 +168,7 @@ func (c *Console) leave(words []string) (job, error) {
 	c.leaving = true
 	c.mu.Unlock()
 	if pending == 0 || again {
-		c.quit()
-		return job{}, nil
+		return job{then: c.quit}, nil
 	}
 	return job{answer: Answer{Detail: fmt.Sprintf("waiting for %s; quit again to end now", answersTo(pending))}}, nil
 }

@@ -58,6 +58,7 @@ type job struct {
 	// when the answer is printed; nil is nothing.
 	perform func(ctx context.Context, a *Answer) (then func(), err error)
 	timeout time.Duration // 0 means commandTimeout
+	then    func()        // goes on when the answer of a command is printed that asks nobody; nil is nothing
 }
 
 // New returns a console. Close it when done.
@@ -118,6 +119,9 @@ func (c *Console) begin(cmd command, words []string) {
 		c.answer(j.answer)
 	case j.perform == nil:
 		c.answer(j.answer)
+		if j.then != nil {
+			j.then()
+		}
 	case !c.enqueue(j):
 		j.answer.Error = fmt.Sprintf("%d commands are waiting for answers already: try again when one has come", mostPending)
 		c.answer(j.answer)

@@ -408,6 +408,20 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// The process ends by it, and what has not been printed by then never is.
+func TestQuitIsAnsweredFirst(t *testing.T) {
+	var order []string
+	c := New(Options{
+		Print: func(a Answer) { order = append(order, a.Command) },
+		Quit:  func() { order = append(order, "the end") },
+	})
+	c.Do("quit")
+	c.Close()
+	if want := []string{"quit", "the end"}; !slices.Equal(order, want) {
+		t.Errorf("%q, want %q", order, want)
+	}
+}
+
 func TestQuitWaitsForAnswers(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.gateway("gw", "192.0.2.9", links)
