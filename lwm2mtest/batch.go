@@ -21,6 +21,19 @@ func (s *Server) locked(fn func(*batch)) {
 	perform(b.actions)
 }
 
+// afterwards runs fn on a goroutine of its own once what the batch has so far is on its
+// way: what fn sends comes behind it. The group is told now, as Close may already wait.
+// The lock is held.
+func (s *Server) afterwards(b *batch, fn func()) {
+	s.wg.Add(1)
+	b.add(func() {
+		go func() {
+			defer s.wg.Done()
+			fn()
+		}()
+	})
+}
+
 // notify wakes those that await something. The lock is held.
 func (s *Server) notify() {
 	close(s.changed)

@@ -178,15 +178,7 @@ func (s *Server) startBootstrap(b *batch, c *call) {
 	format, _ := preferred(c.request.Query())
 	run := &bootstrapRun{server: s, peer: c.peer, endpoint: c.endpoint, config: config, format: format}
 	run.result.Started = time.Now()
-	// Begun once the answer is on its way; the group is told now, as Close may
-	// already wait.
-	s.wg.Add(1)
-	b.add(func() {
-		go func() {
-			defer s.wg.Done()
-			run.do()
-		}()
-	})
+	s.afterwards(b, run.do)
 }
 
 // bootstrapRun is one bootstrap under way.

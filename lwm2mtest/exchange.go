@@ -86,13 +86,28 @@ func (p *peer) acknowledge(mid uint16) {
 
 // finish ends an exchange; nil and finished ones are fine.
 func (p *peer) finish(x *exchange, m coap.Message, err error) {
+	if p.retire(x) {
+		x.done <- outcome{message: m, err: err}
+	}
+}
+
+// respond ends an exchange with its response, once what acknowledges that is on its way:
+// whoever waits for the response may send at once.
+func (p *peer) respond(b *batch, x *exchange, m coap.Message) {
+	if p.retire(x) {
+		b.add(func() { x.done <- outcome{message: m} })
+	}
+}
+
+// retire forgets an exchange, and reports whether it was not finished before.
+func (p *peer) retire(x *exchange) bool {
 	if x == nil || p.byMID[x.mid] != x {
-		return
+		return false
 	}
 	p.server.stop(x.timer)
 	delete(p.byMID, x.mid)
 	delete(p.byToken, x.token)
-	x.done <- outcome{message: m, err: err}
+	return true
 }
 
 // roundTrip sends a request and waits for its response. o is the observation that it
@@ -108,9 +123,7 @@ func (p *peer) roundTrip(ctx context.Context, m coap.Message, twice bool, o *Obs
 		return ended.message, ended.err
 	case <-ctx.Done():
 	}
-	p.server.mu.Lock()
-	defer p.server.mu.Unlock()
-	p.finish(x, coap.Message{}, ctx.Err())
-	ended := <-x.done
+	p.server.locked(func(*batch) { p.finish(x, coap.Message{}, ctx.Err()) })
+	ended := <-x.done // not under the lock, which what is sent before may need
 	return ended.message, ended.err
 }

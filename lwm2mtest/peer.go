@@ -207,7 +207,7 @@ func (p *peer) receiveResponse(b *batch, m coap.Message) {
 		p.accept(b, m)
 		x.observation.begin(m)
 		p.collectAnswer(x, m)
-		p.finish(x, m, nil)
+		p.respond(b, x, m)
 	}
 }
 

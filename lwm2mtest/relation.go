@@ -247,11 +247,11 @@ func (o *ObserveRelation) receive(b *batch, p *peer, m coap.Message) {
 		return
 	}
 	p.accept(b, m)
-	o.news(p, m)
+	o.news(b, p, m)
 }
 
 // news takes a notification that is acknowledged. The lock is held.
-func (o *ObserveRelation) news(p *peer, m coap.Message) {
+func (o *ObserveRelation) news(b *batch, p *peer, m coap.Message) {
 	sequence, observed := m.Uint(coap.Observe)
 	switch {
 	case !observed || !m.Code.IsSuccess():
@@ -261,7 +261,7 @@ func (o *ObserveRelation) news(p *peer, m coap.Message) {
 		o.counts.Stale++
 	default:
 		o.sequence, o.fresh = sequence, time.Now()
-		o.take(p, m)
+		o.take(b, p, m)
 	}
 }
 
@@ -277,7 +277,7 @@ func (o *ObserveRelation) isFresh(sequence uint32) bool {
 
 // take delivers a notification, at once or when its further blocks are there. Those of
 // an older one are not the client's any more.
-func (o *ObserveRelation) take(p *peer, m coap.Message) {
+func (o *ObserveRelation) take(b *batch, p *peer, m coap.Message) {
 	if o.fetching != nil {
 		o.fetching()
 	}
@@ -289,7 +289,7 @@ func (o *ObserveRelation) take(p *peer, m coap.Message) {
 	ctx, cancel := context.WithCancel(o.server.ctx)
 	o.fetching = cancel
 	arrived := o.fresh
-	o.server.wg.Go(func() {
+	o.server.afterwards(b, func() {
 		defer cancel()
 		body, err := p.downBlocks(ctx, o.request, m)
 		o.complete(m, body, arrived, err)
