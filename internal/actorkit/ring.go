@@ -1,5 +1,7 @@
 package actorkit
 
+import "sync"
+
 const (
 	// ringFirst is the capacity after the first push; a power of two.
 	ringFirst = 4
@@ -7,6 +9,11 @@ const (
 	// must not pin its memory in an actor that is idle again.
 	ringKeep = 64
 )
+
+// firsts has the buffers of ringFirst elements that no ring uses, all of them empty. A
+// mailbox that is idle holds none, and nearly all are; one that has a message has the
+// buffer of another.
+var firsts = sync.Pool{New: func() any { return new([ringFirst]any) }}
 
 // ring is a FIFO queue that grows on demand. The zero value is empty and holds
 // no memory. It is not safe for concurrent use.
@@ -34,19 +41,39 @@ func (r *ring) pop() (v any, ok bool) {
 	r.buf[r.head] = nil // release the message
 	r.head = (r.head + 1) & uint32(len(r.buf)-1)
 	r.count--
-	if r.count == 0 && len(r.buf) > ringKeep {
-		*r = ring{}
+	if r.count == 0 {
+		r.idle()
 	}
 	return v, true
+}
+
+// idle gives back what an empty ring does not keep. One that has been longer than
+// ringFirst is of an actor that is busy at times, and would grow again.
+func (r *ring) idle() {
+	switch {
+	case len(r.buf) == ringFirst:
+		firsts.Put((*[ringFirst]any)(r.buf))
+		*r = ring{}
+	case len(r.buf) > ringKeep:
+		*r = ring{}
+	}
 }
 
 // at returns the i-th oldest element, 0 <= i < count.
 func (r *ring) at(i int) any { return r.buf[(int(r.head)+i)&(len(r.buf)-1)] }
 
 func (r *ring) grow() {
-	buf := make([]any, max(ringFirst, 2*len(r.buf)))
+	if r.buf == nil {
+		r.buf = firsts.Get().(*[ringFirst]any)[:]
+		return
+	}
+	buf := make([]any, 2*len(r.buf))
 	for i := range int(r.count) {
 		buf[i] = r.at(i)
+	}
+	if len(r.buf) == ringFirst {
+		clear(r.buf)
+		firsts.Put((*[ringFirst]any)(r.buf))
 	}
 	r.buf, r.head = buf, 0
 }

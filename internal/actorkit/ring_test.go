@@ -76,3 +76,23 @@ func TestRingKeepsSmallBufferAndNoReferences(t *testing.T) {
 		}
 	}
 }
+
+// An idle mailbox holds no buffer, and the next one to have a message finds it empty.
+func TestRingGivesItsFirstBufferBack(t *testing.T) {
+	for _, most := range []int{1, ringFirst, ringFirst + 1} {
+		var r ring
+		for i := range most {
+			r.push(i)
+		}
+		for r.count > 0 {
+			r.pop()
+		}
+		if held := len(r.buf) > 0; held != (most > ringFirst) {
+			t.Errorf("after %d elements at once the capacity is %d", most, len(r.buf))
+		}
+		buf := firsts.Get().(*[ringFirst]any)
+		if *buf != [ringFirst]any{} {
+			t.Errorf("after %d elements at once the next ring begins with %v", most, buf)
+		}
+	}
+}
