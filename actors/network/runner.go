@@ -30,6 +30,7 @@ type runner struct {
 	session atomic.Pointer[session]  // nil before the link is up, and once it is closed
 	conn    atomic.Pointer[net.Conn] // the socket below; nil before there is one
 	closed  atomic.Bool
+	left    atomic.Bool // what is left of the session is somebody else's
 }
 
 func newRunner(epoch messages.Epoch, transport Transport, report func(any), deliver func(any)) *runner {
@@ -56,9 +57,7 @@ func (r *runner) connect(ctx context.Context, o open) {
 	}
 	r.session.Store(&made)
 	if r.closed.Load() { // meanwhile
-		if s := r.secured(); s != nil && s.origin == messages.SessionKept {
-			_, _ = s.leave() // whoever has lent it has it back
-		}
+		r.left.Store(true)
 		r.close()
 		return
 	}
@@ -135,17 +134,24 @@ func (r *runner) serve() (more bool) {
 }
 
 // close closes the session, once, which ends the wait of serve. It may write a
-// farewell.
+// farewell, but not over a session that was lent, and that whoever has lent it has back:
+// the next link would use the number of that record again.
 func (r *runner) close() {
 	r.closed.Store(true)
-	if s := r.session.Swap(nil); s != nil {
-		_ = (*s).Close()
+	s := r.session.Swap(nil)
+	if s == nil {
+		return
 	}
+	if secured, is := (*s).(*dtlsSession); is && r.left.Load() && secured.origin == messages.SessionKept {
+		_, _ = secured.leave()
+	}
+	_ = (*s).Close()
 }
 
 // leave takes what is left of the session, which nobody uses any more. It does not close
-// the socket.
+// the socket. Where there is no session yet, one that is ready later is left unused.
 func (r *runner) leave() (left messages.SecureSession, ok bool) {
+	r.left.Store(true)
 	if s := r.secured(); s != nil {
 		return s.leave()
 	}

@@ -334,6 +334,26 @@ func TestReadyAndRetiredAtOnce(t *testing.T) {
 	}
 }
 
+// A session that is ready between the question of what is left and the end of the link is
+// not said farewell: whoever has lent it has it back, and goes on with the same numbers.
+func TestReadyAfterItWasAskedFor(t *testing.T) {
+	lent, remote := onSocket(t, 7, 100, false)
+	run := newRunner(testEpoch, nil, func(any) {}, func(any) {})
+	run.closed.Store(true)
+	if _, ok := run.leave(); ok {
+		t.Fatal("there is no session yet")
+	}
+	var made session = lent
+	run.session.Store(&made)
+	run.close()
+	if n := len(remote.in); n > 0 {
+		t.Errorf("%d datagrams were sent", n)
+	}
+	if next := lent.nonces(); next != 7 {
+		t.Errorf("the next number is %d, want 7", next)
+	}
+}
+
 // onSocket is a session on a socket of its own, which is allowed the numbers below reserved.
 func onSocket(t *testing.T, next, reserved uint64, reserve bool) (s *dtlsSession, remote *pipe) {
 	t.Helper()
