@@ -211,8 +211,8 @@ type AuthoriseFirmware struct {
 // changes.
 type ServersChanged struct{ Servers []Peer }
 
-// ReportsAsked asks for all that was said by [ReportsObserved] once more: update has been
-// started anew. Update to management.
+// ReportsAsked asks for all that was said by [ReportsObserved] once more, and by
+// [ReportsDelivered] of what is owed still: update has been started anew. Update to management.
 type ReportsAsked struct{}
 
 // FirmwareDecided answers an [AuthoriseFirmware], behind the [FirmwareChanged] that shows what came

@@ -134,16 +134,35 @@ func TestRepeatedReportsAreNotMadeSureOf(t *testing.T) {
 	wantTold(t, d)
 }
 
-// An update that was started anew may not have heard that a value has arrived: it is told
-// again, unless that is under way.
-func TestReportsAreToldAgainWhenAsked(t *testing.T) {
-	for _, observe := range []messages.Inbound{observing("a", "/5/0/3"), senML(observing("a", "/5/0")), observingAll("a", "/5/0/3", "/5/0/5")} {
+// An update that was started anew may not have heard that a value has arrived: it hears it
+// again, and the server does not.
+func TestReportsThatHaveArrivedAreSaidAgainWhenAsked(t *testing.T) {
+	for _, observe := range observingReports() {
 		d, r := newReporter(t)
 		d.ask(observe)
 		r.deaf = true
 		r.report(firmware.PathState, 1)
+		if len(d.notes) != 1 || len(r.queue) != 1 {
+			t.Fatalf("%v: %d notifications, owed %v", observe.Path, len(d.notes), r.queue)
+		}
 		r.deaf, d.notes = false, nil
-		d.outcome = 0
+		d.step(messages.ReportsAsked{})
+		if len(d.notes) > 0 || len(r.queue) > 0 {
+			t.Errorf("%v: %d notifications, owed %v", observe.Path, len(d.notes), r.queue)
+		}
+	}
+}
+
+// What is owed when an update is started anew is told, once, though nothing was said of a
+// change.
+func TestReportsAreToldWhenAsked(t *testing.T) {
+	for _, observe := range observingReports() {
+		d, r := newReporter(t)
+		d.ask(observe)
+		r.report(firmware.PathState, 1)
+		d.notes, d.outcome = nil, 0
+		r.queue = []lwm2m.Node{{Path: firmware.PathState, Value: lwm2m.Integer(2)}}
+		r.show()
 		d.step(messages.ReportsAsked{})
 		d.step(messages.ReportsAsked{})
 		if len(d.notes) != 1 || len(r.queue) != 1 {
@@ -158,6 +177,10 @@ func TestReportsAreToldAgainWhenAsked(t *testing.T) {
 			t.Errorf("%v: told again what is not owed", observe.Path)
 		}
 	}
+}
+
+func observingReports() []messages.Inbound {
+	return []messages.Inbound{observing("a", "/5/0/3"), senML(observing("a", "/5/0")), observingAll("a", "/5/0/3", "/5/0/5")}
 }
 
 // delivery drives management with a reporter through everything that may happen between.
@@ -229,9 +252,22 @@ func (d *delivery) settle(outcome messages.NotifyOutcome) {
 	}
 }
 
+// crash has update crash while it is told what has arrived: the server is not told that again.
+func (d *delivery) crash() {
+	d.deaf = true
+	owed := slices.Clone(d.queue)
+	arrived := slices.ContainsFunc(d.way, func(n messages.Notify) bool { return n.Epoch == d.epoch })
+	d.settle(messages.NotifyAcknowledged)
+	d.deaf = false
+	d.do(messages.ReportsAsked{})
+	if arrived && slices.Equal(d.queue, owed) {
+		d.rt.Fatalf("owed still: %v", owed)
+	}
+}
+
 func (d *delivery) act(rt *rapid.T) {
 	switch rapid.SampledFrom([]string{
-		"report", "report", "acknowledge", "acknowledge", "drop", "lose", "resume", "resume", "process", "management", "update", "sleep", "storing", "attributes",
+		"report", "report", "acknowledge", "acknowledge", "drop", "lose", "resume", "resume", "process", "management", "update", "crash", "sleep", "storing", "attributes",
 	}).Draw(rt, "action") {
 	case "report":
 		d.reported++
@@ -254,6 +290,8 @@ func (d *delivery) act(rt *rapid.T) {
 		d.resume(true)
 	case "update":
 		d.do(messages.ReportsAsked{})
+	case "crash":
+		d.crash()
 	case "sleep":
 		d.sleep(time.Duration(rapid.SampledFrom([]int{1, 7, 600, 90_000}).Draw(rt, "seconds")) * time.Second)
 		d.sent()

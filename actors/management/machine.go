@@ -190,8 +190,7 @@ func (m *Machine) observing(now time.Time, in any) []core.Effect {
 	case messages.Woke:
 		return m.woke(in)
 	case messages.ReportsAsked:
-		m.reportsAsked()
-		return nil
+		return m.reportsAsked()
 	case messages.RecordLoaded:
 		return m.loaded(in)
 	case core.Persisted:

@@ -69,6 +69,7 @@ type observation struct {
 	changed bool           // something has changed since that began
 	unsure  bool           // nobody knows what the server was told: it goes on from another process
 	again   time.Duration  // the last delay after which values were read again that could not be; 0 for none
+	has     []lwm2m.Node   // of what is reported, what the server has acknowledged last
 }
 
 // observer returns what is known of a server as an observer, and begins to read what

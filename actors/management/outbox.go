@@ -171,6 +171,9 @@ func (m *Machine) notified(now time.Time, in messages.Notified) (effects []core.
 	o.tally.count(in.Outcome)
 	if known && in.Outcome == messages.NotifyAcknowledged {
 		n.observation.Proven = in.Epoch
+		if w := m.observations[in.Observation]; w != nil && len(n.reported) > 0 {
+			w.has = n.reported
+		}
 		effects = tellDelivered(o.peer, n.reported, false)
 	}
 	return append(effects, m.notifiedOf(now, o, n, known, in)...)

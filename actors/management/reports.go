@@ -80,19 +80,32 @@ func (m *Machine) tellingOf(path lwm2m.Path) []*reporting.Observation {
 }
 
 // reportsAsked says everything anew to an update that was started anew. It may not have
-// heard that a value has arrived, and goes on only when it does: what is owed still, and not
-// under way, is told once more.
-func (m *Machine) reportsAsked() {
+// heard that a value has arrived, or not yet, and goes on only when it does: it hears that
+// again, and of what is owed still and not under way the server is told once more.
+func (m *Machine) reportsAsked() (effects []core.Effect) {
 	for _, o := range m.observers {
 		o.audience = audience{again: o.epoch != 0}
 	}
 	for _, path := range m.config.Updates.Reported {
 		for _, ob := range m.tellingOf(path) {
-			if m.config.Updates.Owed(ob.Peer, path) && !m.observers.of(ob.Peer).outbox.underWay(ob) {
+			switch {
+			case !m.config.Updates.Owed(ob.Peer, path), m.observers.of(ob.Peer).outbox.underWay(ob):
+			case m.acknowledged(ob, path):
+				effects = append(effects, tellDelivered(ob.Peer, m.observations[ob.ID].has, false)...)
+			default:
 				m.urge(ob)
 			}
 		}
 	}
+	return effects
+}
+
+// acknowledged reports whether a server has acknowledged the value that a resource shows,
+// though update has not noted that.
+func (m *Machine) acknowledged(ob *reporting.Observation, path lwm2m.Path) bool {
+	return slices.ContainsFunc(m.observations[ob.ID].has, func(n lwm2m.Node) bool {
+		return n.Path == path && !m.config.Updates.Has(ob.Peer, n)
+	})
 }
 
 // underWay reports whether a notification of an observation has not arrived yet.
