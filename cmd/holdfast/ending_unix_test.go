@@ -90,13 +90,6 @@ func (c *child) ends() syscall.WaitStatus {
 // can do anything about a signal.
 func TestSignalWhileStarting(t *testing.T) {
 	t.Parallel()
-	// A script that runs its tests in the background has them ignore SIGINT, and a
-	// program inherits what is ignored, not what is caught.
-	if signal.Ignored(syscall.SIGINT) {
-		caught := make(chan os.Signal, 1)
-		signal.Notify(caught, syscall.SIGINT)
-		t.Cleanup(func() { signal.Stop(caught) })
-	}
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		for _, after := range []time.Duration{0, 1, 2, 5, 10, 20, 30, 50, 80, 120, 200, 300} {
 			dir := t.TempDir()
