@@ -3,6 +3,7 @@ package actorkit
 import (
 	"errors"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,33 @@ type batch struct {
 	effects []core.Effect
 	save    uint64        // number of the messages.Save under way; 0 for none
 	persist *core.Persist // that it is for
+}
+
+// fewBatches has what a shell needs that carries out one batch, and has another added by an
+// executor.
+type fewBatches [2]batch
+
+// spareBatches has those that no shell uses, all of them empty. An actor that waits for its
+// next message holds none.
+var spareBatches = sync.Pool{New: func() any { return new(fewBatches) }}
+
+// add puts the effects of a step behind those that wait.
+func (s *Shell) add(effects []core.Effect) {
+	if s.batches == nil {
+		s.batches = spareBatches.Get().(*fewBatches)[:0]
+	}
+	s.batches = append(s.batches, batch{effects: effects})
+}
+
+// idle gives back what a shell without effects does not need.
+func (s *Shell) idle() {
+	if len(s.batches) > 0 {
+		return
+	}
+	if cap(s.batches) == len(fewBatches{}) {
+		spareBatches.Put((*fewBatches)(s.batches[:len(fewBatches{})]))
+	}
+	s.batches = nil
 }
 
 func (b *batch) pop() core.Effect {

@@ -3,6 +3,7 @@ package actorkit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,31 @@ func TestAnEarlierBatchThatGoesOnLaterLeavesTheTimer(t *testing.T) {
 	},
 		"0s save 1x", "0s save 2y", "1s two", "1s in core.Persisted{2 <nil>}",
 		"2s one", "2s in core.Persisted{1 <nil>}", "1h0m1s in core.Expired{a}")
+}
+
+// A shell without effects holds no list of them, and the next one finds none in it.
+func TestShellGivesItsBatchesBack(t *testing.T) {
+	for _, most := range []int{1, len(fewBatches{}), len(fewBatches{}) + 1} {
+		s := NewShell(ShellOptions{})
+		for range most {
+			s.add([]core.Effect{core.After{}})
+		}
+		s.idle()
+		if len(s.batches) != most {
+			t.Errorf("%d of %d batches are left", len(s.batches), most)
+		}
+		for len(s.batches) > 0 {
+			s.batches = slices.Delete(s.batches, 0, 1)
+		}
+		if s.idle(); s.batches != nil {
+			t.Errorf("after %d batches there is a list of %d still", most, cap(s.batches))
+		}
+		for _, left := range spareBatches.Get().(*fewBatches) {
+			if left.effects != nil || left.save != 0 || left.persist != nil {
+				t.Errorf("after %d batches the next shell begins with %+v", most, left)
+			}
+		}
+	}
 }
 
 // plan is a random history: batches, and how long the disk takes for each write.

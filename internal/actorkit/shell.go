@@ -93,7 +93,7 @@ func (s *Shell) Input(ctx actor.Context, input any) {
 		return
 	}
 	if effects := s.options.Machine.Step(time.Now(), input); len(effects) > 0 {
-		s.batches = append(s.batches, batch{effects: effects})
+		s.add(effects)
 	}
 	s.drain(ctx)
 }
@@ -137,6 +137,7 @@ func (s *Shell) drain(ctx actor.Context) {
 		s.advance(ctx, i)
 	}
 	s.running = false
+	s.idle()
 }
 
 // advance carries out the first effect of a batch, which is gone with its last.
