@@ -121,7 +121,7 @@ func TestChooserProperties(t *testing.T) {
 			}
 			return strings.Join(list, " ")
 		}
-		last, switched := "", time.Time{}
+		last, grades, since := "", map[string]grade{}, map[string]time.Time{}
 		is := ""
 		look := func() (used string, wake time.Time) {
 			view := machineOf(is)
@@ -146,15 +146,19 @@ func TestChooserProperties(t *testing.T) {
 		for range rapid.IntRange(1, 30).Draw(t, "changes") {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "pause")))
 			is = draw()
+			for _, name := range names {
+				if g := gradeOf(machineOf(is).Named(name)); g != grades[name] {
+					grades[name], since[name] = g, now
+				}
+			}
 			used, _ := look()
-			// A return to what is better by its place only comes after a hold.
-			if used != last && last != "" && used != "" && gradeOf(machineOf(is).Named(last)) == gradeOf(machineOf(is).Named(used)) &&
-				slices.Index(names, used) < slices.Index(names, last) && now.Sub(switched) < Hold {
-				t.Fatalf("from %s to %s after %v", last, used, now.Sub(switched))
+			// A change to what is better by its place only comes when that has been as good
+			// as it is for a hold.
+			if used != last && last != "" && used != "" && grades[last] == grades[used] &&
+				slices.Index(names, used) < slices.Index(names, last) && now.Sub(since[used]) < Hold {
+				t.Fatalf("from %s to %s, which is like that for %v", last, used, now.Sub(since[used]))
 			}
-			if used != last {
-				last, switched = used, now
-			}
+			last = used
 		}
 		used := ""
 		for wake := now; !wake.IsZero(); {
