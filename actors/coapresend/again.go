@@ -17,6 +17,9 @@ type taken struct {
 	answer coap.Message
 }
 
+// refused reports whether the answer is there, and is an error.
+func (p *taken) refused() bool { return p.job == nil && p.answer.Code.Class() >= 4 }
+
 // take notes that a block was taken.
 func (u *upload) take(msg coap.Message, block coap.Block) *taken {
 	u.latest = &taken{block: block, sum: sha256.Sum256(msg.Payload)}
@@ -24,13 +27,15 @@ func (u *upload) take(msg coap.Message, block coap.Block) *taken {
 }
 
 // takenPart returns the part that a block repeats; nil when it is another one. A body
-// of one block is a request like any other: it is carried out as often as it comes.
+// of one block is a request like any other: it is carried out as often as it comes. So is
+// the first block of a body that was refused: nothing was taken, and a peer that was told to
+// come back later comes with the same block.
 func (m *Machine) takenPart(msg coap.Message, block coap.Block) *taken {
 	u := m.findUpload(uploadKey(msg))
 	if u == nil || u.latest == nil || u.latest.block != block || block.Num == 0 && !block.More {
 		return nil
 	}
-	if u.head != uploadHead(msg) || u.latest.sum != sha256.Sum256(msg.Payload) {
+	if u.head != uploadHead(msg) || u.latest.sum != sha256.Sum256(msg.Payload) || block.Num == 0 && u.latest.refused() {
 		return nil
 	}
 	return u.latest

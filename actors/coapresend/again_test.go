@@ -225,6 +225,30 @@ func TestStreamedBlockAgain(t *testing.T) {
 	)
 }
 
+// A streamed body that is refused with its first block begins anew with the same block: a
+// peer that is told to come back later may do so, however often.
+func TestFirstBlockAgainAfterARefusal(t *testing.T) {
+	d := newDriver(t, Config{StreamPaths: []string{"/0/0"}})
+	d.peer(blockOf(2500, 0))
+	d.reply(messages.ServiceUnavailable, nil)
+	d.peer(resent(blockOf(2500, 0), 0x51))
+	d.reply(messages.ServiceUnavailable, nil)
+	d.peer(resent(blockOf(2500, 0), 0x52))
+	d.more()
+	d.peer(resent(blockOf(2500, 0), 0x53))
+	d.peer(blockOf(2500, 1))
+	d.expect(
+		"0s inbound part 0.03 /0/0 [1024] at 0 more=true",
+		"0s send ACK 5.03 mid=10 token=01 b1=0/1/1024",
+		"0s inbound part 0.03 /0/0 [1024] at 0 more=true",
+		"0s send ACK 5.03 mid=81 token=51 b1=0/1/1024",
+		"0s inbound part 0.03 /0/0 [1024] at 0 more=true",
+		"0s send ACK 2.31 mid=82 token=52 b1=0/1/1024",
+		"0s send ACK 2.31 mid=83 token=53 b1=0/1/1024",
+		"0s inbound part 0.03 /0/0 [1024] at 1024 more=true",
+	)
+}
+
 // TestReplyBlocksAgain: later blocks of a reply come from the same representation, under
 // whatever message ID they are asked for.
 func TestReplyBlocksAgain(t *testing.T) {
