@@ -67,6 +67,13 @@ func (f *fire) count(here spot) (strike bool) {
 	return strike
 }
 
+// passed returns how often each place was passed: before what is to be tried began, and in all.
+func (f *fire) passed() (before, all map[spot]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.before), maps.Clone(f.seen)
+}
+
 func (f *fire) extinguish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

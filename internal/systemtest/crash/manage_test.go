@@ -263,15 +263,12 @@ func (m *managed) demandObservable(when string) {
 // observes, or knows by a Register that it observes nothing; and so it does with the next
 // process.
 func TestManagementUnderFire(t *testing.T) {
-	before, seen := map[spot]int{}, map[spot]int{}
+	var before, seen map[spot]int
 	synctest.Test(t, func(t *testing.T) {
 		m := newManaged(t, &fire{seen: map[spot]int{}})
 		defer m.Close()
 		m.be()
-		m.fire.mu.Lock()
-		maps.Copy(before, m.fire.before)
-		maps.Copy(seen, m.fire.seen)
-		m.fire.mu.Unlock()
+		before, seen = m.fire.passed()
 		m.demandAgreement("without a crash")
 		if n := len(m.Server.Observations(systemtest.Endpoint)); n != len(observed) {
 			t.Errorf("%d observations", n)

@@ -130,15 +130,11 @@ func TestUpdateUnderFire(t *testing.T) {
 // ordered, and by its end.
 func undisturbed(t *testing.T, order systemtest.Order) (before, seen map[spot]int) {
 	t.Helper()
-	before, seen = map[spot]int{}, map[spot]int{}
 	synctest.Test(t, func(t *testing.T) {
 		u := newUpdated(t, order, &fire{seen: map[spot]int{}})
 		defer u.Close()
 		u.be()
-		u.fire.mu.Lock()
-		maps.Copy(before, u.fire.before)
-		maps.Copy(seen, u.fire.seen)
-		u.fire.mu.Unlock()
+		before, seen = u.fire.passed()
 		u.demandReported()
 		u.Client.ExpectClose(nil)
 	})

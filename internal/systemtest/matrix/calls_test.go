@@ -115,15 +115,16 @@ func playCloseWithoutRegistration(s *scene) {
 	}
 	s.reach()
 	began := time.Now()
-	closed := make(chan error, 1)
-	go func() { closed <- s.client.Close(context.Background()) }()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.client.ExpectClose(holdfast.ErrNotRegistered)
+	}()
 	if s.at == matrix.BootstrapPersisting { // the store is held, which the client waits for
 		synctest.Wait()
 		s.held.open(nil)
 	}
-	if err := <-closed; !errors.Is(err, holdfast.ErrNotRegistered) {
-		s.T.Errorf("Close: %v", err)
-	}
+	<-closed
 	if took := time.Since(began); took > 5*time.Second {
 		s.T.Errorf("Close took %v", took)
 	}
